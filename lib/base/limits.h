@@ -1,0 +1,41 @@
+// Every resource that somebody else can make grow has a limit, and each limit has its name and reason here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mcptoken::limits {
+
+inline constexpr size_t kHeaderBytes = 16 * 1024;       // request line and fields of a client's request
+inline constexpr size_t kHeaderFields = 64;
+inline constexpr size_t kTargetBytes = 4 * 1024;        // request target
+inline constexpr size_t kBodyBytes = 4 * 1024 * 1024;   // request body; both large SDKs use the same default
+inline constexpr size_t kJsonDepth = 64;                // constant stack for readers and writers
+inline constexpr size_t kJsonNumberChars = 32;          // longer ones crash RapidJSON 1.1.0 in number mode
+inline constexpr size_t kJsonExponentDigits = 4;
+inline constexpr size_t kJsonKeyBytes = 1024;
+inline constexpr size_t kJsonMembers = 10'000;          // members of one object
+inline constexpr size_t kJsonIdBytes = 256;             // JSON-RPC string ids
+inline constexpr size_t kNameBytes = 63;                // object names
+inline constexpr size_t kBindingsPerToken = 64;
+inline constexpr size_t kBindingTextBytes = 1024;
+
+inline constexpr int64_t kConnectMs = 5'000;            // towards upstreams
+inline constexpr int64_t kFirstByteMs = 30'000;
+inline constexpr int64_t kCallMs = 120'000;             // refreshed by progress
+inline constexpr int64_t kDiscoveryMs = 2'000;          // list requests wait no longer for a slow upstream
+inline constexpr size_t kUpstreamBodyBytes = 32 * 1024 * 1024;
+inline constexpr size_t kUpstreamHeaderBytes = 64 * 1024;
+inline constexpr size_t kSseEventBytes = 16 * 1024 * 1024;
+inline constexpr size_t kStdioLineBytes = 16 * 1024 * 1024;
+
+inline constexpr int64_t kHeartbeatMs = 15'000;         // comment lines on quiet streams
+inline constexpr int64_t kStreamAfterMs = 5'000;        // a silent call becomes a stream so that heartbeats can flow
+inline constexpr size_t kSendBufferBytes = 1024 * 1024; // per stream; a slower reader is cut
+inline constexpr int64_t kSessionMaxMs = 24 * 3600 * 1000LL;
+inline constexpr int64_t kSessionIdleMs = 30 * 60 * 1000LL;
+
+inline constexpr size_t kMailboxMessages = 65'536;      // per loop, for traffic; control messages are never refused
+inline constexpr int kProcessesPerServer = 8;
+
+}  // namespace mcptoken::limits

@@ -1,0 +1,82 @@
+// Start here. lib/json is the only place that includes RapidJSON, and everything from outside passes through it.
+//
+// Outline is the reader of the request path: ONE strict pass over the whole text, which yields the byte ranges of the
+// members down to a given depth. No tree, no copy; what was judged is what is forwarded (ranges of the same bytes).
+//
+// Invariants, all enforced in that one pass (reference: RFC 8259, and stricter where it leaves room):
+//  1. The text is one JSON value and nothing follows but white space: the reader ends at the last byte. No BOM.
+//  2. Valid UTF-8, no raw control bytes, no lone surrogates (raw or escaped).
+//  3. Depth, number length, exponent digits, key length and member count are bounded (base/limits.h); constant stack.
+//  4. No object anywhere has two equal keys (compared after unescaping).
+//  5. Keys at recorded depths are spelt without escapes, and hold no NUL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+
+namespace mcptoken::json {
+
+enum class Type : uint8_t { null, boolean, number, string, array, object };
+
+// Half-open byte range in the text that was read.
+struct Range {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  uint32_t size() const { return end - begin; }
+  std::string_view of(std::string_view text) const { return text.substr(begin, end - begin); }
+};
+
+struct ReadLimits {
+  ReadLimits() = default;
+  size_t bytes = limits::kBodyBytes;
+  size_t depth = limits::kJsonDepth;
+  size_t members = limits::kJsonMembers;
+};
+
+// One value. `key` is the member's name without quotes (empty range for array elements and the root); `value` is the raw
+// JSON, quotes and brackets included. `next` is the index of the node after this one's recorded descendants.
+struct Node {
+  Range key;
+  Range value;
+  Type type = Type::null;
+  uint16_t depth = 0;  // 0: the root
+  uint32_t next = 0;
+};
+
+// Borrows the text: valid as long as the text is neither changed nor freed.
+class Outline {
+ public:
+  // Records nodes of depth <= record_depth (root 0, its members 1, …). Errors: Status::invalid with a message that names
+  // the rule and the byte offset, Status::too_large beyond a limit.
+  static Result<Outline> read(std::string_view text, size_t record_depth, const ReadLimits& limits = {});
+
+  const Node& root() const { return nodes_[0]; }
+  // The member of that name, or nullptr (also when `object` is not an object or lies at the recorded depth's edge).
+  const Node* find(const Node& object, std::string_view key) const;
+  const Node* find(std::string_view key) const { return find(root(), key); }
+  // Iteration over direct children: for (auto* n = first(p); n; n = after(p, *n)).
+  const Node* first(const Node& container) const;
+  const Node* after(const Node& container, const Node& child) const;
+
+  std::string_view text() const { return text_; }
+  std::string_view raw(const Node& node) const { return node.value.of(text_); }
+  std::string_view key(const Node& node) const { return node.key.of(text_); }
+  // The unescaped string of a string node.
+  std::string string(const Node& node) const;
+  // Borrowed when the string holds no escape; nothing otherwise. For comparisons that must not allocate.
+  bool plain_string(const Node& node, std::string_view& out) const;
+
+ private:
+  std::string_view text_;
+  std::vector<Node> nodes_;
+};
+
+// Validates by the same rules without recording anything but the root's type.
+Result<Type> validate(std::string_view text, const ReadLimits& limits = {});
+
+}  // namespace mcptoken::json

@@ -1,0 +1,242 @@
+#include "loop/loop.h"
+
+#include <uv.h>
+
+#include <array>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/limits.h"
+
+namespace mcptoken::loop {
+namespace {
+
+// Many senders, one receiver, no lock: senders push onto a stack, the receiver takes it whole and reverses it.
+class Mailbox {
+ public:
+  ~Mailbox() { while (Node* node = take()) free_all(node); }
+
+  void push(Callback message) {
+    auto* node = new Node{std::move(message), head_.load(std::memory_order_relaxed)};
+    while (!head_.compare_exchange_weak(node->next, node, std::memory_order_release, std::memory_order_relaxed)) {
+    }
+    size_.fetch_add(1, std::memory_order_relaxed);
+  }
+  size_t size() const { return size_.load(std::memory_order_relaxed); }
+
+  void deliver() {
+    Node* list = take();
+    Node* ordered = nullptr;
+    while (list) {
+      Node* next = list->next;
+      list->next = ordered;
+      ordered = list;
+      list = next;
+    }
+    while (ordered) {
+      std::unique_ptr<Node> node(ordered);
+      ordered = node->next;
+      size_.fetch_sub(1, std::memory_order_relaxed);
+      node->message();
+    }
+  }
+
+ private:
+  struct Node {
+    Callback message;
+    Node* next;
+  };
+  Node* take() { return head_.exchange(nullptr, std::memory_order_acquire); }
+  static void free_all(Node* node) {
+    while (node) {
+      std::unique_ptr<Node> one(node);
+      node = one->next;
+    }
+  }
+  std::atomic<Node*> head_{nullptr};
+  std::atomic<size_t> size_{0};
+};
+
+}  // namespace
+
+struct Loop::Impl {
+  uv_loop_t loop{};
+  uv_async_t wake{};
+  Mailbox mailbox;
+  std::vector<Callback> deferred;
+  std::vector<std::unique_ptr<uv_timer_t>> idle_timers;  // stopped handles, ready for reuse: closing one costs a turn
+  std::atomic<bool> stopping{false};
+  std::atomic<std::thread::id> thread{};
+  bool wake_open = false;
+
+  void turn(uv_run_mode mode) {
+    thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    uv_run(&loop, mode);
+    run_deferred();
+  }
+  void run_deferred() {
+    // Work deferred by deferred work waits for the next turn, so that a loop of it cannot starve the descriptors.
+    std::vector<Callback> work;
+    work.swap(deferred);
+    for (auto& one : work) one();
+    if (!deferred.empty()) uv_async_send(&wake);
+  }
+  uv_timer_t* take_timer() {
+    if (!idle_timers.empty()) {
+      auto* handle = idle_timers.back().release();
+      idle_timers.pop_back();
+      return handle;
+    }
+    auto handle = std::make_unique<uv_timer_t>();
+    uv_timer_init(&loop, handle.get());
+    return handle.release();
+  }
+  static void on_timer(uv_timer_t* handle) noexcept {
+    auto* timer = static_cast<Timer*>(handle->data);
+    if (uv_timer_get_repeat(handle) == 0) {
+      // One shot: hand the callback out first, because it may destroy or restart the timer.
+      Callback callback = std::move(timer->callback_);
+      timer->stop();
+      callback();
+    } else {
+      timer->callback_();
+    }
+  }
+  static void on_poll(uv_poll_t* handle, int status, int events) noexcept {
+    auto* watch = static_cast<Watch*>(handle->data);
+    int out = 0;
+    if (status < 0) out = kReadable | kWritable | kDisconnect;  // let the owner's next read or write see the error
+    if (events & UV_READABLE) out |= kReadable;
+    if (events & UV_WRITABLE) out |= kWritable;
+    if (events & UV_DISCONNECT) out |= kDisconnect;
+    watch->callback_(out);
+  }
+};
+
+namespace {
+
+int to_uv(int events) {
+  return (events & kReadable ? UV_READABLE : 0) | (events & kWritable ? UV_WRITABLE : 0) |
+         (events & kDisconnect ? UV_DISCONNECT : 0);
+}
+
+template <class Handle>
+void close_and_delete(Handle* handle) {
+  uv_close(reinterpret_cast<uv_handle_t*>(handle), [](uv_handle_t* closed) { delete reinterpret_cast<Handle*>(closed); });
+}
+
+}  // namespace
+
+Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl) : clock_(clock), impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
+  auto impl = std::make_unique<Impl>();
+  if (int rc = uv_loop_init(&impl->loop); rc != 0) return fail(Status::io, std::string("event loop: ") + uv_strerror(rc));
+  impl->wake.data = impl.get();
+  int rc = uv_async_init(&impl->loop, &impl->wake,
+                         [](uv_async_t* handle) noexcept { static_cast<Impl*>(handle->data)->mailbox.deliver(); });
+  if (rc != 0) {
+    uv_loop_close(&impl->loop);
+    return fail(Status::io, std::string("event loop: ") + uv_strerror(rc));
+  }
+  impl->wake_open = true;
+  return std::unique_ptr<Loop>(new Loop(clock, std::move(impl)));
+}
+
+Loop::~Loop() {
+  impl_->deferred.clear();
+  for (auto& timer : impl_->idle_timers) close_and_delete(timer.release());
+  impl_->idle_timers.clear();
+  uv_close(reinterpret_cast<uv_handle_t*>(&impl_->wake), nullptr);
+  uv_run(&impl_->loop, UV_RUN_DEFAULT);  // runs the close callbacks; owners have stopped their timers and watches
+  uv_loop_close(&impl_->loop);
+}
+
+void Loop::post(Callback message) {
+  impl_->mailbox.push(std::move(message));
+  uv_async_send(&impl_->wake);
+}
+
+bool Loop::try_post(Callback message) {
+  if (impl_->mailbox.size() >= limits::kMailboxMessages) return false;
+  post(std::move(message));
+  return true;
+}
+
+void Loop::stop() {
+  impl_->stopping.store(true);
+  uv_async_send(&impl_->wake);
+}
+
+int Loop::fd() const { return uv_backend_fd(&impl_->loop); }
+
+int64_t Loop::timeout_ms() const { return impl_->deferred.empty() ? uv_backend_timeout(&impl_->loop) : 0; }
+
+void Loop::run_once() {
+  uv_update_time(&impl_->loop);
+  impl_->turn(UV_RUN_NOWAIT);
+}
+
+void Loop::run() {
+  while (!impl_->stopping.exchange(false)) impl_->turn(impl_->deferred.empty() ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}
+
+void Loop::defer(Callback work) {
+  impl_->deferred.push_back(std::move(work));
+  if (impl_->deferred.size() == 1) uv_async_send(&impl_->wake);
+}
+
+bool Loop::on_thread() const { return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+
+void Timer::start(int64_t delay_ms, Callback callback, int64_t repeat_ms) {
+  auto& impl = loop_.impl();
+  if (!handle_) handle_ = impl.take_timer();
+  auto* handle = static_cast<uv_timer_t*>(handle_);
+  handle->data = this;
+  if (uv_timer_get_repeat(handle) != 0) loop_.retire(std::move(callback_));
+  callback_ = std::move(callback);
+  uv_update_time(&impl.loop);
+  uv_timer_start(handle, Loop::Impl::on_timer, static_cast<uint64_t>(delay_ms < 0 ? 0 : delay_ms),
+                 static_cast<uint64_t>(repeat_ms));
+}
+
+void Timer::stop() {
+  if (!handle_) return;
+  auto* handle = static_cast<uv_timer_t*>(std::exchange(handle_, nullptr));
+  uv_timer_stop(handle);
+  if (uv_timer_get_repeat(handle) != 0) loop_.retire(std::move(callback_));
+  uv_timer_set_repeat(handle, 0);
+  loop_.impl().idle_timers.emplace_back(handle);
+  callback_ = nullptr;
+}
+
+Result<void> Watch::start(int fd, int events, Function<void(int)> callback) {
+  stop();
+  auto handle = std::make_unique<uv_poll_t>();
+  if (int rc = uv_poll_init(&loop_.impl().loop, handle.get(), fd); rc != 0) {
+    return fail(Status::io, std::string("watch: ") + uv_strerror(rc));
+  }
+  handle->data = this;
+  callback_ = std::move(callback);
+  handle_ = handle.release();
+  change(events);
+  return {};
+}
+
+void Watch::change(int events) {
+  if (!handle_) return;
+  auto* handle = static_cast<uv_poll_t*>(handle_);
+  if (events == 0) uv_poll_stop(handle);
+  else uv_poll_start(handle, to_uv(events), Loop::Impl::on_poll);
+}
+
+void Watch::stop() {
+  if (!handle_) return;
+  auto* handle = static_cast<uv_poll_t*>(std::exchange(handle_, nullptr));
+  uv_poll_stop(handle);
+  close_and_delete(handle);
+  loop_.retire(std::move(callback_));
+}
+
+}  // namespace mcptoken::loop

@@ -1,0 +1,125 @@
+// Start here. lib/loop is the only place that includes uv.h: one event loop per thread, its mailbox, timers, descriptor
+// watches, child processes, and coroutines.
+//
+// Invariants:
+//  1. Everything but post() and stop() is called on the loop's own thread.
+//  2. Messages of one sender arrive in order. Control messages are never refused; traffic uses try_post, which is bounded.
+//  3. The mailbox keeps the libuv loop alive: an empty one would answer timeout 0 for ever and make a foreign host spin.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/function.h"
+#include "base/result.h"
+#include "loop/scope.h"
+#include "loop/task.h"
+
+namespace mcptoken::loop {
+
+using Callback = Function<void()>;
+
+class Loop {
+ public:
+  static Result<std::unique_ptr<Loop>> create(const Clock& clock = system_clock());
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // --- any thread
+  void post(Callback message);                   // control: always accepted
+  [[nodiscard]] bool try_post(Callback message);  // traffic: false when the mailbox is full
+  void stop();                                   // makes run() return after the current turn
+
+  // --- own thread
+  int fd() const;                // readable when there is something to do (an epoll descriptor)
+  int64_t timeout_ms() const;    // how long to wait on fd() at most; -1: no limit
+  void run_once();               // does what is due, never waits
+  void run();                    // until stop()
+  void defer(Callback work);     // runs at the end of the current or next turn, in order
+  // Frees a callback at the end of the turn: it may be the one that is running right now.
+  template <class F>
+  void retire(F&& callback) {
+    if (callback) defer([owned = std::forward<F>(callback)] {});
+  }
+  int64_t now_ms() const { return clock_.mono_ms(); }
+  const Clock& clock() const { return clock_; }
+  bool on_thread() const;        // meaningful once the loop has run
+
+  struct Impl;                   // defined by loop.cc; timers and watches use it
+  Impl& impl() { return *impl_; }
+
+ private:
+  Loop(const Clock& clock, std::unique_ptr<Impl> impl);
+  const Clock& clock_;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A one-shot or repeating timer. Destruction stops it; the callback may destroy it.
+class Timer {
+ public:
+  explicit Timer(Loop& loop) : loop_(loop) {}
+  ~Timer() { stop(); }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  void start(int64_t delay_ms, Callback callback, int64_t repeat_ms = 0);  // restarts when running
+  void stop();
+  bool running() const { return handle_ != nullptr; }
+
+ private:
+  friend struct Loop::Impl;
+  Loop& loop_;
+  void* handle_ = nullptr;
+  Callback callback_;
+};
+
+enum Events : int { kReadable = 1, kWritable = 2, kDisconnect = 4 };
+
+// Watches a descriptor that somebody else owns; stop before closing it. Destruction stops; the callback may destroy it.
+class Watch {
+ public:
+  explicit Watch(Loop& loop) : loop_(loop) {}
+  ~Watch() { stop(); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  Result<void> start(int fd, int events, Function<void(int events)> callback);
+  void change(int events);
+  void stop();
+  bool running() const { return handle_ != nullptr; }
+
+ private:
+  friend struct Loop::Impl;
+  Loop& loop_;
+  void* handle_ = nullptr;
+  Function<void(int)> callback_;
+};
+
+// co_await sleep(loop, ms).wait(scope)
+class Sleep {
+ public:
+  Sleep(Loop& loop, int64_t ms) : timer_(loop) { timer_.start(ms, [this] { done_.resolve({}); }); }
+  auto wait(Scope& scope) { return done_.wait(scope); }
+
+ private:
+  Completion<void> done_;
+  Timer timer_;
+};
+
+// Cancels a scope when time is up, unless destroyed or refreshed before.
+class Deadline {
+ public:
+  Deadline(Loop& loop, Scope& scope, int64_t ms, Error reason) : scope_(scope), reason_(std::move(reason)), timer_(loop) {
+    refresh(ms);
+  }
+  void refresh(int64_t ms) { timer_.start(ms, [this] { scope_.cancel(reason_); }); }
+  void stop() { timer_.stop(); }
+
+ private:
+  Scope& scope_;
+  Error reason_;
+  Timer timer_;
+};
+
+}  // namespace mcptoken::loop

@@ -1,0 +1,49 @@
+#include "loop/task.h"
+
+namespace mcptoken::loop {
+
+// The coroutine at the root of a spawned task: its promise is a link of the group; the frame destroys itself at the end.
+struct Group::Detached {
+  struct promise_type : Link {
+    promise_type(Group* owner, Task<Result<void>>&, Function<void(Result<void>)>&) {
+      group = owner;
+      handle = std::coroutine_handle<promise_type>::from_promise(*this);
+      next = owner->first_;
+      if (next) next->previous = this;
+      owner->first_ = this;
+      ++owner->size_;
+    }
+    ~promise_type() {
+      if (previous) previous->next = next;
+      else group->first_ = next;
+      if (next) next->previous = previous;
+      --group->size_;
+    }
+    Detached get_return_object() noexcept { return {true}; }
+    static Detached get_return_object_on_allocation_failure() noexcept { return {false}; }
+    static void* operator new(size_t size) noexcept { return ::operator new(size, std::nothrow); }
+    static void operator delete(void* memory) noexcept { ::operator delete(memory); }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+  bool started;
+};
+
+Group::Detached Group::run(Group*, Task<Result<void>> task, Function<void(Result<void>)> done) {
+  auto result = co_await task;
+  if (done) done(std::move(result));
+}
+
+void Group::spawn(Task<Result<void>> task, Function<void(Result<void>)> done) {
+  // Without memory for the frame the task never starts; its owner learns of it through the scope, like any other end.
+  if (!run(this, std::move(task), std::move(done)).started) scope_.cancel(Error(Status::no_memory, "out of memory"));
+}
+
+Group::~Group() {
+  scope_.cancel();
+  while (first_) first_->handle.destroy();
+}
+
+}  // namespace mcptoken::loop

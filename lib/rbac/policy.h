@@ -1,0 +1,116 @@
+// Compiled policy and the one decision function.
+//
+// Rules: union of matching bindings, no deny rules, default deny; order of definitions, bindings or groups never matters.
+// A token never matches its owner's User and Group bindings. allowed(token, q) =
+//   decide(token's bindings, q) and, with a live ceiling, decide(owner's bindings, q) and owner may view the project.
+// (The project fence is a column of the routes table in lib/service, asked before this.)
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "crypto/crypto.h"
+#include "rbac/vocabulary.h"
+
+namespace mcptoken::rbac {
+
+struct Subject {
+  SubjectKind kind = SubjectKind::user;
+  std::string id;  // user id, group id, "project:<name>", or 64 hex digits of the token's SHA-256
+};
+
+struct Definition {
+  std::string id;
+  std::string name;
+  std::vector<Subject> subjects;
+  std::vector<Binding> bindings;
+};
+
+struct Group {
+  std::string id;
+  std::string name;
+  std::vector<std::string> user_ids;
+};
+
+enum class PrincipalKind : uint8_t { anonymous, user, token, service_account, system };
+
+// Who asks. Passed explicitly to everything that decides or records; holds no credential.
+struct Principal {
+  PrincipalKind kind = PrincipalKind::anonymous;
+  std::string user_id;     // the user, or the token's owner
+  std::string user_email;
+  std::string session_id;  // login session record id, user principals only
+  std::string token_id, token_name, token_sha;  // token principals only
+  std::string project_id, project;              // the token's one project
+  std::string client_address;
+};
+
+enum class Ceiling : uint8_t { live, mint };
+enum class ToolGrant : uint8_t { view, run };
+
+// What is asked: an action on a resource (name empty: "on all of them"), or an operation.
+struct Query {
+  Action action = Action::view;
+  Resource resource = Resource::any;
+  std::string name;
+  std::optional<Operation> operation;
+};
+std::string to_text(const Query& query);  // "edit:servers:my-ha", "run:logs"
+
+// `rule` names the deciding binding ("mcptoken-abc: role:view,resource:servers"), or what is missing when denied.
+struct Decision {
+  bool allowed = false;
+  std::string rule;
+};
+
+// What lists may show: everything, or objects whose scope name matches one of these.
+struct Scope {
+  bool all = false;
+  std::vector<std::string> names;  // may end in "/*"
+  bool admits(std::string_view name) const;
+};
+
+// Immutable once built; shared by all threads.
+class Policy {
+ public:
+  Policy(std::vector<Definition> definitions, std::vector<Group> groups, Ceiling ceiling, ToolGrant tool_grant);
+
+  // The one decision. The string-free form is for the request path, the other for answers that explain themselves.
+  bool allowed(const Principal& who, const Query& query) const;
+  Decision decide(const Principal& who, const Query& query) const;
+
+  // Tool T of attached server S: view servers S, or run tools S/T (run obligatory with ToolGrant::run). The same function
+  // answers for lists and for calls. Attachment to the project is the caller's to check first.
+  bool may_use_tool(const Principal& who, std::string_view server, std::string_view tool) const;
+  bool may_use_server(const Principal& who, std::string_view server) const;  // resources and prompts of S
+  // False at once when no tool of the server can be allowed: lets a list skip the server.
+  bool may_use_any_tool(const Principal& who, std::string_view server) const;
+
+  Scope scope(const Principal& who, Action action, Resource resource) const;
+  // Effective bindings of a user (direct and through groups) or of a token (its own, pairwise met with the owner's under a
+  // live ceiling).
+  std::vector<Binding> permissions(const Principal& who) const;
+  // A digest of the rights that matter for tool visibility: equal digests see equal lists.
+  crypto::Digest rights_digest(const Principal& who) const;
+
+ private:
+  struct Compiled;
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+// The first of `wanted` that the holder of `held` does not cover at the same scope, or nullptr. Name-scoped never covers
+// unscoped, `*` only by `*`, a tool pattern only by an equal or wider one; view servers S covers run tools S/*.
+const Binding* first_uncovered(const std::vector<Binding>& held, const std::vector<Binding>& wanted);
+
+// What `--rbac clone` takes from the owner's effective rights, and what it drops (in words, for help and output).
+struct Clone {
+  std::vector<Binding> bindings;
+  std::vector<std::string> dropped;
+};
+Clone clone_for_token(const std::vector<Binding>& held, std::string_view project);
+
+}  // namespace mcptoken::rbac

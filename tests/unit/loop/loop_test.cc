@@ -1,0 +1,135 @@
+#include "loop/loop.h"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
+
+using namespace mcptoken;
+using namespace mcptoken::loop;
+
+namespace {
+
+// A host that owns the waiting, as an embedding program does.
+int host_until(Loop& loop, const bool& done, int limit_ms = 5000) {
+  int wakeups = 0;
+  auto start = system_clock().mono_ms();
+  while (!done && system_clock().mono_ms() - start < limit_ms) {
+    loop.run_once();
+    if (done) break;
+    pollfd p{loop.fd(), POLLIN, 0};
+    int64_t timeout = loop.timeout_ms();
+    poll(&p, 1, timeout < 0 ? 100 : static_cast<int>(timeout));
+    ++wakeups;
+  }
+  return wakeups;
+}
+
+}  // namespace
+
+TEST_CASE("messages from other threads arrive in order, all of them") {
+  auto loop = std::move(Loop::create()).value();
+  constexpr int kSenders = 4, kEach = 5000;
+  std::vector<int> last(kSenders, -1);
+  int received = 0;
+  bool ordered = true;
+  std::vector<std::thread> senders;
+  for (int s = 0; s < kSenders; ++s) {
+    senders.emplace_back([&, s] {
+      for (int i = 0; i < kEach; ++i) {
+        loop->post([&, s, i] {
+          ordered = ordered && last[s] == i - 1;
+          last[s] = i;
+          if (++received == kSenders * kEach) loop->stop();
+        });
+      }
+    });
+  }
+  loop->run();
+  for (auto& t : senders) t.join();
+  CHECK(received == kSenders * kEach);
+  CHECK(ordered);
+}
+
+TEST_CASE("a foreign host drives timers without spinning") {
+  auto loop = std::move(Loop::create()).value();
+  bool done = false;
+  Timer timer(*loop);
+  auto start = loop->now_ms();
+  timer.start(50, [&] { done = true; });
+  int wakeups = host_until(*loop, done);
+  CHECK(loop->now_ms() - start >= 49);
+  CHECK(loop->now_ms() - start < 75);
+  CHECK(wakeups < 10);
+}
+
+TEST_CASE("an idle loop asks for no wake-ups") {
+  auto loop = std::move(Loop::create()).value();
+  loop->run_once();
+  CHECK(loop->timeout_ms() == -1);
+}
+
+TEST_CASE("timers: restart, repeat, stop inside the callback") {
+  auto loop = std::move(Loop::create()).value();
+  int fired = 0;
+  bool done = false;
+  Timer repeating(*loop);
+  repeating.start(1, [&] { if (++fired == 3) { repeating.stop(); done = true; } }, 1);
+  host_until(*loop, done);
+  CHECK(fired == 3);
+  CHECK_FALSE(repeating.running());
+  auto owned = std::make_unique<Timer>(*loop);
+  done = false;
+  owned->start(1, [&] { owned.reset(); done = true; });
+  host_until(*loop, done);
+  CHECK(owned == nullptr);
+}
+
+TEST_CASE("watches see readable and the peer's end, and may be destroyed inside their callback") {
+  auto loop = std::move(Loop::create()).value();
+  int pair[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  auto watch = std::make_unique<Watch>(*loop);
+  int seen = 0;
+  bool done = false;
+  REQUIRE(watch->start(pair[0], kReadable | kDisconnect, [&](int events) {
+    seen |= events;
+    if (seen & kDisconnect) { watch.reset(); done = true; return; }
+    char c;
+    [[maybe_unused]] auto n = read(pair[0], &c, 1);
+    close(pair[1]);
+  }));
+  REQUIRE(write(pair[1], "x", 1) == 1);
+  host_until(*loop, done);
+  CHECK((seen & kReadable) != 0);
+  CHECK(done);
+  loop->run_once();
+  close(pair[0]);
+}
+
+TEST_CASE("deferred work runs in order and cannot starve the loop") {
+  auto loop = std::move(Loop::create()).value();
+  std::vector<int> order;
+  loop->defer([&] { order.push_back(1); loop->defer([&] { order.push_back(3); loop->stop(); }); });
+  loop->defer([&] { order.push_back(2); });
+  loop->run();
+  CHECK(order == std::vector<int>{1, 2, 3});
+}
+
+TEST_CASE("a deadline cancels its scope with its reason; sleep ends early when cancelled") {
+  auto loop = std::move(Loop::create()).value();
+  Group group;
+  Status status = Status::ok;
+  auto sleeper = [](Loop& on, Scope& scope) -> Task<Result<void>> {
+    Sleep sleep(on, 10'000);
+    auto result = co_await sleep.wait(scope);
+    if (!result) co_return fail(result.error());
+    co_return Result<void>();
+  };
+  group.spawn(sleeper(*loop, group.scope()), [&](Result<void> r) { status = r ? Status::ok : r.error().status; loop->stop(); });
+  Deadline deadline(*loop, group.scope(), 5, Error(Status::timeout, "deadline"));
+  loop->run();
+  CHECK(status == Status::timeout);
+}

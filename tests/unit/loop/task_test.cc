@@ -1,0 +1,114 @@
+#include "loop/task.h"
+
+#include <doctest/doctest.h>
+
+#include "loop/loop.h"
+
+using namespace mcptoken;
+using namespace mcptoken::loop;
+
+namespace {
+
+Task<Result<int>> immediate(int value) { co_return value; }
+
+Task<Result<int>> sum(int count) {
+  int total = 0;
+  for (int i = 0; i < count; ++i) {
+    MCPT_CO_TRY(int one, co_await immediate(1));
+    total += one;
+  }
+  co_return total;
+}
+
+Task<Result<int>> waits(Completion<int>& completion, Scope& scope) {
+  MCPT_CO_TRY(int value, co_await completion.wait(scope));
+  co_return value + 1;
+}
+
+Task<Result<void>> store(Completion<int>& completion, Scope& scope, Result<int>& out) {
+  auto task = waits(completion, scope);
+  out = co_await task;
+  co_return Result<void>();
+}
+
+struct Tracker {
+  explicit Tracker(int& count_in) : count(count_in) { ++count; }
+  ~Tracker() { --count; }
+  int& count;
+};
+
+Task<Result<void>> holds(Completion<int>& completion, Scope& scope, int& alive) {
+  Tracker tracker(alive);
+  auto value = co_await completion.wait(scope);
+  if (!value) co_return fail(value.error());
+  co_return Result<void>();
+}
+
+}  // namespace
+
+TEST_CASE("children that complete at once do not grow the stack") {
+  Group group;
+  int total = 0;
+  auto outer = [](int& out) -> Task<Result<void>> {
+    MCPT_CO_TRY(out, co_await sum(1'000'000));
+    co_return Result<void>();
+  };
+  group.spawn(outer(total));
+  CHECK(total == 1'000'000);
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("a completion resumes its waiter, before or after the wait begins") {
+  Scope scope;
+  for (bool early : {true, false}) {
+    Completion<int> completion;
+    Result<int> out = 0;
+    Group group;
+    if (early) completion.resolve(41);
+    group.spawn(store(completion, scope, out));
+    if (!early) {
+      CHECK(group.size() == 1);
+      completion.resolve(41);
+    }
+    CHECK(group.size() == 0);
+    REQUIRE(out);
+    CHECK(*out == 42);
+  }
+}
+
+TEST_CASE("cancelling a scope ends the waits inside, with its reason, children included") {
+  Completion<int> completion;
+  Result<int> out = 0;
+  Scope parent;
+  Scope child(parent);
+  Group group;
+  group.spawn(store(completion, child, out));
+  parent.cancel(Error(Status::timeout, "too slow"));
+  REQUIRE_FALSE(out);
+  CHECK(out.error().status == Status::timeout);
+  completion.resolve(1);  // late answers are dropped
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("destroying a group destroys the frames it owns") {
+  int alive = 0;
+  Completion<int> completion;
+  Scope outside;  // not the group's: its end does not resume the task
+  {
+    Group group;
+    group.spawn(holds(completion, outside, alive));
+    CHECK(alive == 1);
+  }
+  CHECK(alive == 0);
+  completion.resolve(1);
+}
+
+TEST_CASE("the completion callback gets the result") {
+  Group group;
+  Completion<int> completion;
+  int alive = 0;
+  Status status = Status::ok;
+  group.spawn(holds(completion, group.scope(), alive), [&](Result<void> result) { status = result ? Status::pending : result.error().status; });
+  group.cancel(Error(Status::cancelled, "bye"));
+  CHECK(status == Status::cancelled);
+}
