@@ -126,6 +126,7 @@ constexpr Setting kConfig[] = {
     {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
     {SQLITE_DBCONFIG_DQS_DML, 0},
     {SQLITE_DBCONFIG_DQS_DDL, 0},
+    {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1},  // closing after a failed write must not touch the database file
 };
 constexpr Setting kLimits[] = {
     {SQLITE_LIMIT_LENGTH, int{limits::kDatabaseValueBytes}},
