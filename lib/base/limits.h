@@ -38,4 +38,12 @@ inline constexpr int64_t kSessionIdleMs = 30 * 60 * 1000LL;
 inline constexpr size_t kMailboxMessages = 65'536;      // per loop, for traffic; control messages are never refused
 inline constexpr int kProcessesPerServer = 8;
 
+inline constexpr size_t kStoreQueue = 1024;              // jobs waiting for the database thread
+inline constexpr int64_t kTokenTouchMs = 60'000;        // last use of a token is written at most this often
+inline constexpr size_t kAuditBatch = 200;              // rows a transaction, so that control-plane writes never wait long
+inline constexpr int64_t kAuditFlushMs = 20;            // how long an event may wait for company
+inline constexpr size_t kAuditRing = 4096;              // events per loop
+inline constexpr size_t kAuditDeniedReserve = 16'384;   // denials per loop that a full ring cannot take
+inline constexpr size_t kDatabaseValueBytes = 64 * 1024 * 1024;  // one text or blob
+
 }  // namespace mcptoken::limits
