@@ -200,8 +200,8 @@ Result<std::string> Exchange::ReadingAll::await_resume() {
 
 // --- client
 
-Client::Client(loop::Loop& loop, std::shared_ptr<const AddressPolicy> policy, Log log)
-    : Client(loop, make_curl_dialer(loop, std::move(policy), std::move(log))) {}
+Client::Client(loop::Loop& loop, std::shared_ptr<const AddressPolicy> policy, Log log, const ClientLimits& limits)
+    : Client(loop, make_curl_dialer(loop, std::move(policy), std::move(log)), limits) {}
 
 Client::Client(loop::Loop& loop, std::unique_ptr<Dialer> dialer, const ClientLimits& limits)
     : pool_(std::make_unique<Pool>(loop, std::move(dialer), limits)) {}

@@ -176,7 +176,8 @@ class [[nodiscard]] Sending final : public Operation, private Deadlines::Node {
 // Thread-safety: its loop's thread. Outlives what it sends and its exchanges.
 class Client {
  public:
-  Client(loop::Loop& loop, std::shared_ptr<const AddressPolicy> policy, Log log);
+  Client(loop::Loop& loop, std::shared_ptr<const AddressPolicy> policy, Log log,
+         const ClientLimits& limits = ClientLimits());
   Client(loop::Loop& loop, std::unique_ptr<Dialer> dialer, const ClientLimits& limits = ClientLimits());
   ~Client();
   Client(const Client&) = delete;

@@ -96,7 +96,8 @@ class CurlDial final : public Dial {
   Result<void> start(const Endpoint& endpoint) {
     handles_.multi = curl_multi_init();
     handles_.easy = curl_easy_init();
-    if (!handles_.multi || !handles_.easy || !set_options(endpoint)) return fail(Status::no_memory, "out of memory");
+    if (!handles_.multi || !handles_.easy) return fail(Status::no_memory, "out of memory");
+    if (!set_options(endpoint)) return fail(Status::not_supported, "libcurl refuses an option");
     if (curl_multi_add_handle(handles_.multi, handles_.easy) != CURLM_OK) return fail(cannot_connect());
     return {};
   }
@@ -114,7 +115,7 @@ class CurlDial final : public Dial {
     set(CURLOPT_URL, (url_.origin() + "/").c_str());
     set(CURLOPT_CONNECT_ONLY, 1L);
     set(CURLOPT_PROTOCOLS_STR, "http,https");
-    set(CURLOPT_REDIR_PROTOCOLS_STR, "");
+    set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     set(CURLOPT_FOLLOWLOCATION, 0L);
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));  // keeps h2 out of ALPN
     set(CURLOPT_HTTP09_ALLOWED, 0L);
