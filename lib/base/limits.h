@@ -26,6 +26,11 @@ inline constexpr int64_t kCallMs = 120'000;             // refreshed by progress
 inline constexpr int64_t kDiscoveryMs = 2'000;          // list requests wait no longer for a slow upstream
 inline constexpr size_t kUpstreamBodyBytes = 32 * 1024 * 1024;
 inline constexpr size_t kUpstreamHeaderBytes = 64 * 1024;
+inline constexpr size_t kUpstreamHeaderFields = 256;
+inline constexpr size_t kChunkExtensionBytes = 1024;    // of one chunk; nobody reads them
+inline constexpr size_t kUrlBytes = 4 * 1024;
+inline constexpr size_t kIdleConnections = 64;          // kept per upstream, credential and loop
+inline constexpr int64_t kIdleConnectionMs = 60'000;
 inline constexpr size_t kSseEventBytes = 16 * 1024 * 1024;
 inline constexpr size_t kStdioLineBytes = 16 * 1024 * 1024;
 
