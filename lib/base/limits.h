@@ -33,6 +33,13 @@ inline constexpr size_t kIdleConnections = 64;          // kept per upstream, cr
 inline constexpr int64_t kIdleConnectionMs = 60'000;
 inline constexpr size_t kSseEventBytes = 16 * 1024 * 1024;
 inline constexpr size_t kStdioLineBytes = 16 * 1024 * 1024;
+inline constexpr size_t kStdioQueueBytes = 16 * 1024 * 1024;  // waiting for a child that does not read its stdin
+inline constexpr size_t kStderrLineBytes = 8 * 1024;    // longer lines are split
+inline constexpr size_t kStderrLogBytes = 64 * 1024;    // the last words of a child, kept for people
+inline constexpr size_t kSandboxRules = 16'384;         // entries beside the hidden paths; each is a kernel object
+inline constexpr int64_t kExecMs = 5'000;               // fork to exec; the loop stands still meanwhile
+inline constexpr int64_t kStopStepMs = 5'000;           // stdin closed -> TERM -> KILL
+inline constexpr int64_t kReapMs = 20;                  // how long a destructor waits for a process it has killed
 
 inline constexpr int64_t kHeartbeatMs = 15'000;         // comment lines on quiet streams
 inline constexpr int64_t kStreamAfterMs = 5'000;        // a silent call becomes a stream so that heartbeats can flow
