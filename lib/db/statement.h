@@ -41,6 +41,7 @@ class Statement {
   template <class... Args>
   Statement& bind(const Args&... args) {
     int index = 0;
+    restart();
     (bind_value(++index, args), ...);
     return *this;
   }
@@ -83,7 +84,11 @@ class Statement {
   }
   template <class T>
   void bind_value(int index, const std::optional<T>& value) {
-    value ? bind_value(index, *value) : bind_null(index);
+    if (value) {
+      bind_value(index, *value);
+    } else {
+      bind_null(index);
+    }
   }
   void bind_integer(int index, int64_t value);
   void bind_text(int index, std::string_view value);
@@ -92,6 +97,7 @@ class Statement {
   void keep(int code);
   Result<void> copy_bytes(int column, std::span<uint8_t> out) const;
   void reset();
+  void restart();
 
   Connection* connection_;
   Entry* entry_;

@@ -25,7 +25,7 @@ struct Object {
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
   bool system = false;     // made and removed by the system; what that allows is the caller's rule
-  std::string token_id;    // not empty: goes when this token is revoked, superseded for good, or removed
+  std::string token_id;    // not empty: the object goes when this token is revoked or removed
   std::string doc;
 };
 

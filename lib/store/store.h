@@ -35,7 +35,8 @@ using Work = Function<Result<void>(Tx&)>;
 using Done = Function<void(Result<void>, const Changes&)>;  // Changes are empty on failure
 
 // Low-priority work in transactions with Sync::normal, behind every queued job. `work` answers whether more is waiting
-// (then it is called again as soon as no job waits), `done` whether that transaction was committed.
+// (then it is called again as soon as no job waits), `done` whether that transaction was committed. Jobs that never stop
+// coming hold it up for 100 ms at most. What the two refer to must live until close() has returned.
 struct Background {
   Function<Result<bool>(Tx&)> work;
   Function<void(bool committed)> done;
@@ -68,6 +69,7 @@ class Store {
  private:
   struct Impl;
   explicit Store(std::unique_ptr<Impl> impl);
+  Result<Changes> wait_for(const rbac::Principal& who, Work work, bool write);
   std::unique_ptr<Impl> impl_;
 };
 

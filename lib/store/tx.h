@@ -91,9 +91,9 @@ class Tx {
   friend class Removal;
   Result<int64_t> bump_revision();
   Result<void> write_refs(std::string_view id, const std::vector<Ref>& refs);
-  Result<Object> insert_object(Object object, const std::vector<Ref>& refs);
   Result<TokenRecord> insert_token_row(std::string id, NewToken token);
   Result<void> remove_bindings(std::string_view token_id);
+  Result<void> remove_sessions(std::vector<SessionRecord> sessions);
   void note(Op op, const Object& object);
 
   db::Transaction& db_;
