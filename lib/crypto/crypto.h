@@ -18,24 +18,25 @@ using Key = std::array<uint8_t, 32>;
 // Must have succeeded once before any other function here; thread-safe and idempotent.
 Result<void> init();
 
-// From getrandom(2); a failure is an error, there is no fallback generator.
+// From getrandom(2); a failure or a short read is an error, there is no fallback generator.
 Result<void> random_bytes(std::span<uint8_t> out);
 Result<std::string> random_id();  // 20 characters of [a-z0-9], about 103 bits: object ids, request ids
 
 Digest sha256(std::string_view data);
-class Sha256 {  // streaming
+class Sha256 {  // streaming; update() and finish() are not called again after finish()
  public:
   Sha256();
   Sha256& update(std::string_view data);
   Digest finish();
+
  private:
   alignas(16) std::array<uint8_t, 128> state_;
 };
 Digest hmac_sha256(std::span<const uint8_t> key, std::string_view data);
 // HMAC-SHA-256(key bytes, label): sub-keys of a bearer.
 Key derive_key(std::string_view key, std::string_view label);
-// crypto_kdf: numbered sub-keys of the master key; context is exactly 8 characters.
-Key subkey(const Key& master, uint64_t number, std::string_view context);
+// crypto_kdf: numbered sub-keys of the master key; context is a literal of exactly 8 characters.
+Key subkey(const Key& master, uint64_t number, const char (&context)[9]);
 
 // XChaCha20-Poly1305; the result is nonce || ciphertext || tag (40 bytes longer than the plain text).
 Result<std::string> seal(const Key& key, std::string_view plain, std::string_view associated);

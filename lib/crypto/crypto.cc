@@ -1,0 +1,99 @@
+#include "crypto/crypto.h"
+
+#include <sodium.h>
+
+#include <new>
+
+#include "base/bytes.h"
+
+namespace mcptoken::crypto {
+namespace {
+
+constexpr size_t kNonceBytes = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+constexpr size_t kTagBytes = crypto_aead_xchacha20poly1305_ietf_ABYTES;
+static_assert(kSealOverhead == kNonceBytes + kTagBytes);
+static_assert(sizeof(Key) == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
+static_assert(sizeof(Key) == crypto_kdf_KEYBYTES);
+static_assert(sizeof(Digest) == crypto_hash_sha256_BYTES);
+static_assert(sizeof(Digest) == crypto_auth_hmacsha256_BYTES);
+
+const uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
+uint8_t* bytes_of(std::string& text) { return reinterpret_cast<uint8_t*>(text.data()); }
+
+crypto_hash_sha256_state* state_of(std::array<uint8_t, 128>& storage) {
+  return std::launder(reinterpret_cast<crypto_hash_sha256_state*>(storage.data()));
+}
+
+}  // namespace
+
+Result<void> init() {
+  if (sodium_init() < 0) return fail(Status::internal, "libsodium could not be initialised");
+  return {};
+}
+
+Digest sha256(std::string_view data) {
+  Digest digest;
+  crypto_hash_sha256(digest.data(), bytes_of(data), data.size());
+  return digest;
+}
+
+Sha256::Sha256() {
+  static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(state_));
+  static_assert(alignof(crypto_hash_sha256_state) <= 16);
+  crypto_hash_sha256_init(new (state_.data()) crypto_hash_sha256_state);
+}
+
+Sha256& Sha256::update(std::string_view data) {
+  crypto_hash_sha256_update(state_of(state_), bytes_of(data), data.size());
+  return *this;
+}
+
+Digest Sha256::finish() {
+  Digest digest;
+  crypto_hash_sha256_final(state_of(state_), digest.data());
+  return digest;
+}
+
+Digest hmac_sha256(std::span<const uint8_t> key, std::string_view data) {
+  crypto_auth_hmacsha256_state state;
+  Digest digest;
+  crypto_auth_hmacsha256_init(&state, key.data(), key.size());
+  crypto_auth_hmacsha256_update(&state, bytes_of(data), data.size());
+  crypto_auth_hmacsha256_final(&state, digest.data());
+  sodium_memzero(&state, sizeof state);
+  return digest;
+}
+
+Key derive_key(std::string_view key, std::string_view label) { return hmac_sha256(as_bytes(key), label); }
+
+Key subkey(const Key& master, uint64_t number, const char (&context)[9]) {
+  static_assert(crypto_kdf_CONTEXTBYTES == 8);
+  Key key;
+  crypto_kdf_derive_from_key(key.data(), key.size(), number, context, master.data());
+  return key;
+}
+
+Result<std::string> seal(const Key& key, std::string_view plain, std::string_view associated) {
+  std::array<uint8_t, kNonceBytes> nonce;
+  MCPT_CHECK(random_bytes(nonce));
+  std::string sealed(plain.size() + kSealOverhead, '\0');
+  sealed.replace(0, kNonceBytes, as_text(nonce));
+  crypto_aead_xchacha20poly1305_ietf_encrypt(bytes_of(sealed) + kNonceBytes, nullptr, bytes_of(plain), plain.size(),
+                                             bytes_of(associated), associated.size(), nullptr, nonce.data(),
+                                             key.data());
+  return sealed;
+}
+
+Result<std::string> open(const Key& key, std::string_view sealed, std::string_view associated) {
+  static constexpr char kCorrupt[] = "sealed data was changed or belongs elsewhere";
+  if (sealed.size() < kSealOverhead) return fail(Status::corrupt, kCorrupt);
+  std::string plain(sealed.size() - kSealOverhead, '\0');
+  std::string_view cipher = sealed.substr(kNonceBytes);
+  int result = crypto_aead_xchacha20poly1305_ietf_decrypt(bytes_of(plain), nullptr, nullptr, bytes_of(cipher),
+                                                          cipher.size(), bytes_of(associated), associated.size(),
+                                                          bytes_of(sealed), key.data());
+  if (result != 0) return fail(Status::corrupt, kCorrupt);
+  return plain;
+}
+
+}  // namespace mcptoken::crypto
