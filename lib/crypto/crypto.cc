@@ -89,9 +89,9 @@ Result<std::string> open(const Key& key, std::string_view sealed, std::string_vi
   if (sealed.size() < kSealOverhead) return fail(Status::corrupt, kCorrupt);
   std::string plain(sealed.size() - kSealOverhead, '\0');
   std::string_view cipher = sealed.substr(kNonceBytes);
-  int result = crypto_aead_xchacha20poly1305_ietf_decrypt(bytes_of(plain), nullptr, nullptr, bytes_of(cipher),
-                                                          cipher.size(), bytes_of(associated), associated.size(),
-                                                          bytes_of(sealed), key.data());
+  int result =
+      crypto_aead_xchacha20poly1305_ietf_decrypt(bytes_of(plain), nullptr, nullptr, bytes_of(cipher), cipher.size(),
+                                                 bytes_of(associated), associated.size(), bytes_of(sealed), key.data());
   if (result != 0) return fail(Status::corrupt, kCorrupt);
   return plain;
 }

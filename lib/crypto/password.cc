@@ -20,8 +20,8 @@ std::string base64_unpadded(std::span<const uint8_t> bytes) {
 }
 
 std::string phc(const Salt& salt, const Digest& hash) {
-  return "$argon2id$v=19$m=" + std::to_string(kMemoryBytes / 1024) + ",t=" + std::to_string(kPasses) +
-         ",p=1$" + base64_unpadded(salt) + "$" + base64_unpadded(hash);
+  return "$argon2id$v=19$m=" + std::to_string(kMemoryBytes / 1024) + ",t=" + std::to_string(kPasses) + ",p=1$" +
+         base64_unpadded(salt) + "$" + base64_unpadded(hash);
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ void* map_pages(size_t bytes) {
 }
 
 Slot* carve(char* chunk, Slot* next) {
-  for (size_t at = kChunkBytes; at >= kSlotBytes; at -= kSlotBytes) next = new (chunk + at - kSlotBytes) Slot{next};
+  for (size_t at = kChunkBytes; at >= kSlotBytes; at -= kSlotBytes)
+    next = new (chunk + at - kSlotBytes) Slot{next};
   return next;
 }
 

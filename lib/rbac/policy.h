@@ -1,9 +1,11 @@
 // Compiled policy and the one decision function.
 //
-// Rules: union of matching bindings, no deny rules, default deny; order of definitions, bindings or groups never matters.
-// A token never matches its owner's User and Group bindings. allowed(token, q) =
+// Rules: union of matching bindings, no deny rules, default deny; order of definitions, bindings or groups never
+// matters. A token never matches its owner's User and Group bindings. allowed(token, q) =
 //   decide(token's bindings, q) and, with a live ceiling, decide(owner's bindings, q) and owner may view the project.
 // (The project fence is a column of the routes table in lib/service, asked before this.)
+// With ToolGrant::view, whoever may view servers S may also run tools S/*: the implication is part of decide(), so that
+// a ceiling, a pairwise meet and a tool list can never disagree about it. It is the only implication between resources.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "crypto/crypto.h"
+#include "rbac/coverage.h"
 #include "rbac/vocabulary.h"
 
 namespace mcptoken::rbac {
@@ -41,25 +44,15 @@ enum class PrincipalKind : uint8_t { anonymous, user, token, service_account, sy
 // Who asks. Passed explicitly to everything that decides or records; holds no credential.
 struct Principal {
   PrincipalKind kind = PrincipalKind::anonymous;
-  std::string user_id;     // the user, or the token's owner
+  std::string user_id;  // the user, or the token's owner
   std::string user_email;
-  std::string session_id;  // login session record id, user principals only
+  std::string session_id;                       // login session record id, user principals only
   std::string token_id, token_name, token_sha;  // token principals only
   std::string project_id, project;              // the token's one project
   std::string client_address;
 };
 
 enum class Ceiling : uint8_t { live, mint };
-enum class ToolGrant : uint8_t { view, run };
-
-// What is asked: an action on a resource (name empty: "on all of them"), or an operation.
-struct Query {
-  Action action = Action::view;
-  Resource resource = Resource::any;
-  std::string name;
-  std::optional<Operation> operation;
-};
-std::string to_text(const Query& query);  // "edit:servers:my-ha", "run:logs"
 
 // `rule` names the deciding binding ("mcptoken-abc: role:view,resource:servers"), or what is missing when denied.
 struct Decision {
@@ -70,29 +63,33 @@ struct Decision {
 // What lists may show: everything, or objects whose scope name matches one of these.
 struct Scope {
   bool all = false;
-  std::vector<std::string> names;  // may end in "/*"
+  std::vector<std::string> names;  // a trailing '*' stands for anything ("demo/*", "grafana/query_*")
   bool admits(std::string_view name) const;
 };
 
 // Immutable once built; shared by all threads.
 class Policy {
  public:
+  // Names of bindings that check_scope() would refuse cover nothing. Subjects and users with an empty id match nobody.
   Policy(std::vector<Definition> definitions, std::vector<Group> groups, Ceiling ceiling, ToolGrant tool_grant);
 
-  // The one decision. The string-free form is for the request path, the other for answers that explain themselves.
+  // The one decision. The first form is for the request path and allocates nothing; the other explains itself. Both
+  // always agree.
   bool allowed(const Principal& who, const Query& query) const;
   Decision decide(const Principal& who, const Query& query) const;
 
-  // Tool T of attached server S: view servers S, or run tools S/T (run obligatory with ToolGrant::run). The same function
-  // answers for lists and for calls. Attachment to the project is the caller's to check first.
+  // Tool T of attached server S: run tools S/T, which view servers S implies unless ToolGrant::run. The same function
+  // answers for lists and for calls. Attachment to the project is the caller's to check first. No allocation.
   bool may_use_tool(const Principal& who, std::string_view server, std::string_view tool) const;
-  bool may_use_server(const Principal& who, std::string_view server) const;  // resources and prompts of S
-  // False at once when no tool of the server can be allowed: lets a list skip the server.
+  // Resources and prompts of S: view servers S or run tools S/*.
+  bool may_use_server(const Principal& who, std::string_view server) const;
+  // Exactly: is there a name of a tool that may_use_tool() would allow? Lets a list skip the server.
   bool may_use_any_tool(const Principal& who, std::string_view server) const;
 
   Scope scope(const Principal& who, Action action, Resource resource) const;
-  // Effective bindings of a user (direct and through groups) or of a token (its own, pairwise met with the owner's under a
-  // live ceiling).
+  // Effective bindings of a user (direct and through groups) or of a token (its own, pairwise met with the owner's
+  // under a live ceiling; nothing at all when the owner may not view the project). Sorted; what another one covers is
+  // left out.
   std::vector<Binding> permissions(const Principal& who) const;
   // A digest of the rights that matter for tool visibility: equal digests see equal lists.
   crypto::Digest rights_digest(const Principal& who) const;
@@ -102,11 +99,9 @@ class Policy {
   std::shared_ptr<const Compiled> compiled_;
 };
 
-// The first of `wanted` that the holder of `held` does not cover at the same scope, or nullptr. Name-scoped never covers
-// unscoped, `*` only by `*`, a tool pattern only by an equal or wider one; view servers S covers run tools S/*.
-const Binding* first_uncovered(const std::vector<Binding>& held, const std::vector<Binding>& wanted);
-
-// What `--rbac clone` takes from the owner's effective rights, and what it drops (in words, for help and output).
+// What `--rbac clone` takes from the owner's effective rights (as permissions() gives them): view servers, view
+// prompts, view projects <project>, run tools, create promptrequests, each with the owner's name scopes; never `*`,
+// operations or other projects. Always covered by `held`. `dropped` says in words what was left out or reduced.
 struct Clone {
   std::vector<Binding> bindings;
   std::vector<std::string> dropped;

@@ -11,8 +11,10 @@ static_assert(kSessionPrefix.size() == kPrefixBytes && kPrefixBytes + kDigits ==
 
 constexpr std::array<int8_t, 256> make_reverse() {
   std::array<int8_t, 256> table{};
-  for (auto& entry : table) entry = -1;
-  for (size_t i = 0; i < kAlphabet.size(); ++i) table[static_cast<uint8_t>(kAlphabet[i])] = static_cast<int8_t>(i);
+  for (auto& entry : table)
+    entry = -1;
+  for (size_t i = 0; i < kAlphabet.size(); ++i)
+    table[static_cast<uint8_t>(kAlphabet[i])] = static_cast<int8_t>(i);
   return table;
 }
 constexpr auto kReverse = make_reverse();
@@ -35,7 +37,8 @@ struct Wiped {
 
 void write_digits(const Number& number, char* out) {
   Wiped<Limbs> limbs;
-  for (size_t i = 0; i < number.size(); ++i) limbs.value[i / 4] = limbs.value[i / 4] << 8 | number[i];
+  for (size_t i = 0; i < number.size(); ++i)
+    limbs.value[i / 4] = limbs.value[i / 4] << 8 | number[i];
   for (size_t digit = kDigits; digit-- > 0;) {
     uint64_t rest = 0;
     for (uint32_t& limb : limbs.value) {
@@ -61,7 +64,8 @@ bool read_digits(std::string_view digits, Number& out) {
     }
     if (carry != 0) return false;  // 2^256 and above: a second spelling of a smaller number
   }
-  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<uint8_t>(limbs.value[i / 4] >> (24 - i % 4 * 8));
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<uint8_t>(limbs.value[i / 4] >> (24 - i % 4 * 8));
   return true;
 }
 
@@ -83,8 +87,8 @@ Result<Minted> mint(Kind kind) {
   Wiped<Number> number;
   MCPT_CHECK(crypto::random_bytes(number.value));
   Wiped<std::array<char, kRawBytes>> raw;
-  const Prefix* prefix = std::find_if(std::begin(kPrefixes), std::end(kPrefixes),
-                                      [kind](const Prefix& row) { return row.kind == kind; });
+  const Prefix* prefix =
+      std::find_if(std::begin(kPrefixes), std::end(kPrefixes), [kind](const Prefix& row) { return row.kind == kind; });
   std::copy(prefix->text.begin(), prefix->text.end(), raw.value.begin());
   write_digits(number.value, raw.value.data() + kPrefixBytes);
   std::string_view text(raw.value.data(), raw.value.size());

@@ -37,11 +37,11 @@ std::optional<Kind> classify(std::string_view raw);
 // SHA-256 of all 54 bytes: what is stored, looked up, and (as 64 hex digits) named in roles and audit.
 crypto::Digest hash(std::string_view raw);
 
-std::string encode(const std::array<uint8_t, 32>& number);                 // 43 digits
-std::optional<std::array<uint8_t, 32>> decode(std::string_view digits);    // canonical form only
+std::string encode(const std::array<uint8_t, 32>& number);               // 43 digits
+std::optional<std::array<uint8_t, 32>> decode(std::string_view digits);  // canonical form only
 
-// "30d", "12h", "45m", "2w", "never", or an ISO-8601 instant with zone in the future. The result is the expiry instant in
-// wall-clock milliseconds, or nothing for "never". Errors: Status::invalid with what was wrong.
+// "30d", "12h", "45m", "2w", "never", or an ISO-8601 instant with zone in the future. The result is the expiry instant
+// in wall-clock milliseconds, or nothing for "never". Errors: Status::invalid with what was wrong.
 Result<std::optional<int64_t>> parse_ttl(std::string_view text, int64_t now_wall_ms);
 
 // A duration alone ("1h", "30d"), in milliseconds.

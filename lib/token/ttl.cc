@@ -10,7 +10,10 @@ struct Unit {
   int64_t ms;
 };
 constexpr Unit kUnits[] = {
-    {'m', 60'000}, {'h', 3'600'000}, {'d', 86'400'000}, {'w', 7 * 86'400'000LL},
+    {'m', 60'000},
+    {'h', 3'600'000},
+    {'d', 86'400'000},
+    {'w', 7 * 86'400'000LL},
 };
 
 // The last instant that has a four-digit year: later ones could be stored but neither shown nor read back.

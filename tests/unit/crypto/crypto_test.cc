@@ -44,7 +44,8 @@ TEST_CASE("sub-keys differ by number, context and master") {
 
 TEST_CASE("sealed text opens only unchanged, with its key and its associated data") {
   Key key{1}, other_key{2};
-  for (std::string_view plain : {std::string_view(""), std::string_view("x\0y", 3), std::string_view("some longer text")}) {
+  for (std::string_view plain :
+       {std::string_view(""), std::string_view("x\0y", 3), std::string_view("some longer text")}) {
     auto sealed = seal(key, plain, "label");
     REQUIRE(sealed);
     CHECK(sealed->size() == plain.size() + kSealOverhead);

@@ -18,8 +18,8 @@ TEST_CASE("passwords verify against their own hash alone") {
 }
 
 TEST_CASE("what is not a hash verifies nothing") {
-  for (std::string text : {std::string(), std::string("x"), std::string("$argon2id$v=19$m=65536,t=2,p=1$"),
-                           std::string(200, '$')}) {
+  for (std::string text :
+       {std::string(), std::string("x"), std::string("$argon2id$v=19$m=65536,t=2,p=1$"), std::string(200, '$')}) {
     CHECK_FALSE(verify_password(text, ""));
     CHECK_FALSE(verify_password(text, "x"));
   }

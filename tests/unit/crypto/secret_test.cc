@@ -60,7 +60,8 @@ TEST_CASE("released slots are wiped and used again; small secrets share a page")
     slot = a.reveal().data();
   }
   // The pool keeps the slot mapped; its first word is the free list's, the rest must be gone.
-  for (size_t i = sizeof(void*); i < 32; ++i) CHECK(slot[i] == 0);
+  for (size_t i = sizeof(void*); i < 32; ++i)
+    CHECK(slot[i] == 0);
   Secret b("again"), c("neighbour");
   CHECK(b.reveal().data() == slot);
   CHECK(std::abs(c.reveal().data() - slot) % static_cast<ptrdiff_t>(pool::kSlotBytes) == 0);
@@ -71,7 +72,8 @@ TEST_CASE("assigning over a secret wipes the old one at once") {
   Secret a("0123456789abcdef0123456789abcdef"), b("new content");
   const char* slot = a.reveal().data();
   a = std::move(b);
-  for (size_t i = sizeof(void*); i < 32; ++i) CHECK(slot[i] == 0);
+  for (size_t i = sizeof(void*); i < 32; ++i)
+    CHECK(slot[i] == 0);
   CHECK(a.reveal() == "new content");
 }
 
@@ -99,6 +101,7 @@ TEST_CASE("BR-32 comparison sees every byte and the length") {
 TEST_CASE("wipe clears everything it is given") {
   char buffer[] = "secret";
   wipe(buffer, sizeof buffer);
-  for (char c : buffer) CHECK(c == 0);
+  for (char c : buffer)
+    CHECK(c == 0);
   wipe(nullptr, 0);
 }

@@ -18,7 +18,7 @@ namespace {
 using Number = std::array<uint8_t, 32>;
 
 constexpr std::string_view kDigitOrder = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const std::string kLargest = "yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";  // 2^256 - 1
+const std::string kLargest = "yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";   // 2^256 - 1
 const std::string kTooLarge = "yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp2";  // 2^256
 
 Number filled(uint8_t byte) {
@@ -59,7 +59,8 @@ TEST_CASE("BR-01 fixed spellings") {
   number = {0x80};
   CHECK(encode(number) == "ULrwNTJa3CHVaAVmO8lHlO4Afd3drtx651MXvhT4GuW");
   CHECK(encode(filled(0xff)) == kLargest);
-  for (size_t i = 0; i < number.size(); ++i) number[i] = static_cast<uint8_t>(i + 1);
+  for (size_t i = 0; i < number.size(); ++i)
+    number[i] = static_cast<uint8_t>(i + 1);
   CHECK(encode(number) == "0Eoh211G4c8wtVWM00my5rsNSFlKgaWqQ4mb8gdEqno");
 }
 
@@ -70,13 +71,15 @@ TEST_CASE("BR-02 what is encoded decodes to itself") {
     Number number;
     for (size_t at = 0; at < number.size(); at += 8) {
       uint64_t word = random();
-      for (size_t k = 0; k < 8; ++k) number[at + k] = static_cast<uint8_t>(word >> 8 * k);
+      for (size_t k = 0; k < 8; ++k)
+        number[at + k] = static_cast<uint8_t>(word >> 8 * k);
     }
     if (i % 4 == 0) std::fill(number.begin(), number.begin() + i % 33, static_cast<uint8_t>(0));
     wrong += decode(encode(number)) != number;
   }
   CHECK(wrong == 0);
-  for (uint8_t byte : std::array<uint8_t, 5>{0x00, 0x01, 0x7f, 0x80, 0xff}) CHECK(decode(encode(filled(byte))) == filled(byte));
+  for (uint8_t byte : std::array<uint8_t, 5>{0x00, 0x01, 0x7f, 0x80, 0xff})
+    CHECK(decode(encode(filled(byte))) == filled(byte));
   for (size_t bit = 0; bit < 256; ++bit) {
     Number number{};
     number[bit / 8] = static_cast<uint8_t>(1 << bit % 8);
@@ -97,10 +100,13 @@ TEST_CASE("BR-03 one value has one spelling: 2^256 and above is malformed") {
   size_t refused = 0, foreign = 0;
   for (int i = 0; i < 200'000; ++i) {
     std::string digits(43, '0');
-    for (char& c : digits) c = kDigitOrder[random() % 62];
+    for (char& c : digits)
+      c = kDigitOrder[random() % 62];
     digits[0] = "xyz"[random() % 3];  // around the upper end
-    if (auto number = decode(digits)) foreign += encode(*number) != digits;
-    else ++refused, foreign += digits <= kLargest;  // the alphabet is in ASCII order
+    if (auto number = decode(digits))
+      foreign += encode(*number) != digits;
+    else
+      ++refused, foreign += digits <= kLargest;  // the alphabet is in ASCII order
   }
   CHECK(foreign == 0);
   CHECK(refused > 50'000);
@@ -152,7 +158,8 @@ TEST_CASE("BR-02 2^18 tokens: no duplicate, every digit position evenly spread")
     auto minted = mint(Kind::pat);
     REQUIRE(minted);
     all.emplace_back(minted->raw.reveal().substr(kPatPrefix.size()));
-    for (size_t at = 0; at < kDigits; ++at) ++seen[at][kDigitOrder.find(all.back()[at])];
+    for (size_t at = 0; at < kDigits; ++at)
+      ++seen[at][kDigitOrder.find(all.back()[at])];
   }
   std::sort(all.begin(), all.end());
   CHECK(std::adjacent_find(all.begin(), all.end()) == all.end());

@@ -33,10 +33,40 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("BR-37 lifetimes that are refused") {
-  for (std::string_view bad :
-       {"", "0d", "0m", "-1d", "+1d", "1", "d", "30", "30s", "30y", "30ms", "30D", "30 d", " 30d", "30d ", "1.5h", "1h30m", "030d", "00d",
-        "1e3d", "0x10d", "9223372036854775807m", "9223372036854775808m", "153722867280913m", "99999999999999999999999d",
-        "4000000000w", "Never", "NEVER", "never ", "forever", "30\xc2\xa0" "d", "\xef\xbc\x93" "d"}) {
+  for (std::string_view bad : {"",
+                               "0d",
+                               "0m",
+                               "-1d",
+                               "+1d",
+                               "1",
+                               "d",
+                               "30",
+                               "30s",
+                               "30y",
+                               "30ms",
+                               "30D",
+                               "30 d",
+                               " 30d",
+                               "30d ",
+                               "1.5h",
+                               "1h30m",
+                               "030d",
+                               "00d",
+                               "1e3d",
+                               "0x10d",
+                               "9223372036854775807m",
+                               "9223372036854775808m",
+                               "153722867280913m",
+                               "99999999999999999999999d",
+                               "4000000000w",
+                               "Never",
+                               "NEVER",
+                               "never ",
+                               "forever",
+                               "30\xc2\xa0"
+                               "d",
+                               "\xef\xbc\x93"
+                               "d"}) {
     CAPTURE(bad);
     auto ttl = parse_ttl(bad, kNow);
     REQUIRE_FALSE(ttl);
@@ -64,7 +94,8 @@ TEST_CASE("never, and instants in the future") {
 TEST_CASE("BR-37 instants that are refused: past, now, without a zone, impossible") {
   CHECK_FALSE(parse_ttl(to_iso8601(kNow), kNow));
   CHECK_FALSE(parse_ttl(to_iso8601(kNow - 1), kNow));
-  for (std::string_view bad : {"2030-01-31T12:00:00", "2030-02-30T12:00Z", "1969-12-31T23:59Z", "2030-01-31", "2030-01-31T24:00Z", ":"}) {
+  for (std::string_view bad :
+       {"2030-01-31T12:00:00", "2030-02-30T12:00Z", "1969-12-31T23:59Z", "2030-01-31", "2030-01-31T24:00Z", ":"}) {
     CAPTURE(bad);
     CHECK_FALSE(parse_ttl(bad, kNow));
   }
