@@ -1,14 +1,16 @@
 // Reading the record back, newest first.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "audit/event.h"
 
 namespace mcptoken::audit {
 
-// Everything given must match; bytes are compared. Only token_sha has an index: other filters scan backwards from
-// before_seq, at most `scan` rows, so that a query cannot hold the writer.
+// Everything given must match; bytes are compared. Only token_sha has an index: other filters look backwards through the
+// rows before before_seq, at most `scan` of them, so that a query never holds the writer for long.
 struct Filter {
   std::optional<std::string> project, session, user, token_name, server, subject;
   std::optional<crypto::Digest> token_sha;
@@ -16,16 +18,29 @@ struct Filter {
   std::optional<Outcome> outcome;
   std::optional<int64_t> from_ms, until_ms;  // from <= time < until
   std::optional<int64_t> before_seq;         // the cursor
-  int64_t limit = 100;
-  int64_t scan = 100'000;
+  size_t limit = 100;
+  size_t scan = 20'000;
 };
 
-// `next_before_seq` continues the scan; nothing when the beginning was reached.
+// next_before_seq continues where this page stopped, which may be before a full page was found; nothing at the beginning
+// of the record.
 struct Page {
   std::vector<Event> events;
   std::optional<int64_t> next_before_seq;
 };
 
 Result<Page> query(db::Transaction& transaction, const Filter& filter);
+
+struct SessionSummary {
+  std::string project, session, user, token_name, client_name;
+  int64_t first_ms = 0;
+  int64_t last_ms = 0;
+  int64_t events = 0;
+  int64_t denied = 0;
+};
+
+// The latest first; of all projects without `project`. before_ms: sessions last seen before that.
+Result<std::vector<SessionSummary>> sessions(db::Transaction& transaction, std::optional<std::string_view> project,
+                                             std::optional<int64_t> before_ms, size_t limit);
 
 }  // namespace mcptoken::audit

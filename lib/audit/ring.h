@@ -4,7 +4,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -39,6 +41,7 @@ class Ring {
 
  private:
   bool push_denial(Event&& event);
+  bool lose_denial();
   Event* slot(size_t index) { return reinterpret_cast<Event*>(slots_.get()) + (index & mask_); }
 
   struct Free { void operator()(std::byte* memory) const; };
@@ -47,12 +50,13 @@ class Ring {
   const size_t denied_capacity_;
   const std::function<void()> wake_;
   alignas(64) std::atomic<size_t> head_{0};  // next to write
+  size_t tail_seen_ = 0;                     // the producer's last look at tail_
   alignas(64) std::atomic<size_t> tail_{0};  // next to read
   alignas(64) std::atomic<uint64_t> lost_{0};
   std::atomic<uint64_t> lost_denials_{0};
   std::atomic<bool> has_denied_{false};
   std::mutex denied_mutex_;  // taken by the producer only when the ring is full
-  std::vector<Event> denied_;
+  std::deque<Event> denied_;
 };
 
 // Owns the rings. The writer's background work is  {recorder.write(tx.db()), recorder.finished(committed)}.
@@ -71,6 +75,7 @@ class Recorder {
   void finished(bool committed);
 
   uint64_t lost() const;  // any thread; of all rings
+
  private:
   struct Source {
     std::unique_ptr<Ring> ring;
@@ -79,7 +84,7 @@ class Recorder {
     uint64_t writing_lost = 0;      // in the transaction under way
     uint64_t writing_denials = 0;
   };
-  Result<void> write_gap(db::Transaction& transaction);
+  Result<void> write_gap(db::Transaction& transaction, uint64_t unwritable);
   void take();
 
   const Clock& clock_;

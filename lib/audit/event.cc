@@ -1,0 +1,170 @@
+#include "audit/event.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "audit/table.h"
+#include "base/bytes.h"
+
+namespace mcptoken::audit {
+namespace {
+
+template <class T>
+struct Name {
+  T value;
+  std::string_view text;
+};
+
+constexpr Name<Kind> kKinds[] = {
+    {Kind::session_bind, "session_bind"},
+    {Kind::rbac_decision, "rbac_decision"},
+    {Kind::tool_call_trace, "tool_call_trace"},
+    {Kind::gate_decision, "gate_decision"},
+    {Kind::prompt_delivery, "prompt_delivery"},
+    {Kind::pipeline_execution, "pipeline_execution"},
+    {Kind::token_created, "token_created"},
+    {Kind::token_revoked, "token_revoked"},
+    {Kind::token_rotated, "token_rotated"},
+    {Kind::token_leak_suspected, "token_leak_suspected"},
+    {Kind::object_changed, "object_changed"},
+    {Kind::login, "login"},
+    {Kind::login_failed, "login_failed"},
+    {Kind::events_lost, "events_lost"},
+};
+constexpr Name<Outcome> kOutcomes[] = {
+    {Outcome::ok, "ok"},
+    {Outcome::tool_error, "tool error"},
+    {Outcome::protocol_error, "protocol error"},
+    {Outcome::transport_error, "transport error"},
+    {Outcome::denied, "denied"},
+};
+
+template <class T, size_t N>
+std::string_view text_in(const Name<T> (&table)[N], T value) {
+  auto row = std::find_if(std::begin(table), std::end(table), [&](const auto& one) { return one.value == value; });
+  return row == std::end(table) ? std::string_view("unknown") : row->text;
+}
+
+template <class T, size_t N>
+std::optional<T> value_in(const Name<T> (&table)[N], std::string_view text) {
+  auto row = std::find_if(std::begin(table), std::end(table), [&](const auto& one) { return one.text == text; });
+  if (row == std::end(table)) return std::nullopt;
+  return row->value;
+}
+
+// Lean on purpose: calls are written at high rates, and one index is all they pay for.
+constexpr db::Migration kMigrations[] = {
+    {1, R"sql(
+CREATE TABLE audit (
+  seq             INTEGER PRIMARY KEY AUTOINCREMENT,
+  time_ms         INTEGER NOT NULL,
+  kind            INTEGER NOT NULL,
+  outcome         INTEGER NOT NULL,
+  project         TEXT NOT NULL,
+  session         TEXT NOT NULL,
+  user            TEXT NOT NULL,
+  token_name      TEXT NOT NULL,
+  token_sha       BLOB,
+  client_name     TEXT NOT NULL,
+  client_version  TEXT NOT NULL,
+  client_address  TEXT NOT NULL,
+  server          TEXT NOT NULL,
+  subject         TEXT NOT NULL,
+  rule            TEXT NOT NULL,
+  duration_ms     INTEGER,
+  request_id      TEXT NOT NULL,
+  argument_digest BLOB,
+  reported_by     TEXT NOT NULL,
+  payload         TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_token ON audit (token_sha, seq) WHERE token_sha IS NOT NULL;
+
+CREATE TABLE audit_sessions (
+  project     TEXT NOT NULL,
+  session     TEXT NOT NULL,
+  user        TEXT NOT NULL,
+  token_name  TEXT NOT NULL,
+  client_name TEXT NOT NULL,
+  first_ms    INTEGER NOT NULL,
+  last_ms     INTEGER NOT NULL,
+  events      INTEGER NOT NULL,
+  denied      INTEGER NOT NULL,
+  PRIMARY KEY (project, session)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_sessions_last ON audit_sessions (last_ms);
+)sql"},
+};
+
+}  // namespace
+
+std::string_view to_text(Kind kind) { return text_in(kKinds, kind); }
+std::string_view to_text(Outcome outcome) { return text_in(kOutcomes, outcome); }
+std::optional<Kind> kind_of(std::string_view text) { return value_in(kKinds, text); }
+std::optional<Outcome> outcome_of(std::string_view text) { return value_in(kOutcomes, text); }
+
+db::Schema schema() { return {"audit", kMigrations}; }
+
+Event event_by(const rbac::Principal& who, Kind kind, Outcome outcome, int64_t time_ms) {
+  Event event;
+  event.time_ms = time_ms;
+  event.kind = kind;
+  event.outcome = outcome;
+  event.project = who.project;
+  event.user = who.kind == rbac::PrincipalKind::system ? "system" : who.user_email;
+  event.token_name = who.token_name;
+  crypto::Digest sha{};
+  if (from_hex(who.token_sha, sha)) event.token_sha = sha;
+  event.client_address = who.client_address;
+  return event;
+}
+
+Result<void> append_row(db::Transaction& transaction, Event& event) {
+  MCPT_CHECK(transaction.run(
+      "INSERT INTO audit (time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name,"
+      " client_version, client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by,"
+      " payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+      event.time_ms, static_cast<int>(event.kind), static_cast<int>(event.outcome), event.project, event.session,
+      event.user, event.token_name, event.token_sha, event.client_name, event.client_version, event.client_address,
+      event.server, event.subject, event.rule, event.duration_ms, event.request_id, event.argument_digest,
+      event.reported_by, event.payload));
+  event.seq = transaction.connection().last_insert_id();
+  return {};
+}
+
+Result<void> summarize(db::Transaction& transaction, std::span<const Event> events) {
+  std::map<std::pair<std::string_view, std::string_view>, SessionSummary> sessions;
+  for (const Event& event : events) {
+    if (event.session.empty()) continue;
+    auto [at, is_new] = sessions.try_emplace({event.project, event.session});
+    SessionSummary& one = at->second;
+    if (is_new) one.first_ms = one.last_ms = event.time_ms;
+    one.first_ms = std::min(one.first_ms, event.time_ms);
+    one.last_ms = std::max(one.last_ms, event.time_ms);
+    if (!event.user.empty()) one.user = event.user;
+    if (!event.token_name.empty()) one.token_name = event.token_name;
+    if (!event.client_name.empty()) one.client_name = event.client_name;
+    ++one.events;
+    one.denied += event.outcome == Outcome::denied;
+  }
+  for (const auto& [key, one] : sessions) {
+    MCPT_CHECK(transaction.run(
+        "INSERT INTO audit_sessions (project, session, user, token_name, client_name, first_ms, last_ms, events, denied)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (project, session) DO UPDATE SET"
+        " user = CASE excluded.user WHEN '' THEN user ELSE excluded.user END,"
+        " token_name = CASE excluded.token_name WHEN '' THEN token_name ELSE excluded.token_name END,"
+        " client_name = CASE excluded.client_name WHEN '' THEN client_name ELSE excluded.client_name END,"
+        " first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),"
+        " events = events + excluded.events, denied = denied + excluded.denied",
+        key.first, key.second, one.user, one.token_name, one.client_name, one.first_ms, one.last_ms, one.events,
+        one.denied));
+  }
+  return {};
+}
+
+Result<void> append(db::Transaction& transaction, Event& event) {
+  MCPT_CHECK(append_row(transaction, event));
+  return summarize(transaction, std::span(&event, 1));
+}
+
+}  // namespace mcptoken::audit

@@ -1,0 +1,112 @@
+#include "audit/query.h"
+
+#define EVENT_COLUMNS                                                                                                \
+  "SELECT seq, time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name, client_version," \
+  " client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by, payload FROM audit "
+
+namespace mcptoken::audit {
+namespace {
+
+enum Column : int {
+  kSeq, kTime, kKind, kOutcome, kProject, kSession, kUser, kTokenName, kTokenSha, kClientName, kClientVersion,
+  kClientAddress, kServer, kSubject, kRule, kDuration, kRequestId, kArgumentDigest, kReportedBy, kPayload,
+};
+
+struct TextFilter {
+  std::optional<std::string> Filter::*wanted;
+  Column column;
+};
+constexpr TextFilter kTextFilters[] = {
+    {&Filter::project, kProject},      {&Filter::session, kSession}, {&Filter::user, kUser},
+    {&Filter::token_name, kTokenName}, {&Filter::server, kServer},   {&Filter::subject, kSubject},
+};
+
+struct TextField {
+  std::string Event::*field;
+  Column column;
+};
+constexpr TextField kTextFields[] = {
+    {&Event::project, kProject},
+    {&Event::session, kSession},
+    {&Event::user, kUser},
+    {&Event::token_name, kTokenName},
+    {&Event::client_name, kClientName},
+    {&Event::client_version, kClientVersion},
+    {&Event::client_address, kClientAddress},
+    {&Event::server, kServer},
+    {&Event::subject, kSubject},
+    {&Event::rule, kRule},
+    {&Event::request_id, kRequestId},
+    {&Event::reported_by, kReportedBy},
+    {&Event::payload, kPayload},
+};
+
+bool matches(const db::Statement& row, const Filter& filter) {
+  for (const TextFilter& one : kTextFilters) {
+    const auto& wanted = filter.*one.wanted;
+    if (wanted && row.text_view(one.column) != *wanted) return false;
+  }
+  if (filter.kind && row.integer(kKind) != static_cast<int>(*filter.kind)) return false;
+  if (filter.outcome && row.integer(kOutcome) != static_cast<int>(*filter.outcome)) return false;
+  if (filter.from_ms && row.integer(kTime) < *filter.from_ms) return false;
+  return !filter.until_ms || row.integer(kTime) < *filter.until_ms;
+}
+
+Result<std::optional<crypto::Digest>> read_digest(const db::Statement& row, Column column) {
+  if (row.is_null(column)) return std::nullopt;
+  MCPT_TRY(auto digest, row.bytes<32>(column));
+  return digest;
+}
+
+Result<Event> read_event(const db::Statement& row) {
+  Event event;
+  event.seq = row.integer(kSeq);
+  event.time_ms = row.integer(kTime);
+  event.kind = static_cast<Kind>(row.integer(kKind));
+  event.outcome = static_cast<Outcome>(row.integer(kOutcome));
+  for (const TextField& one : kTextFields) event.*one.field = row.text_view(one.column);
+  event.duration_ms = row.maybe_integer(kDuration);
+  MCPT_TRY(event.token_sha, read_digest(row, kTokenSha));
+  MCPT_TRY(event.argument_digest, read_digest(row, kArgumentDigest));
+  return event;
+}
+
+}  // namespace
+
+Result<Page> query(db::Transaction& transaction, const Filter& filter) {
+  constexpr db::Sql all = EVENT_COLUMNS "WHERE seq < ?1 ORDER BY seq DESC";
+  constexpr db::Sql of_token = EVENT_COLUMNS "WHERE seq < ?1 AND token_sha = ?2 ORDER BY seq DESC";
+  const int64_t before = filter.before_seq.value_or(INT64_MAX);
+  MCPT_TRY(auto rows, transaction.prepare(filter.token_sha ? of_token : all));
+  filter.token_sha ? rows.bind(before, *filter.token_sha) : rows.bind(before);
+  Page page;
+  for (size_t seen = 0;; ++seen) {
+    MCPT_TRY(bool row, rows.step());
+    if (!row) {
+      page.next_before_seq.reset();
+      return page;
+    }
+    if (seen >= filter.scan || page.events.size() >= filter.limit) return page;
+    page.next_before_seq = rows.integer(kSeq);
+    if (!matches(rows, filter)) continue;
+    MCPT_TRY(auto event, read_event(rows));
+    page.events.push_back(std::move(event));
+  }
+}
+
+Result<std::vector<SessionSummary>> sessions(db::Transaction& transaction, std::optional<std::string_view> project,
+                                             std::optional<int64_t> before_ms, size_t limit) {
+  MCPT_TRY(auto rows, transaction.prepare(
+      "SELECT project, session, user, token_name, client_name, first_ms, last_ms, events, denied FROM audit_sessions"
+      " WHERE last_ms < ?1 AND (?2 IS NULL OR project = ?2) ORDER BY last_ms DESC LIMIT ?3"));
+  rows.bind(before_ms.value_or(INT64_MAX), project, limit);
+  std::vector<SessionSummary> out;
+  for (;;) {
+    MCPT_TRY(bool row, rows.step());
+    if (!row) return out;
+    out.push_back({rows.text(0), rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.integer(5),
+                   rows.integer(6), rows.integer(7), rows.integer(8)});
+  }
+}
+
+}  // namespace mcptoken::audit

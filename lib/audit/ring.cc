@@ -1,0 +1,153 @@
+#include "audit/ring.h"
+
+#include <algorithm>
+#include <new>
+
+#include "audit/table.h"
+
+namespace mcptoken::audit {
+
+// --- Ring
+
+void Ring::Free::operator()(std::byte* memory) const { ::operator delete(memory, std::align_val_t{alignof(Event)}); }
+
+Ring::Ring(size_t capacity, size_t denied_capacity, std::function<void()> wake)
+    : slots_(static_cast<std::byte*>(::operator new(capacity * sizeof(Event), std::align_val_t{alignof(Event)}))),
+      mask_(capacity - 1),
+      denied_capacity_(denied_capacity),
+      wake_(std::move(wake)) {}
+
+Ring::~Ring() {
+  for (size_t i = tail_; i != head_; ++i) slot(i)->~Event();
+}
+
+bool Ring::push(Event&& event) {
+  const size_t head = head_.load(std::memory_order_relaxed);
+  if (head - tail_seen_ > mask_) tail_seen_ = tail_.load(std::memory_order_acquire);
+  bool kept = true;
+  if (head - tail_seen_ <= mask_) {
+    new (slot(head)) Event(std::move(event));
+    head_.store(head + 1, std::memory_order_release);
+  } else if (event.outcome == Outcome::denied) {
+    kept = push_denial(std::move(event));
+  } else {
+    lost_.fetch_add(1, std::memory_order_release);
+    kept = false;
+  }
+  wake_();
+  return kept;
+}
+
+bool Ring::push_denial(Event&& event) try {
+  std::lock_guard guard(denied_mutex_);
+  if (denied_.size() >= denied_capacity_) return lose_denial();
+  denied_.push_back(std::move(event));
+  has_denied_.store(true, std::memory_order_release);
+  return true;
+} catch (const std::bad_alloc&) {
+  return lose_denial();
+}
+
+bool Ring::lose_denial() {
+  lost_denials_.fetch_add(1, std::memory_order_release);
+  lost_.fetch_add(1, std::memory_order_release);
+  return false;
+}
+
+size_t Ring::drain(std::vector<Event>& out, size_t max) {
+  const size_t tail = tail_.load(std::memory_order_relaxed);
+  const size_t count = std::min(max, head_.load(std::memory_order_acquire) - tail);
+  for (size_t i = tail; i != tail + count; ++i) {
+    out.push_back(std::move(*slot(i)));
+    slot(i)->~Event();
+  }
+  tail_.store(tail + count, std::memory_order_release);
+  if (count == max || !has_denied_.load(std::memory_order_acquire)) return count;
+  std::lock_guard guard(denied_mutex_);
+  const size_t denied = std::min(max - count, denied_.size());
+  std::move(denied_.begin(), denied_.begin() + static_cast<std::ptrdiff_t>(denied), std::back_inserter(out));
+  denied_.erase(denied_.begin(), denied_.begin() + static_cast<std::ptrdiff_t>(denied));
+  has_denied_.store(!denied_.empty(), std::memory_order_release);
+  return count + denied;
+}
+
+bool Ring::empty() const {
+  return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_relaxed) &&
+         !has_denied_.load(std::memory_order_acquire);
+}
+
+// --- Recorder
+
+Recorder::Recorder(const Clock& clock, std::function<void()> wake) : clock_(clock), wake_(std::move(wake)) {
+  batch_.reserve(limits::kAuditBatch);
+}
+
+Ring& Recorder::add_ring(size_t capacity, size_t denied_capacity) {
+  auto source = std::make_unique<Source>();
+  source->ring = std::make_unique<Ring>(capacity, denied_capacity, wake_);
+  std::lock_guard guard(mutex_);
+  return *sources_.emplace_back(std::move(source))->ring;
+}
+
+Result<bool> Recorder::write(db::Transaction& transaction) {
+  std::lock_guard guard(mutex_);
+  take();
+  uint64_t unwritable = 0;
+  for (Event& event : batch_) {
+    auto done = append_row(transaction, event);
+    if (done) continue;
+    // An event that can never be written must not hold up all that follow.
+    if (done.error().status != Status::too_large && done.error().status != Status::invalid) {
+      return fail(std::move(done).error());
+    }
+    ++unwritable;
+  }
+  MCPT_CHECK(summarize(transaction, batch_));
+  MCPT_CHECK(write_gap(transaction, unwritable));
+  return std::any_of(sources_.begin(), sources_.end(), [](const auto& one) { return !one->ring->empty(); });
+}
+
+// After a failure the batch is still there, and goes first.
+void Recorder::take() {
+  if (!batch_.empty() || sources_.empty()) return;
+  for (size_t i = 0; i < sources_.size() && batch_.size() < limits::kAuditBatch; ++i) {
+    sources_[(next_source_ + i) % sources_.size()]->ring->drain(batch_, limits::kAuditBatch - batch_.size());
+  }
+  next_source_ = (next_source_ + 1) % sources_.size();
+}
+
+Result<void> Recorder::write_gap(db::Transaction& transaction, uint64_t unwritable) {
+  uint64_t lost = unwritable, denials = 0;
+  for (auto& source : sources_) {
+    source->writing_lost = source->ring->lost();
+    source->writing_denials = source->ring->lost_denials();
+    lost += source->writing_lost - source->declared_lost;
+    denials += source->writing_denials - source->declared_denials;
+  }
+  if (lost == 0) return {};
+  Event gap;
+  gap.kind = Kind::events_lost;
+  gap.time_ms = clock_.wall_ms();
+  gap.user = "system";
+  gap.payload = "{\"lost\":" + std::to_string(lost) + ",\"denials\":" + std::to_string(denials) + "}";
+  return append_row(transaction, gap);
+}
+
+void Recorder::finished(bool committed) {
+  if (!committed) return;
+  std::lock_guard guard(mutex_);
+  batch_.clear();
+  for (auto& source : sources_) {
+    source->declared_lost = source->writing_lost;
+    source->declared_denials = source->writing_denials;
+  }
+}
+
+uint64_t Recorder::lost() const {
+  std::lock_guard guard(mutex_);
+  uint64_t out = 0;
+  for (const auto& source : sources_) out += source->ring->lost();
+  return out;
+}
+
+}  // namespace mcptoken::audit

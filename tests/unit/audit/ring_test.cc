@@ -1,0 +1,207 @@
+#include "audit/ring.h"
+
+#include <atomic>
+#include <thread>
+
+#include "fixture.h"
+
+using namespace mcptoken;
+using namespace mcptoken::audit;
+using testing::AuditFixture;
+
+namespace {
+
+Event numbered(int number, Outcome outcome = Outcome::ok) {
+  Event event;
+  event.subject = std::to_string(number);
+  event.outcome = outcome;
+  event.session = "a session id that is too long for a short string";
+  return event;
+}
+
+struct RecorderFixture : AuditFixture {
+  // One turn of the writer, as lib/store does it. Answers whether more is waiting.
+  bool turn() {
+    auto transaction = db::Transaction::begin(*connection, db::Transaction::Mode::write, db::Sync::normal);
+    REQUIRE(transaction);
+    auto more = recorder.write(*transaction);
+    REQUIRE(more);
+    REQUIRE(transaction->commit());
+    recorder.finished(true);
+    return *more;
+  }
+  int64_t count(Kind kind) {
+    Filter filter;
+    filter.kind = kind;
+    filter.limit = 1'000'000;
+    filter.scan = 1'000'000;
+    return static_cast<int64_t>(query(filter).events.size());
+  }
+  std::vector<std::string> gaps() {
+    Filter filter;
+    filter.kind = Kind::events_lost;
+    std::vector<std::string> out;
+    for (const Event& event : query(filter).events) out.push_back(event.payload);
+    return out;
+  }
+
+  int wakes = 0;
+  Recorder recorder{clock, [this] { ++wakes; }};
+};
+
+}  // namespace
+
+TEST_CASE("a ring gives back what it took, in order, over its end") {
+  Ring ring(4, 4, [] {});
+  std::vector<Event> out;
+  int next = 0, seen = 0;
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < 3; ++i) CHECK(ring.push(numbered(next++)));
+    CHECK(!ring.empty());
+    CHECK(ring.drain(out, 100) == 3);
+    CHECK(ring.empty());
+  }
+  for (const Event& event : out) CHECK(event.subject == std::to_string(seen++));
+  CHECK(ring.lost() == 0);
+}
+
+TEST_CASE("a full ring counts what it cannot take") {
+  Ring ring(4, 2, [] {});
+  for (int i = 0; i < 4; ++i) CHECK(ring.push(numbered(i)));
+  for (int i = 0; i < 3; ++i) CHECK(!ring.push(numbered(i)));
+  CHECK(ring.lost() == 3);
+  CHECK(ring.push(numbered(100, Outcome::denied)));
+  CHECK(ring.push(numbered(101, Outcome::denied)));
+  CHECK(!ring.push(numbered(102, Outcome::denied)));
+  CHECK(ring.lost() == 4);
+  CHECK(ring.lost_denials() == 1);
+  std::vector<Event> out;
+  CHECK(ring.drain(out, 5) == 5);
+  CHECK(!ring.empty());
+  CHECK(ring.drain(out, 5) == 1);
+  CHECK(ring.empty());
+  CHECK(out[4].subject == "100");
+  CHECK(out[5].subject == "101");
+  CHECK(ring.push(numbered(5)));
+}
+
+TEST_CASE("producer and consumer need no lock between them") {
+  Ring ring(64, 1, [] {});
+  constexpr int kEvents = 50'000;
+  std::atomic<bool> finished{false};
+  uint64_t refused = 0;
+  std::thread producer([&] {
+    for (int i = 0; i < kEvents; ++i) refused += !ring.push(numbered(i));
+    finished = true;
+  });
+  std::vector<Event> out;
+  uint64_t received = 0;
+  int last = -1;
+  bool ordered = true;
+  for (bool end = false; !end;) {
+    end = finished;
+    out.clear();
+    received += ring.drain(out, 16);
+    end = end && ring.empty();
+    for (const Event& event : out) {
+      const int number = std::stoi(event.subject);
+      ordered = ordered && number > last;
+      last = number;
+    }
+  }
+  producer.join();
+  CHECK(ordered);
+  CHECK(ring.lost() == refused);
+  CHECK(received + refused == kEvents);
+}
+
+TEST_CASE_FIXTURE(RecorderFixture, "events of all rings are written, a batch at a time, none starving") {
+  Ring& one = recorder.add_ring();
+  Ring& two = recorder.add_ring();
+  for (int i = 0; i < 450; ++i) REQUIRE(one.push(numbered(i)));
+  REQUIRE(two.push(numbered(1000)));
+  CHECK(wakes == 451);
+  CHECK(turn());
+  CHECK(count(Kind::tool_call_trace) == 200);
+  CHECK(turn());
+  Filter filter;
+  filter.subject = "1000";
+  CHECK(query(filter).events.size() == 1);
+  CHECK(!turn());
+  CHECK(count(Kind::tool_call_trace) == 451);
+  CHECK(gaps().empty());
+  CHECK(!turn());
+}
+
+TEST_CASE_FIXTURE(RecorderFixture, "what is lost is declared exactly once, to the last event") {
+  Ring& one = recorder.add_ring(8, 2);
+  Ring& two = recorder.add_ring(8, 2);
+  for (int i = 0; i < 20; ++i) one.push(numbered(i));                     // 12 lost
+  for (int i = 0; i < 11; ++i) two.push(numbered(i, Outcome::denied));  // 8 + 2 kept, 1 lost
+  CHECK(recorder.lost() == 13);
+  CHECK(!turn());
+  CHECK(gaps() == std::vector<std::string>{R"({"lost":13,"denials":1})"});
+  CHECK(count(Kind::tool_call_trace) == 18);
+  CHECK(!turn());
+  CHECK(gaps().size() == 1);
+  for (int i = 0; i < 9; ++i) one.push(numbered(i));
+  CHECK(!turn());
+  CHECK(gaps().front() == R"({"lost":1,"denials":0})");
+}
+
+TEST_CASE_FIXTURE(RecorderFixture, "a transaction that fails loses nothing and declares nothing twice") {
+  Ring& ring = recorder.add_ring(8, 2);
+  for (int i = 0; i < 10; ++i) ring.push(numbered(i));
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    auto transaction = db::Transaction::begin(*connection);
+    REQUIRE(recorder.write(*transaction));
+    transaction->rollback();
+    recorder.finished(false);
+    ring.push(numbered(100 + attempt));  // finds room: the first batch left the ring
+  }
+  while (turn()) continue;
+  CHECK(count(Kind::tool_call_trace) == 11);
+  CHECK(subjects({}).find("100") != std::string::npos);
+  CHECK(gaps() == std::vector<std::string>{R"({"lost":2,"denials":0})"});
+}
+
+TEST_CASE_FIXTURE(RecorderFixture, "an event that cannot be written is declared lost and does not hold up the others") {
+  Ring& ring = recorder.add_ring();
+  REQUIRE(ring.push(numbered(1)));
+  Event huge = numbered(2);
+  huge.payload.assign(limits::kDatabaseValueBytes + 1, 'x');
+  REQUIRE(ring.push(std::move(huge)));
+  REQUIRE(ring.push(numbered(3)));
+  CHECK(!turn());
+  Filter filter;
+  filter.kind = Kind::tool_call_trace;
+  CHECK(subjects(filter) == "31");
+  CHECK(gaps() == std::vector<std::string>{R"({"lost":1,"denials":0})"});
+}
+
+TEST_CASE_FIXTURE(RecorderFixture, "a disk that stays full loses only what does not fit into the ring") {
+  Ring& ring = recorder.add_ring(16, 4);
+  REQUIRE(connection->limit_pages(*connection->pages()));
+  auto attempt = [&]() -> Result<bool> {
+    MCPT_TRY(auto transaction, db::Transaction::begin(*connection));
+    MCPT_TRY(bool more, recorder.write(transaction));
+    MCPT_CHECK(transaction.commit());
+    return more;
+  };
+  int pushed = 0, kept = 0;
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 8; ++i, ++pushed) {
+      Event event = numbered(pushed);
+      event.payload.assign(2000, 'x');
+      kept += ring.push(std::move(event));
+    }
+    auto failed = attempt();
+    REQUIRE(!failed);
+    CHECK(failed.error().status == Status::limit);
+    recorder.finished(false);
+  }
+  REQUIRE(connection->limit_pages(1'000'000));
+  while (turn()) continue;
+  CHECK(count(Kind::tool_call_trace) == kept);
+  CHECK(gaps() == std::vector<std::string>{"{\"lost\":" + std::to_string(pushed - kept) + ",\"denials\":0}"});
+}
