@@ -48,6 +48,7 @@ struct Referrer {
 };
 
 struct NewObject {
+  std::string id;          // empty: one is made. Given when the document depends on it (crypto::random_id())
   std::string kind;
   std::string project_id;  // empty: global
   std::string name;

@@ -88,7 +88,10 @@ Result<std::vector<Object>> Tx::list(std::string_view kind, std::optional<std::s
 
 Result<Object> Tx::insert(NewObject wanted) {
   Object object;
-  MCPT_TRY(object.id, crypto::random_id());
+  object.id = std::move(wanted.id);
+  if (object.id.empty()) {
+    MCPT_TRY(object.id, crypto::random_id());
+  }
   MCPT_TRY(object.revision, bump_revision());
   object.kind = std::move(wanted.kind);
   object.project_id = std::move(wanted.project_id);

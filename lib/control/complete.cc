@@ -1,0 +1,158 @@
+// Rules over several fields of one object, and the one-line spellings of structured values.
+#include <algorithm>
+#include <set>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "control/rules.h"
+
+namespace mcptoken::control {
+
+using json::Value;
+
+namespace {
+
+Result<void> bad(std::string message) { return fail(Status::invalid, std::move(message)); }
+
+std::string item_path(std::string_view list, size_t index) { return std::string(list) + "[" + std::to_string(index) + "]"; }
+
+// env and headers: each entry has a proper, unrepeated name and exactly one source of its value.
+Result<void> check_entries(const Value& object, std::string_view list, bool headers) {
+  const auto* entries = object.find(list);
+  if (!entries) return {};
+  std::set<std::string> seen;
+  for (size_t i = 0; i < entries->items().size(); i++) {
+    const auto& entry = entries->items()[i];
+    const auto path = item_path(list, i);
+    const auto name = entry.text("name");
+    if (headers ? !is_header_name(name) : !is_variable_name(name))
+      return bad(path + ".name: " + (headers ? "is not a header that can be set" : "must be a variable name (A-Z a-z 0-9 _)"));
+    if (!seen.insert(headers ? lower(name) : name).second) return bad(path + ".name: is there twice");
+    if ((entry.find("value") != nullptr) == (entry.find("valueFrom") != nullptr))
+      return bad(path + ": must have either value or valueFrom");
+    if (headers && entry.text("value").find('\n') != std::string::npos) return bad(path + ".value: must be one line");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> complete_user(Value& object) {
+  if (const auto* email = object.find("email")) {
+    if (const auto* text = email->as_string()) object.set("email", Value::string(normal_email(*text)));
+  }
+  return {};
+}
+
+Result<void> complete_server(Value& object) {
+  static constexpr std::string_view kSources[] = {"command", "packageName", "dockerImage", "externalUrl"};
+  std::string given;
+  for (auto source : kSources) {
+    if (!object.find(source)) continue;
+    if (!given.empty()) return bad(std::string(source) + ": cannot be combined with " + given);
+    given = source;
+  }
+  if (given.empty()) return bad("externalUrl: one of command, packageName, dockerImage and externalUrl is required");
+  const bool external = given == "externalUrl";
+  if (!object.find("transport")) object.set("transport", Value::string(external ? "STREAMABLE_HTTP" : "STDIO"));
+  const bool stdio = object.text("transport") == "STDIO";
+  if (external == stdio)
+    return bad(external ? "transport: must be SSE or STREAMABLE_HTTP for an externalUrl" : "transport: must be STDIO for " + given);
+  if (object.find("runtime") && given != "packageName") return bad("runtime: goes with packageName only");
+  if (external && object.find("env")) return bad("env: goes with servers that are started here; use headers");
+  if (!external && object.find("headers")) return bad("headers: go with externalUrl only; use env");
+  if (const auto* command = object.find("command"); command && !command->items().empty()) {
+    const auto* program = command->items()[0].as_string();
+    if (!program || program->empty() || program->starts_with('-')) return bad("command[0]: must name a program");
+  }
+  MCPT_CHECK(check_entries(object, "env", false));
+  MCPT_CHECK(check_entries(object, "headers", true));
+  return {};
+}
+
+Result<void> complete_project(Value& object) {
+  const auto* servers = object.find("servers");
+  if (!servers) return {};
+  std::set<std::string> names, prefixes;
+  for (size_t i = 0; i < servers->items().size(); i++) {
+    const auto& attachment = servers->items()[i];
+    const auto server = attachment.text("server");
+    if (!names.insert(server).second) return bad(item_path("servers", i) + ".server: \"" + server + "\" is attached twice");
+    const auto prefix = attachment.find("prefix") ? attachment.text("prefix") : server;
+    if (!prefixes.insert(prefix).second)
+      return bad(item_path("servers", i) + ".prefix: " + (prefix.empty() ? "only one may be empty" : "\"" + prefix + "\" is there twice"));
+  }
+  return {};
+}
+
+Result<void> complete_rbac(Value& object) {
+  if (auto* subjects = object.find("subjects")) {
+    for (size_t i = 0; i < subjects->items().size(); i++) {
+      auto& subject = subjects->items()[i];
+      const auto name = subject.text("name");
+      const auto kind = subject.text("kind");
+      uint8_t sha[32];
+      const bool good = kind == "User"     ? email_rule(Value::string(name)).has_value()
+                        : kind == "Group"  ? is_name(name)
+                        : kind == "McpToken" ? from_hex(name, sha)
+                                             : name.starts_with("project:") && is_name(std::string_view(name).substr(8));
+      if (!good) return bad(item_path("subjects", i) + ".name: is not the name of a " + kind);
+      if (kind == "User") subject.set("name", Value::string(normal_email(name)));
+    }
+  }
+  auto* bindings = object.find("roleBindings");
+  MCPT_TRY(const auto parsed, bindings_of(bindings, "roleBindings"));
+  for (size_t i = 0; i < parsed.size(); i++) bindings->items()[i] = rbac::to_json(parsed[i]);
+  return {};
+}
+
+Result<void> complete_mcptoken(Value& object) {
+  auto* bindings = object.find("bindings");
+  MCPT_TRY(const auto parsed, bindings_of(bindings, "bindings"));
+  for (size_t i = 0; i < parsed.size(); i++) bindings->items()[i] = rbac::to_json(parsed[i]);
+  if (object.find("ttl") && object.find("expiresAt")) return bad("expiresAt: cannot be combined with ttl");
+  return {};
+}
+
+Result<std::vector<rbac::Binding>> bindings_of(const Value* list, std::string_view path) {
+  std::vector<rbac::Binding> out;
+  if (!list) return out;
+  for (size_t i = 0; i < list->items().size(); i++) {
+    auto binding = rbac::binding_from_json(list->items()[i]);
+    if (!binding) {
+      auto error = std::move(binding).error();
+      error.message = item_path(path, i) + "." + error.message;
+      return fail(std::move(error));
+    }
+    out.push_back(*std::move(binding));
+  }
+  return out;
+}
+
+Result<Value> binding_from_text(std::string_view text) {
+  MCPT_TRY(const auto binding, rbac::parse_binding(text));
+  return rbac::to_json(binding);
+}
+
+namespace {
+Result<Value> pair_from_text(std::string_view text, char separator, std::string_view first, std::string_view second,
+                             std::string_view shape) {
+  const auto at = text.find(separator);
+  if (at == text.npos || at == 0) return fail(Status::invalid, "must have the form " + std::string(shape));
+  Value out = Value::object();
+  out.set(first, Value::string(std::string(text.substr(0, at))));
+  out.set(second, Value::string(std::string(text.substr(at + 1))));
+  return out;
+}
+}  // namespace
+
+Result<Value> subject_from_text(std::string_view text) { return pair_from_text(text, ':', "kind", "name", "KIND:NAME"); }
+Result<Value> variable_from_text(std::string_view text) { return pair_from_text(text, '=', "name", "value", "NAME=VALUE"); }
+
+Result<Value> attachment_from_text(std::string_view text) {
+  Value out = Value::object();
+  out.set("server", Value::string(std::string(text)));
+  return out;
+}
+
+}  // namespace mcptoken::control

@@ -1,0 +1,98 @@
+#include "control/control.h"
+
+#include <set>
+
+#include "control/objects.h"
+#include "control/rules.h"
+
+namespace mcptoken::control {
+
+using json::Value;
+
+Control::Control(Settings settings, Keys keys, const Clock& clock, Log log)
+    : settings_(std::move(settings)), keys_(std::move(keys)), clock_(clock), log_(std::move(log)) {}
+
+namespace {
+
+Result<std::set<std::string>> disabled_users(store::Tx& tx) {
+  std::set<std::string> out;
+  MCPT_TRY(const auto users, tx.list("user"));
+  for (const auto& user : users) {
+    MCPT_TRY(const auto doc, json::parse(user.doc));
+    const auto* disabled = doc.find("disabled");
+    if (disabled && disabled->as_bool().value_or(false)) out.insert(user.id);
+  }
+  return out;
+}
+
+Result<rbac::Definition> definition_of(const store::Object& object, const std::set<std::string>& disabled) {
+  MCPT_TRY(const auto doc, json::parse(object.doc));
+  rbac::Definition out;
+  out.id = object.id;
+  out.name = object.name;
+  MCPT_TRY(out.bindings, bindings_of(doc.find("roleBindings"), "roleBindings"));
+  const auto* subjects = doc.find("subjects");
+  if (!subjects) return out;
+  for (const auto& subject : subjects->items()) {
+    const auto kind = rbac::subject_kind_of(subject.text("kind"));
+    auto id = subject.text("name");
+    if (!kind || (*kind == rbac::SubjectKind::user && disabled.contains(id))) continue;
+    out.subjects.push_back({*kind, std::move(id)});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<rbac::Policy> Control::load_policy(store::Tx& tx) const {
+  MCPT_TRY(const auto disabled, disabled_users(tx));
+  std::vector<rbac::Definition> definitions;
+  MCPT_TRY(const auto objects, tx.list("rbac"));
+  for (const auto& object : objects) {
+    MCPT_TRY(auto definition, definition_of(object, disabled));
+    definitions.push_back(std::move(definition));
+  }
+  std::vector<rbac::Group> groups;
+  MCPT_TRY(const auto group_objects, tx.list("group"));
+  for (const auto& object : group_objects) {
+    MCPT_TRY(const auto doc, json::parse(object.doc));
+    rbac::Group group{object.id, object.name, {}};
+    if (const auto* members = doc.find("members")) {
+      for (const auto& member : members->items()) {
+        if (member.as_string() && !disabled.contains(*member.as_string())) group.user_ids.push_back(*member.as_string());
+      }
+    }
+    groups.push_back(std::move(group));
+  }
+  return rbac::Policy(std::move(definitions), std::move(groups), settings_.ceiling, settings_.tool_grant);
+}
+
+Result<crypto::Secret> Control::reveal(store::Tx& tx, std::string_view secret_id, std::string_view key) const {
+  MCPT_TRY(const auto object, tx.get(secret_id));
+  if (object.kind != "secret") return fail(Status::not_found, "there is no such secret");
+  MCPT_TRY(const auto doc, json::parse(object.doc));
+  const auto* data = doc.find("data");
+  const auto* sealed = data ? data->find(key) : nullptr;
+  if (!sealed || !sealed->as_string())
+    return fail(Status::not_found, "secret \"" + object.name + "\" has no key \"" + std::string(key) + "\"");
+  return open_value(keys_.secrets(), object.id, key, *sealed->as_string());
+}
+
+Result<std::vector<Control::NamedSecret>> Control::resolve_values(store::Tx& tx, const Value& list) const {
+  std::vector<NamedSecret> out;
+  for (const auto& entry : list.items()) {
+    const auto name = entry.text("name");
+    const auto* from = entry.find("valueFrom");
+    const auto* reference = from ? from->find("secretRef") : nullptr;
+    if (!reference) {
+      out.emplace_back(name, crypto::Secret(entry.text("value")));
+      continue;
+    }
+    auto value = reveal(tx, reference->text("name"), reference->text("key"));
+    if (!value) return fail(std::move(value).error().in(name));
+    out.emplace_back(name, *std::move(value));
+  }
+  return out;
+}
+
+}  // namespace mcptoken::control

@@ -1,0 +1,270 @@
+// The generic handlers of all kinds that are objects in the store.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "control/handlers.h"
+#include "control/login.h"
+#include "control/objects.h"
+#include "control/rights.h"
+#include "control/rules.h"
+
+namespace mcptoken::control {
+
+using json::Value;
+using rbac::Action;
+
+Result<void> check_query(const Request& request, std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : request.query) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) return fail(Status::invalid, "query: unknown parameter \"" + name + "\"");
+  }
+  return {};
+}
+
+bool flag(const Request& request, const std::string& name) {
+  const auto* value = request.parameter(name);
+  return value && (*value == "true" || value->empty());
+}
+
+Result<Response> page(Context& context, std::vector<Keyed> items) {
+  auto limit = static_cast<int64_t>(items.size());
+  if (const auto* text = context.request.parameter("limit")) {
+    const auto number = parse_decimal(*text);
+    if (!number || *number < 1) return fail(Status::invalid, "query: limit must be a positive number");
+    limit = *number;
+  }
+  std::string after;
+  if (const auto* text = context.request.parameter("cursor")) {
+    const auto key = from_base64url(*text);
+    if (!key) return fail(Status::invalid, "query: cursor is not one of ours");
+    after = *key;
+  }
+  std::sort(items.begin(), items.end(), [](const Keyed& a, const Keyed& b) { return a.first < b.first; });
+  std::vector<Value> shown;
+  Value body = Value::object();
+  const std::string* last = nullptr;
+  for (auto& [key, item] : items) {
+    if (key <= after) continue;
+    if (static_cast<int64_t>(shown.size()) == limit) {
+      body.set("cursor", text_value(to_base64url(*last)));
+      break;
+    }
+    shown.push_back(std::move(item));
+    last = &key;
+  }
+  body.set("items", Value::array(std::move(shown)));
+  MCPT_TRY(const auto revision, context.tx.revision());
+  body.set("revision", Value::integer(revision));
+  return answer(200, body);
+}
+
+namespace {
+
+// The wire form as everybody but an editor who asked for values sees it.
+void mask(Value& object) {
+  auto* data = object.find("data");
+  if (!data) return;
+  for (auto& [name, value] : data->members()) value = text_value(kMask);
+}
+
+Result<Value> readable(Context& context, const Kind& kind, const store::Object& object) {
+  MCPT_TRY(auto wire, to_wire(context.tx, kind, object));
+  if (kind.name == "secret") mask(wire);
+  return to_answer(kind, object, std::move(wire), context.who);
+}
+
+Result<Response> written(Context& context, int status, const store::Object& object, const std::vector<std::string>& warnings) {
+  const auto& kind = *context.route->kind;
+  MCPT_TRY(auto body, readable(context, kind, object));
+  if (!warnings.empty()) {
+    std::vector<Value> items;
+    for (const auto& warning : warnings) items.push_back(text_value(warning));
+    body.set("warnings", Value::array(std::move(items)));
+  }
+  auto response = answer(status, body);
+  if (status == 201) response.headers.emplace_back("Location", "/api/v1/" + std::string(kind.plural) + "/" + object.id);
+  return response;
+}
+
+// What a user is beside its document.
+Result<void> after_user_write(Context& context, const store::Object& user, const Value& object) {
+  if (context.password_phc) {
+    MCPT_CHECK(context.tx.set_password(user.id, *context.password_phc));
+    MCPT_CHECK(context.tx.remove_sessions_of(user.id));
+  }
+  const auto* disabled = object.find("disabled");
+  if (disabled && disabled->as_bool().value_or(false)) MCPT_CHECK(context.tx.remove_sessions_of(user.id));
+  return {};
+}
+
+Result<Response> update(Control& control, Context& context, const Value& before, const Value& input, bool patch) {
+  const auto& kind = *context.route->kind;
+  const auto& object = *context.object;
+  if (object.system)
+    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token").with_code("forbidden").with_http(403).with_hint("revoke the token"));
+  std::vector<std::string> warnings;
+  Value wanted = input;
+  if (patch) {
+    MCPT_TRY(auto change, check(kind, input, Mode::patch, &warnings));
+    wanted = merge_patch(before, change);
+  }
+  MCPT_TRY(auto after, check(kind, wanted, Mode::replace, patch ? nullptr : &warnings));
+  MCPT_CHECK(check_immutable(kind, before, after));
+  MCPT_CHECK(check_rights(context, kind, &before, after));
+  if (context.password_phc) MCPT_CHECK(check_takeover(context, object.id));
+  if (kind.name == "secret") {
+    MCPT_TRY(const auto stored_before, json::parse(object.doc));
+    MCPT_CHECK(seal_data(control.keys().secrets(), object.id, stored_before.find("data"), after));
+  }
+  MCPT_TRY(auto stored, to_stored(context.tx, kind, after));
+  MCPT_TRY(const auto updated, context.tx.update(object.id, std::move(stored.doc), stored.refs, context.request.if_match));
+  if (kind.name == "user") MCPT_CHECK(after_user_write(context, updated, after));
+  return written(context, 200, updated, warnings);
+}
+
+// The object as a body could have sent it: masked, because the mask means "as it is".
+Result<Value> before_write(Context& context) {
+  const auto& kind = *context.route->kind;
+  MCPT_TRY(auto wire, to_wire(context.tx, kind, *context.object));
+  if (kind.name == "secret") mask(wire);
+  return wire;
+}
+
+// Servers attached to ?project=, by id; the project must be visible to the caller.
+Result<std::vector<std::string>> attached_ids(Context& context, const std::string& project) {
+  auto found = find_object(context.tx, *find_kind("project"), project);
+  if (!found && found.error().status != Status::not_found) return fail(std::move(found).error());
+  MCPT_CHECK(require(context, Action::view, rbac::Resource::projects, found ? found->name : project));
+  if (!found) return fail(std::move(found).error());
+  MCPT_TRY(const auto refs, context.tx.refs(found->id));
+  std::vector<std::string> ids;
+  for (const auto& ref : refs) {
+    if (ref.field == "servers") ids.push_back(ref.to_id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+Result<Response> list_objects(Control&, Context& context) {
+  const auto& kind = *context.route->kind;
+  const auto* project = kind.name == "server" ? context.request.parameter("project") : nullptr;
+  MCPT_CHECK(check_query(context.request, {"limit", "cursor", kind.name == "server" ? "project" : "limit"}));
+  std::optional<std::vector<std::string>> attached;
+  if (project) {
+    MCPT_TRY(attached, attached_ids(context, *project));
+  }
+  const auto scope = context.policy.scope(context.who, Action::view, kind.resource);
+  MCPT_TRY(const auto objects, context.tx.list(kind.name));
+  std::vector<Keyed> items;
+  for (const auto& object : objects) {
+    if (!scope.admits(object.name)) continue;
+    if (attached && std::find(attached->begin(), attached->end(), object.id) == attached->end()) continue;
+    MCPT_TRY(auto item, readable(context, kind, object));
+    items.emplace_back(object.name, std::move(item));
+  }
+  return page(context, std::move(items));
+}
+
+Result<Response> get_object(Control& control, Context& context) {
+  const auto& kind = *context.route->kind;
+  MCPT_CHECK(check_query(context.request, {kind.name == "secret" ? "reveal" : ""}));
+  if (kind.name != "secret" || !flag(context.request, "reveal")) {
+    MCPT_TRY(const auto body, readable(context, kind, *context.object));
+    return answer(200, body);
+  }
+  MCPT_CHECK(require(context, Action::edit, kind.resource, context.object->name));
+  MCPT_TRY(auto wire, to_wire(context.tx, kind, *context.object));
+  MCPT_CHECK(open_data(control.keys().secrets(), context.object->id, wire));
+  return answer(200, to_answer(kind, *context.object, std::move(wire), context.who));
+}
+
+Result<Response> create_object(Control& control, Context& context) {
+  const auto& kind = *context.route->kind;
+  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_TRY(const auto input, parse_body(context.request));
+  std::vector<std::string> warnings;
+  MCPT_TRY(auto object, check(kind, input, Mode::create, &warnings));
+  const auto name = object.text(kind.name_field);
+  MCPT_CHECK(require(context, Action::create, kind.resource, name));
+  MCPT_CHECK(check_rights(context, kind, nullptr, object));
+  store::NewObject fresh;
+  MCPT_TRY(fresh.id, crypto::random_id());
+  fresh.kind = kind.name;
+  fresh.name = name;
+  if (kind.name == "secret") MCPT_CHECK(seal_data(control.keys().secrets(), fresh.id, nullptr, object));
+  MCPT_TRY(auto stored, to_stored(context.tx, kind, object));
+  fresh.doc = std::move(stored.doc);
+  fresh.refs = std::move(stored.refs);
+  MCPT_TRY(const auto inserted, context.tx.insert(std::move(fresh)));
+  if (kind.name == "user") MCPT_CHECK(after_user_write(context, inserted, object));
+  return written(context, 201, inserted, warnings);
+}
+
+Result<Response> replace_object(Control& control, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_TRY(const auto input, parse_body(context.request));
+  MCPT_TRY(const auto before, before_write(context));
+  return update(control, context, before, input, false);
+}
+
+Result<Response> patch_object(Control& control, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_TRY(const auto input, parse_body(context.request));
+  MCPT_TRY(const auto before, before_write(context));
+  return update(control, context, before, input, true);
+}
+
+Result<Response> delete_object(Control&, Context& context) {
+  const auto& object = *context.object;
+  MCPT_CHECK(check_query(context.request, {object.kind == "user" ? "cascade" : ""}));
+  if (object.system)
+    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token").with_code("forbidden").with_http(403).with_hint("revoke the token"));
+  const bool cascade = object.kind == "user" && flag(context.request, "cascade");
+  MCPT_CHECK(context.tx.remove(object.id, context.request.if_match, cascade));
+  Value body = Value::object();
+  body.set("kind", text_value(object.kind));
+  body.set("id", text_value(object.id));
+  body.set("name", text_value(object.name));
+  body.set("deleted", Value::boolean(true));
+  return answer(200, body);
+}
+
+namespace {
+
+using Write = Result<Response> (*)(Control&, Context&);
+
+Write writer_of(std::string_view method) {
+  return method == "POST" ? create_object : method == "PUT" ? replace_object : patch_object;
+}
+
+Result<Response> write_with(Control& control, Context& context, const Route& route, std::optional<std::string> phc) {
+  MCPT_CHECK(authorise(context, route));
+  context.password_phc = std::move(phc);
+  MCPT_TRY(auto response, writer_of(route.method)(control, context));
+  MCPT_CHECK(record_changes(context));
+  return response;
+}
+
+}  // namespace
+
+loop::Task<Result<Response>> write_user(Control& control, Runner& runner) {
+  const Route& route = runner.route();
+  MCPT_CO_TRY(const auto input, parse_body(runner.request()));
+  const auto* given = input.find("password");
+  std::optional<std::string> phc;
+  if (given && given->as_string()) {
+    MCPT_CO_CHECK(check(*route.kind, input, route.method == "POST" ? Mode::create : Mode::patch, nullptr));
+    // Nobody without the right makes this server work on hashes.
+    auto judge = runner.in_transaction([&route](Context& context) -> Result<Response> {
+      MCPT_CHECK(authorise(context, route));
+      return Response();
+    });
+    MCPT_CO_CHECK(co_await judge);
+    auto hash = runner.off_loop([password = crypto::Secret(*given->as_string())] { return crypto::hash_password(password.reveal()); });
+    MCPT_CO_TRY(phc, co_await hash);
+  }
+  auto write = runner.in_transaction([&control, &route, phc](Context& context) { return write_with(control, context, route, phc); });
+  co_return co_await write;
+}
+
+}  // namespace mcptoken::control

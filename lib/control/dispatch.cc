@@ -1,0 +1,173 @@
+// The one place where a request is authorised, and where what it changed is recorded.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "control/control.h"
+#include "control/handlers.h"
+#include "control/objects.h"
+#include "control/rights.h"
+
+namespace mcptoken::control {
+namespace {
+
+using rbac::PrincipalKind;
+
+Result<void> refuse_token(std::string_view why) {
+  return fail(Error(Status::denied, std::string(why)).with_code("forbidden").with_http(403).with_hint("log in as a user"));
+}
+
+Result<void> fence(const Context& context, const Route& route) {
+  const auto& who = context.who;
+  if (who.kind != PrincipalKind::token) return {};
+  switch (route.tokens) {
+    case TokenAccess::never: break;
+    case TokenAccess::self_project: {
+      const auto& project = context.params.get("project");
+      if (!project.empty() && (project == who.project || project == who.project_id)) return {};
+      return fail(Error(Status::denied, "this token is for project \"" + who.project + "\"").with_code("wrong_project").with_http(403));
+    }
+    case TokenAccess::itself: {
+      const auto& id = context.params.get("id");
+      if (id.empty() || id == who.token_id) return {};
+      return refuse_token("a project token may ask about itself alone");
+    }
+  }
+  return refuse_token("a project token may not do this");
+}
+
+const Kind* kind_of(rbac::Resource resource) {
+  const auto all = kinds();
+  const auto at = std::find_if(all.begin(), all.end(), [&](const Kind& kind) { return kind.resource == resource; });
+  return at == all.end() ? nullptr : &*at;
+}
+
+// A missing object and one that may not be touched look alike to whoever has no right to all of the resource.
+Result<void> permit_named(Context& context, const Permission& permission) {
+  const auto& segment = context.params.get(permission.segment);
+  const auto* kind = kind_of(permission.resource);
+  auto found = find_object(context.tx, *kind, segment);
+  if (!found && found.error().status != Status::not_found) return fail(std::move(found).error());
+  rbac::Query query;
+  query.action = permission.action;
+  query.resource = permission.resource;
+  query.name = found ? found->name : segment;
+  if (!context.policy.allowed(context.who, query)) {
+    query.name = segment;
+    return fail(forbidden(query));
+  }
+  if (!found) return fail(std::move(found).error());
+  context.object = *std::move(found);
+  return {};
+}
+
+Result<void> permit(Context& context, const Permission& permission) {
+  rbac::Query query;
+  query.action = permission.action;
+  query.resource = permission.resource;
+  switch (permission.level) {
+    case Permission::Level::open:
+    case Permission::Level::self: return {};
+    case Permission::Level::operation:
+      query.action = rbac::Action::run;
+      query.operation = permission.operation;
+      return require(context, query);
+    case Permission::Level::some: {
+      const auto scope = context.policy.scope(context.who, permission.action, permission.resource);
+      if (scope.all || !scope.names.empty()) return {};
+      return fail(forbidden(query));
+    }
+    case Permission::Level::exact: break;
+  }
+  return permission.segment.empty() ? require(context, query) : permit_named(context, permission);
+}
+
+audit::Event event_of(const Context& context, audit::Kind kind) {
+  auto event = audit::event_by(context.who, kind, audit::Outcome::ok, context.tx.now_ms());
+  event.request_id = context.request.request_id;
+  event.client_name = context.request.client_name;
+  if (!context.request.client_address.empty()) event.client_address = context.request.client_address;
+  return event;
+}
+
+std::string_view word_of(store::Op op) {
+  return op == store::Op::created ? "created" : op == store::Op::updated ? "updated" : "removed";
+}
+
+Result<void> record_object(Context& context, const store::ObjectChange& change) {
+  auto event = event_of(context, audit::Kind::object_changed);
+  event.subject = change.kind + "/" + change.name;
+  if (change.kind == "project") event.project = change.name;
+  if (change.kind == "server") event.server = change.name;
+  json::Value payload = json::Value::object();
+  payload.set("change", text_value(word_of(change.op)));
+  payload.set("id", text_value(change.id));
+  payload.set("version", json::Value::integer(change.version));
+  event.payload = json::to_text(payload);
+  return audit::append(context.tx.db(), event);
+}
+
+// Also of a project that this transaction has removed.
+std::string project_name(Context& context, const std::string& id) {
+  if (const auto project = context.tx.get(id)) return project->name;
+  for (const auto& change : context.tx.changes().objects) {
+    if (change.id == id) return change.name;
+  }
+  return {};
+}
+
+Result<void> record_token(Context& context, const store::TokenChange& change) {
+  const auto& token = change.record;
+  const bool created = change.op == store::Op::created;
+  if (change.op == store::Op::removed && token.revoked_ms) return {};  // a tombstone went
+  auto event = event_of(context, created ? audit::Kind::token_created : audit::Kind::token_revoked);
+  event.project = project_name(context, token.project_id);
+  event.subject = "mcptoken/" + token.name;
+  json::Value payload = json::Value::object();
+  payload.set("id", text_value(token.id));
+  payload.set("tokenSha", text_value(to_hex(token.sha)));
+  if (!created) payload.set("reason", text_value(change.op == store::Op::removed ? "removed with its project or owner" : token.revoke_reason));
+  event.payload = json::to_text(payload);
+  return audit::append(context.tx.db(), event);
+}
+
+}  // namespace
+
+Result<void> authorise(Context& context, const Route& route) {
+  context.route = &route;
+  MCPT_CHECK(fence(context, route));
+  if (route.permission.level != Permission::Level::open && context.who.kind == PrincipalKind::anonymous)
+    return fail(Error(Status::unauthenticated, "credentials are required").with_code("unauthorized").with_hint("log in: mcpctl login"));
+  return permit(context, route.permission);
+}
+
+Result<void> record_changes(Context& context) {
+  const auto& changes = context.tx.changes();
+  for (const auto& change : changes.objects) MCPT_CHECK(record_object(context, change));
+  for (const auto& change : changes.tokens) MCPT_CHECK(record_token(context, change));
+  for (const auto& user : changes.password_users) {
+    auto event = event_of(context, audit::Kind::object_changed);
+    MCPT_TRY(const auto object, context.tx.get(user));
+    event.subject = "user/" + object.name;
+    event.payload = R"({"change":"password"})";
+    MCPT_CHECK(audit::append(context.tx.db(), event));
+  }
+  return {};
+}
+
+Result<void> record_login(Context& context, audit::Kind kind, const std::string& email) {
+  auto event = event_of(context, kind);
+  event.user = email;
+  event.subject = "user/" + email;
+  if (kind == audit::Kind::login_failed) event.outcome = audit::Outcome::denied;
+  return audit::append(context.tx.db(), event);
+}
+
+Result<Response> dispatch(Control& control, Context& context, const Route& route) {
+  if (!route.handler) return fail(Status::internal, "the route " + route.pattern + " needs a runner");
+  MCPT_CHECK(authorise(context, route));
+  MCPT_TRY(auto response, route.handler(control, context));
+  MCPT_CHECK(record_changes(context));
+  return response;
+}
+
+}  // namespace mcptoken::control

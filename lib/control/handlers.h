@@ -1,0 +1,50 @@
+// The handlers that the routes table names. Internal to lib/control.
+#pragma once
+
+#include "control/control.h"
+
+namespace mcptoken::control {
+
+// Appends the events of everything that the transaction has changed so far. Every path that changes something ends here.
+Result<void> record_changes(Context& context);
+Result<void> record_login(Context& context, audit::Kind kind, const std::string& email);
+
+// --- kinds (generic over Route::kind)
+Result<Response> list_objects(Control& control, Context& context);
+Result<Response> get_object(Control& control, Context& context);
+Result<Response> create_object(Control& control, Context& context);
+Result<Response> replace_object(Control& control, Context& context);
+Result<Response> patch_object(Control& control, Context& context);
+Result<Response> delete_object(Control& control, Context& context);
+// create, replace and patch of users: a password in the body is hashed between two transactions.
+loop::Task<Result<Response>> write_user(Control& control, Runner& runner);
+
+// --- tokens
+Result<Response> mint_token(Control& control, Context& context);
+Result<Response> list_tokens(Control& control, Context& context);
+Result<Response> get_token(Control& control, Context& context);
+Result<Response> revoke_token(Control& control, Context& context);
+Result<Response> introspect(Control& control, Context& context);
+
+// --- login and passwords
+loop::Task<Result<Response>> bootstrap(Control& control, Runner& runner);
+loop::Task<Result<Response>> login(Control& control, Runner& runner);
+Result<Response> logout(Control& control, Context& context);
+loop::Task<Result<Response>> change_own_password(Control& control, Runner& runner);
+loop::Task<Result<Response>> reset_password(Control& control, Runner& runner);
+
+// --- information
+Result<Response> whoami(Control& control, Context& context);
+Result<Response> check_access(Control& control, Context& context);
+Result<Response> list_project_servers(Control& control, Context& context);
+Result<Response> get_kinds(Control& control, Context& context);
+Result<Response> get_version(Control& control, Context& context);
+
+// --- shared
+Result<void> check_query(const Request& request, std::initializer_list<std::string_view> known);  // invalid: unknown parameter
+bool flag(const Request& request, const std::string& name);                                     // ?name=true
+// The part of `items` that ?limit= and ?cursor= ask for, in the order of their keys: {"items","cursor"?,"revision"}.
+using Keyed = std::pair<std::string, json::Value>;
+Result<Response> page(Context& context, std::vector<Keyed> items);
+
+}  // namespace mcptoken::control

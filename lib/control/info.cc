@@ -1,0 +1,93 @@
+// Answers about the caller, the project's servers, and the product.
+#include <algorithm>
+
+#include "control/handlers.h"
+#include "control/objects.h"
+#include "control/rules.h"
+
+namespace mcptoken::control {
+
+using json::Value;
+using rbac::PrincipalKind;
+
+Result<Response> whoami(Control&, Context& context) {
+  const auto& who = context.who;
+  Value out = Value::object();
+  if (who.kind == PrincipalKind::token) {
+    out.set("principal", text_value("McpToken"));
+    out.set("tokenName", text_value(who.token_name));
+    out.set("tokenSha", text_value(who.token_sha));
+    out.set("project", text_value(who.project));
+    out.set("owner", text_value(who.user_email));
+  } else {
+    out.set("principal", text_value("User"));
+    out.set("id", text_value(who.user_id));
+    out.set("email", text_value(who.user_email));
+  }
+  std::vector<Value> permissions;
+  for (const auto& binding : context.policy.permissions(who)) permissions.push_back(rbac::to_json(binding));
+  out.set("permissions", Value::array(std::move(permissions)));
+  return answer(200, out);
+}
+
+// {"action","resource","name"?} or {"operation"}: about the caller alone.
+Result<Response> check_access(Control&, Context& context) {
+  MCPT_TRY(const auto body, parse_body(context.request));
+  for (const auto& [key, value] : body.members()) {
+    if (key != "action" && key != "resource" && key != "name" && key != "operation") return fail(Status::invalid, key + ": unknown field");
+    if (!value.as_string() || value.as_string()->empty()) return fail(Status::invalid, key + ": must be a text that is not empty");
+  }
+  rbac::Query query;
+  if (body.find("operation")) {
+    query.action = rbac::Action::run;
+    query.operation = rbac::operation_of(body.text("operation"));
+    if (!query.operation) return fail(Status::invalid, "operation: is not an operation");
+    if (body.members().size() != 1) return fail(Status::invalid, "operation: stands alone");
+  } else {
+    const auto action = rbac::action_of(body.text("action"));
+    const auto resource = rbac::resource_of(body.text("resource"));
+    if (!action) return fail(Status::invalid, "action: is not an action");
+    if (!resource) return fail(Status::invalid, "resource: is not a resource");
+    query.action = *action;
+    query.resource = *resource;
+    query.name = body.text("name");
+    if (!query.name.empty()) {
+      if (auto good = rbac::check_scope(query.resource, query.name); !good) return fail(std::move(good).error().in("name"));
+    }
+  }
+  const auto decision = context.policy.decide(context.who, query);
+  Value out = Value::object();
+  out.set("allowed", Value::boolean(decision.allowed));
+  out.set("rule", text_value(decision.rule));
+  return answer(200, out);
+}
+
+// Servers attached to the project: all of them for a user who may view it, for a token those of which it may call something.
+Result<Response> list_project_servers(Control& control, Context& context) {
+  MCPT_CHECK(check_query(context.request, {"limit", "cursor"}));
+  const auto& kind = *find_kind("server");
+  const bool is_token = context.who.kind == PrincipalKind::token;
+  MCPT_TRY(const auto doc, json::parse(context.object->doc));
+  const auto* attached = doc.find("servers");
+  std::vector<Keyed> items;
+  for (const auto& attachment : attached ? attached->items() : std::vector<Value>()) {
+    MCPT_TRY(const auto server, context.tx.get(attachment.text("server")));
+    if (is_token && !context.policy.may_use_any_tool(context.who, server.name)) continue;
+    MCPT_TRY(const auto server_doc, json::parse(server.doc));
+    Value item = for_token(kind.fields, server_doc);
+    if (control.settings().server_status) item.set("status", text_value(control.settings().server_status(server.id)));
+    items.emplace_back(server.name, std::move(item));
+  }
+  return page(context, std::move(items));
+}
+
+Result<Response> get_kinds(Control&, Context&) { return answer(200, kind_table_json()); }
+
+Result<Response> get_version(Control& control, Context&) {
+  Value out = Value::object();
+  out.set("version", text_value(control.settings().version));
+  out.set("api", text_value("v1"));
+  return answer(200, out);
+}
+
+}  // namespace mcptoken::control

@@ -1,0 +1,133 @@
+#include "control/rights.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "control/objects.h"
+#include "control/rules.h"
+
+namespace mcptoken::control {
+
+using json::Value;
+using rbac::Action;
+using rbac::Resource;
+
+Result<void> require(const Context& context, const rbac::Query& query) {
+  if (context.policy.allowed(context.who, query)) return {};
+  return fail(forbidden(query));
+}
+
+Result<void> require(const Context& context, Action action, Resource resource, std::string name) {
+  rbac::Query query;
+  query.action = action;
+  query.resource = resource;
+  query.name = std::move(name);
+  return require(context, query);
+}
+
+namespace {
+
+bool may(const Context& context, Action action, Resource resource, const std::string& name) {
+  return require(context, action, resource, name).has_value();
+}
+
+bool may_escalate(const Context& context) {
+  rbac::Query query;
+  query.action = Action::run;
+  query.operation = rbac::Operation::escalate;
+  return context.policy.allowed(context.who, query);
+}
+
+// Starts a process on this machine, or opens addresses that are closed to everybody else.
+bool needs_spawn(const Value& server) {
+  const auto* allow_private = server.find("allowPrivate");
+  return server.text("transport") == "STDIO" || server.find("packageName") || server.find("dockerImage") ||
+         (allow_private && allow_private->as_bool().value_or(false));
+}
+
+bool attaches(const Value* project, const std::string& server) {
+  const auto* servers = project ? project->find("servers") : nullptr;
+  if (!servers) return false;
+  return std::any_of(servers->items().begin(), servers->items().end(), [&](const Value& one) { return one.text("server") == server; });
+}
+
+// Judged by name and before names are resolved: what is missing and what is forbidden look alike.
+Result<void> check_references(const Context& context, const Kind& kind, const Value* before, const Value& after) {
+  Value copy = after;
+  const auto own_name = after.text(kind.name_field);
+  return each_reference(kind, copy, [&](Reference& reference) -> Result<void> {
+    if (reference.field.use == Use::none) return {};
+    const auto& name = reference.value;
+    if (reference.field.use == Use::secret) {
+      if (may(context, Action::edit, Resource::secrets, name)) return {};
+      return require(context, Action::run, Resource::secrets, name);
+    }
+    if (attaches(before, name)) return {};
+    MCPT_CHECK(require(context, Action::edit, kind.resource, own_name));
+    return require(context, Action::expose, Resource::servers, name);
+  });
+}
+
+Result<void> check_definition(const Context& context, const Value& after) {
+  MCPT_TRY(const auto wanted, bindings_of(after.find("roleBindings"), "roleBindings"));
+  MCPT_CHECK(require_all(context, wanted, true));
+  const auto& subjects = after.find("subjects")->items();
+  for (size_t i = 0; i < subjects.size(); i++) {
+    if (subjects[i].text("kind") != "McpToken") continue;
+    crypto::Digest sha{};
+    if (from_hex(subjects[i].text("name"), sha) && context.tx.find_token(sha)) continue;
+    return fail(Status::invalid, "subjects[" + std::to_string(i) + "].name: there is no token with this SHA-256");
+  }
+  return {};
+}
+
+// Whoever puts somebody into a group hands out what the group holds.
+Result<void> check_members(const Context& context, const Value* before, const Value& after) {
+  if (!before) return {};  // nothing can be bound to a group that does not exist yet
+  const auto* had = before->find("members");
+  const auto* has = after.find("members");
+  const auto is_new = [&](const Value& member) {
+    return !had || std::find(had->items().begin(), had->items().end(), member) == had->items().end();
+  };
+  if (!has || std::none_of(has->items().begin(), has->items().end(), is_new)) return {};
+  std::vector<rbac::Binding> wanted;
+  MCPT_TRY(const auto definitions, context.tx.list("rbac"));
+  for (const auto& definition : definitions) {
+    MCPT_TRY(const auto doc, json::parse(definition.doc));
+    const auto* subjects = doc.find("subjects");
+    const bool bound = subjects && std::any_of(subjects->items().begin(), subjects->items().end(), [&](const Value& subject) {
+      return subject.text("kind") == "Group" && subject.text("name") == context.object->id;
+    });
+    if (!bound) continue;
+    MCPT_TRY(auto bindings, bindings_of(doc.find("roleBindings"), "roleBindings"));
+    wanted.insert(wanted.end(), bindings.begin(), bindings.end());
+  }
+  return require_all(context, wanted, true);
+}
+
+}  // namespace
+
+Result<void> require_all(const Context& context, const std::vector<rbac::Binding>& wanted, bool escalation) {
+  const auto held = context.policy.permissions(context.who);
+  const auto* missing = rbac::first_uncovered(held, wanted);
+  if (!missing || (escalation && may_escalate(context))) return {};
+  std::string scope(rbac::to_text(missing->role));
+  scope += ":";
+  scope += missing->operation ? rbac::to_text(*missing->operation) : rbac::to_text(missing->resource);
+  return fail(Error(Status::denied, "you do not hold " + rbac::to_text(*missing) + " yourself")
+                  .with_code("forbidden")
+                  .with_http(403)
+                  .with_hint("only rights that you hold at the same scope can be handed on")
+                  .with_data(json::to_text(Value::string(scope))));
+}
+
+Result<void> check_rights(Context& context, const Kind& kind, const Value* before, const Value& after) {
+  MCPT_CHECK(check_references(context, kind, before, after));
+  if (kind.name == "server" && (needs_spawn(after) || (before && needs_spawn(*before))))
+    MCPT_CHECK(require(context, Action::run, Resource::servers, after.text("name")));
+  if (kind.name == "rbac") MCPT_CHECK(check_definition(context, after));
+  if (kind.name == "group") MCPT_CHECK(check_members(context, before, after));
+  return {};
+}
+
+}  // namespace mcptoken::control

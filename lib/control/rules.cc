@@ -1,0 +1,214 @@
+#include "control/rules.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "token/token.h"
+
+namespace mcptoken::control {
+namespace {
+
+using json::Value;
+
+Result<void> bad(std::string message) { return fail(Status::invalid, std::move(message)); }
+
+std::string_view text_of(const Value& value) {
+  const auto* text = value.as_string();
+  return text ? std::string_view(*text) : std::string_view();
+}
+
+bool only(std::string_view text, bool (*allowed)(char)) { return std::all_of(text.begin(), text.end(), allowed); }
+
+bool is_control(unsigned char c) { return c < 0x20 || c == 0x7f; }
+
+// U+0080..9F, U+061C, U+200B..200F, U+2028..202E, U+2060..2069, U+FEFF: what hides, reorders or breaks a line.
+bool has_hidden(std::string_view text) {
+  for (size_t i = 0; i + 1 < text.size(); i++) {
+    const auto a = static_cast<unsigned char>(text[i]);
+    const auto b = static_cast<unsigned char>(text[i + 1]);
+    const auto c = i + 2 < text.size() ? static_cast<unsigned char>(text[i + 2]) : 0u;
+    if (a == 0xc2 && b < 0xa0) return true;
+    if (a == 0xd8 && b == 0x9c) return true;
+    if (a == 0xe2 && b == 0x80 && ((c >= 0x8b && c <= 0x8f) || (c >= 0xa8 && c <= 0xae))) return true;
+    if (a == 0xe2 && b == 0x81 && c >= 0xa0 && c <= 0xa9) return true;
+    if (a == 0xef && b == 0xbb && c == 0xbf) return true;
+  }
+  return false;
+}
+
+bool holds_credential(std::string_view text) {
+  for (auto prefix : {token::kPatPrefix, token::kSessionPrefix}) {
+    for (size_t at = text.find(prefix); at != text.npos; at = text.find(prefix, at + 1)) {
+      if (token::classify(text.substr(at, token::kRawBytes))) return true;
+    }
+  }
+  return false;
+}
+
+constexpr auto kNoCredential = "holds an mcpctl credential: those are never handed to a server";
+
+}  // namespace
+
+Result<void> name_rule(const Value& value) {
+  if (is_name(text_of(value))) return {};
+  return bad("must be 1 to 63 characters of a-z, 0-9 and '-', and begin and end with a letter or digit");
+}
+
+Result<void> definition_name_rule(const Value& value) {
+  MCPT_CHECK(name_rule(value));
+  if (text_of(value).starts_with(kTokenDefinitionPrefix)) return bad("names that begin with mcptoken- belong to tokens");
+  return {};
+}
+
+Result<void> email_rule(const Value& value) {
+  if (rbac::is_email(normal_email(text_of(value)))) return {};
+  return bad("must be an e-mail address");
+}
+
+std::string normal_email(std::string_view email) {
+  const auto at = email.rfind('@');
+  if (at == email.npos) return std::string(email);
+  return std::string(email.substr(0, at)) + lower(email.substr(at));
+}
+
+Result<void> line_rule(const Value& value) {
+  const auto text = text_of(value);
+  if (std::any_of(text.begin(), text.end(), [](char c) { return is_control(static_cast<unsigned char>(c)); }) ||
+      has_hidden(text))
+    return bad("must be one line without control or invisible characters");
+  return {};
+}
+
+Result<void> text_rule(const Value& value) {
+  const auto text = text_of(value);
+  const auto refused = [](char c) { return is_control(static_cast<unsigned char>(c)) && c != '\n' && c != '\t' && c != '\r'; };
+  if (std::any_of(text.begin(), text.end(), refused) || has_hidden(text))
+    return bad("must not hold control or invisible characters");
+  return {};
+}
+
+namespace {
+bool is_label_char(char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '_' || c == '-' || c == '/'; }
+}  // namespace
+
+Result<void> label_key_rule(const Value& value) {
+  const auto text = text_of(value);
+  if (text.empty() || text.size() > 63 || !only(text, is_label_char)) return bad("a label's name is 1 to 63 of A-Z a-z 0-9 . _ - /");
+  return {};
+}
+
+Result<void> label_value_rule(const Value& value) {
+  if (!only(text_of(value), is_label_char)) return bad("a label's value has only A-Z a-z 0-9 . _ - /");
+  return {};
+}
+
+Result<void> url_rule(const Value& value) {
+  const auto text = text_of(value);
+  const auto scheme = text.starts_with("https://") ? 8u : text.starts_with("http://") ? 7u : 0u;
+  if (scheme == 0) return bad("must begin with http:// or https://");
+  const auto printable = [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '\\' && c != '#'; };
+  if (!only(text, printable)) return bad("must be a URL of printable ASCII characters without a fragment");
+  auto authority = text.substr(scheme, text.find_first_of("/?", scheme) - scheme);
+  if (authority.find('@') != authority.npos) return bad("must not hold user information: use headers with a secret");
+  if (const auto colon = authority.rfind(':'); colon != authority.npos && authority.find(']', colon) == authority.npos) {
+    const auto port = parse_decimal(authority.substr(colon + 1));
+    if (!port || *port < 1 || *port > 65535) return bad("has a bad port");
+    authority = authority.substr(0, colon);
+  }
+  const bool literal = authority.starts_with('[') && authority.ends_with(']') && authority.size() > 2;
+  const auto host_char = [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '-' || c == '_'; };
+  const auto address_char = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.'; };
+  if (literal ? !only(authority.substr(1, authority.size() - 2), address_char) : authority.empty() || !only(authority, host_char))
+    return bad("has no valid host");
+  return {};
+}
+
+Result<void> package_rule(const Value& value) {
+  auto text = text_of(value);
+  const auto word = [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '_' || c == '-' || c == '+'; };
+  const auto is_word = [&](std::string_view part) {
+    return !part.empty() && (is_alpha(part[0]) || is_digit(part[0])) && only(part, word);
+  };
+  bool good = text.size() <= 214;
+  if (text.starts_with('@')) {
+    const auto slash = text.find('/');
+    good = good && slash != text.npos && is_word(text.substr(1, slash - 1));
+    if (good) text = text.substr(slash + 1);
+  }
+  const auto at = text.find('@');
+  good = good && is_word(text.substr(0, at)) && (at == text.npos || is_word(text.substr(at + 1)));
+  if (!good) return bad("must be NAME or NAME@VERSION, with an optional @scope/ in front");
+  return {};
+}
+
+Result<void> image_rule(const Value& value) {
+  const auto text = text_of(value);
+  const auto allowed = [](char c) { return is_alpha(c) || is_digit(c) || std::string_view("._-/:@").find(c) != std::string_view::npos; };
+  if (text.empty() || !(is_alpha(text[0]) || is_digit(text[0])) || !only(text, allowed)) return bad("must be an image reference");
+  return {};
+}
+
+Result<void> argument_rule(const Value& value) {
+  if (text_of(value).find('\0') != std::string_view::npos) return bad("must not hold NUL");
+  if (holds_credential(text_of(value))) return bad(kNoCredential);
+  return {};
+}
+
+Result<void> variable_or_header_rule(const Value& value) {
+  const auto text = text_of(value);
+  const auto control = [](char c) { return is_control(static_cast<unsigned char>(c)) && c != '\t' && c != '\n'; };
+  if (std::any_of(text.begin(), text.end(), control)) return bad("must not hold control characters");
+  if (holds_credential(text)) return bad(kNoCredential);
+  return {};
+}
+
+Result<void> secret_key_rule(const Value& value) {
+  const auto text = text_of(value);
+  const auto allowed = [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; };
+  if (text.empty() || text.size() > 128 || !only(text, allowed)) return bad("a key is 1 to 128 of A-Z a-z 0-9 . _ -");
+  return {};
+}
+
+Result<void> secret_value_rule(const Value& value) {
+  if (text_of(value).find('\0') != std::string_view::npos) return bad("must not hold NUL");
+  if (holds_credential(text_of(value))) return bad(kNoCredential);
+  return {};
+}
+
+Result<void> prefix_rule(const Value& value) {
+  const auto allowed = [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; };
+  if (!only(text_of(value), allowed)) return bad("must have only A-Z a-z 0-9 . _ -");
+  return {};
+}
+
+Result<void> separator_rule(const Value& value) {
+  const auto text = text_of(value);
+  const auto allowed = [](char c) { return c == '_' || c == '-' || c == '.' || c == '/'; };
+  if (text.empty() || text.size() > 4 || !only(text, allowed)) return bad("must be 1 to 4 of _ - . /");
+  return {};
+}
+
+Result<void> password_rule(const Value& value) {
+  const auto size = text_of(value).size();
+  if (size < 8 || size > 1024) return bad("must have 8 to 1024 bytes");
+  if (text_of(value).find('\0') != std::string_view::npos) return bad("must not hold NUL");
+  return {};
+}
+
+bool is_variable_name(std::string_view name) {
+  const auto allowed = [](char c) { return is_alpha(c) || is_digit(c) || c == '_'; };
+  return !name.empty() && name.size() <= 128 && !is_digit(name[0]) && only(name, allowed);
+}
+
+bool is_header_name(std::string_view name) {
+  // What frames the message, names the peer, or belongs to the protocol is not the operator's to set.
+  static constexpr std::array kOurs = {"host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade",
+                                       "te", "trailer", "keep-alive", "expect", "accept", "accept-encoding", "last-event-id",
+                                       "proxy-authorization", "proxy-connection"};
+  const auto folded = lower(name);
+  return !name.empty() && name.size() <= 128 && only(name, is_tchar) && !folded.starts_with("mcp-") &&
+         std::find(kOurs.begin(), kOurs.end(), folded) == kOurs.end();
+}
+
+}  // namespace mcptoken::control

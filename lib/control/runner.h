@@ -1,0 +1,29 @@
+// What an asynchronous handler needs from its host. lib/service implements it for each request: transactions on the
+// store's thread, password hashing on the hasher's.
+#pragma once
+
+#include <string>
+
+#include "base/function.h"
+#include "base/result.h"
+#include "control/route.h"
+#include "loop/task.h"
+
+namespace mcptoken::control {
+
+// All calls on the request's loop thread; the returned tasks complete on it. The handler's frame may be destroyed while
+// `work` still runs on another thread (the client has gone): pass work that owns what it uses.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+
+  virtual const Request& request() const = 0;
+  virtual const Route& route() const = 0;
+
+  // Runs `work` in one write transaction and answers after the commit. An error rolls back.
+  virtual loop::Task<Result<Response>> in_transaction(Function<Result<Response>(Context&)> work) = 0;
+  // Runs `work` on the hasher's thread, one at a time behind a queue of 16; a full queue is Status::limit (429).
+  virtual loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) = 0;
+};
+
+}  // namespace mcptoken::control
