@@ -79,12 +79,10 @@ TEST_CASE("every framing arrives whole, byte by byte") {
   };
   for (const std::string& text : answers) {
     Server server([&](Peer& peer, int) {
-      const int on = 1;
-      setsockopt(peer.fd(), IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof on);
       if (peer.request().empty()) return;
       for (char c : text) {
         peer.send(std::string_view(&c, 1));
-        std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
       }
     });
     Harness harness;
@@ -102,7 +100,7 @@ TEST_CASE("a chunked answer split at every place gives the same body") {
     while (!peer.request().empty()) {
       peer.send(std::string_view(text).substr(0, cut));
       first_sent = true;
-      while (!go_on) std::this_thread::yield();
+      while (!go_on) std::this_thread::sleep_for(std::chrono::microseconds(100));
       peer.send(std::string_view(text).substr(cut));
     }
   });
@@ -131,7 +129,7 @@ TEST_CASE("a kept connection that the server closes is forgotten at once") {
     if (number > 0) return echo_bodies(peer, number);
     peer.request();
     peer.send(answer("one"));
-    while (!close_now) std::this_thread::yield();
+    while (!close_now) std::this_thread::sleep_for(std::chrono::microseconds(100));
   });
   Harness harness;
   const Call call = to(server);
@@ -305,7 +303,7 @@ TEST_CASE("events arrive one by one as they are sent") {
       char size[16];
       snprintf(size, sizeof size, "%zx\r\n", event.size());
       peer.send(size + event + "\r\n");
-      while (received <= i) std::this_thread::yield();  // the next one only after this one arrived
+      while (received <= i) std::this_thread::sleep_for(std::chrono::microseconds(100));  // the next one only after this one arrived
     }
     peer.send("0\r\n\r\n");
     peer.closed_within(5000);
@@ -371,7 +369,7 @@ TEST_CASE("cancelling closes the socket at once, wherever the call is") {
       REQUIRE_FALSE(*out);
       CHECK(out->error().status == Status::timeout);
     }
-    while (closed < 0) std::this_thread::yield();
+    while (closed < 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
     CHECK(closed == 1);
     CHECK(harness.client->idle_connections() == 0);
   }
