@@ -13,9 +13,9 @@ namespace {
 constexpr size_t kErrorTextBytes = 300;
 
 bool is_media_type(const http::Response& head, std::string_view type) {
-  const std::string* value = head.find("content-type");
+  const std::string_view* value = head.find("content-type");
   if (!value) return false;
-  return equals_ignoring_case(trim(std::string_view(*value).substr(0, value->find(';'))), type);
+  return equals_ignoring_case(trim(value->substr(0, value->find(';'))), type);
 }
 
 json::ReadLimits body_limits() {
@@ -150,8 +150,8 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
     co_return fail(std::move(exchange).error().in(options_.label));
   }
   if (opening) {
-    const std::string* session = (*exchange)->head().find("mcp-session-id");
-    info_.session_id = session ? *session : std::string();
+    const std::string_view* session = (*exchange)->head().find("mcp-session-id");
+    info_.session_id = session ? std::string(*session) : std::string();
   }
   auto reading = read_answer(**exchange, sent.id, events, scope);
   auto answer = co_await reading;

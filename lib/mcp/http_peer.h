@@ -38,6 +38,8 @@ class HttpPeer final : public Peer {
   loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) override;
   void notify(std::string message) override;
   bool alive() const override { return true; }
+  // notify() that reports its failure.
+  loop::Task<Result<void>> deliver(std::string message) { return send_message(std::move(message)); }
 
   // Ends a legacy session with DELETE; nothing to do otherwise.
   loop::Task<Result<void>> close(loop::Scope& scope);

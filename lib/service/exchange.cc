@@ -85,6 +85,8 @@ class Exchange::RestRunner final : public control::Runner {
 Exchange::Exchange(Service& service, Node& node, Head head, std::unique_ptr<Sink> sink)
     : service_(service), node_(node), head_(std::move(head)), sink_(std::move(sink)), stalled_(node.loop) {}
 
+Exchange::~Exchange() = default;
+
 void Exchange::begin() {
   place_ = node_.exchanges.insert(node_.exchanges.end(), shared_from_this());
   auto id = crypto::random_id();

@@ -16,6 +16,7 @@ namespace mcptoken::service {
 class Exchange final : public gateway::Responder, public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(Service& service, Node& node, Head head, std::unique_ptr<Sink> sink);
+  ~Exchange() override;
 
   // --- the host's side
   void begin();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/responder.h"
 #include "gateway/site.h"
 #include "service/auth.h"
 #include "service/local.h"

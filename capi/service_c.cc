@@ -1,0 +1,257 @@
+#include "mcptoken/service.h"
+
+#include <array>
+
+#include "base/bytes.h"
+#include "capi/handles.h"
+#include "capi/loop_handle.h"
+#include "mcptoken/version.h"
+#include "service/exchange.h"
+#include "service/service.h"
+#include "token/token.h"
+
+using namespace mcptoken;
+using namespace mcptoken::capi;
+
+struct mcptoken_config {
+  service::Config config;
+};
+
+struct mcptoken_service {
+  std::unique_ptr<service::Service> service;
+};
+
+struct mcptoken_exchange {
+  std::shared_ptr<service::Exchange> exchange;
+};
+
+namespace {
+
+Result<bool> flag(std::string_view text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return fail(Status::invalid, "true or false");
+}
+
+std::vector<std::string> list(std::string_view text, bool lower_case) {
+  std::vector<std::string> out;
+  for (std::string_view part : split(text, ',')) {
+    part = trim(part);
+    if (!part.empty()) out.push_back(lower_case ? lower(part) : std::string(part));
+  }
+  return out;
+}
+
+// One row a key: how its text gets into the configuration.
+struct Key {
+  std::string_view name;
+  Result<void> (*set)(service::Config&, std::string_view);
+};
+
+constexpr std::array<Key, 12> kKeys = {{
+    {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
+    {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
+    {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
+    {"allowed_origins", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_origins = list(v, false); return {}; }},
+    {"upstream_allow",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       MCPT_CHECK(http::AddressPolicy::parse(v));
+       c.upstream_allow = v;
+       return {};
+     }},
+    {"token_ceiling",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       if (v != "live" && v != "mint") return fail(Status::invalid, "live or mint");
+       c.ceiling = v == "live" ? rbac::Ceiling::live : rbac::Ceiling::mint;
+       return {};
+     }},
+    {"tool_grant",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       if (v != "view" && v != "run") return fail(Status::invalid, "view or run");
+       c.tool_grant = v == "view" ? rbac::ToolGrant::view : rbac::ToolGrant::run;
+       return {};
+     }},
+    {"max_token_ttl",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       c.max_token_ttl_ms.reset();
+       if (v.empty()) return {};
+       MCPT_TRY(c.max_token_ttl_ms, token::parse_duration(v));
+       return {};
+     }},
+    {"audit",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       if (v != "buffered" && v != "strict") return fail(Status::invalid, "buffered or strict");
+       c.strict_audit = v == "strict";
+       return {};
+     }},
+    {"require_sandbox", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.require_sandbox, flag(v)); return {}; }},
+    {"loopback_only", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.loopback_only, flag(v)); return {}; }},
+    {"listen_port",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       auto port = parse_decimal(v);
+       if (!port || *port > 65535) return fail(Status::invalid, "a port number");
+       c.listen_port = static_cast<uint16_t>(*port);
+       return {};
+     }},
+}};
+
+// The host's sink behind the interface of lib/service.
+class HostSink final : public service::Sink {
+ public:
+  explicit HostSink(const mcptoken_sink& sink) : sink_(sink) {}
+  void head(int status, const gateway::Headers& headers, int64_t length) override {
+    std::vector<mcptoken_header> rows;
+    rows.reserve(headers.size());
+    for (auto& [name, value] : headers) rows.push_back({name.c_str(), value.c_str()});
+    sink_.head(sink_.user_data, status, rows.data(), rows.size(), length);
+  }
+  size_t write(std::string_view bytes) override { return sink_.write(sink_.user_data, bytes.data(), bytes.size()); }
+  void end(bool ok) override { sink_.end(sink_.user_data, ok ? 1 : 0); }
+
+ private:
+  mcptoken_sink sink_;
+};
+
+Result<service::Head> read_head(const mcptoken_head& in) {
+  MCPT_CHECK(require(in.method, "method"));
+  MCPT_CHECK(require(in.target, "target"));
+  service::Head head;
+  head.method = in.method;
+  head.target = in.target;
+  head.peer_address = view(in.peer_address);
+  head.tls = (in.flags & MCPTOKEN_HEAD_TLS) != 0;
+  head.content_length = in.content_length;
+  head.headers.reserve(in.header_count);
+  for (size_t i = 0; i < in.header_count; ++i) head.headers.emplace_back(lower(view(in.headers[i].name)), view(in.headers[i].value));
+  return head;
+}
+
+// Everything the host may call on an exchange ends here: a lack of memory cuts the answer, nothing is thrown.
+template <class Body>
+void on(mcptoken_exchange* exchange, Body&& body) noexcept {
+  if (!exchange) return;
+  guard(nullptr, [&]() -> Result<void> {
+    auto keep = exchange->exchange;
+    body(*keep);
+    return {};
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+mcptoken_status mcptoken_config_new(mcptoken_config** config_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(config_out);
+    MCPT_CHECK(require(config_out, "config_out"));
+    *config_out = new mcptoken_config;
+    return {};
+  });
+}
+
+mcptoken_status mcptoken_config_set(mcptoken_config* config, const char* key, const char* value, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(config, "config"));
+    MCPT_CHECK(require(key, "key"));
+    MCPT_CHECK(require(value, "value"));
+    for (const Key& row : kKeys) {
+      if (row.name != key) continue;
+      auto set = row.set(config->config, value);
+      if (!set) return fail(std::move(set).error().in(key));
+      return {};
+    }
+    return fail(Status::not_supported, "unknown setting " + std::string(key));
+  });
+}
+
+void mcptoken_config_free(mcptoken_config* config) { delete config; }
+
+mcptoken_status mcptoken_service_new(const mcptoken_config* config, mcptoken_log_fn log, void* log_user_data,
+                                     mcptoken_service** service_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(service_out);
+    MCPT_CHECK(require(config, "config"));
+    MCPT_CHECK(require(service_out, "service_out"));
+    if (config->config.data_dir.empty()) return fail(Status::invalid, "data_dir is required");
+    Log sink;
+    if (log) {
+      sink = Log([log, log_user_data](LogLevel level, std::string_view line) {
+        std::string text(line);
+        log(log_user_data, static_cast<int32_t>(level), text.c_str());
+      }, LogLevel::debug);
+    }
+    MCPT_TRY(auto made, service::Service::create(config->config, std::move(sink), MCPTOKEN_VERSION));
+    *service_out = new mcptoken_service{std::move(made)};
+    return {};
+  });
+}
+
+mcptoken_status mcptoken_service_attach(mcptoken_service* service, mcptoken_loop* loop, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(service, "service"));
+    MCPT_CHECK(require(loop, "loop"));
+    return service->service->attach(*loop->loop);
+  });
+}
+
+void mcptoken_service_drain(mcptoken_service* service, mcptoken_loop* loop, int64_t grace_ms, mcptoken_loop_fn done, void* user_data) {
+  guard(nullptr, [&]() -> Result<void> {
+    MCPT_CHECK(require(service, "service"));
+    MCPT_CHECK(require(loop, "loop"));
+    MCPT_CHECK(require(done, "done"));
+    auto* node = service->service->node_of(*loop->loop);
+    MCPT_CHECK(require(node, "an attached loop"));
+    service->service->drain(*node, grace_ms, [done, user_data] { done(user_data); });
+    return {};
+  });
+}
+
+void mcptoken_service_free(mcptoken_service* service) { delete service; }
+
+int32_t mcptoken_service_needs_bootstrap(mcptoken_service* service) {
+  return service && service->service->local().needs_bootstrap() ? 1 : 0;
+}
+
+mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* loop, const mcptoken_head* head,
+                                      const mcptoken_sink* sink, mcptoken_exchange** exchange_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(exchange_out);
+    MCPT_CHECK(require(service, "service"));
+    MCPT_CHECK(require(loop, "loop"));
+    MCPT_CHECK(require(head, "head"));
+    MCPT_CHECK(require(sink && sink->head && sink->write && sink->end, "sink"));
+    MCPT_CHECK(require(exchange_out, "exchange_out"));
+    if (head->struct_size < sizeof(mcptoken_head) || sink->struct_size < sizeof(mcptoken_sink)) {
+      return fail(Status::invalid, "struct_size is smaller than this library knows");
+    }
+    auto* node = service->service->node_of(*loop->loop);
+    if (!node) return fail(Status::misuse, "the loop is not attached");
+    MCPT_TRY(auto parsed, read_head(*head));
+    auto handle = std::make_unique<mcptoken_exchange>();
+    handle->exchange = service->service->open(*node, std::move(parsed), std::make_unique<HostSink>(*sink));
+    *exchange_out = handle.release();
+    return {};
+  });
+}
+
+int32_t mcptoken_exchange_answered(const mcptoken_exchange* exchange) { return exchange && exchange->exchange->answered() ? 1 : 0; }
+
+void mcptoken_exchange_body(mcptoken_exchange* exchange, const char* data, size_t size) {
+  on(exchange, [&](auto& x) { x.body(view(data, size)); });
+}
+void mcptoken_exchange_end(mcptoken_exchange* exchange) {
+  on(exchange, [](auto& x) { x.end(); });
+}
+void mcptoken_exchange_writable(mcptoken_exchange* exchange) {
+  on(exchange, [](auto& x) { x.writable(); });
+}
+void mcptoken_exchange_peer_closed(mcptoken_exchange* exchange) {
+  on(exchange, [](auto& x) { x.peer_closed(); });
+}
+void mcptoken_exchange_free(mcptoken_exchange* exchange) {
+  on(exchange, [](auto& x) { x.release(); });
+  delete exchange;
+}
+
+}  // extern "C"
