@@ -166,9 +166,11 @@ TEST_CASE("BR-02 2^18 tokens: no duplicate, every digit position evenly spread")
   for (const std::string& digits : all) {
     auto number = decode(digits);
     REQUIRE(number);
-    for (size_t bit = 0; bit < 256; ++bit) ones[bit] += (*number)[bit / 8] >> bit % 8 & 1;
+    for (size_t bit = 0; bit < 256; ++bit)
+      ones[bit] += (*number)[bit / 8] >> bit % 8 & 1;
   }
-  for (uint32_t count : ones) CHECK(std::abs(count - kCount / 2.0) < 6 * std::sqrt(kCount / 4.0));
+  for (uint32_t count : ones)
+    CHECK(std::abs(count - kCount / 2.0) < 6 * std::sqrt(kCount / 4.0));
   std::sort(all.begin(), all.end());
   CHECK(std::adjacent_find(all.begin(), all.end()) == all.end());
   for (size_t at = 0; at < kDigits; ++at) {
