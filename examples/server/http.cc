@@ -45,11 +45,7 @@ class Connection final : public Channel {
   }
 
   void send(const std::string& message) override {
-    if (!streaming_) {
-      streaming_ = true;
-      write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
-            "Connection: close\r\n\r\n");
-    }
+    if (!streaming_) start_stream();
     write("event: message\ndata: " + message + "\n\n");
   }
   bool closed() override {
@@ -68,8 +64,16 @@ class Connection final : public Channel {
     auto message = Json::parse(request.body);
     if (!message) return respond(400, R"({"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"not JSON"}})");
     Answer answer = server_.handle(*message, &request.headers, *this);
-    if (streaming_ && !answer.body.empty()) send(answer.body);
+    const bool cancelled = answer.http_status == 200 && answer.body.empty();
+    if (cancelled && !streaming_) start_stream();  // one without an event
+    if (streaming_ && !cancelled) send(answer.body);
     if (!streaming_) respond(answer.http_status, answer.body, answer.session_id);
+  }
+
+  void start_stream() {
+    streaming_ = true;
+    write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
+          "Connection: close\r\n\r\n");
   }
 
   void respond(int status, const std::string& body, const std::string& session = "") {
@@ -124,8 +128,9 @@ class Connection final : public Channel {
       if (colon > line) return false;
       std::string name = head.substr(at, colon - at);
       std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-      const size_t value = head.find_first_not_of(" \t", colon + 1);
-      request.headers[name] = head.substr(value, head.find_last_not_of(" \t", line - 1) + 1 - value);
+      const size_t value = std::min(head.find_first_not_of(" \t", colon + 1), line);
+      const size_t end = head.find_last_not_of(" \t", line - 1) + 1;
+      request.headers[name] = head.substr(value, end > value ? end - value : 0);
     }
     return true;
   }
