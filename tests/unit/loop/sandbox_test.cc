@@ -1,6 +1,9 @@
 #include "loop/sandbox.h"
 
 #include <doctest/doctest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -54,6 +57,27 @@ TEST_CASE("a child cannot reach what is hidden, and can reach the rest") {
                              "\ntry sh -c ': < /proc/'$PPID'/mem'") == Lines{"denied", "denied", "denied"});
   CHECK(inside({hidden}, "try sh -c 'cat " + secret + "'\ntry /usr/bin/env true\ntry cat /proc/self/status\ntry sh -c 'echo > /dev/null'") ==
         Lines{"denied", "allowed", "allowed", "allowed"});
+}
+
+TEST_CASE("truncation by name is denied too, where the kernel can") {
+  if (Sandbox::abi() < 3) {
+    MESSAGE("skipped: this kernel's Landlock knows no truncation");
+    return;
+  }
+  TempDir dir;
+  std::string secret = dir.file("data/secret", "s3cret"), other = dir.file("other/file", "open");
+  auto sandbox = Sandbox::hide({dir.path() + "/data"});
+  REQUIRE(sandbox);
+  pid_t pid = fork();
+  if (pid == 0) {  // no command truncates without opening first
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    bool entered = Sandbox::enter(sandbox->fd()) == 0;
+    bool denied = truncate(secret.c_str(), 0) != 0, allowed = truncate(other.c_str(), 0) == 0;
+    _exit((entered ? 1 : 0) + (denied ? 2 : 0) + (allowed ? 4 : 0));
+  }
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  CHECK(WEXITSTATUS(status) == 7);
 }
 
 TEST_CASE("directories on the way can be passed but not listed or changed") {

@@ -1,0 +1,312 @@
+#include "server.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace example {
+namespace {
+
+using Kind = Json::Kind;
+
+constexpr const char* kModern = "2026-07-28";
+constexpr std::array kLegacy = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
+constexpr const char* kServerInfo = R"({"name":"mcptoken-example-server","version":"1.0.0"})";
+constexpr const char* kForm =
+    R"("requestedSchema":{"type":"object","properties":{"name":{"type":"string","title":"Name"}},"required":["name"]})";
+#define META "io.modelcontextprotocol/"
+
+std::string raw_id(const Json& message) {
+  const Json& id = message["id"];
+  return id.is(Kind::missing) ? "null" : std::string(id.raw);
+}
+
+Answer error(const Json& message, int http, int code, const std::string& text, const std::string& data = "") {
+  return {http, R"({"jsonrpc":"2.0","id":)" + raw_id(message) + R"(,"error":{"code":)" + std::to_string(code) +
+                    R"(,"message":)" + quote(text) + (data.empty() ? "" : R"(,"data":)" + data) + "}}", ""};
+}
+
+std::string content(const std::string& text, bool is_error = false) {
+  return R"("content":[{"type":"text","text":)" + quote(text) + "}]" + (is_error ? R"(,"isError":true)" : "");
+}
+
+std::string header(const Headers& headers, const std::string& name) {
+  auto found = headers.find(name);
+  return found == headers.end() ? "" : found->second;
+}
+
+std::string random_id() {
+  std::array<unsigned char, 16> bytes;
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) _exit(1);
+  std::string out;
+  for (unsigned char byte : bytes) out += "0123456789abcdef"[byte >> 4], out += "0123456789abcdef"[byte & 15];
+  return out;
+}
+
+}  // namespace
+
+const Server::ToolRow Server::kTools[] = {
+    {"echo", "Returns the message", R"({"type":"object","properties":{"message":{"type":"string"}},"required":["message"]})", &Server::echo},
+    {"add", "Adds two numbers",
+     R"({"type":"object","properties":{"a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]})", &Server::add},
+    {"slow", "Takes its time and reports progress",
+     R"({"type":"object","properties":{"seconds":{"type":"number"},"steps":{"type":"integer"}}})", &Server::slow},
+    {"env", "Shows the environment of the server", R"({"type":"object"})", &Server::env},
+    {"fail", "Always fails", R"({"type":"object"})", &Server::fail},
+    {"crash", "Ends the server", R"({"type":"object"})", &Server::crash},
+    {"ask", "Asks the user for a name", R"({"type":"object","properties":{"message":{"type":"string"}}})", &Server::ask},
+    {"big", "Returns many bytes", R"({"type":"object","properties":{"bytes":{"type":"integer"}},"required":["bytes"]})", &Server::big},
+};
+
+Server::Server(Options options) : options_(std::move(options)) {
+  if (!options_.log_file.empty()) log_.open(options_.log_file, std::ios::app);
+}
+
+void Server::log(std::string_view line) {
+  std::string text(line);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  std::lock_guard lock(mutex_);
+  log_ << text << std::endl;
+}
+
+Answer Server::handle(const Json& message, const Headers* headers, Channel& channel) {
+  if (!message.is(Kind::object)) return error(message, 400, -32600, "not a JSON-RPC object");
+  const Json& claim = message["params"]["_meta"][META "protocolVersion"];
+  const bool claimed = claim.is(Kind::string) || (headers && header(*headers, "mcp-protocol-version") == kModern);
+  if (options_.modern && (claimed || !options_.legacy)) return modern(message, headers, channel);
+  return legacy(message, headers, channel);
+}
+
+// --- 2026-07-28
+
+Answer Server::modern(const Json& message, const Headers* headers, Channel& channel) {
+  const std::string& method = message["method"].text;
+  const Json& params = message["params"];
+  const Json& meta = params["_meta"];
+  if (message["id"].is(Kind::missing)) return notified(message, ""), Answer{202, "", ""};
+  if (!meta[META "protocolVersion"].is(Kind::string) || !meta[META "clientCapabilities"].is(Kind::object)) {
+    return error(message, 400, -32602, "_meta lacks protocolVersion or clientCapabilities");
+  }
+  const std::string& version = meta[META "protocolVersion"].text;
+  if (headers) {
+    if (header(*headers, "mcp-protocol-version") != version) return error(message, 400, -32020, "MCP-Protocol-Version differs");
+    if (header(*headers, "mcp-method") != method) return error(message, 400, -32020, "Mcp-Method differs");
+    if (method == "tools/call" && header(*headers, "mcp-name") != params["name"].text) {
+      return error(message, 400, -32020, "Mcp-Name differs");
+    }
+  }
+  if (version != kModern) {
+    return error(message, 400, -32022, "unsupported protocol version",
+                 R"({"supported":[)" + quote(kModern) + R"(],"requested":)" + quote(version) + "}");
+  }
+  const std::string cache = R"(,"ttlMs":1000,"cacheScope":"public")";
+  if (method == "server/discover") {
+    return result(message, true, R"("supportedVersions":[)" + quote(kModern) + R"(],"capabilities":{"tools":{}},"serverInfo":)" +
+                                     kServerInfo + R"(,"instructions":"An example.")" + cache);
+  }
+  if (method == "tools/list") return result(message, true, tool_list() + cache);
+  if (method != "tools/call") return error(message, 404, -32601, "unknown method");
+  Call call{message, "", true, meta[META "clientCapabilities"]["elicitation"].is(Kind::object), channel};
+  return call_tool(call);
+}
+
+// --- up to 2025-11-25
+
+Answer Server::legacy(const Json& message, const Headers* headers, Channel& channel) {
+  const std::string& method = message["method"].text;
+  if (method == "initialize") return initialize(message, headers != nullptr);
+  const std::string session = headers ? header(*headers, "mcp-session-id") : "stdio";
+  bool can_elicit = false;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = sessions_.find(session);
+    if (headers && session.empty()) return error(message, 400, -32000, "no session; initialize first");
+    if (headers && found == sessions_.end()) return error(message, 404, -32001, "unknown session");
+    can_elicit = found != sessions_.end() && found->second.can_elicit;
+  }
+  const bool is_response = method.empty() && (!message["result"].is(Kind::missing) || !message["error"].is(Kind::missing));
+  if (is_response) {
+    std::lock_guard lock(mutex_);
+    if (auto asked = asked_.find(message["id"].text); asked != asked_.end()) asked->second = std::string(message.raw);
+    changed_.notify_all();
+    return {202, "", ""};
+  }
+  if (message["id"].is(Kind::missing)) return notified(message, session), Answer{202, "", ""};
+  if (method == "ping") return result(message, false, "");
+  if (method == "tools/list") return result(message, false, tool_list());
+  if (method != "tools/call") return error(message, 200, -32601, "unknown method");
+  Call call{message, session, false, can_elicit, channel};
+  return call_tool(call);
+}
+
+Answer Server::initialize(const Json& message, bool http) {
+  const Json& params = message["params"];
+  const std::string& wanted = params["protocolVersion"].text;
+  const bool known = std::find(kLegacy.begin(), kLegacy.end(), wanted) != kLegacy.end();
+  Answer answer = result(message, false, R"("protocolVersion":)" + quote(known ? wanted : kLegacy[0]) +
+                                             R"(,"capabilities":{"tools":{}},"serverInfo":)" + kServerInfo +
+                                             R"(,"instructions":"An example.")");
+  const std::string id = http ? random_id() : "stdio";
+  std::lock_guard lock(mutex_);
+  sessions_[id] = {params["capabilities"]["elicitation"].is(Kind::object)};
+  if (http) answer.session_id = id;
+  return answer;
+}
+
+bool Server::end_session(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  return sessions_.erase(id) > 0;
+}
+
+// --- both
+
+void Server::close() {
+  std::lock_guard lock(mutex_);
+  closing_ = true;
+  changed_.notify_all();
+}
+
+Answer Server::result(const Json& message, bool modern, const std::string& members, const char* type) {
+  const std::string extra = modern ? R"("resultType":)" + quote(type) + R"(,"_meta":{")" META R"(serverInfo":)" + kServerInfo + "}" : "";
+  return {200, R"({"jsonrpc":"2.0","id":)" + raw_id(message) + R"(,"result":{)" + extra +
+                   (extra.empty() || members.empty() ? "" : ",") + members + "}}", ""};
+}
+
+std::string Server::tool_list() const {
+  std::string out;
+  for (const ToolRow& tool : kTools) {
+    out += (out.empty() ? "" : ",") + std::string(R"({"name":)") + quote(tool.name) + R"(,"description":)" +
+           quote(tool.description) + R"(,"inputSchema":)" + tool.schema + "}";
+  }
+  return R"("tools":[)" + out + "]";
+}
+
+void Server::notified(const Json& message, const std::string& session) {
+  if (message["method"].text != "notifications/cancelled") return;
+  std::lock_guard lock(mutex_);
+  for (Call* call : calls_) {
+    if (call->session == session && call->message["id"].raw == message["params"]["requestId"].raw) call->cancelled = true;
+  }
+  changed_.notify_all();
+}
+
+Answer Server::call_tool(Call& call) {
+  const Json& params = call.message["params"];
+  const auto* tool = std::find_if(std::begin(kTools), std::end(kTools),
+                                  [&](const ToolRow& row) { return params["name"].text == row.name; });
+  if (tool == std::end(kTools)) return error(call.message, 200, -32602, "unknown tool " + params["name"].text);
+  if (call.modern && !call.can_elicit && tool->run == &Server::ask) {
+    return error(call.message, 400, -32021, "this tool needs elicitation", R"({"requiredCapabilities":{"elicitation":{}}})");
+  }
+  {
+    std::lock_guard lock(mutex_);
+    calls_.insert(&call);
+  }
+  auto members = (this->*tool->run)(call, params["arguments"]);
+  {
+    std::lock_guard lock(mutex_);
+    calls_.erase(&call);
+  }
+  if (!members) {
+    log("cancelled " + raw_id(call.message));
+    return {200, "", ""};
+  }
+  const bool unfinished = members->find("\"inputRequests\"") == 0;
+  return result(call.message, call.modern, *members, unfinished ? "input_required" : "complete");
+}
+
+// Until `done`, or the time is up (then done has the last word); false when the call was cancelled.
+bool Server::wait(Call& call, double seconds, const std::function<bool()>& done) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  std::unique_lock lock(mutex_);
+  while (!call.cancelled && !closing_ && !(done && done())) {
+    if (call.modern && call.channel.closed()) return false;
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= end) break;
+    changed_.wait_for(lock, std::min<std::chrono::duration<double>>(end - now, std::chrono::milliseconds(20)));
+  }
+  return !call.cancelled && !closing_;
+}
+
+// --- tools
+
+std::optional<std::string> Server::echo(Call&, const Json& arguments) {
+  if (!arguments["message"].is(Kind::string)) return content("message must be a string", true);
+  return content(arguments["message"].text);
+}
+
+std::optional<std::string> Server::add(Call&, const Json& arguments) {
+  if (!arguments["a"].is(Kind::number) || !arguments["b"].is(Kind::number)) return content("a and b must be numbers", true);
+  char text[64];
+  std::snprintf(text, sizeof text, "%.15g", arguments["a"].number(0) + arguments["b"].number(0));
+  return content(text);
+}
+
+std::optional<std::string> Server::slow(Call& call, const Json& arguments) {
+  const double seconds = arguments["seconds"].number(1);
+  const int steps = std::clamp(static_cast<int>(arguments["steps"].number(5)), 1, 1000);
+  const Json& token = call.message["params"]["_meta"]["progressToken"];
+  for (int step = 1; step <= steps; ++step) {
+    if (!wait(call, seconds / steps)) return std::nullopt;
+    if (token.is(Kind::missing)) continue;
+    call.channel.send(R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":)" + std::string(token.raw) +
+                      R"(,"progress":)" + std::to_string(step) + R"(,"total":)" + std::to_string(steps) + "}}");
+  }
+  return content("done in " + std::to_string(steps) + " steps");
+}
+
+std::optional<std::string> Server::env(Call&, const Json&) {
+  std::string text;
+  for (char** entry = environ; *entry; ++entry) text += std::string(*entry) + "\n";
+  return content(text);
+}
+
+std::optional<std::string> Server::fail(Call&, const Json&) { return content("this tool always fails", true); }
+
+std::optional<std::string> Server::crash(Call&, const Json&) { _exit(7); }
+
+std::optional<std::string> Server::big(Call&, const Json& arguments) {
+  return content(std::string(static_cast<size_t>(std::clamp(arguments["bytes"].number(0), 0.0, 1e9)), 'x'));
+}
+
+std::optional<std::string> Server::ask(Call& call, const Json& arguments) {
+  const Json& message = arguments["message"];
+  const std::string form = R"("message":)" + quote(message.is(Kind::string) ? message.text : "Your name?") + "," + kForm;
+  if (call.modern) {
+    const Json& params = call.message["params"];
+    const Json& answer = params["inputResponses"]["user"];
+    std::lock_guard lock(mutex_);
+    if (!answer.is(Kind::missing)) {
+      if (states_.erase(params["requestState"].text) == 0) return content("requestState is not what was given out", true);
+      return content("answer: " + std::string(answer.raw));
+    }
+    // Characters that a careless relay would change.
+    std::string state = "state \"" + std::to_string(++counter_) + "\" \\ \xc3\xa4 " + random_id();
+    states_.insert(state);
+    return R"("inputRequests":{"user":{"method":"elicitation/create","params":{"mode":"form",)" + form + R"(}}},"requestState":)" +
+           quote(state);
+  }
+  if (!call.can_elicit) return content("the client cannot be asked", true);
+  std::string id;
+  {
+    std::lock_guard lock(mutex_);
+    id = "ask-" + std::to_string(++counter_);
+    asked_[id];
+  }
+  call.channel.send(R"({"jsonrpc":"2.0","id":)" + quote(id) + R"(,"method":"elicitation/create","params":{)" + form + "}}");
+  const bool alive = wait(call, 60, [&] { return !asked_[id].empty(); });
+  std::lock_guard lock(mutex_);
+  const std::string text = asked_[id];
+  asked_.erase(id);
+  if (!alive) return std::nullopt;
+  if (text.empty()) return content("no answer in time", true);
+  const auto answer = Json::parse(text);
+  const Json& value = (*answer)["result"];
+  if (value.is(Kind::missing)) return content("refused: " + std::string((*answer)["error"].raw), true);
+  return content("answer: " + std::string(value.raw));
+}
+
+}  // namespace example
