@@ -59,6 +59,7 @@ struct Error {
   std::string message;
   std::string code;
   std::string hint;
+  std::string request_id;  // under which a peer has logged its side of the failure
   int http = 0;
   int64_t rpc = 0;
   std::string data;

@@ -17,26 +17,45 @@ struct Edit {
   std::string bytes;
 };
 
-// Ranges are absolute in `text`, ascending and disjoint; `window` selects the part of the text that is produced.
-// The pieces borrow from both arguments and are ready for writev.
-void append_pieces(std::vector<std::string_view>& pieces, std::string_view text, Range window, std::span<const Edit> edits);
+// Ranges are absolute in `text`, ascending and disjoint; `window` selects the part of the text that is produced. Edits
+// that are not inside the window are passed over, so one list serves several windows; what is inserted exactly at its
+// end is outside (it belongs to the container around it) unless the text ends there. The pieces borrow from both
+// arguments and are ready for writev.
+void append_pieces(std::vector<std::string_view>& pieces, std::string_view text, Range window,
+                   std::span<const Edit> edits);
 std::string apply(std::string_view text, Range window, std::span<const Edit> edits);
 
-// Edits that change members of a recorded object without touching the rest of it. `append` collects them unsorted; call
-// sort() before applying.
+// Changes to values, members and elements of an outline without touching the rest of the text. They are collected in
+// any order; sorted() makes the edits. Later calls win over earlier ones about the same member, and whatever is done
+// inside a value that is replaced or removed is void. Nodes belong to `outline`, which must outlive this; containers
+// whose members change must be recorded with them (Outline::is_recorded), anything else stops the process.
 class Edits {
  public:
-  Edits(const Outline& outline) : outline_(outline) {}
+  explicit Edits(const Outline& outline) : outline_(outline) {}
   void replace(const Node& node, std::string json) { edits_.emplace_back(node.value, std::move(json)); }
-  // Sets a member's value, adding the member at the end of the object when it is missing. Several additions to one object
-  // are merged in order.
+  // Sets a member's value, adding the member at the end of the object when it is missing.
   void set(const Node& object, std::string_view key, std::string_view json);
-  void remove(const Node& object, const Node& member);  // with one of its commas
+  // With one of its commas. The container may be an array as well.
+  void remove(const Node& container, const Node& child);
+  // Final: no other call follows.
   std::span<const Edit> sorted();
 
  private:
+  struct Removal {
+    const Node* container;
+    const Node* child;
+  };
+  struct Addition {
+    const Node* object;
+    std::string key;
+    std::string json;
+  };
+  void restructure(const Node& container);
+
   const Outline& outline_;
   std::vector<Edit> edits_;
+  std::vector<Removal> removals_;
+  std::vector<Addition> additions_;
 };
 
 }  // namespace mcptoken::json

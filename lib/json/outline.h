@@ -6,7 +6,8 @@
 // Invariants, all enforced in that one pass (reference: RFC 8259, and stricter where it leaves room):
 //  1. The text is one JSON value and nothing follows but white space: the reader ends at the last byte. No BOM.
 //  2. Valid UTF-8, no raw control bytes, no lone surrogates (raw or escaped).
-//  3. Depth, number length, exponent digits, key length and member count are bounded (base/limits.h); constant stack.
+//  3. Depth, number length, exponent digits, key length (unescaped) and member count are bounded (base/limits.h);
+//     constant stack, and time linear in the text but for a logarithm of the member count.
 //  4. No object anywhere has two equal keys (compared after unescaping).
 //  5. Keys at recorded depths are spelt without escapes, and hold no NUL.
 #pragma once
@@ -33,32 +34,35 @@ struct Range {
 
 struct ReadLimits {
   ReadLimits() = default;
-  size_t bytes = limits::kBodyBytes;
-  size_t depth = limits::kJsonDepth;
-  size_t members = limits::kJsonMembers;
+  size_t bytes = limits::kBodyBytes;      // of the whole text; 4 GiB at most
+  size_t depth = limits::kJsonDepth;      // containers inside one another; more than kJsonDepth has no effect
+  size_t members = limits::kJsonMembers;  // of one object
 };
 
-// One value. `key` is the member's name without quotes (empty range for array elements and the root); `value` is the raw
-// JSON, quotes and brackets included. `next` is the index of the node after this one's recorded descendants.
+// One value. `key` is the member's name without quotes (empty range for array elements and the root); `value` is the
+// raw JSON, quotes and brackets included. `next` is the index of the node after this one's recorded descendants.
 struct Node {
   Range key;
   Range value;
   Type type = Type::null;
-  uint16_t depth = 0;  // 0: the root
+  bool escaped = false;  // a string that is spelt with escapes
+  uint16_t depth = 0;    // 0: the root
   uint32_t next = 0;
 };
 
 // Borrows the text: valid as long as the text is neither changed nor freed.
 class Outline {
  public:
-  // Records nodes of depth <= record_depth (root 0, its members 1, …). Errors: Status::invalid with a message that names
-  // the rule and the byte offset, Status::too_large beyond a limit.
+  // Records nodes of depth <= record_depth (root 0, its members 1, …). Errors: Status::invalid with a message that
+  // names the rule and the byte offset, Status::too_large (with the same) beyond one of the limits.
   static Result<Outline> read(std::string_view text, size_t record_depth, const ReadLimits& limits = {});
 
   const Node& root() const { return nodes_[0]; }
   // The member of that name, or nullptr (also when `object` is not an object or lies at the recorded depth's edge).
   const Node* find(const Node& object, std::string_view key) const;
   const Node* find(std::string_view key) const { return find(root(), key); }
+  // Whether the members or elements of a container are recorded too: the calls below find nothing otherwise.
+  bool is_recorded(const Node& container) const { return container.depth < record_depth_; }
   // Iteration over direct children: for (auto* n = first(p); n; n = after(p, *n)).
   const Node* first(const Node& container) const;
   const Node* after(const Node& container, const Node& child) const;
@@ -66,13 +70,14 @@ class Outline {
   std::string_view text() const { return text_; }
   std::string_view raw(const Node& node) const { return node.value.of(text_); }
   std::string_view key(const Node& node) const { return node.key.of(text_); }
-  // The unescaped string of a string node.
+  // The unescaped string of a string node (empty for other types).
   std::string string(const Node& node) const;
   // Borrowed when the string holds no escape; nothing otherwise. For comparisons that must not allocate.
   bool plain_string(const Node& node, std::string_view& out) const;
 
  private:
   std::string_view text_;
+  size_t record_depth_ = 0;
   std::vector<Node> nodes_;
 };
 

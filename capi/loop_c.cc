@@ -1,0 +1,93 @@
+#include "capi/handles.h"
+#include "capi/loop_handle.h"
+
+using namespace mcptoken;
+using namespace mcptoken::capi;
+
+struct mcptoken_watch {
+  explicit mcptoken_watch(loop::Loop& on) : watch(on) {}
+  loop::Watch watch;
+};
+
+struct mcptoken_timer {
+  mcptoken_timer(loop::Loop& on, mcptoken_loop_fn callback_in, void* user_data_in)
+      : timer(on), callback(callback_in), user_data(user_data_in) {}
+  loop::Timer timer;
+  mcptoken_loop_fn callback;
+  void* user_data;
+};
+
+extern "C" {
+
+mcptoken_status mcptoken_loop_new(mcptoken_loop** loop_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(loop_out);
+    MCPT_CHECK(require(loop_out, "loop_out"));
+    MCPT_TRY(auto loop, loop::Loop::create());
+    *loop_out = new mcptoken_loop{std::move(loop)};
+    return {};
+  });
+}
+void mcptoken_loop_free(mcptoken_loop* loop) { delete loop; }
+int mcptoken_loop_fd(const mcptoken_loop* loop) { return loop ? loop->loop->fd() : -1; }
+int64_t mcptoken_loop_timeout(const mcptoken_loop* loop) { return loop ? loop->loop->timeout_ms() : -1; }
+void mcptoken_loop_run_once(mcptoken_loop* loop) {
+  if (loop) loop->loop->run_once();
+}
+void mcptoken_loop_run(mcptoken_loop* loop) {
+  if (loop) loop->loop->run();
+}
+void mcptoken_loop_stop(mcptoken_loop* loop) {
+  if (loop) loop->loop->stop();
+}
+mcptoken_status mcptoken_loop_post(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data) {
+  return guard(nullptr, [&]() -> Result<void> {
+    MCPT_CHECK(require(loop, "loop"));
+    MCPT_CHECK(require(callback, "callback"));
+    loop->loop->post([callback, user_data] { callback(user_data); });
+    return {};
+  });
+}
+
+mcptoken_status mcptoken_watch_new(mcptoken_loop* loop, int fd, int32_t events, mcptoken_watch_fn callback, void* user_data,
+                                   mcptoken_watch** watch_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(watch_out);
+    MCPT_CHECK(require(loop, "loop"));
+    MCPT_CHECK(require(callback, "callback"));
+    MCPT_CHECK(require(watch_out, "watch_out"));
+    auto watch = std::make_unique<mcptoken_watch>(*loop->loop);
+    MCPT_CHECK(watch->watch.start(fd, events, [callback, user_data](int seen) { callback(user_data, seen); }));
+    *watch_out = watch.release();
+    return {};
+  });
+}
+void mcptoken_watch_change(mcptoken_watch* watch, int32_t events) {
+  if (watch) watch->watch.change(events);
+}
+void mcptoken_watch_free(mcptoken_watch* watch) { delete watch; }
+
+mcptoken_status mcptoken_timer_new(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data, mcptoken_timer** timer_out,
+                                   mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(timer_out);
+    MCPT_CHECK(require(loop, "loop"));
+    MCPT_CHECK(require(callback, "callback"));
+    MCPT_CHECK(require(timer_out, "timer_out"));
+    *timer_out = new mcptoken_timer(*loop->loop, callback, user_data);
+    return {};
+  });
+}
+void mcptoken_timer_start(mcptoken_timer* timer, int64_t delay_ms, int64_t repeat_ms) {
+  guard(nullptr, [&]() -> Result<void> {
+    if (!timer) return {};
+    timer->timer.start(delay_ms, [callback = timer->callback, user_data = timer->user_data] { callback(user_data); }, repeat_ms);
+    return {};
+  });
+}
+void mcptoken_timer_stop(mcptoken_timer* timer) {
+  if (timer) timer->timer.stop();
+}
+void mcptoken_timer_free(mcptoken_timer* timer) { delete timer; }
+
+}  // extern "C"

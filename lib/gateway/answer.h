@@ -1,0 +1,42 @@
+// How one JSON-RPC request is answered: as JSON when nothing comes before the answer, else as a stream of events.
+//
+// Invariants: one final message; nothing after it. A client that does not take streams gets the answer alone. After
+// limits::kStreamAfterMs without an answer the response becomes a stream, so that comments can keep proxies from closing it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "gateway/responder.h"
+#include "loop/loop.h"
+
+namespace mcptoken::gateway {
+
+class Answer {
+ public:
+  Answer(loop::Loop& loop, Responder& responder, bool accepts_stream, Headers headers = {})
+      : responder_(responder), accepts_stream_(accepts_stream), headers_(std::move(headers)), timer_(loop) {}
+
+  // From here on silence is bridged: first by turning into a stream, then by comments.
+  void begin_waiting();
+  // A message before the answer. False when it cannot be sent.
+  bool send(std::string_view message);
+  bool can_send() const { return !finished_ && accepts_stream_ && !responder_.gone(); }
+  void add_header(std::string name, std::string value) { headers_.emplace_back(std::move(name), std::move(value)); }
+  void finish(int status, std::string message);
+  bool finished() const { return finished_; }
+
+ private:
+  void start_stream();
+  Responder& responder_;
+  const bool accepts_stream_;
+  bool streaming_ = false;
+  bool finished_ = false;
+  Headers headers_;
+  loop::Timer timer_;
+};
+
+// One event of a stream. JSON may hold line breaks between its tokens: each line is a data field of its own.
+std::string sse_event(std::string_view message);
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,171 @@
+#include "gateway/catalogue.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/limits.h"
+#include "gateway/hop.h"
+#include "gateway/site.h"
+#include "json/writer.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr int64_t kPositiveMs = 5 * 60'000;
+constexpr int64_t kNegativeMs = 30'000;
+constexpr int64_t kLongestTtlMs = 24 * 3600'000;
+constexpr size_t kMaxPages = 100;
+constexpr size_t kMaxItems = 10'000;
+constexpr size_t kMaxEntries = 4'096;
+
+// Takes the entries of one page of a list result.
+Result<void> read_page(const mcp::Message& message, std::string_view array, RawList& list, std::optional<std::string>& cursor,
+                       std::optional<int64_t>& ttl_ms) {
+  if (message.kind() == mcp::MessageKind::error) return fail(message.to_error());
+  const json::Node* items = message.in_result(array);
+  if (!items || items->type != json::Type::array) {
+    return fail(Status::protocol, "the answer has no list of " + std::string(array));
+  }
+  json::ReadLimits limits;
+  limits.bytes = limits::kUpstreamBodyBytes;
+  MCPT_TRY(auto outline, json::Outline::read(message.outline().raw(*items), 2, limits));
+  for (auto* item = outline.first(outline.root()); item; item = outline.after(outline.root(), *item)) {
+    const json::Node* name = outline.find(*item, "name");
+    if (!name || name->type != json::Type::string) continue;  // cannot be called, so not offered
+    if (list.items.size() >= kMaxItems) return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
+    Item entry;
+    entry.name = outline.string(*name);
+    entry.raw = std::string(outline.raw(*item));
+    entry.name_range = {name->value.begin - item->value.begin, name->value.end - item->value.begin};
+    list.items.push_back(std::move(entry));
+  }
+  cursor.reset();
+  if (const json::Node* next = message.in_result("nextCursor"); next && next->type == json::Type::string) {
+    cursor = message.outline().string(*next);
+  }
+  if (const json::Node* ttl = message.in_result("ttlMs"); ttl && ttl->type == json::Type::number) {
+    int64_t value = std::strtoll(std::string(message.outline().raw(*ttl)).c_str(), nullptr, 10);
+    value = std::clamp<int64_t>(value, 0, kLongestTtlMs);
+    ttl_ms = ttl_ms ? std::min(*ttl_ms, value) : value;
+  }
+  if (const json::Node* scope = message.in_result("cacheScope"); scope && scope->type == json::Type::string) {
+    list.is_private |= message.outline().string(*scope) != "public";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::shared_ptr<Catalogue::Entry> Catalogue::entry_of(const UpstreamKey& key) {
+  auto it = entries_.find(key);
+  if (it != entries_.end()) return it->second;
+  if (entries_.size() >= kMaxEntries) {
+    std::erase_if(entries_, [](const auto& other) { return !other.second->fetching.running(); });
+  }
+  return entries_.emplace(key, std::make_shared<Entry>()).first->second;
+}
+
+RawListPtr Catalogue::cached(const UpstreamKey& key) const {
+  auto it = entries_.find(key);
+  return it == entries_.end() ? nullptr : it->second->list;
+}
+
+loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec> server, CallerShare caller, loop::Scope& scope) {
+  UpstreamKey key = key_for(*server, caller);
+  auto entry = entry_of(key);
+  int64_t now = site_.loop.now_ms();
+  bool fresh = entry->list && !entry->stale && now < entry->list->fresh_until_ms;
+  if (fresh) co_return entry->list;
+  bool may_ask = now >= entry->retry_at_ms;
+  if (!may_ask && !entry->fetching.running()) {
+    if (entry->list) co_return entry->list;
+    co_return fail(*entry->error);
+  }
+  Function<loop::Task<Result<void>>()> start = [this, entry, server, key] { return refresh(entry, server, key); };
+  if (!entry->fetching.running()) entry->began_ms = now;
+  if (entry->list && !entry->stale) {  // stale by age alone: good enough while a new one is fetched
+    entry->fetching.begin(group_, std::move(start));
+    co_return entry->list;
+  }
+  if (now - entry->began_ms >= limits::kDiscoveryMs) {  // others have waited in vain for this flight already
+    if (entry->list) co_return entry->list;
+    co_return fail(Status::timeout, server->name + ": the server has not answered in time");
+  }
+  auto task = entry->fetching.join(group_, std::move(start), scope);
+  auto done = co_await task;
+  if (entry->list) co_return entry->list;
+  if (!done) co_return fail(std::move(done).error());
+  co_return fail(Status::unavailable, server->name + ": no list");
+}
+
+loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key) {
+  Site& home = site_.gateway.home_of(server->id);
+  loop::Scope& scope = group_.scope();
+  Function<loop::Task<Result<RawListPtr>>(loop::Scope&)> work;
+  if (&home == &site_) {
+    work = [this, server, key](loop::Scope& here) { return fetch(server, key, here); };
+  } else {
+    work = [&home, server, key](loop::Scope& there) -> loop::Task<Result<RawListPtr>> {
+      return home.catalogue.from_home(server, key, there);
+    };
+  }
+  auto task = on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
+  auto list = co_await task;
+  if (!list) {
+    entry->error = list.error();
+    entry->retry_at_ms = site_.loop.now_ms() + (list.error().status == Status::cancelled ? 0 : kNegativeMs);
+    co_return fail(std::move(list).error());
+  }
+  entry->list = *std::move(list);
+  entry->stale = false;
+  entry->error.reset();
+  entry->retry_at_ms = 0;
+  co_return Result<void>();
+}
+
+// On the home loop, for another one: through this loop's cache, so that one discovery serves all.
+loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope) {
+  auto entry = entry_of(key);
+  int64_t now = site_.loop.now_ms();
+  if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
+  if (now < entry->retry_at_ms && !entry->fetching.running()) co_return fail(*entry->error);
+  Function<loop::Task<Result<void>>()> start = [this, entry, server, key] { return refresh(entry, server, key); };
+  auto task = entry->fetching.join(group_, std::move(start), scope);
+  MCPT_CO_CHECK(co_await task);
+  co_return entry->list;
+}
+
+loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope) {
+  auto list = std::make_shared<RawList>();
+  std::optional<std::string> cursor;
+  std::optional<int64_t> ttl_ms;
+  for (size_t page = 0; page < kMaxPages; ++page) {
+    std::string text = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/list\"";
+    if (cursor) text += ",\"params\":{\"cursor\":" + json::quoted(*cursor) + "}";
+    text += "}";
+    MCPT_CO_TRY(auto request, mcp::Message::parse(std::move(text), mcp::Origin::server));
+    UpstreamCall call;
+    call.server = server;
+    call.key = key;
+    call.request = std::make_shared<const mcp::Message>(std::move(request));
+    call.method = "tools/list";
+    loop::Scope page_scope(scope);
+    loop::Deadline deadline(site_.loop, page_scope, limits::kFirstByteMs, Error(Status::timeout, server->name + ": tools/list was not answered in time"));
+    auto task = site_.upstreams.call_here(std::move(call), nullptr, page_scope);
+    MCPT_CO_TRY(auto answer, co_await task);
+    auto read = read_page(answer.message, "tools", *list, cursor, ttl_ms);
+    if (!read) co_return fail(std::move(read).error().in(server->name));
+    if (!cursor) break;
+  }
+  list->has_ttl = ttl_ms.has_value();
+  list->fresh_until_ms = site_.loop.now_ms() + ttl_ms.value_or(kPositiveMs);
+  co_return RawListPtr(std::move(list));
+}
+
+void Catalogue::invalidate(const std::string& server_id) {
+  for (auto& [key, entry] : entries_) {
+    if (key.server_id == server_id) entry->stale = true, entry->retry_at_ms = 0;
+  }
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,69 @@
+// What servers offer: raw lists, as the servers sent them, cached.
+//
+// Invariants:
+//  1. One discovery of a list at a time, on the server's home loop; other loops keep copies with the same lifetime.
+//  2. A list is used while fresh; a stale one is still used while it is fetched anew, and when that fails.
+//  3. A server that fails is not asked again before its negative lifetime ends: a dead server delays nobody after its first
+//     miss, and the first miss no longer than the asker's deadline.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/upstreams.h"
+#include "json/edit.h"
+#include "loop/flight.h"
+
+namespace mcptoken::gateway {
+
+struct Site;
+
+// One entry of a list: its raw JSON, and where the name's value stands in it.
+struct Item {
+  std::string name;
+  std::string raw;
+  json::Range name_range;
+};
+
+struct RawList {
+  std::vector<Item> items;
+  int64_t fresh_until_ms = 0;  // monotonic
+  bool is_private = false;     // cacheScope of any page
+  bool has_ttl = false;        // the server said how long
+};
+using RawListPtr = std::shared_ptr<const RawList>;
+
+class Catalogue {
+ public:
+  explicit Catalogue(Site& site) : site_(site) {}
+
+  // Tools of a server, as the caller's connection sees them. On any loop.
+  loop::Task<Result<RawListPtr>> tools(std::shared_ptr<const ServerSpec> server, CallerShare caller, loop::Scope& scope);
+  void invalidate(const std::string& server_id);
+  // Fresh enough to be used without waiting, or nothing.
+  RawListPtr cached(const UpstreamKey& key) const;
+
+ private:
+  struct Entry {
+    RawListPtr list;
+    bool stale = false;             // invalidated, or past its lifetime
+    int64_t retry_at_ms = 0;        // after a failure
+    std::optional<Error> error;
+    int64_t began_ms = 0;           // of the flight under way
+    loop::Flight fetching;
+  };
+
+  loop::Task<Result<void>> refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key);
+  loop::Task<Result<RawListPtr>> from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope);
+  loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope);
+  std::shared_ptr<Entry> entry_of(const UpstreamKey& key);
+
+  Site& site_;
+  std::map<UpstreamKey, std::shared_ptr<Entry>> entries_;
+  loop::Group group_;  // last: its tasks use everything above
+};
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,101 @@
+// Start here. lib/gateway is the MCP gateway: one MCP server per project, merged from the servers attached to it.
+//   control_plane.h  all it knows about projects, servers and secrets, and where it records calls
+//   site.h           its part on one loop                session_id.h  sealed ids of legacy sessions
+//   upstreams.h      connections to servers              catalogue.h   what they offer (raw lists)
+//   view.h           what one principal sees of it       answer.h      how a request is answered
+//   endpoint.h       requests in (legacy.cc, modern.cc, call.cc)
+//
+// This interface is all that the gateway sees of the control plane: lib/service implements it in process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crypto/crypto.h"
+#include "crypto/secret.h"
+#include "loop/loop.h"
+#include "rbac/policy.h"
+
+namespace mcptoken::gateway {
+
+enum class Transport : uint8_t { stdio, http };
+enum class Share : uint8_t { installation, project, principal, session };
+
+// A server definition as of one version; immutable. Holds no secret values.
+struct ServerSpec {
+  std::string id, name;
+  int64_t version = 0;
+  Transport transport = Transport::stdio;
+  std::vector<std::string> command;  // stdio
+  std::string url;                   // http
+  bool allow_private = false;
+  Share share = Share::project;
+  int64_t call_ms = 0;               // total deadline of a call; 0: the default
+};
+
+struct Attachment {
+  std::shared_ptr<const ServerSpec> server;
+  std::string prefix;  // "" at most once per project: names of that server stay as they are
+};
+
+// A project as of one revision; immutable.
+struct ProjectView {
+  std::string id, name;
+  int64_t revision = 0;
+  std::string instructions;
+  std::string separator = "__";
+  std::vector<Attachment> attachments;  // in configured order
+  std::shared_ptr<const rbac::Policy> policy;
+};
+
+// Environment (stdio) or headers (http) of a server, secrets in place.
+struct Credential {
+  std::string name;
+  crypto::Secret value;
+};
+
+enum class CallOutcome : uint8_t { ok, tool_error, protocol_error, transport_error, denied };
+
+// One call for the audit log. Never holds arguments.
+struct CallRecord {
+  int64_t time_ms = 0;
+  std::shared_ptr<const rbac::Principal> who;
+  std::string project, session, client_name, client_version, client_address;
+  std::string server, subject;  // subject: tool or method
+  CallOutcome outcome = CallOutcome::ok;
+  int64_t duration_ms = 0;
+  std::string request_id;
+  std::string detail;           // why it failed, for people
+  crypto::Digest argument_digest{};
+  bool has_arguments = false;
+};
+
+class ControlPlane {
+ public:
+  virtual ~ControlPlane() = default;
+  // On any site's loop; an unresolvable reference is an error that names secret and key, never a missing variable.
+  virtual loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const ServerSpec> server,
+                                                                  loop::Scope& scope) = 0;
+  // On a site's loop; `site` is the site's index. Never waits. False in strict mode when it cannot be recorded.
+  virtual bool record(size_t site, CallRecord record) = 0;
+};
+
+// Who calls, for one request. The exchange that made it outlives the request's handling.
+struct Caller {
+  Caller(std::shared_ptr<const rbac::Principal> who_in, std::shared_ptr<const ProjectView> project_in,
+         const crypto::Secret& bearer_in, std::string request_id_in, std::string address_in)
+      : who(std::move(who_in)),
+        project(std::move(project_in)),
+        bearer(bearer_in),
+        request_id(std::move(request_id_in)),
+        address(std::move(address_in)) {}
+  std::shared_ptr<const rbac::Principal> who;
+  std::shared_ptr<const ProjectView> project;
+  const crypto::Secret& bearer;  // only to derive the keys of sealed ids; never forwarded
+  std::string request_id;
+  std::string address;           // of the client
+};
+
+}  // namespace mcptoken::gateway

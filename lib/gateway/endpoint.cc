@@ -1,0 +1,125 @@
+#include "gateway/endpoint.h"
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "json/writer.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+bool is_json(std::string_view content_type) {
+  return equals_ignoring_case(trim(content_type.substr(0, content_type.find(';'))), "application/json");
+}
+
+Headers json_headers() { return {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}; }
+
+loop::Task<Result<void>> serve_post(Exchange& exchange) {
+  bool repeated = false;
+  const std::string* type = exchange.request.header("content-type", &repeated);
+  if (repeated || !type || !is_json(*type)) {
+    refuse(exchange, "null", Error(Status::invalid, "the content type must be application/json").with_rpc(mcp::rpc::kInvalidRequest), 415);
+    co_return Result<void>();
+  }
+  auto parsed = mcp::Message::parse(std::move(exchange.request.body), mcp::Origin::client);
+  if (!parsed) {
+    int http = parsed.error().http;
+    refuse(exchange, "null", parsed.error(), http ? http : 400);
+    co_return Result<void>();
+  }
+  auto message = std::make_shared<const mcp::Message>(*std::move(parsed));
+  auto meta = mcp::read_client_meta(*message);
+  if (!meta) {
+    refuse(exchange, message->id(), meta.error(), 400);
+    co_return Result<void>();
+  }
+  if (message->is_call() && meta->protocol_version) {
+    auto task = serve_modern(exchange, std::move(message), *std::move(meta));
+    auto result = co_await task;
+    co_return result;
+  }
+  const std::string* version = exchange.request.header("mcp-protocol-version", &repeated);
+  if (repeated || (version && !mcp::is_legacy(*version))) {
+    bool modern = version && mcp::is_modern(*version);
+    std::string text = modern ? "a request of revision " + *version + " names it in params._meta" : "the MCP-Protocol-Version header is not one we serve";
+    refuse(exchange, message->id(), Error(Status::invalid, text).with_rpc(modern ? mcp::rpc::kInvalidParams : mcp::rpc::kInvalidRequest), 400);
+    co_return Result<void>();
+  }
+  auto task = serve_legacy(exchange, std::move(message));
+  auto result = co_await task;
+  co_return result;
+}
+
+}  // namespace
+
+const std::string* HttpRequest::header(std::string_view name, bool* repeated) const {
+  const std::string* found = nullptr;
+  if (repeated) *repeated = false;
+  for (auto& [key, value] : headers) {
+    if (key != name) continue;
+    if (found && repeated) *repeated = true;
+    if (!found) found = &value;
+  }
+  return found;
+}
+
+bool accepts(const HttpRequest& request, std::string_view media_type) {
+  const std::string* accept = request.header("accept");
+  if (!accept) return false;
+  std::string_view family = media_type.substr(0, media_type.find('/'));
+  for (std::string_view part : split(*accept, ',')) {
+    std::string_view range = trim(part.substr(0, part.find(';')));
+    if (equals_ignoring_case(range, media_type) || range == "*/*") return true;
+    if (range.ends_with("/*") && equals_ignoring_case(range.substr(0, range.size() - 2), family)) return true;
+  }
+  return false;
+}
+
+void refuse(Exchange& exchange, std::string_view id, const Error& error, int http) {
+  exchange.responder.respond(http, json_headers(), mcp::error_message(id, error));
+}
+
+void respond_plain(Exchange& exchange, int status, Headers headers) { exchange.responder.respond(status, std::move(headers), ""); }
+
+std::string server_info(const Exchange& exchange) {
+  std::string out;
+  json::Writer(out)
+      .begin_object()
+      .member("name", exchange.caller.project->name)
+      .member("version", exchange.site.gateway.options().version)
+      .end_object();
+  return out;
+}
+
+CallRecord record_of(const Exchange& exchange, const Client& client, std::string_view subject) {
+  CallRecord record;
+  record.time_ms = exchange.site.loop.clock().wall_ms();
+  record.who = exchange.caller.who;
+  record.project = exchange.caller.project->name;
+  if (client.session) record.session = client.session->nonce;
+  record.client_name = client.name;
+  record.client_version = client.version;
+  record.client_address = exchange.caller.address;
+  record.subject = subject;
+  record.request_id = exchange.caller.request_id;
+  return record;
+}
+
+loop::Task<Result<void>> serve(Site& site, const Caller& caller, HttpRequest& request, Responder& responder, Link& link) {
+  Exchange exchange(site, caller, request, responder, link);
+  if (request.method == "POST") {
+    auto task = serve_post(exchange);
+    MCPT_CO_CHECK(co_await task);
+  } else if (request.method == "GET") {
+    auto task = listen_legacy(exchange);
+    MCPT_CO_CHECK(co_await task);
+  } else if (request.method == "DELETE") {
+    auto task = end_legacy(exchange);
+    MCPT_CO_CHECK(co_await task);
+  } else {
+    respond_plain(exchange, 405, {{"Allow", "GET, POST, DELETE"}});
+  }
+  co_return Result<void>();
+}
+
+}  // namespace mcptoken::gateway

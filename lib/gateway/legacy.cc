@@ -1,0 +1,247 @@
+// Revisions up to 2025-11-25 towards clients: initialize, sealed sessions, the listen stream, answers and cancellations that
+// arrive as requests of their own.
+#include <array>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "gateway/endpoint.h"
+#include "gateway/hop.h"
+#include "json/writer.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+using mcp::MessageKind;
+
+// The session of the request: nothing without a header. Errors: 400 for two headers, 404 for one that is not ours.
+Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
+  bool repeated = false;
+  const std::string* id = exchange.request.header("mcp-session-id", &repeated);
+  if (repeated) return fail(Error(Status::invalid, "two Mcp-Session-Id headers").with_http(400).with_rpc(mcp::rpc::kInvalidRequest));
+  if (!id) return std::optional<SessionId>();
+  auto& who = *exchange.caller.who;
+  MCPT_TRY(auto session, open_session(*id, exchange.caller.bearer, who.token_sha, who.project_id, exchange.site.loop.clock().wall_ms()));
+  if (exchange.site.ended.contains(session.nonce)) {
+    return fail(Error(Status::not_found, "the session is unknown or has ended").with_code("session_not_found").with_http(404));
+  }
+  return std::optional<SessionId>(std::move(session));
+}
+
+std::string initialize_result(const Exchange& exchange, std::string_view revision) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().member("protocolVersion", revision);
+  writer.raw_member("capabilities", R"({"tools":{"listChanged":true}})");
+  writer.raw_member("serverInfo", server_info(exchange));
+  if (!exchange.caller.project->instructions.empty()) writer.member("instructions", exchange.caller.project->instructions);
+  writer.end_object();
+  return out;
+}
+
+void initialize(Exchange& exchange, const mcp::Message& message) {
+  auto params = mcp::read_initialize(message);
+  if (!params) return refuse(exchange, message.id(), params.error(), 400);
+  SessionId session;
+  session.revision = mcp::is_legacy(params->protocol_version) ? params->protocol_version : std::string(mcp::kNewestLegacyRevision);
+  session.capabilities = params->capabilities;
+  session.client_name = params->client_name;
+  session.issued_ms = exchange.site.loop.clock().wall_ms();
+  session.owner = static_cast<uint8_t>(exchange.site.index);
+  auto& who = *exchange.caller.who;
+  auto id = seal_session(session, exchange.caller.bearer, who.token_sha, who.project_id);
+  if (!id) return refuse(exchange, message.id(), id.error(), 500);
+  Client client;
+  client.name = params->client_name;
+  client.version = params->client_version;
+  client.session = session;
+  exchange.site.gateway.plane().record(exchange.site.index, record_of(exchange, client, "initialize"));
+  Headers headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"Mcp-Session-Id", *id}};
+  exchange.responder.respond(200, std::move(headers), mcp::result_message(message.id(), initialize_result(exchange, session.revision)));
+}
+
+// The answer to one of our asks. Its id names the loop that waits: "<site>.<number>.<random>".
+void take_answer(Exchange& exchange, const std::optional<SessionId>& session, MessagePtr message) {
+  respond_plain(exchange, 202);
+  if (!session || !message->id_node() || message->id_node()->type != json::Type::string) return;
+  std::string id = message->outline().string(*message->id_node());
+  auto site = parse_decimal(std::string_view(id).substr(0, id.find('.')));
+  if (!site || static_cast<size_t>(*site) >= exchange.site.gateway.sites()) return;
+  Site& home = exchange.site.gateway.site(static_cast<size_t>(*site));
+  home.loop.post([&home, id, message, nonce = session->nonce, sha = exchange.caller.who->token_sha] {
+    auto it = home.asks.find(id);
+    if (it == home.asks.end() || it->second.session != nonce || it->second.token_sha != sha) return;
+    Ask ask = std::move(it->second);
+    home.asks.erase(it);
+    mcp::ClientHop hop;
+    hop.id = ask.upstream_id;
+    ask.reply(mcp::to_client(*message, hop));
+  });
+}
+
+void take_notification(Exchange& exchange, const std::optional<SessionId>& session, const mcp::Message& message) {
+  respond_plain(exchange, 202);
+  if (message.method() != "notifications/cancelled" || !session) return;
+  const json::Node* request = message.param("requestId");
+  if (!request) return;
+  // The call runs where its POST arrived, which may be any loop.
+  exchange.site.gateway.tell_all([key = std::pair(session->nonce, std::string(message.outline().raw(*request)))](Site& site) {
+    auto it = site.running.find(key);
+    if (it != site.running.end()) it->second->cancel(Error(Status::cancelled, "the client cancelled the request").with_rpc(-32800));
+  });
+}
+
+// Registers a call so that its session can cancel it.
+class Registration {
+ public:
+  Registration(Site& site, const std::optional<SessionId>& session, std::string_view id, loop::Scope& scope) : site_(site) {
+    if (!session) return;
+    auto [it, added] = site.running.emplace(std::pair(session->nonce, std::string(id)), &scope);
+    if (added) key_ = it->first;
+  }
+  ~Registration() {
+    if (key_) site_.running.erase(*key_);
+  }
+
+ private:
+  Site& site_;
+  std::optional<std::pair<std::string, std::string>> key_;
+};
+
+class StreamListener final : public Listener {
+ public:
+  StreamListener(Site& site, Responder& responder) : site_(site), responder_(responder), heartbeat_(site.loop) {
+    site_.listeners.push_back(this);
+    heartbeat_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
+  }
+  ~StreamListener() override { site_.listeners.remove(this); }
+  void tell(std::string_view message) override { responder_.write(sse_event(message)); }
+
+ private:
+  Site& site_;
+  Responder& responder_;
+  loop::Timer heartbeat_;
+};
+
+// One listen stream per session, over all loops: the session's owner keeps the claims.
+class Claim {
+ public:
+  static loop::Task<Result<bool>> take(Site& site, Site& owner, std::string nonce, loop::Scope& scope) {
+    Function<loop::Task<Result<bool>>(loop::Scope&)> work = [&owner, nonce](loop::Scope&) { return insert(owner, nonce); };
+    auto task = on_loop<bool>(site.loop, owner.loop, owner.group, std::move(work), scope);
+    auto taken = co_await task;
+    co_return taken;
+  }
+  Claim(Site& owner, std::string nonce) : owner_(owner), nonce_(std::move(nonce)) {}
+  ~Claim() {
+    owner_.loop.post([&owner = owner_, nonce = nonce_] { owner.claims.erase(nonce); });
+  }
+
+ private:
+  static loop::Task<Result<bool>> insert(Site& owner, std::string nonce) { co_return owner.claims.insert(std::move(nonce)).second; }
+  Site& owner_;
+  std::string nonce_;
+};
+
+}  // namespace
+
+loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
+  auto session = session_of(exchange);
+  if (!session) {
+    refuse(exchange, message->id(), session.error(), session.error().http);
+    co_return Result<void>();
+  }
+  switch (message->kind()) {
+    case MessageKind::result:
+    case MessageKind::error:
+      take_answer(exchange, *session, std::move(message));
+      co_return Result<void>();
+    case MessageKind::notification:
+      take_notification(exchange, *session, *message);
+      co_return Result<void>();
+    case MessageKind::request:
+      break;
+  }
+  if (message->method() == "initialize") {
+    initialize(exchange, *message);
+    co_return Result<void>();
+  }
+  auto meta = mcp::read_client_meta(*message);
+  Client client;
+  client.session = *std::move(session);
+  if (client.session) {
+    client.capabilities = client.session->capabilities;
+    client.name = client.session->client_name;
+  }
+  if (meta) client.progress_token = meta->progress_token;
+  exchange.link.cancel_on_close = false;
+  Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
+  Registration registration(exchange.site, client.session, message->id(), exchange.link.scope);
+  if (message->method() == "ping") {
+    answer.finish(200, mcp::result_message(message->id(), "{}"));
+  } else if (message->method() == "tools/list") {
+    auto task = list_tools(exchange, client, message, answer);
+    MCPT_CO_CHECK(co_await task);
+  } else if (message->method() == "tools/call") {
+    auto task = call_tool(exchange, client, message, answer);
+    MCPT_CO_CHECK(co_await task);
+  } else {
+    answer.finish(200, mcp::error_message(message->id(), Error(Status::not_found, "unknown method " + std::string(message->method())).with_rpc(mcp::rpc::kMethodNotFound)));
+  }
+  co_return Result<void>();
+}
+
+loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
+  const std::string* version = exchange.request.header("mcp-protocol-version");
+  if (!exchange.request.header("mcp-session-id") || (version && mcp::is_modern(*version))) {
+    respond_plain(exchange, 405, {{"Allow", "POST"}});
+    co_return Result<void>();
+  }
+  if (!accepts(exchange.request, "text/event-stream")) {
+    respond_plain(exchange, 406);
+    co_return Result<void>();
+  }
+  auto session = session_of(exchange);
+  if (!session) {
+    refuse(exchange, "null", session.error(), session.error().http);
+    co_return Result<void>();
+  }
+  std::string nonce = (*session)->nonce;
+  Site& owner = exchange.site.gateway.site((*session)->owner % exchange.site.gateway.sites());
+  auto taking = Claim::take(exchange.site, owner, nonce, exchange.link.scope);
+  MCPT_CO_TRY(bool taken, co_await taking);
+  if (!taken) {
+    refuse(exchange, "null", Error(Status::conflict, "the session has a stream already").with_rpc(mcp::rpc::kInvalidRequest), 409);
+    co_return Result<void>();
+  }
+  Claim claim(owner, nonce);
+  StreamListener listener(exchange.site, exchange.responder);
+  listener.session = nonce;
+  listener.project_id = exchange.caller.project->id;
+  listener.token_sha = exchange.caller.who->token_sha;
+  for (auto& attachment : exchange.caller.project->attachments) listener.server_ids.push_back(attachment.server->id);
+  exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+  exchange.link.listens = true;
+  loop::Completion<void> never;
+  auto ended = co_await never.wait(exchange.link.scope);
+  if (!ended) exchange.responder.write(": " + ended.error().message + "\n\n");
+  exchange.responder.end_stream();
+  co_return Result<void>();
+}
+
+loop::Task<Result<void>> end_legacy(Exchange& exchange) {
+  if (!exchange.request.header("mcp-session-id")) {
+    respond_plain(exchange, 405, {{"Allow", "POST"}});
+    co_return Result<void>();
+  }
+  auto session = session_of(exchange);
+  if (!session) {
+    refuse(exchange, "null", session.error(), session.error().http);
+    co_return Result<void>();
+  }
+  exchange.site.gateway.tell_all([nonce = (*session)->nonce](Site& site) { site.end_session(nonce); });
+  respond_plain(exchange, 204);
+  co_return Result<void>();
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,175 @@
+// Revision 2026-07-28 towards clients: every request stands for itself, headers repeat what the body says and are compared.
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "gateway/endpoint.h"
+#include "json/writer.h"
+#include "mcp/header.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr int64_t kDiscoverTtlMs = 60'000;
+
+// Which member of params the Mcp-Name header repeats.
+struct NamedMethod {
+  std::string_view method, member;
+};
+constexpr NamedMethod kNamed[] = {{"tools/call", "name"}, {"prompts/get", "name"}, {"resources/read", "uri"}};
+
+Error mismatch(std::string message) { return Error(Status::invalid, std::move(message)).with_rpc(mcp::rpc::kHeaderMismatch); }
+
+Result<void> compare(const HttpRequest& request, std::string_view header, std::string_view shown, std::string_view wanted) {
+  bool repeated = false;
+  const std::string* raw = request.header(header, &repeated);
+  if (repeated) return fail(mismatch("two " + std::string(shown) + " headers"));
+  if (!raw) return fail(mismatch("the " + std::string(shown) + " header is missing"));
+  auto value = mcp::decode_header(*raw);
+  if (!value) return fail(mismatch("the " + std::string(shown) + " header is not well encoded"));
+  if (*value != wanted) return fail(mismatch("the " + std::string(shown) + " header differs from the body"));
+  return {};
+}
+
+Result<void> check_headers(const HttpRequest& request, const mcp::Message& message, const std::string& version) {
+  MCPT_CHECK(compare(request, "mcp-protocol-version", "MCP-Protocol-Version", version));
+  if (message.kind() != mcp::MessageKind::request) return {};
+  MCPT_CHECK(compare(request, "mcp-method", "Mcp-Method", message.method()));
+  for (auto& named : kNamed) {
+    if (named.method != message.method()) continue;
+    auto value = message.string_param(named.member);
+    if (!value) return fail(Error(Status::invalid, "params." + std::string(named.member) + " is required").with_rpc(mcp::rpc::kInvalidParams));
+    MCPT_CHECK(compare(request, "mcp-name", "Mcp-Name", *value));
+  }
+  return {};
+}
+
+Error unsupported(const std::string& requested) {
+  std::string data;
+  json::Writer writer(data);
+  writer.begin_object().key("supported").begin_array().string(mcp::kModernRevision);
+  for (auto revision : mcp::legacy_revisions()) writer.string(revision);
+  writer.end_array().member("requested", requested).end_object();
+  return Error(Status::not_supported, "the protocol version is not one we serve").with_rpc(mcp::rpc::kUnsupportedVersion).with_data(data);
+}
+
+std::string result_meta(const Exchange& exchange) {
+  return "{\"io.modelcontextprotocol/serverInfo\":" + server_info(exchange) + "}";
+}
+
+void discover(Exchange& exchange, const mcp::Message& message) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().member("resultType", "complete").key("supportedVersions").begin_array().string(mcp::kModernRevision);
+  for (auto revision : mcp::legacy_revisions()) writer.string(revision);
+  writer.end_array();
+  writer.raw_member("capabilities", R"({"tools":{"listChanged":true}})");
+  if (!exchange.caller.project->instructions.empty()) writer.member("instructions", exchange.caller.project->instructions);
+  writer.member("ttlMs", kDiscoverTtlMs).member("cacheScope", "private").raw_member("_meta", result_meta(exchange)).end_object();
+  exchange.responder.respond(200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
+                             mcp::result_message(message.id(), out));
+}
+
+// Carries the changes a client asked for, tagged with its request's id.
+class SubscriptionListener final : public Listener {
+ public:
+  SubscriptionListener(Site& site, Responder& responder, std::string id)
+      : site_(site), responder_(responder), meta_("{\"io.modelcontextprotocol/subscriptionId\":" + id + "}"), heartbeat_(site.loop) {
+    site_.listeners.push_back(this);
+    heartbeat_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
+  }
+  ~SubscriptionListener() override { site_.listeners.remove(this); }
+
+  void acknowledge() {
+    responder_.write(sse_event(mcp::notification("notifications/subscriptions/acknowledged",
+                                                 R"({"notifications":{"toolsListChanged":true},"_meta":)" + meta_ + "}")));
+  }
+  void tell(std::string_view message) override {
+    auto parsed = mcp::Message::parse(std::string(message), mcp::Origin::server);
+    if (!parsed || parsed->method() != "notifications/tools/list_changed") return;
+    responder_.write(sse_event(mcp::notification(parsed->method(), "{\"_meta\":" + meta_ + "}")));
+  }
+  const std::string& meta() const { return meta_; }
+
+ private:
+  Site& site_;
+  Responder& responder_;
+  std::string meta_;
+  loop::Timer heartbeat_;
+};
+
+bool wants_tool_changes(const mcp::Message& message) {
+  const json::Node* wanted = message.param("notifications");
+  if (!wanted || wanted->type != json::Type::object) return false;
+  auto outline = json::Outline::read(message.outline().raw(*wanted), 1);
+  const json::Node* tools = outline ? outline->find("toolsListChanged") : nullptr;
+  return tools && outline->raw(*tools) == "true";
+}
+
+loop::Task<Result<void>> subscribe(Exchange& exchange, MessagePtr message) {
+  if (!accepts(exchange.request, "text/event-stream")) {
+    refuse(exchange, message->id(), Error(Status::invalid, "subscriptions/listen needs a client that accepts text/event-stream").with_rpc(mcp::rpc::kInvalidRequest), 406);
+    co_return Result<void>();
+  }
+  exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+  SubscriptionListener listener(exchange.site, exchange.responder, std::string(message->id()));
+  if (wants_tool_changes(*message)) {
+    for (auto& attachment : exchange.caller.project->attachments) listener.server_ids.push_back(attachment.server->id);
+    listener.acknowledge();
+  } else {
+    exchange.responder.write(sse_event(mcp::notification("notifications/subscriptions/acknowledged", R"({"notifications":{},"_meta":)" + listener.meta() + "}")));
+  }
+  exchange.link.listens = true;
+  loop::Completion<void> never;
+  auto ended = co_await never.wait(exchange.link.scope);
+  if (!exchange.responder.gone()) {
+    exchange.responder.write(sse_event(mcp::result_message(message->id(), R"({"resultType":"complete","_meta":)" + listener.meta() + "}")));
+    exchange.responder.end_stream();
+  }
+  co_return Result<void>();
+}
+
+}  // namespace
+
+loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta) {
+  const std::string& version = *meta.protocol_version;
+  if (!mcp::is_modern(version)) {
+    refuse(exchange, message->id(), unsupported(version), 400);
+    co_return Result<void>();
+  }
+  if (auto checked = check_headers(exchange.request, *message, version); !checked) {
+    refuse(exchange, message->id(), checked.error(), 400);
+    co_return Result<void>();
+  }
+  if (message->kind() == mcp::MessageKind::notification) {
+    respond_plain(exchange, 202);
+    co_return Result<void>();
+  }
+  if (!meta.has_capabilities) {
+    refuse(exchange, message->id(), Error(Status::invalid, "_meta must declare the client's capabilities").with_rpc(mcp::rpc::kInvalidParams), 400);
+    co_return Result<void>();
+  }
+  Client client;
+  client.era = mcp::Era::modern;
+  client.name = meta.client_name;
+  client.version = meta.client_version;
+  client.progress_token = meta.progress_token;
+  client.log_level = meta.log_level;
+  Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
+  if (message->method() == "server/discover") {
+    discover(exchange, *message);
+  } else if (message->method() == "tools/list") {
+    auto task = list_tools(exchange, client, message, answer);
+    MCPT_CO_CHECK(co_await task);
+  } else if (message->method() == "tools/call") {
+    auto task = call_tool(exchange, client, message, answer);
+    MCPT_CO_CHECK(co_await task);
+  } else if (message->method() == "subscriptions/listen") {
+    auto task = subscribe(exchange, message);
+    MCPT_CO_CHECK(co_await task);
+  } else {
+    refuse(exchange, message->id(), Error(Status::not_found, "unknown method " + std::string(message->method())).with_rpc(mcp::rpc::kMethodNotFound), 404);
+  }
+  co_return Result<void>();
+}
+
+}  // namespace mcptoken::gateway

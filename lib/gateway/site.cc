@@ -1,0 +1,99 @@
+#include "gateway/site.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <system_error>
+
+#include "base/limits.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr size_t kEndedSessions = 10'000;
+
+// What changed, by the notification that says so.
+constexpr std::array<std::string_view, 3> kListChanges = {"notifications/tools/list_changed", "notifications/prompts/list_changed",
+                                                          "notifications/resources/list_changed"};
+
+}  // namespace
+
+Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
+    : gateway(gateway_in),
+      index(index_in),
+      loop(loop_in),
+      http(loop_in, gateway_in.options().addresses, gateway_in.options().log),
+      upstreams(*this),
+      catalogue(*this) {}
+
+std::string Site::next_token() { return std::to_string(++next_number * gateway.sites() + index); }
+
+void Site::end_session(const std::string& nonce) {
+  if (ended.size() >= kEndedSessions) {
+    auto oldest = ended.begin();
+    for (auto it = ended.begin(); it != ended.end(); ++it) {
+      if (it->second < oldest->second) oldest = it;
+    }
+    ended.erase(oldest);
+  }
+  ended.emplace(nonce, loop.now_ms());
+  upstreams.end_session(nonce);
+  for (auto& [key, scope] : std::map(running)) {
+    if (key.first == nonce) scope->cancel(Error(Status::cancelled, "the session has ended"));
+  }
+}
+
+Site& Gateway::attach(loop::Loop& loop) {
+  sites_.push_back(std::make_unique<Site>(*this, sites_.size(), loop));
+  return *sites_.back();
+}
+
+void Gateway::tell_all(std::function<void(Site&)> what) {
+  for (auto& site : sites_) site->loop.post([what, &to = *site] { what(to); });
+}
+
+void Gateway::server_says(Site&, const std::string& server_id, mcp::Message message) {
+  for (std::string_view change : kListChanges) {
+    if (message.method() != change) continue;
+    tell_all([server_id, text = mcp::notification(change, "")](Site& site) {
+      site.catalogue.invalidate(server_id);
+      for (Listener* listener : std::list(site.listeners)) {
+        auto& ids = listener->server_ids;
+        if (std::find(ids.begin(), ids.end(), server_id) != ids.end()) listener->tell(text);
+      }
+    });
+  }
+}
+
+// Environment of a server process: a fixed minimum and what the definition declares. Nothing of ours is inherited.
+Result<loop::ChildSpec> Gateway::child_spec(const ServerSpec& server, const std::vector<Credential>& environment) const {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  fs::path home = fs::path(options_.data_dir) / "servers" / server.name;
+  fs::create_directories(home, failed);
+  if (failed) return fail(Status::io, "the server's home directory cannot be made: " + failed.message());
+  loop::ChildSpec spec;
+  spec.argv = server.command;
+  spec.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + home.string()};
+  for (auto& variable : environment) {
+    std::string entry = variable.name + "=";
+    entry.append(variable.value.reveal());
+    std::erase_if(spec.env, [&](const std::string& other) { return other.starts_with(variable.name + "="); });
+    spec.env.push_back(std::move(entry));
+  }
+  spec.working_dir = home.string();
+  spec.require_sandbox = options_.require_sandbox;
+  for (auto& entry : fs::directory_iterator(options_.data_dir, failed)) {
+    if (entry.path().filename() != "servers") spec.hidden_paths.push_back(entry.path().string());
+  }
+  return spec;
+}
+
+int64_t Gateway::jitter(int64_t below) const {
+  std::array<uint8_t, 4> bytes{};
+  if (below <= 0 || !crypto::random_bytes(bytes)) return 0;
+  return (bytes[0] | bytes[1] << 8 | bytes[2] << 16) % below;
+}
+
+}  // namespace mcptoken::gateway

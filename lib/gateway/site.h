@@ -1,0 +1,109 @@
+// The gateway's part on one loop, and the gateway that holds the parts together.
+//
+// What is bound to a loop names it in its id (asks, sessions) or is found by hashing (homes of servers); everything else
+// that concerns other loops is told to all of them. So there is no shared table and no lock.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "gateway/catalogue.h"
+#include "gateway/control_plane.h"
+#include "gateway/upstreams.h"
+#include "http/client.h"
+#include "loop/child_exec.h"
+#include "loop/loop.h"
+
+namespace mcptoken::gateway {
+
+struct Options {
+  Options() = default;
+  std::string client_info;   // raw JSON: what we call ourselves towards servers
+  std::string version;       // of the product, in serverInfo
+  std::string data_dir;      // hidden from child processes, but for servers/<name>, their home
+  bool require_sandbox = false;
+  std::shared_ptr<const http::AddressPolicy> addresses;
+  Log log;
+};
+
+class Gateway;
+
+// A request of a server that waits for the client's answer, which arrives as a POST of its own, maybe on another loop.
+struct Ask {
+  std::string session;       // nonce of the session that was asked
+  std::string token_sha;
+  std::string upstream_id;   // raw JSON id of the server's request
+  Function<void(std::string)> reply;
+};
+
+// An open stream of a legacy session for messages that belong to no request.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual void tell(std::string_view message) = 0;
+  std::string session, project_id, token_sha;
+  std::vector<std::string> server_ids;
+};
+
+struct Site {
+  Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in);
+
+  Gateway& gateway;
+  const size_t index;
+  loop::Loop& loop;
+  http::Client http;
+  loop::Group group;                 // work for other loops
+  Upstreams upstreams;
+  Catalogue catalogue;
+
+  // Running calls of legacy sessions, by session nonce and request id: for notifications/cancelled.
+  std::map<std::pair<std::string, std::string>, loop::Scope*> running;
+  std::unordered_map<std::string, Ask> asks;
+  std::list<Listener*> listeners;
+  std::set<std::string> claims;      // sessions of which this site is the owner that have a listen stream somewhere
+  // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
+  std::unordered_map<std::string, int64_t> ended;
+  uint64_t next_number = 0;          // of progress tokens and asks
+
+  std::string next_token();          // unique over all loops
+  void end_session(const std::string& nonce);
+};
+
+class Gateway {
+ public:
+  Gateway(Options options, ControlPlane& plane) : options_(std::move(options)), plane_(plane) {}
+
+  // Before the first request, for each loop.
+  Site& attach(loop::Loop& loop);
+  // On the site's loop: ends its server processes. No request may run any more.
+  loop::Task<Result<void>> stop(Site& site, loop::Scope& scope) { return site.upstreams.stop(scope); }
+
+  const Options& options() const { return options_; }
+  ControlPlane& plane() { return plane_; }
+  size_t sites() const { return sites_.size(); }
+  Site& site(size_t index) { return *sites_[index]; }
+  Site& home_of(std::string_view server_id) { return *sites_[std::hash<std::string_view>()(server_id) % sites_.size()]; }
+  // Runs on every site's loop, including the caller's (there, too, as a message).
+  void tell_all(std::function<void(Site&)> what);
+
+  // A notification of a server that belongs to no call: what it offers has changed.
+  void server_says(Site& from, const std::string& server_id, mcp::Message message);
+
+  Result<loop::ChildSpec> child_spec(const ServerSpec& server, const std::vector<Credential>& environment) const;
+  int64_t jitter(int64_t below) const;
+
+ private:
+  Options options_;
+  ControlPlane& plane_;
+  std::vector<std::unique_ptr<Site>> sites_;
+};
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,274 @@
+#include "gateway/upstreams.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "gateway/hop.h"
+#include "gateway/site.h"
+#include "mcp/http_peer.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr int64_t kFirstBackoffMs = 100;
+constexpr int64_t kLongestBackoffMs = 30'000;
+constexpr int64_t kIdleMs = 5 * 60'000;
+constexpr int64_t kSweepMs = 15'000;
+
+// Events of a call that runs on another loop, carried to the loop that asked. `target` is touched on the asker's loop only.
+struct Relay {
+  mcp::Events* target = nullptr;
+};
+
+class RelayEvents final : public mcp::Events {
+ public:
+  RelayEvents(loop::Loop& asker, loop::Loop& home, std::shared_ptr<Relay> relay)
+      : asker_(asker), home_(home), relay_(std::move(relay)) {}
+
+  void on_notification(mcp::Message message) override {
+    asker_.post([relay = relay_, message = std::move(message)]() mutable {
+      if (relay->target) relay->target->on_notification(std::move(message));
+    });
+  }
+  void on_request(mcp::Message message, Function<void(std::string)> reply) override {
+    auto shared = std::make_shared<Function<void(std::string)>>(std::move(reply));
+    auto back = [&home = home_, shared](std::string text) {
+      home.post([shared, text = std::move(text)]() mutable { (*shared)(std::move(text)); });
+    };
+    asker_.post([relay = relay_, message = std::move(message), back]() mutable {
+      if (relay->target) relay->target->on_request(std::move(message), std::move(back));
+      else back(mcp::error_message(message.id(), Error(Status::cancelled, "the call has ended")));
+    });
+  }
+
+ private:
+  loop::Loop& asker_;
+  loop::Loop& home_;
+  std::shared_ptr<Relay> relay_;
+};
+
+// Counts a call while its frame lives, also when it is destroyed half-way.
+struct Busy {
+  explicit Busy(size_t& count_in) : count(count_in) { ++count; }
+  ~Busy() { --count; }
+  size_t& count;
+};
+
+}  // namespace
+
+UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
+  UpstreamKey key;
+  key.server_id = server.id;
+  key.version = server.version;
+  key.capabilities = caller.capabilities;
+  bool exclusive = server.transport == Transport::stdio && caller.capabilities != 0;
+  switch (exclusive ? Share::session : server.share) {
+    case Share::installation: break;
+    case Share::project: key.share = "project:" + caller.project_id; break;
+    case Share::principal: key.share = "token:" + caller.token_sha; break;
+    case Share::session: key.share = "session:" + caller.session; break;
+  }
+  return key;
+}
+
+Upstreams::Upstreams(Site& site) : site_(site), sweeper_(site.loop) {
+  sweeper_.start(kSweepMs, [this] { sweep(); }, kSweepMs);
+}
+
+Upstreams::~Upstreams() = default;
+
+loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Events* events, loop::Scope& scope) {
+  Site& home = call.server->transport == Transport::stdio ? site_.gateway.home_of(call.server->id) : site_;
+  if (&home == &site_) {
+    auto task = call_here(std::move(call), events, scope);
+    auto answer = co_await task;
+    co_return answer;
+  }
+  auto relay = std::make_shared<Relay>();
+  relay->target = events;
+  Function<loop::Task<Result<UpstreamAnswer>>(loop::Scope&)> work =
+      [&home, relayed = std::make_shared<RelayEvents>(site_.loop, home.loop, relay), has_events = events != nullptr,
+       call = std::move(call)](loop::Scope& there) mutable { return home.upstreams.call_here(std::move(call), has_events ? relayed.get() : nullptr, there); };
+  auto task = on_loop<UpstreamAnswer>(site_.loop, home.loop, home.group, std::move(work), scope);
+  auto answer = co_await task;
+  relay->target = nullptr;
+  co_return answer;
+}
+
+loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope) {
+  auto getting = get(call.server, call.key, scope);
+  MCPT_CO_TRY(auto entry, co_await getting);
+  mcp::HopMeta hop;
+  hop.era = entry->peer->info().era;
+  // Nothing of a modern server's input requests can be relayed yet, so nothing is declared to it.
+  std::string client_info = site_.gateway.options().client_info;
+  hop.client_info = client_info;
+  hop.log_level = call.log_level;
+  hop.progress_token = call.progress_token;
+  mcp::HopParams params(*call.request, hop, call.member, call.value);
+  mcp::Call one(call.method, params.pieces());
+  one.name = call.value;
+  one.progress_token = call.progress_token;
+  auto peer = entry->peer;
+  Busy busy(entry->calls);
+  auto task = peer->call(one, events, scope);
+  auto answer = co_await task;
+  entry->last_used_ms = site_.loop.now_ms();
+  if (!answer) co_return fail(std::move(answer).error());
+  UpstreamAnswer out(*std::move(answer), hop.era);
+  co_return out;
+}
+
+loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared_ptr<const ServerSpec> server, UpstreamKey key,
+                                                                     loop::Scope& scope) {
+  if (stopping_) co_return fail(Status::unavailable, "the gateway is shutting down");
+  auto& slot = entries_[key];
+  if (!slot) {
+    slot = std::make_shared<Entry>();
+    slot->server = server;
+    slot->key = key;
+  }
+  auto entry = slot;
+  entry->last_used_ms = site_.loop.now_ms();
+  if (entry->ready()) co_return entry;
+  if (!entry->opening.running() && site_.loop.now_ms() < entry->retry_at_ms) co_return fail(*entry->last_error);
+  Function<loop::Task<Result<void>>()> start = [this, entry] { return open(entry); };
+  auto task = entry->opening.join(group_, std::move(start), scope);
+  MCPT_CO_CHECK(co_await task);
+  co_return entry;
+}
+
+loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry) {
+  auto task = connect(entry);
+  auto opened = co_await task;
+  if (!opened) {
+    entry->peer.reset();
+    entry->process.reset();
+    failed(*entry, opened.error());
+    co_return fail(std::move(opened).error());
+  }
+  entry->failures = 0;
+  co_return Result<void>();
+}
+
+loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry) {
+  auto resolving = site_.gateway.plane().credentials(site_.loop, entry->server, group_.scope());
+  MCPT_CO_TRY(auto credentials, co_await resolving);
+  if (entry->server->transport == Transport::stdio) {
+    MCPT_CO_CHECK(make_room(entry->key));
+    MCPT_CO_CHECK(make_process(*entry, std::move(credentials)));
+  } else {
+    MCPT_CO_CHECK(make_http(*entry, std::move(credentials)));
+  }
+  auto peer = entry->peer;
+  auto task = peer->open(group_.scope());
+  auto opened = co_await task;
+  co_return opened;
+}
+
+void Upstreams::failed(Entry& entry, const Error& error) {
+  int64_t backoff = kFirstBackoffMs << std::min(entry.failures, 9);
+  backoff = std::min(backoff, kLongestBackoffMs);
+  backoff += site_.gateway.jitter(backoff / 4);
+  ++entry.failures;
+  entry.retry_at_ms = site_.loop.now_ms() + backoff;
+  entry.last_error = error;
+}
+
+Result<void> Upstreams::make_process(Entry& entry, std::vector<Credential> environment) {
+  mcp::StdioOptions options;
+  options.label = entry.server->name;
+  options.identity.client_info = site_.gateway.options().client_info;
+  options.identity.capabilities = entry.key.capabilities;
+  options.log = site_.gateway.options().log;
+  options.on_unrelated = [this, id = entry.server->id](mcp::Message message) { site_.gateway.server_says(site_, id, std::move(message)); };
+  options.on_exit = [this, key = entry.key](std::string reason) {
+    auto it = entries_.find(key);
+    if (it == entries_.end() || it->second->opening.running()) return;
+    site_.gateway.options().log.warn(reason);
+    failed(*it->second, Error(Status::unavailable, reason));
+  };
+  auto shared = std::make_shared<std::vector<Credential>>(std::move(environment));
+  auto server = entry.server;
+  options.make_spec = [this, server, shared]() { return site_.gateway.child_spec(*server, *shared); };
+  entry.process = std::make_shared<mcp::StdioPeer>(site_.loop, std::move(options));
+  entry.peer = entry.process;
+  return {};
+}
+
+Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers) {
+  mcp::HttpOptions options;
+  options.label = entry.server->name;
+  MCPT_TRY(options.url, http::parse_url(entry.server->url));
+  for (auto& header : headers) options.headers.push_back({header.name, std::string(header.value.reveal())});
+  options.pool_key = entry.key.server_id + '/' + std::to_string(entry.key.version) + '/' + entry.key.share;
+  options.identity.client_info = site_.gateway.options().client_info;
+  options.identity.capabilities = entry.key.capabilities;
+  options.http.allow_private = entry.server->allow_private;
+  options.log = site_.gateway.options().log;
+  options.on_unrelated = [this, id = entry.server->id](mcp::Message message) { site_.gateway.server_says(site_, id, std::move(message)); };
+  entry.peer = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
+  return {};
+}
+
+// At most kProcessesPerServer processes of one server: idle ones of older versions or other sessions make room.
+Result<void> Upstreams::make_room(const UpstreamKey& key) {
+  std::vector<std::shared_ptr<Entry>> running;
+  for (auto& [other, entry] : entries_) {
+    if (other.server_id == key.server_id && other != key && entry->ready()) running.push_back(entry);
+  }
+  if (static_cast<int>(running.size()) < limits::kProcessesPerServer) return {};
+  std::shared_ptr<Entry> oldest;
+  for (auto& entry : running) {
+    if (entry->calls == 0 && (!oldest || entry->last_used_ms < oldest->last_used_ms)) oldest = entry;
+  }
+  if (!oldest) {
+    return fail(Error(Status::limit, "all " + std::to_string(limits::kProcessesPerServer) + " processes of server " + running[0]->server->name + " are in use"));
+  }
+  retire(oldest);
+  return {};
+}
+
+void Upstreams::retire(std::shared_ptr<Entry> entry) {
+  entries_.erase(entry->key);
+  if (!entry->process) return;
+  auto ending = [](std::shared_ptr<mcp::StdioPeer> process, loop::Scope& scope) -> loop::Task<Result<void>> {
+    auto task = process->stop(scope);
+    auto result = co_await task;
+    co_return result;
+  };
+  auto task = ending(std::move(entry->process), endings_.scope());
+  endings_.spawn(std::move(task));
+}
+
+void Upstreams::sweep() {
+  std::vector<std::shared_ptr<Entry>> old;
+  for (auto& [key, entry] : entries_) {
+    if (entry->calls == 0 && !entry->opening.running() && site_.loop.now_ms() - entry->last_used_ms > kIdleMs) old.push_back(entry);
+  }
+  for (auto& entry : old) retire(entry);
+}
+
+void Upstreams::end_session(const std::string& session) {
+  std::vector<std::shared_ptr<Entry>> ended;
+  for (auto& [key, entry] : entries_) {
+    if (key.share == "session:" + session) ended.push_back(entry);
+  }
+  for (auto& entry : ended) retire(entry);
+}
+
+loop::Task<Result<void>> Upstreams::stop(loop::Scope& scope) {
+  stopping_ = true;
+  sweeper_.stop();
+  group_.cancel(Error(Status::unavailable, "the gateway is shutting down"));
+  auto all = entries_;
+  for (auto& [key, entry] : all) retire(entry);
+  while (endings_.size() > 0 && !scope.cancelled()) {
+    loop::Sleep pause(site_.loop, 5);
+    auto slept = co_await pause.wait(scope);
+    if (!slept) break;
+  }
+  co_return Result<void>();
+}
+
+}  // namespace mcptoken::gateway

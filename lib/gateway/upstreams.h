@@ -1,0 +1,110 @@
+// Connections to MCP servers, and calls on them.
+//
+// Invariants:
+//  1. A stdio server's processes live on one loop, its home (a hash of the server's id); other loops send their calls there.
+//     HTTP servers are called from each loop on connections of its own.
+//  2. A connection is shared only among callers with equal keys: same server version, same share (project, principal, …),
+//     same client capabilities. A stdio process with client capabilities belongs to one session or one call, because its
+//     requests carry no link to the call that caused them.
+//  3. A server that fails is asked again after a backoff; until then its last error is the answer, at once.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "gateway/control_plane.h"
+#include "http/client.h"
+#include "loop/flight.h"
+#include "mcp/peer.h"
+#include "mcp/rewrite.h"
+#include "mcp/stdio_peer.h"
+
+namespace mcptoken::gateway {
+
+struct Site;
+
+struct UpstreamKey {
+  std::string server_id;
+  int64_t version = 0;
+  std::string share;
+  uint32_t capabilities = 0;
+  auto operator<=>(const UpstreamKey&) const = default;
+};
+
+// What the client side of a call is: decides which connection it may use.
+struct CallerShare {
+  std::string project_id, token_sha;
+  std::string session;            // nonce of a legacy session, or unique per call
+  uint32_t capabilities = 0;      // that can be relayed to this client
+};
+UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller);
+
+struct UpstreamCall {
+  UpstreamCall() = default;
+  std::shared_ptr<const ServerSpec> server;
+  UpstreamKey key;
+  std::shared_ptr<const mcp::Message> request;  // params are taken from here
+  std::string method;
+  std::string member, value;      // a string member of params that is replaced ("name": the upstream's name)
+  std::string progress_token;     // ours, raw JSON; "" for none
+  std::string log_level;
+};
+
+// What came back, and from which era.
+struct UpstreamAnswer {
+  UpstreamAnswer(mcp::Message message_in, mcp::Era era_in) : message(std::move(message_in)), era(era_in) {}
+  mcp::Message message;
+  mcp::Era era;
+};
+
+class Upstreams {
+ public:
+  explicit Upstreams(Site& site);
+  ~Upstreams();
+
+  // From this site's loop, wherever the server lives. `events` is called on this loop until the task ends.
+  loop::Task<Result<UpstreamAnswer>> call(UpstreamCall call, mcp::Events* events, loop::Scope& scope);
+  // On the home loop of the call's server.
+  loop::Task<Result<UpstreamAnswer>> call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope);
+
+  // A legacy session has ended: its exclusive processes go.
+  void end_session(const std::string& session);
+  // Stops everything; resolves when no process is left.
+  loop::Task<Result<void>> stop(loop::Scope& scope);
+
+ private:
+  struct Entry {
+    std::shared_ptr<const ServerSpec> server;
+    UpstreamKey key;
+    std::shared_ptr<mcp::Peer> peer;
+    std::shared_ptr<mcp::StdioPeer> process;  // the same object, when it is a process
+    loop::Flight opening;
+    int failures = 0;
+    int64_t retry_at_ms = 0;
+    std::optional<Error> last_error;
+    int64_t last_used_ms = 0;
+    size_t calls = 0;
+    bool ready() const { return peer && peer->alive(); }
+  };
+
+  loop::Task<Result<std::shared_ptr<Entry>>> get(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope);
+  loop::Task<Result<void>> open(std::shared_ptr<Entry> entry);
+  loop::Task<Result<void>> connect(std::shared_ptr<Entry> entry);
+  Result<void> make_process(Entry& entry, std::vector<Credential> environment);
+  Result<void> make_http(Entry& entry, std::vector<Credential> headers);
+  Result<void> make_room(const UpstreamKey& key);
+  void failed(Entry& entry, const Error& error);
+  void retire(std::shared_ptr<Entry> entry);
+  void sweep();
+
+  Site& site_;
+  std::map<UpstreamKey, std::shared_ptr<Entry>> entries_;
+  bool stopping_ = false;
+  loop::Timer sweeper_;
+  loop::Group endings_;   // processes on their way out
+  loop::Group group_;     // last: its tasks use everything above
+};
+
+}  // namespace mcptoken::gateway

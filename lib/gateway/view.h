@@ -1,0 +1,40 @@
+// What one principal sees of a project: names are a pure function of configuration, visibility is the decision function's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/catalogue.h"
+#include "gateway/control_plane.h"
+
+namespace mcptoken::gateway {
+
+inline constexpr size_t kMaxNameBytes = 64;  // what models accept as a function name
+
+// The name under which a project shows an attachment's tool. Longer ones end in a hash of the full name.
+std::string exposed_name(const ProjectView& project, const Attachment& attachment, std::string_view upstream_name);
+
+// Where an exposed name leads: the attachment with the longest prefix that fits, else the one without prefix.
+struct Target {
+  const Attachment* attachment = nullptr;
+  std::string upstream_name;
+  bool shortened = false;  // upstream_name is to be found by comparing exposed names
+};
+std::optional<Target> resolve(const ProjectView& project, std::string_view name);
+// The upstream name of a shortened one, or nothing.
+std::optional<std::string> expand(const ProjectView& project, const Attachment& attachment, const RawList& list, std::string_view name);
+
+// The merged list.
+struct ToolsView {
+  std::string tools = "[";                 // raw JSON array once finished
+  std::vector<std::string> unavailable;    // attachments whose list could not be had
+  int64_t fresh_until_ms = INT64_MAX;
+  bool is_private = true;                  // filtered by rights, always
+  size_t count = 0;
+};
+void add_tools(ToolsView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment, const RawList& list);
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,63 @@
+#include "json/outline.h"
+
+#include <algorithm>
+
+#include "json/scan.h"
+
+namespace mcptoken::json {
+namespace {
+
+// Nodes to make room for at once: more than a usual call has, less than a page.
+constexpr size_t kExpectedNodes = 40;
+constexpr size_t kBytesPerNode = 6;  // a short text cannot hold that many
+
+std::string_view inside_of(std::string_view raw) { return raw.substr(1, raw.size() - 2); }
+
+}  // namespace
+
+Result<Outline> Outline::read(std::string_view text, size_t record_depth, const ReadLimits& limits) {
+  Outline outline;
+  outline.text_ = text;
+  outline.record_depth_ = std::min(record_depth, limits::kJsonDepth);
+  outline.nodes_.reserve(std::min(kExpectedNodes, 1 + text.size() / kBytesPerNode));
+  ScanRules rules;
+  rules.record_depth = static_cast<int>(outline.record_depth_);
+  MCPT_CHECK(scan(text, rules, limits, outline.nodes_));
+  return outline;
+}
+
+const Node* Outline::first(const Node& container) const {
+  const size_t index = static_cast<size_t>(&container - nodes_.data());
+  return container.next > index + 1 ? &nodes_[index + 1] : nullptr;
+}
+
+const Node* Outline::after(const Node& container, const Node& child) const {
+  return child.next < container.next ? &nodes_[child.next] : nullptr;
+}
+
+const Node* Outline::find(const Node& object, std::string_view name) const {
+  if (object.type != Type::object) return nullptr;
+  for (const Node* node = first(object); node != nullptr; node = after(object, *node)) {
+    if (key(*node) == name) return node;
+  }
+  return nullptr;
+}
+
+std::string Outline::string(const Node& node) const {
+  if (node.type != Type::string) return {};
+  const std::string_view inside = inside_of(raw(node));
+  return node.escaped ? unescape(inside) : std::string(inside);
+}
+
+bool Outline::plain_string(const Node& node, std::string_view& out) const {
+  if (node.type != Type::string || node.escaped) return false;
+  out = inside_of(raw(node));
+  return true;
+}
+
+Result<Type> validate(std::string_view text, const ReadLimits& limits) {
+  std::vector<Node> unused;
+  return scan(text, ScanRules(), limits, unused);
+}
+
+}  // namespace mcptoken::json

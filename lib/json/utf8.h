@@ -1,0 +1,40 @@
+// Scanning of the inside of JSON strings: the one place that knows UTF-8 and which bytes stand for themselves.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <string>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace mcptoken::json {
+
+// The first byte in [p, end) that is not printable ASCII standing for itself: a quote, a backslash, a byte below 0x20
+// or one above 0x7f; end when there is none. Never reads beyond end.
+inline const char* skip_plain_ascii(const char* p, const char* end) {
+#ifdef __SSE2__
+  for (; end - p >= 16; p += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    // A signed comparison: bytes above 0x7f are negative, so it finds them together with the control characters.
+    const __m128i special = _mm_or_si128(
+        _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
+    if (mask != 0) return p + std::countr_zero(mask);
+  }
+#endif
+  while (p != end && static_cast<signed char>(*p) >= 0x20 && *p != '"' && *p != '\\') {
+    ++p;
+  }
+  return p;
+}
+
+// Length (1 to 4) of the well-formed UTF-8 sequence at p, 0 when it is ill-formed, overlong, a surrogate, above
+// U+10FFFF or cut off by end (RFC 3629 section 4). p < end.
+size_t utf8_length(const char* p, const char* end);
+
+void append_utf8(std::string& out, unsigned code_point);
+
+}  // namespace mcptoken::json

@@ -1,0 +1,25 @@
+// What is said when a connection opens, in both eras. No I/O.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "mcp/message.h"
+#include "mcp/peer.h"
+
+namespace mcptoken::mcp {
+
+// Params of the opening requests (complete JSON objects).
+std::string initialize_params(const PeerIdentity& identity, std::string_view revision);
+std::string discover_params(const PeerIdentity& identity);
+std::string modern_meta(const PeerIdentity& identity);  // the `_meta` object alone
+
+// What an answer to server/discover says about the era. Errors: modern, but nothing that we could speak.
+Result<Era> judge_discover(const Message& answer);
+// Status::protocol when the answer is no result, or a revision that we do not speak.
+Result<PeerInfo> read_initialize_result(const Message& answer);
+Result<PeerInfo> read_discover_result(const Message& answer);
+
+}  // namespace mcptoken::mcp

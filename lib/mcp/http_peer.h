@@ -1,0 +1,82 @@
+// A server behind Streamable HTTP, both eras. The connection pool is the http::Client's; the session, if any, is ours.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "http/client.h"
+#include "loop/flight.h"
+#include "loop/loop.h"
+#include "mcp/handshake.h"
+#include "mcp/peer.h"
+
+namespace mcptoken::mcp {
+
+struct HttpOptions {
+  HttpOptions() = default;
+  std::string label;                   // for texts: the server's alias, never its address
+  http::Url url;
+  std::vector<http::Header> headers;   // credentials and the like; wiped on destruction
+  std::string pool_key;                // connections are shared among equal keys only
+  PeerIdentity identity;
+  EraChoice era = EraChoice::probe;
+  http::Options http;
+  int64_t open_ms = 10'000;
+  Log log;
+  Function<void(Message)> on_unrelated;  // notifications that belong to no call
+};
+
+class HttpPeer final : public Peer {
+ public:
+  HttpPeer(loop::Loop& loop, http::Client& client, HttpOptions options);
+  ~HttpPeer() override;
+
+  loop::Task<Result<void>> open(loop::Scope& scope) override;
+  const PeerInfo& info() const override { return info_; }
+  loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) override;
+  void notify(std::string message) override;
+  bool alive() const override { return true; }
+
+  // Ends a legacy session with DELETE; nothing to do otherwise.
+  loop::Task<Result<void>> close(loop::Scope& scope);
+
+ private:
+  // What one POST came to: an HTTP status and, when there was one, the JSON-RPC answer.
+  struct Answer {
+    int status = 0;
+    std::optional<Message> message;
+    std::string text;  // the body when it is no JSON-RPC message, shortened
+  };
+  struct Sent {
+    std::string id;
+    std::string head;
+    std::vector<std::string_view> body;
+    std::vector<http::Header> headers;
+  };
+
+  loop::Task<Result<void>> negotiate();
+  loop::Task<Result<bool>> probe_modern(loop::Scope& scope);
+  loop::Task<Result<void>> initialize(loop::Scope& scope);
+  loop::Task<Result<Answer>> post(Call call, Era era, Events* events, loop::Scope& scope);
+  loop::Task<Result<Answer>> read_answer(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
+  loop::Task<Result<Answer>> read_stream(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
+  loop::Task<Result<void>> send_message(std::string message);
+  loop::Task<Result<void>> drain(std::unique_ptr<http::Exchange> exchange);
+  std::vector<http::Header> headers_for(Era era, std::string_view method, std::string_view name) const;
+  void dispatch(Message message, Events* events);
+  Error refused(const Answer& answer) const;
+
+  loop::Loop& loop_;
+  http::Client& client_;
+  HttpOptions options_;
+  PeerInfo info_;
+  int64_t next_id_ = 0;
+  bool open_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // replies that come later ask whether we still are
+  loop::Flight opening_;
+  loop::Group group_;  // last: its tasks use everything above
+};
+
+}  // namespace mcptoken::mcp

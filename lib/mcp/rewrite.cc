@@ -1,0 +1,119 @@
+#include "mcp/rewrite.h"
+
+#include "json/writer.h"
+
+namespace mcptoken::mcp {
+namespace {
+
+using json::Node;
+using json::Outline;
+
+constexpr std::string_view kReserved = "io.modelcontextprotocol/";
+
+// The envelope members of the modern era are the hop's own; extensions under the same prefix are not relayed either.
+bool hop_owned(std::string_view key) { return key.starts_with(kReserved) || key == "progressToken"; }
+
+}  // namespace
+
+std::string hop_meta(const Message& message, const HopMeta& hop) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object();
+  if (const Node* node = message.meta()) {
+    if (auto meta = Outline::read(message.outline().raw(*node), 1)) {
+      for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
+        if (!hop_owned(meta->key(*member))) writer.key(meta->key(*member)).raw(meta->raw(*member));
+      }
+    }
+  }
+  if (hop.era == Era::modern) {
+    writer.member("io.modelcontextprotocol/protocolVersion", kModernRevision);
+    writer.raw_member("io.modelcontextprotocol/clientCapabilities", hop.capabilities);
+    if (!hop.client_info.empty()) writer.raw_member("io.modelcontextprotocol/clientInfo", hop.client_info);
+    if (!hop.log_level.empty()) writer.member("io.modelcontextprotocol/logLevel", hop.log_level);
+  }
+  if (!hop.progress_token.empty()) writer.raw_member("progressToken", hop.progress_token);
+  writer.end_object();
+  return out.size() == 2 ? std::string() : out;
+}
+
+HopParams::HopParams(const Message& message, const HopMeta& hop, std::string_view member, std::string_view value)
+    : meta_(hop_meta(message, hop)), edits_(message.outline()) {
+  const Node* params = message.params();
+  if (!params) {
+    if (!meta_.empty()) meta_ = "{\"_meta\":" + meta_ + "}";
+    else meta_ = "{}";
+    pieces_.push_back(meta_);
+    return;
+  }
+  if (!member.empty()) edits_.set(*params, member, json::quoted(value));
+  if (!meta_.empty()) edits_.set(*params, "_meta", meta_);
+  else if (const Node* node = message.meta()) edits_.remove(*params, *node);
+  json::append_pieces(pieces_, message.text(), params->value, edits_.sorted());
+}
+
+std::string to_client(const Message& reply, const ClientHop& hop) {
+  const Outline& outline = reply.outline();
+  json::Edits edits(outline);
+  if (reply.id_node()) edits.replace(*reply.id_node(), std::string(hop.id));
+  else edits.set(outline.root(), "id", hop.id);
+  if (const Node* result = reply.result(); result && result->type == json::Type::object) {
+    if (hop.era == Era::modern) {
+      if (!outline.find(*result, "resultType")) edits.set(*result, "resultType", "\"complete\"");
+      std::string meta = "{";
+      if (const Node* node = outline.find(*result, "_meta"); node && node->type == json::Type::object) {
+        if (auto members = Outline::read(outline.raw(*node), 1)) {
+          for (auto* m = members->first(members->root()); m; m = members->after(members->root(), *m)) {
+            if (members->key(*m) == "io.modelcontextprotocol/serverInfo") continue;
+            if (meta.size() > 1) meta.push_back(',');
+            json::append_quoted(meta, members->key(*m));
+            meta.append(":").append(members->raw(*m));
+          }
+        }
+      }
+      if (meta.size() > 1) meta.push_back(',');
+      meta.append("\"io.modelcontextprotocol/serverInfo\":").append(hop.server_info).append("}");
+      edits.set(*result, "_meta", meta);
+    } else {
+      // Members that only the modern era defines at this place.
+      for (std::string_view key : {"resultType", "ttlMs", "cacheScope"}) {
+        if (const Node* node = outline.find(*result, key)) edits.remove(*result, *node);
+      }
+    }
+  }
+  return json::apply(reply.text(), outline.root().value, edits.sorted());
+}
+
+std::string error_message(std::string_view id, const Error& error) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().member("jsonrpc", "2.0").raw_member("id", id.empty() ? "null" : id).key("error");
+  writer.begin_object().member("code", error.rpc ? error.rpc : rpc::kInternalError).member("message", error.message);
+  if (!error.data.empty()) writer.raw_member("data", error.data);
+  writer.end_object().end_object();
+  return out;
+}
+
+std::string result_message(std::string_view id, std::string_view result) {
+  std::string out = "{\"jsonrpc\":\"2.0\",\"id\":";
+  out.append(id).append(",\"result\":").append(result).append("}");
+  return out;
+}
+
+std::string notification(std::string_view method, std::string_view params) {
+  std::string out = "{\"jsonrpc\":\"2.0\",\"method\":";
+  json::append_quoted(out, method);
+  if (!params.empty()) out.append(",\"params\":").append(params);
+  out.push_back('}');
+  return out;
+}
+
+std::string request_head(std::string_view id, std::string_view method, bool has_params) {
+  std::string out = "{\"jsonrpc\":\"2.0\",\"id\":";
+  out.append(id).append(",\"method\":");
+  json::append_quoted(out, method);
+  if (has_params) out.append(",\"params\":");
+  return out;
+}
+
+}  // namespace mcptoken::mcp

@@ -1,0 +1,60 @@
+// The edits that carry a message from one hop to the next. Nothing is rebuilt: params and results keep their bytes but for
+// the members that the hop owns.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "json/edit.h"
+#include "mcp/message.h"
+
+namespace mcptoken::mcp {
+
+// What the next hop is to read in `_meta`.
+struct HopMeta {
+  Era era = Era::legacy;
+  std::string_view capabilities = "{}";  // raw JSON, modern only
+  std::string_view client_info;          // raw JSON, modern only
+  std::string_view log_level;            // modern only, "" for none
+  std::string_view progress_token;       // raw JSON, "" for none
+};
+
+// The `_meta` object for the next hop: trace and vendor members of the original are kept, the protocol's own are replaced.
+// "" when nothing is left to say.
+std::string hop_meta(const Message& message, const HopMeta& hop);
+
+// Params of a request for the next hop, as pieces that borrow from `message` and from this object (which must not move).
+class HopParams {
+ public:
+  HopParams(const Message& message, const HopMeta& hop) : HopParams(message, hop, {}, {}) {}
+  // Also sets the string member `member` ("name", "uri") to `value`.
+  HopParams(const Message& message, const HopMeta& hop, std::string_view member, std::string_view value);
+  HopParams(const HopParams&) = delete;
+  HopParams& operator=(const HopParams&) = delete;
+  const std::vector<std::string_view>& pieces() const { return pieces_; }  // one JSON object
+
+ private:
+  std::string meta_;
+  json::Edits edits_;
+  std::vector<std::string_view> pieces_;
+};
+
+// A result or error message for the client: its own id, and the members that its era knows.
+struct ClientHop {
+  Era era = Era::legacy;
+  std::string_view id;           // raw JSON
+  std::string_view server_info;  // raw JSON, modern only
+};
+std::string to_client(const Message& reply, const ClientHop& hop);
+
+// {"jsonrpc":"2.0","id":…,"error":{…}} from an Error that has (or gets) a JSON-RPC code.
+std::string error_message(std::string_view id, const Error& error);
+// {"jsonrpc":"2.0","id":…,"result":…}
+std::string result_message(std::string_view id, std::string_view result);
+// {"jsonrpc":"2.0","method":…,"params":…}; params "" for none.
+std::string notification(std::string_view method, std::string_view params);
+// The head of a request up to its params, `{"jsonrpc":"2.0","id":7,"method":"x","params":`; close with "}".
+std::string request_head(std::string_view id, std::string_view method, bool has_params);
+
+}  // namespace mcptoken::mcp

@@ -1,0 +1,87 @@
+// A server that is a child process speaking one JSON message per line (both eras' stdio transport).
+//
+// A legacy server's own requests carry no link to the call that caused them: they go to the youngest call that can take
+// them. That is only right when all calls on the process belong to one client, so shared processes are opened without
+// client capabilities (the gateway's sharing rule).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "loop/child.h"
+#include "loop/flight.h"
+#include "loop/loop.h"
+#include "mcp/handshake.h"
+#include "mcp/peer.h"
+
+namespace mcptoken::mcp {
+
+struct StdioOptions {
+  StdioOptions() = default;
+  std::string label;                              // for texts and the log: the server's alias
+  Function<Result<loop::ChildSpec>()> make_spec;  // called for each start: holds secrets only while it runs
+  PeerIdentity identity;
+  EraChoice era = EraChoice::probe;
+  int64_t probe_ms = 3'000;
+  int64_t open_ms = 30'000;                       // package runners may download first
+  Log log;
+  Function<void(Message)> on_unrelated;           // notifications that belong to no call
+  Function<void(std::string)> on_exit;            // the process has gone, with the reason; not after destruction
+};
+
+class StdioPeer final : public Peer {
+ public:
+  StdioPeer(loop::Loop& loop, StdioOptions options);
+  ~StdioPeer() override;
+
+  loop::Task<Result<void>> open(loop::Scope& scope) override;
+  const PeerInfo& info() const override { return info_; }
+  loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) override;
+  void notify(std::string message) override;
+  bool alive() const override { return !dead_; }
+
+  // Closes stdin, then TERM, then KILL; resolves when the process is gone.
+  loop::Task<Result<void>> stop(loop::Scope& scope);
+  bool running() const { return child_ != nullptr; }
+  pid_t pid() const { return child_ ? child_->pid() : 0; }
+  size_t calls() const { return pending_.size(); }
+  uint64_t noise_lines() const { return noise_lines_; }
+
+ private:
+  struct Pending {
+    loop::Completion<Message> done;
+    Events* events = nullptr;
+    std::string progress_token;
+  };
+
+  Result<void> start();
+  loop::Task<Result<void>> negotiate();
+  loop::Task<Result<bool>> probe_modern();
+  loop::Task<Result<void>> initialize();
+  loop::Task<Result<Message>> ask(std::string method, std::string params, int64_t timeout_ms);
+  void on_line(std::string line);
+  void on_request(Message message);
+  void on_notification(Message message);
+  void on_child_exit(const loop::ChildExit& exit);
+  void fail_all(const Error& error);
+  Events* youngest_listener();
+  void send(std::string line);
+
+  loop::Loop& loop_;
+  StdioOptions options_;
+  PeerInfo info_;
+  std::unique_ptr<loop::Child> child_;
+  std::map<int64_t, std::shared_ptr<Pending>> pending_;
+  int64_t next_id_ = 0;
+  uint64_t noise_lines_ = 0;
+  bool open_ = false;
+  bool probing_ = false;  // the process may end: it is started again for the older handshake
+  bool dead_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // replies that come later ask whether we still are
+  loop::Flight opening_;
+  loop::Group group_;  // last: its tasks use everything above
+};
+
+}  // namespace mcptoken::mcp

@@ -1,0 +1,157 @@
+#include "service/auth.h"
+
+#include "base/bytes.h"
+
+namespace mcptoken::service {
+namespace {
+
+constexpr int64_t kSessionIdleMs = 12 * 3600'000LL;
+constexpr int64_t kSessionMaxMs = 30 * 24 * 3600'000LL;
+
+Error invalid_token(std::string why) {
+  return Error(Status::unauthenticated, std::move(why)).with_code("invalid_token").with_http(401).with_hint(
+      "create a token: mcpctl create mcptoken NAME -p PROJECT");
+}
+Error invalid_request(std::string why) {
+  return Error(Status::invalid, std::move(why)).with_code("invalid_request").with_http(400).with_hint("send one Authorization header: Bearer TOKEN");
+}
+
+int hex_digit(char c) {
+  if (is_digit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Percent-decoding, once. Nothing for a bad escape or NUL.
+std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%') {
+      if (i + 2 >= text.size()) return std::nullopt;
+      int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
+      if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
+      out.push_back(static_cast<char>(high << 4 | low));
+      i += 2;
+    } else {
+      out.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return out;
+}
+
+Result<std::shared_ptr<const rbac::Principal>> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
+  const TokenEntry* entry = snapshot.tokens.find(sha);
+  if (!entry) return fail(invalid_token("the token is unknown"));
+  if (entry->revoked) return fail(invalid_token("the token was revoked"));
+  if (now_ms >= entry->expires_ms) return fail(invalid_token(entry->superseded ? "the token was replaced and its grace period has ended" : "the token has expired"));
+  auto owner = snapshot.users->find(entry->who->user_id);
+  if (owner == snapshot.users->end() || owner->second.disabled) return fail(invalid_token("the token's owner is disabled or gone"));
+  if (!snapshot.projects->contains(entry->who->project_id)) return fail(invalid_token("the token's project is gone"));
+  return entry->who;
+}
+
+Result<std::shared_ptr<const rbac::Principal>> judge_session(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
+  auto it = snapshot.sessions->find(sha);
+  if (it == snapshot.sessions->end()) return fail(invalid_token("the session has ended").with_hint("log in: mcpctl login"));
+  const SessionEntry& session = it->second;
+  if (now_ms - session.created_ms >= kSessionMaxMs || now_ms - session.last_used_ms >= kSessionIdleMs) {
+    return fail(invalid_token("the session has expired").with_hint("log in: mcpctl login"));
+  }
+  auto user = snapshot.users->find(session.user_id);
+  if (user == snapshot.users->end() || user->second.disabled) return fail(invalid_token("the user is disabled or gone"));
+  auto who = std::make_shared<rbac::Principal>();
+  who->kind = rbac::PrincipalKind::user;
+  who->user_id = session.user_id;
+  who->user_email = user->second.email;
+  who->session_id = session.id;
+  return std::shared_ptr<const rbac::Principal>(std::move(who));
+}
+
+Result<std::shared_ptr<const rbac::Principal>> judge(const Snapshot& snapshot, token::Kind kind, const crypto::Digest& sha, int64_t now_ms) {
+  return kind == token::Kind::pat ? judge_token(snapshot, sha, now_ms) : judge_session(snapshot, sha, now_ms);
+}
+
+bool has_query_token(std::string_view query) {
+  for (std::string_view part : split(query, '&')) {
+    auto name = decode(part.substr(0, part.find('=')), true);
+    if (name && *name == "access_token") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<std::string_view> Head::values(std::string_view name) const {
+  std::vector<std::string_view> out;
+  for (auto& [key, value] : headers) {
+    if (key == name) out.push_back(value);
+  }
+  return out;
+}
+
+Result<void> parse_target(Head& head) {
+  std::string_view target = head.target;
+  auto bad = [] { return fail(Error(Status::invalid, "the request target is malformed").with_code("invalid_request").with_http(400)); };
+  if (!target.starts_with('/')) return bad();
+  size_t mark = target.find('?');
+  if (mark != std::string_view::npos) head.query = target.substr(mark + 1);
+  std::string_view path = target.substr(1, mark == std::string_view::npos ? mark : mark - 1);
+  if (path.empty()) return {};
+  for (std::string_view part : split(path, '/')) {
+    auto segment = decode(part, false);
+    if (!segment || segment->empty() || *segment == "." || *segment == "..") return bad();
+    for (char c : *segment) {
+      if (c == '/' || c == '\\' || static_cast<uint8_t>(c) < 0x20 || c == 0x7f) return bad();
+    }
+    head.path.push_back(*std::move(segment));
+  }
+  return {};
+}
+
+Result<std::map<std::string, std::string>> parse_query(std::string_view query) {
+  std::map<std::string, std::string> out;
+  if (query.empty()) return out;
+  for (std::string_view part : split(query, '&')) {
+    size_t equals = part.find('=');
+    auto name = decode(part.substr(0, equals), true);
+    auto value = equals == std::string_view::npos ? std::optional<std::string>("") : decode(part.substr(equals + 1), true);
+    if (!name || !value || name->empty() || !out.emplace(*name, *value).second) {
+      return fail(Error(Status::invalid, "the query is malformed").with_code("invalid_request").with_http(400));
+    }
+  }
+  return out;
+}
+
+Error no_credentials() {
+  return Error(Status::unauthenticated, "a token is required").with_code("unauthorized").with_http(401).with_hint(
+      "send Authorization: Bearer TOKEN; create one with: mcpctl create mcptoken NAME -p PROJECT");
+}
+
+Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const Head& head, int64_t now_ms) {
+  auto credentials = head.values("authorization");
+  if (has_query_token(head.query)) return fail(invalid_request("a token in the query is refused, and may have leaked: revoke it"));
+  if (credentials.size() > 1) return fail(invalid_request("two credentials"));
+  if (credentials.empty()) return std::optional<Identity>();
+  std::string_view value = trim(credentials[0]);
+  size_t space = value.find(' ');
+  if (!equals_ignoring_case(value.substr(0, space), "Bearer")) return std::optional<Identity>();
+  std::string_view raw = space == std::string_view::npos ? std::string_view() : value.substr(space);
+  while (raw.starts_with(' ')) raw.remove_prefix(1);
+  if (raw.find(',') != std::string_view::npos) return fail(invalid_request("two credentials"));
+  auto kind = token::classify(raw);
+  if (!kind) return fail(invalid_token("the token is malformed"));
+  Identity identity;
+  identity.kind = *kind;
+  identity.sha = token::hash(raw);
+  MCPT_TRY(identity.who, judge(snapshot, *kind, identity.sha, now_ms));
+  identity.bearer = crypto::Secret(raw);
+  return std::optional<Identity>(std::move(identity));
+}
+
+Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms) {
+  MCPT_CHECK(judge(snapshot, identity.kind, identity.sha, now_ms));
+  return {};
+}
+
+}  // namespace mcptoken::service

@@ -1,0 +1,52 @@
+// Who asks: judged on the head of a request, before its body is read. Every request is judged on its own.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "crypto/secret.h"
+#include "service/snapshot.h"
+#include "token/token.h"
+
+namespace mcptoken::service {
+
+// A request's head after its one canonical parse.
+struct Head {
+  std::string method;
+  std::string target;              // as sent
+  std::vector<std::string> path;   // decoded segments; none for "/"
+  std::string query;               // without '?'
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in order
+  std::string peer_address;
+  bool tls = false;
+  int64_t content_length = -1;     // -1: unknown
+  bool has_body = false;
+
+  std::vector<std::string_view> values(std::string_view name) const;
+};
+
+// Splits and decodes the target. invalid: not in origin form, an encoded slash, NUL, dot or bad escape, an empty segment.
+Result<void> parse_target(Head& head);
+// Query parameters; invalid: a bad escape, or a name that comes twice.
+Result<std::map<std::string, std::string>> parse_query(std::string_view query);
+
+struct Identity {
+  token::Kind kind = token::Kind::pat;
+  crypto::Digest sha{};
+  std::shared_ptr<const rbac::Principal> who;
+  crypto::Secret bearer;
+};
+
+// Nothing without credentials. Errors as the authentication table of the design has them: `invalid_token` (401),
+// `invalid_request` (400). The reason in the message can be learnt only by who holds the whole secret.
+Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const Head& head, int64_t now_ms);
+// Whether what was found valid still is: asked again for running requests when a new snapshot arrives.
+Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms);
+Error no_credentials();
+
+}  // namespace mcptoken::service

@@ -1,0 +1,424 @@
+#include "service/exchange.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "json/writer.h"
+
+namespace mcptoken::service {
+namespace {
+
+constexpr int64_t kStalledMs = 30'000;
+constexpr std::string_view kMcpMethods = "GET, POST, DELETE";
+
+// Paths of the OAuth dance that clients begin when a token is refused: they print what these say.
+constexpr std::string_view kSignInPaths[] = {"register", "authorize", "token"};
+constexpr std::string_view kNoSignIn =
+    "this server has no sign-in: it takes project tokens. Create one with: mcpctl create mcptoken NAME -p PROJECT";
+
+bool is_loopback_name(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
+
+// "host[:port]" with a well-formed port; the host in lower case.
+bool split_host(std::string_view value, std::string& host, std::string& port) {
+  size_t end = value.starts_with('[') ? value.find(']') : value.find(':');
+  if (value.starts_with('[')) {
+    if (end == std::string_view::npos) return false;
+    ++end;
+  }
+  if (end == std::string_view::npos) end = value.size();
+  host = lower(value.substr(0, end));
+  std::string_view rest = value.substr(end);
+  if (host.empty()) return false;
+  for (char c : host) {
+    if (!is_alpha(c) && !is_digit(c) && std::string_view(".-_[]:").find(c) == std::string_view::npos) return false;
+  }
+  if (rest.empty()) return true;
+  auto number = parse_decimal(rest.substr(1));
+  if (rest.front() != ':' || !number || *number < 1 || *number > 65535) return false;
+  port = rest.substr(1);
+  return true;
+}
+
+Error host_denied() {
+  return Error(Status::denied, "the Host of the request is not one of this server's").with_code("host_denied").with_http(421).with_hint(
+      "name it in allowed-hosts");
+}
+
+Error origin_denied() {
+  return Error(Status::denied, "the Origin of the request is not allowed").with_code("origin_denied").with_http(403).with_hint(
+      "name it in allowed-origins");
+}
+
+Error not_found() { return Error(Status::not_found, "there is nothing at this address").with_http(404); }
+
+// Errors of the head that leave a body unread.
+bool is_mcp_path(const std::vector<std::string>& path) {
+  return (path.size() == 3 && path[0] == "projects" && path[2] == "mcp") || (path.size() == 1 && path[0] == "mcp");
+}
+
+std::string oauth_error(std::string_view description) {
+  std::string out;
+  json::Writer(out).begin_object().member("error", "invalid_request").member("error_description", description).end_object();
+  return out;
+}
+
+}  // namespace
+
+// What an asynchronous handler of lib/control works with.
+class Exchange::RestRunner final : public control::Runner {
+ public:
+  explicit RestRunner(Exchange& exchange) : exchange_(exchange) {}
+  const control::Request& request() const override { return *exchange_.job_->request; }
+  const control::Route& route() const override { return *exchange_.route_; }
+  loop::Task<Result<control::Response>> in_transaction(Function<Result<control::Response>(control::Context&)> work) override {
+    return exchange_.service_.local().transact(exchange_.node_, exchange_.job_, false, std::move(work), exchange_.link_.scope);
+  }
+  loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
+    return exchange_.service_.local().off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
+  }
+
+ private:
+  Exchange& exchange_;
+};
+
+Exchange::Exchange(Service& service, Node& node, Head head, std::unique_ptr<Sink> sink)
+    : service_(service), node_(node), head_(std::move(head)), sink_(std::move(sink)), stalled_(node.loop) {}
+
+void Exchange::begin() {
+  place_ = node_.exchanges.insert(node_.exchanges.end(), shared_from_this());
+  auto id = crypto::random_id();
+  request_id_ = id ? *id : "unknown";
+  if (auto judged = judge_head(); !judged && !answered_) respond_error(judged.error());
+}
+
+Result<void> Exchange::judge_head() {
+  MCPT_CHECK(parse_target(head_));
+  if (answer_probe()) return {};
+  if (node_.draining) return fail(Error(Status::unavailable, "the server is shutting down"));
+  MCPT_CHECK(check_host());
+  MCPT_CHECK(check_origin());
+  if (answer_preflight() || answer_sign_in()) return {};
+  if (head_.content_length > static_cast<int64_t>(limits::kBodyBytes)) {
+    return fail(Error(Status::too_large, "the body is larger than 4 MiB").with_http(413));
+  }
+  if (is_mcp_path(head_.path)) return begin_mcp();
+  if (head_.path.size() >= 2 && head_.path[0] == "api" && head_.path[1] == "v1") return begin_rest();
+  return fail(not_found());
+}
+
+bool Exchange::answer_probe() {
+  bool health = head_.target == "/healthz", ready = head_.target == "/readyz";
+  if (!health && !ready) return false;
+  if (head_.method != "GET" && head_.method != "HEAD") {
+    respond(405, {{"Allow", "GET, HEAD"}}, "");
+    return true;
+  }
+  bool ok = health || !node_.draining;
+  respond(ok ? 200 : 503, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, ok ? R"({"status":"ok"})" : R"({"status":"draining"})");
+  return true;
+}
+
+Result<void> Exchange::check_host() const {
+  auto hosts = head_.values("host");
+  std::string host, port;
+  if (hosts.size() != 1 || !split_host(hosts[0], host, port)) {
+    return fail(Error(Status::invalid, "the Host header is malformed").with_code("invalid_request").with_http(400));
+  }
+  const Config& config = service_.config();
+  bool listed = std::find(config.allowed_hosts.begin(), config.allowed_hosts.end(), host) != config.allowed_hosts.end();
+  if (listed || (!config.loopback_only && config.allowed_hosts.empty())) return {};
+  if (!is_loopback_name(host)) return fail(host_denied());
+  if (config.listen_port != 0 && !port.empty() && port != std::to_string(config.listen_port)) return fail(host_denied());
+  return {};
+}
+
+// An Origin is allowed when it is the server's own (host and port of the Host; the scheme is judged only when we know it) or
+// listed.
+Result<void> Exchange::check_origin() {
+  auto origins = head_.values("origin");
+  if (origins.empty()) return {};
+  if (origins.size() > 1) return fail(origin_denied());
+  std::string_view origin = origins[0];
+  auto& listed = service_.config().allowed_origins;
+  if (std::find(listed.begin(), listed.end(), origin) != listed.end()) {
+    cors_origin_ = origin;
+    return {};
+  }
+  std::string_view scheme = origin.substr(0, origin.find("://"));
+  if (scheme.size() == origin.size() || (scheme != "http" && scheme != "https")) return fail(origin_denied());
+  if (head_.tls && scheme != "https") return fail(origin_denied());
+  std::string host, port, own_host, own_port;
+  if (!split_host(origin.substr(scheme.size() + 3), host, port) || !split_host(head_.values("host")[0], own_host, own_port)) {
+    return fail(origin_denied());
+  }
+  std::string usual = scheme == "https" ? "443" : "80";
+  if (port.empty()) port = usual;
+  if (own_port.empty()) own_port = usual;
+  if (host != own_host || port != own_port) return fail(origin_denied());
+  return {};
+}
+
+bool Exchange::answer_preflight() {
+  if (head_.method != "OPTIONS" || cors_origin_.empty() || head_.values("access-control-request-method").empty()) return false;
+  respond(204,
+          {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
+           {"Access-Control-Allow-Headers",
+            "authorization, content-type, accept, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, last-event-id"},
+           {"Access-Control-Max-Age", "600"}},
+          "");
+  return true;
+}
+
+bool Exchange::answer_sign_in() {
+  if (head_.path.empty()) return false;
+  bool well_known = head_.path[0] == ".well-known";
+  bool sign_in = head_.path.size() == 1 && std::find(std::begin(kSignInPaths), std::end(kSignInPaths), head_.path[0]) != std::end(kSignInPaths);
+  if (!well_known && !sign_in) return false;
+  respond(well_known ? 404 : 400, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, oauth_error(kNoSignIn));
+  return true;
+}
+
+Result<void> Exchange::begin_mcp() {
+  MCPT_TRY(identity_, authenticate(*node_.snapshot, head_, node_.loop.clock().wall_ms()));
+  if (!identity_) return fail(no_credentials());
+  if (identity_->kind != token::Kind::pat) {
+    return fail(Error(Status::unauthenticated, "MCP endpoints take project tokens, not login sessions")
+                    .with_code("invalid_token")
+                    .with_http(401)
+                    .with_hint("create a token: mcpctl create mcptoken NAME -p PROJECT"));
+  }
+  auto project = node_.snapshot->projects->find(identity_->who->project_id);
+  if (head_.path.size() == 3 && head_.path[1] != project->second->name) {
+    return fail(Error(Status::denied, "this token is for project \"" + project->second->name + "\"")
+                    .with_code("wrong_project")
+                    .with_http(403)
+                    .with_hint("use /projects/" + project->second->name + "/mcp"));
+  }
+  project_ = project->second;
+  kind_ = Kind::mcp;
+  if (head_.method != "POST" && head_.method != "GET" && head_.method != "DELETE") {
+    respond(405, {{"Allow", std::string(kMcpMethods)}}, "");
+    return {};
+  }
+  service_.local().touch(node_, identity_->sha, head_.peer_address);
+  if (head_.content_length > 0) body_.reserve(static_cast<size_t>(head_.content_length) + 1);
+  return {};
+}
+
+Result<void> Exchange::begin_rest() {
+  std::vector<std::string_view> allowed;
+  route_ = control::match(head_.method, head_.path, params_, allowed);
+  MCPT_TRY(identity_, authenticate(*node_.snapshot, head_, node_.loop.clock().wall_ms()));
+  if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : no_credentials());
+  if (!route_) {
+    std::string methods;
+    for (auto method : allowed) methods += (methods.empty() ? "" : ", ") + std::string(method);
+    respond(405, {{"Allow", methods}}, "");
+    return {};
+  }
+  if (!identity_ && route_->permission.level != control::Permission::Level::open) return fail(no_credentials());
+  kind_ = Kind::rest;
+  return {};
+}
+
+void Exchange::body(std::string_view bytes) {
+  if (answered_ || kind_ == Kind::none) return;
+  if (body_.size() + bytes.size() > limits::kBodyBytes) {
+    respond_error(Error(Status::too_large, "the body is larger than 4 MiB").with_http(413));
+    return;
+  }
+  body_.append(bytes);
+}
+
+void Exchange::end() {
+  if (answered_ || body_complete_) return;
+  body_complete_ = true;
+  if (kind_ == Kind::mcp) {
+    auto task = run_mcp();
+    start(std::move(task));
+  } else if (kind_ == Kind::rest) {
+    auto task = run_rest();
+    start(std::move(task));
+  }
+}
+
+void Exchange::start(loop::Task<Result<void>> task) {
+  running_ = true;
+  auto self = shared_from_this();  // the work may end, and the host let go, inside the call
+  group_.spawn(std::move(task), [this](Result<void> result) {
+    running_ = false;
+    if (!result && !answered_) respond_error(result.error());
+    else if (!answered_) cut();
+    node_.loop.defer([self = shared_from_this()] { self->finish_if_done(); });
+  });
+}
+
+loop::Task<Result<void>> Exchange::run_mcp() {
+  mcp_.method = head_.method;
+  mcp_.headers = std::move(head_.headers);
+  mcp_.body = std::move(body_);
+  caller_.emplace(identity_->who, project_, identity_->bearer, request_id_, head_.peer_address);
+  auto task = gateway::serve(node_.site, *caller_, mcp_, *this, link_);
+  auto result = co_await task;
+  co_return result;
+}
+
+loop::Task<Result<void>> Exchange::run_rest() {
+  auto request = std::make_shared<control::Request>();
+  request->method = head_.method;
+  request->path = head_.path;
+  auto query = parse_query(head_.query);
+  if (!query) co_return fail(std::move(query).error());
+  request->query = *std::move(query);
+  request->body = std::move(body_);
+  request->request_id = request_id_;
+  request->client_address = head_.peer_address;
+  auto agents = head_.values("user-agent");
+  if (!agents.empty()) request->client_name = std::string(agents[0].substr(0, 128));
+  auto versions = head_.values("if-match");
+  if (!versions.empty()) {
+    std::string_view text = trim(versions[0]);
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+    request->if_match = parse_decimal(text);
+    if (!request->if_match) co_return fail(Error(Status::invalid, "If-Match holds no version").with_http(400));
+  }
+  if (!request->body.empty()) {
+    auto types = head_.values("content-type");
+    if (types.size() != 1 || !equals_ignoring_case(trim(types[0].substr(0, types[0].find(';'))), "application/json")) {
+      co_return fail(Error(Status::invalid, "the content type must be application/json").with_code("unsupported_media_type").with_http(415));
+    }
+  }
+  job_ = std::make_shared<Job>();
+  if (identity_) {
+    // The address belongs to this request, not to the principal that all requests of the token share.
+    auto who = std::make_shared<rbac::Principal>(*identity_->who);
+    who->client_address = head_.peer_address;
+    job_->who = std::move(who);
+    service_.local().touch(node_, identity_->sha, head_.peer_address);
+  } else {
+    job_->who = std::make_shared<rbac::Principal>();
+  }
+  job_->request = std::move(request);
+  job_->route = route_;
+  job_->params = std::move(params_);
+  if (route_->async_handler) {
+    runner_ = std::make_unique<RestRunner>(*this);
+    auto task = route_->async_handler(service_.local().control(), *runner_);
+    respond_rest(co_await task);
+  } else {
+    Function<Result<control::Response>(control::Context&)> work = [&control = service_.local().control(), route = route_](control::Context& context) {
+      return control::dispatch(control, context, *route);
+    };
+    auto task = service_.local().transact(node_, job_, route_->reads_only(), std::move(work), link_.scope);
+    respond_rest(co_await task);
+  }
+  co_return Result<void>();
+}
+
+void Exchange::respond_rest(Result<control::Response> result) {
+  if (!result) {
+    auto event = control::refusal_event(result.error(), *job_->who, *job_->request, node_.loop.clock().wall_ms());
+    if (event) node_.ring.push(*std::move(event));
+    return respond_error(result.error());
+  }
+  gateway::Headers headers = std::move(result->headers);
+  if (!result->body.empty()) headers.emplace_back("Content-Type", "application/json; charset=utf-8");
+  respond(result->status, std::move(headers), std::move(result->body));
+}
+
+void Exchange::respond_error(const Error& error) {
+  auto response = control::to_response(error, request_id_);
+  if (response.status >= 500) service_.log().error("request " + request_id_ + ": " + error.message);
+  gateway::Headers headers = std::move(response.headers);
+  headers.emplace_back("Content-Type", "application/json; charset=utf-8");
+  headers.emplace_back("X-Content-Type-Options", "nosniff");
+  respond(response.status, std::move(headers), std::move(response.body));
+}
+
+void Exchange::respond(int status, gateway::Headers headers, std::string body) {
+  if (answered_) return;
+  answered_ = true;
+  if (!sink_) return;
+  if (!cors_origin_.empty()) {
+    headers.emplace_back("Access-Control-Allow-Origin", cors_origin_);
+    headers.emplace_back("Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate");
+    headers.emplace_back("Vary", "Origin");
+  }
+  sink_->head(status, headers, static_cast<int64_t>(body.size()));
+  if (!body.empty() && head_.method != "HEAD") sink_->write(body);
+  sink_->end(true);
+}
+
+void Exchange::start_stream(gateway::Headers headers) {
+  if (answered_ || !sink_) return;
+  streaming_ = true;
+  if (!cors_origin_.empty()) {
+    headers.emplace_back("Access-Control-Allow-Origin", cors_origin_);
+    headers.emplace_back("Vary", "Origin");
+  }
+  sink_->head(200, headers, -1);
+}
+
+void Exchange::write(std::string_view bytes) {
+  if (!sink_ || answered_) return;
+  size_t waiting = sink_->write(bytes);
+  if (waiting > limits::kSendBufferBytes) return cut();
+  if (waiting == 0) stalled_.stop();
+  else if (!stalled_.running()) stalled_.start(kStalledMs, [self = shared_from_this()] { self->cut(); });
+}
+
+void Exchange::writable() { stalled_.stop(); }
+
+void Exchange::end_stream() {
+  if (answered_) return;
+  answered_ = true;
+  stalled_.stop();
+  if (sink_) sink_->end(true);
+}
+
+// A reader that is too slow, or work that ended without an answer.
+void Exchange::cut() {
+  if (answered_) return;
+  answered_ = true;
+  stalled_.stop();
+  if (sink_) sink_->end(false);
+  link_.scope.cancel(Error(Status::cancelled, "the client does not read"));
+}
+
+void Exchange::peer_closed() {
+  auto self = shared_from_this();
+  sink_.reset();
+  answered_ = true;
+  stalled_.stop();
+  if (link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client has gone"));
+}
+
+void Exchange::release() {
+  auto self = shared_from_this();
+  released_ = true;
+  if (sink_) {
+    sink_.reset();
+    if (!answered_ && link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client has gone"));
+    answered_ = true;
+  }
+  stalled_.stop();
+  finish_if_done();
+}
+
+void Exchange::judge_again(const Snapshot& snapshot) {
+  if (!identity_ || (answered_ && !running_)) return;
+  auto self = shared_from_this();
+  auto valid = still_valid(snapshot, *identity_, node_.loop.clock().wall_ms());
+  if (!valid) link_.scope.cancel(std::move(valid).error());
+}
+
+void Exchange::finish_if_done() {
+  if (!released_ || running_ || place_ == std::list<std::shared_ptr<Exchange>>::iterator()) return;
+  auto place = std::exchange(place_, {});
+  // The list's reference may be the last but the caller's: freed at the end of the turn, never inside a call on it.
+  node_.loop.defer([self = std::move(*place)] {});
+  node_.exchanges.erase(place);
+}
+
+}  // namespace mcptoken::service

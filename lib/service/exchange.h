@@ -1,0 +1,88 @@
+// One request, from its head to the end of its answer.
+//
+// Invariants: one answer; the sink is never called after the host released the exchange or the client has gone; the object
+// lives until both the host and the work have let go of it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "control/runner.h"
+#include "gateway/endpoint.h"
+#include "service/service.h"
+
+namespace mcptoken::service {
+
+class Exchange final : public gateway::Responder, public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(Service& service, Node& node, Head head, std::unique_ptr<Sink> sink);
+
+  // --- the host's side
+  void begin();
+  void body(std::string_view bytes);
+  void end();
+  void writable();
+  void peer_closed();
+  void release();
+  bool answered() const { return answered_; }
+
+  // --- the gateway's side
+  void respond(int status, gateway::Headers headers, std::string body) override;
+  void start_stream(gateway::Headers headers) override;
+  void write(std::string_view bytes) override;
+  void end_stream() override;
+  bool gone() const override { return !sink_; }
+
+  // A new snapshot has come, or the loop is draining.
+  void judge_again(const Snapshot& snapshot);
+  void cancel(Error reason) { link_.scope.cancel(std::move(reason)); }
+  bool listens() const { return link_.listens && !answered_; }  // an open stream that waits for nothing in particular
+
+ private:
+  enum class Kind : uint8_t { none, mcp, rest };
+  class RestRunner;
+
+  Result<void> judge_head();
+  Result<void> check_host() const;
+  Result<void> check_origin();
+  bool answer_probe();
+  bool answer_preflight();
+  bool answer_sign_in();
+  Result<void> begin_mcp();
+  Result<void> begin_rest();
+  loop::Task<Result<void>> run_mcp();
+  loop::Task<Result<void>> run_rest();
+  void respond_error(const Error& error);
+  void respond_rest(Result<control::Response> result);
+  void start(loop::Task<Result<void>> task);
+  void finish_if_done();
+  void cut();
+
+  Service& service_;
+  Node& node_;
+  Head head_;
+  std::unique_ptr<Sink> sink_;
+  std::string request_id_;
+  Kind kind_ = Kind::none;
+  bool body_complete_ = false;
+  bool running_ = false;
+  bool answered_ = false;
+  bool streaming_ = false;
+  bool released_ = false;
+  std::string cors_origin_;           // allowed Origin of the request, "" for none
+  std::string body_;
+  std::optional<Identity> identity_;
+  std::shared_ptr<const gateway::ProjectView> project_;
+  std::optional<gateway::Caller> caller_;
+  gateway::HttpRequest mcp_;
+  const control::Route* route_ = nullptr;
+  control::Params params_;
+  std::shared_ptr<Job> job_;
+  gateway::Link link_;
+  loop::Timer stalled_;
+  std::list<std::shared_ptr<Exchange>>::iterator place_;
+  std::unique_ptr<RestRunner> runner_;
+  loop::Group group_;                 // last: its tasks use everything above
+};
+
+}  // namespace mcptoken::service

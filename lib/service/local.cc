@@ -1,0 +1,208 @@
+#include "service/local.h"
+
+#include "base/bytes.h"
+#include "json/value.h"
+#include "json/writer.h"
+
+namespace mcptoken::service {
+namespace {
+
+constexpr size_t kHashQueue = 16;
+constexpr int64_t kUseReportMs = 60'000;
+constexpr int64_t kUseFlushMs = 5'000;
+constexpr size_t kMaxReported = 100'000;
+
+rbac::Principal system_principal() {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::system;
+  return who;
+}
+
+audit::Outcome outcome_of(gateway::CallOutcome outcome) {
+  switch (outcome) {
+    case gateway::CallOutcome::ok: return audit::Outcome::ok;
+    case gateway::CallOutcome::tool_error: return audit::Outcome::tool_error;
+    case gateway::CallOutcome::protocol_error: return audit::Outcome::protocol_error;
+    case gateway::CallOutcome::transport_error: return audit::Outcome::transport_error;
+    case gateway::CallOutcome::denied: return audit::Outcome::denied;
+  }
+  return audit::Outcome::protocol_error;
+}
+
+}  // namespace
+
+Local::Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::Store> store)
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      control_(options_.settings, std::move(keys), system_clock(), options_.log),
+      recorder_(system_clock(), [this] { store_->wake_background(); }),
+      worker_(kHashQueue) {}
+
+// The store goes first: what it still has to do uses everything else here.
+Local::~Local() { store_->close(); }
+
+Result<std::unique_ptr<Local>> Local::open(LocalOptions options) {
+  MCPT_CHECK(crypto::init());
+  store::Options store_options(options.data_dir);
+  store_options.log = options.log;
+  store_options.schemas = {audit::schema()};
+  MCPT_TRY(auto store, store::Store::open(std::move(store_options)));
+  control::KeyOptions key_options;
+  key_options.data_dir = options.data_dir;
+  key_options.key_file = options.key_file;
+  // A database that has changed before was made with a key: without it its secrets are lost, which must be noticed now.
+  MCPT_CHECK(store->read_and_wait(system_principal(), [&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(auto secrets, tx.list("secret"));
+    key_options.database_exists = !secrets.empty();
+    return {};
+  }));
+  MCPT_TRY(auto keys, control::Keys::open(key_options));
+  options.settings.data_dir = options.data_dir;
+  std::unique_ptr<Local> local(new Local(std::move(options), std::move(keys), std::move(store)));
+  MCPT_CHECK(local->load());
+  return local;
+}
+
+Result<void> Local::load() {
+  auto loaded = store_->run_and_wait(system_principal(), [this](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(auto code, control_.prepare_bootstrap(tx));
+    needs_bootstrap_ = code.has_value();
+    MCPT_TRY(latest_, load_snapshot(tx, control_));
+    return {};
+  });
+  if (!loaded) return fail(std::move(loaded).error());
+  store::Background background;
+  background.work = [this](store::Tx& tx) { return recorder_.write(tx.db()); };
+  background.done = [this](bool committed) { recorder_.finished(committed); };
+  store_->set_background(std::move(background));
+  return {};
+}
+
+void Local::publish(SnapshotPtr next, Function<void()> published) {
+  latest_ = next;
+  needs_bootstrap_ = next->users->empty();
+  if (nodes_.empty()) return published();
+  struct Acks {
+    std::atomic<size_t> left;
+    Function<void()> published;
+  };
+  auto acks = std::make_shared<Acks>();
+  acks->left = nodes_.size();
+  acks->published = std::move(published);
+  for (Node* node : nodes_) {
+    node->loop.post([this, node, next, acks] {
+      node->snapshot = next;
+      if (on_snapshot_) on_snapshot_(*next, *node);
+      if (acks->left.fetch_sub(1) == 1) acks->published();
+    });
+  }
+}
+
+loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
+                                                      Function<Result<control::Response>(control::Context&)> work, loop::Scope& scope) {
+  struct State {
+    loop::Completion<control::Response> done;  // the loop's side
+    control::Response response;                // the store's side, until it is posted
+    SnapshotPtr next;
+  };
+  auto state = std::make_shared<State>();
+  auto finish = [state, &loop = node.loop](Result<control::Response> result) {
+    loop.post([state, result = std::move(result)]() mutable { state->done.resolve(std::move(result)); });
+  };
+  store::Work body = [this, state, job, work = std::move(work)](store::Tx& tx) mutable -> Result<void> {
+    control::Context context(tx, *latest_->policy, *job->who, *job->request, job->params);
+    MCPT_TRY(state->response, work(context));
+    MCPT_TRY(state->next, advance_snapshot(latest_, tx, control_));
+    return {};
+  };
+  store::Done done = [this, state, finish](Result<void> committed, const store::Changes&) {
+    if (!committed) return finish(fail(std::move(committed).error()));
+    if (state->next == latest_) return finish(std::move(state->response));
+    publish(state->next, [state, finish] { finish(std::move(state->response)); });
+  };
+  if (read_only) store_->read(*job->who, std::move(body), std::move(done));
+  else store_->run(*job->who, std::move(body), std::move(done));
+  auto result = co_await state->done.wait(scope);
+  co_return result;
+}
+
+loop::Task<Result<std::string>> Local::off_loop(Node& node, Function<Result<std::string>()> work, loop::Scope& scope) {
+  auto done = std::make_shared<loop::Completion<std::string>>();
+  bool accepted = worker_.submit([done, &loop = node.loop, work = std::move(work)]() mutable {
+    auto result = work();
+    loop.post([done, result = std::move(result)]() mutable { done->resolve(std::move(result)); });
+  });
+  if (!accepted) co_return fail(Error(Status::limit, "too many passwords are being checked").with_code("rate_limited").with_http(429));
+  auto result = co_await done->wait(scope);
+  co_return result;
+}
+
+loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
+                                                                        loop::Scope& scope) {
+  struct State {
+    loop::Completion<std::vector<gateway::Credential>> done;
+    std::vector<gateway::Credential> found;
+  };
+  auto state = std::make_shared<State>();
+  store::Work work = [this, state, server](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(auto object, tx.get(server->id));
+    MCPT_TRY(auto doc, json::parse(object.doc));
+    const json::Value* list = doc.find(server->transport == gateway::Transport::stdio ? "env" : "headers");
+    if (!list) return {};
+    MCPT_TRY(auto values, control_.resolve_values(tx, *list));
+    for (auto& [name, value] : values) state->found.push_back({std::move(name), std::move(value)});
+    return {};
+  };
+  store::Done done = [state, &loop](Result<void> read, const store::Changes&) {
+    loop.post([state, read = std::move(read)]() mutable {
+      if (read) state->done.resolve(std::move(state->found));
+      else state->done.resolve(fail(std::move(read).error()));
+    });
+  };
+  store_->read(system_principal(), std::move(work), std::move(done));
+  auto result = co_await state->done.wait(scope);
+  if (!result) co_return fail(std::move(result).error().in(server->name));
+  co_return result;
+}
+
+bool Local::record(size_t site, gateway::CallRecord record) {
+  Node& node = *nodes_[site];
+  auto kind = record.subject == "initialize" && record.server.empty() ? audit::Kind::session_bind
+              : record.outcome == gateway::CallOutcome::denied       ? audit::Kind::rbac_decision
+                                                                     : audit::Kind::tool_call_trace;
+  auto event = audit::event_by(*record.who, kind, outcome_of(record.outcome), record.time_ms);
+  event.project = std::move(record.project);
+  event.session = std::move(record.session);
+  event.client_name = std::move(record.client_name);
+  event.client_version = std::move(record.client_version);
+  event.client_address = std::move(record.client_address);
+  event.server = std::move(record.server);
+  event.subject = std::move(record.subject);
+  event.duration_ms = record.duration_ms;
+  event.request_id = std::move(record.request_id);
+  if (record.has_arguments) event.argument_digest = record.argument_digest;
+  if (kind == audit::Kind::rbac_decision) event.rule = std::move(record.detail);
+  else if (!record.detail.empty()) json::Writer(event.payload).begin_object().member("detail", redact(record.detail)).end_object();
+  bool recorded = node.ring.push(std::move(event));
+  return recorded || !options_.strict_audit;
+}
+
+void Local::touch(Node& node, const crypto::Digest& sha, const std::string& address) {
+  int64_t now = node.loop.now_ms();
+  auto [it, first] = node.reported.try_emplace(sha, now);
+  if (!first && now - it->second < kUseReportMs) return;
+  it->second = now;
+  if (node.reported.size() > kMaxReported) node.reported.clear();
+  store::TokenUse use;
+  use.sha = sha;
+  use.used_ms = node.loop.clock().wall_ms();
+  use.from = address;
+  node.uses.push_back(std::move(use));
+  if (node.flusher.running()) return;
+  node.flusher.start(kUseFlushMs, [this, &node] {
+    auto uses = std::make_shared<std::vector<store::TokenUse>>(std::exchange(node.uses, {}));
+    store_->run(system_principal(), [uses](store::Tx& tx) { return tx.touch_tokens(*uses); }, [](Result<void>, const store::Changes&) {});
+  });
+}
+
+}  // namespace mcptoken::service

@@ -1,0 +1,80 @@
+// The control plane in process: transactions for REST handlers, the gateway's view of it, and publication of snapshots.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "audit/ring.h"
+#include "control/control.h"
+#include "gateway/control_plane.h"
+#include "service/node.h"
+#include "service/worker.h"
+#include "store/store.h"
+
+namespace mcptoken::service {
+
+struct LocalOptions {
+  LocalOptions() = default;
+  std::string data_dir, key_file;
+  control::Settings settings;
+  bool strict_audit = false;
+  Log log;
+};
+
+// What a handler works on, shared between loop and store's thread.
+struct Job {
+  std::shared_ptr<const rbac::Principal> who;
+  std::shared_ptr<const control::Request> request;
+  const control::Route* route = nullptr;
+  control::Params params;
+};
+
+class Local final : public gateway::ControlPlane {
+ public:
+  static Result<std::unique_ptr<Local>> open(LocalOptions options);
+  ~Local() override;
+
+  // --- before the first request
+  audit::Ring& add_ring() { return recorder_.add_ring(); }
+  void add_node(Node& node) { nodes_.push_back(&node); }
+  SnapshotPtr snapshot() const { return latest_; }  // at start; later only on the store's thread
+
+  // --- on a node's loop
+  // Runs `work` in one transaction. When it changes what loops know, the answer comes after every loop has the new state:
+  // what was revoked is refused everywhere by the time anybody is told so.
+  loop::Task<Result<control::Response>> transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
+                                                 Function<Result<control::Response>(control::Context&)> work, loop::Scope& scope);
+  loop::Task<Result<std::string>> off_loop(Node& node, Function<Result<std::string>()> work, loop::Scope& scope);
+  loop::Task<Result<std::vector<gateway::Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
+                                                                   loop::Scope& scope) override;
+  bool record(size_t site, gateway::CallRecord record) override;
+  void touch(Node& node, const crypto::Digest& sha, const std::string& address);
+
+  control::Control& control() { return control_; }
+  bool needs_bootstrap() const { return needs_bootstrap_.load(); }
+  void close() { store_->close(); }
+
+ private:
+  Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::Store> store);
+  Result<void> load();
+  // On the store's thread. `published` runs on some loop's thread when all have it, or at once when there is none.
+  void publish(SnapshotPtr next, Function<void()> published);
+
+  LocalOptions options_;
+  std::unique_ptr<store::Store> store_;
+  control::Control control_;
+  audit::Recorder recorder_;
+  Worker worker_;
+  std::vector<Node*> nodes_;
+  SnapshotPtr latest_;                  // the store's thread only, once loaded
+  std::atomic<bool> needs_bootstrap_{false};
+  std::function<void(const Snapshot&, Node&)> on_snapshot_;
+
+ public:
+  // Called on each loop when it gets a new snapshot.
+  void on_snapshot(std::function<void(const Snapshot&, Node&)> callback) { on_snapshot_ = std::move(callback); }
+};
+
+}  // namespace mcptoken::service

@@ -1,0 +1,36 @@
+// The service's part on one loop: its copy of the snapshot, its running requests, its way into the audit log.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "audit/ring.h"
+#include "gateway/site.h"
+#include "loop/loop.h"
+#include "service/snapshot.h"
+
+namespace mcptoken::service {
+
+class Exchange;
+
+struct Node {
+  Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring& ring_in, SnapshotPtr snapshot_in)
+      : loop(loop_in), site(site_in), ring(ring_in), snapshot(std::move(snapshot_in)), flusher(loop_in) {}
+
+  loop::Loop& loop;
+  gateway::Site& site;
+  audit::Ring& ring;
+  SnapshotPtr snapshot;
+  std::list<std::shared_ptr<Exchange>> exchanges;
+  bool draining = false;
+
+  // Last uses of tokens that the store does not know of yet; written at most once a minute per token.
+  std::unordered_map<crypto::Digest, int64_t, DigestHash> reported;
+  std::vector<store::TokenUse> uses;
+  loop::Timer flusher;
+  loop::Group tasks;  // last: they use everything above
+};
+
+}  // namespace mcptoken::service

@@ -1,0 +1,67 @@
+// The whole: one control plane, one gateway, a node per loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/site.h"
+#include "service/auth.h"
+#include "service/local.h"
+#include "service/node.h"
+
+namespace mcptoken::service {
+
+struct Config {
+  Config() = default;
+  std::string data_dir, key_file;
+  std::vector<std::string> allowed_hosts;    // names without port, lower case
+  std::vector<std::string> allowed_origins;  // "https://host[:port]"
+  std::string upstream_allow;                // CIDRs
+  rbac::Ceiling ceiling = rbac::Ceiling::live;
+  rbac::ToolGrant tool_grant = rbac::ToolGrant::view;
+  std::optional<int64_t> max_token_ttl_ms;
+  bool strict_audit = false;
+  bool require_sandbox = false;
+  bool loopback_only = true;                 // the Host of a request must be a loopback name or allowed
+  uint16_t listen_port = 0;                  // that a Host may name; 0: any
+};
+
+// How answers leave. On the exchange's loop; never after the exchange was released.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void head(int status, const gateway::Headers& headers, int64_t length) = 0;  // -1: a stream
+  virtual size_t write(std::string_view bytes) = 0;  // bytes that wait in the host's buffer
+  virtual void end(bool ok) = 0;
+};
+
+class Service {
+ public:
+  static Result<std::unique_ptr<Service>> create(Config config, Log log, std::string version);
+  ~Service();
+
+  Result<void> attach(loop::Loop& loop);
+  Node* node_of(const loop::Loop& loop);
+  void drain(Node& node, int64_t grace_ms, Function<void()> done);
+
+  // Judges the head; the answer may come inside the call.
+  std::shared_ptr<Exchange> open(Node& node, Head head, std::unique_ptr<Sink> sink);
+
+  const Config& config() const { return config_; }
+  Local& local() { return *local_; }
+  gateway::Gateway& gateway() { return *gateway_; }
+  const Log& log() const { return log_; }
+
+ private:
+  Service(Config config, Log log) : config_(std::move(config)), log_(std::move(log)) {}
+  loop::Task<Result<void>> drain_node(Node& node, int64_t grace_ms);
+
+  Config config_;
+  Log log_;
+  std::unique_ptr<Local> local_;
+  std::unique_ptr<gateway::Gateway> gateway_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+};
+
+}  // namespace mcptoken::service

@@ -1,0 +1,262 @@
+#include "service/snapshot.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "json/value.h"
+
+namespace mcptoken::service {
+namespace {
+
+using gateway::ServerSpec;
+using json::Value;
+
+std::shared_ptr<const rbac::Principal> principal_of(const store::TokenRecord& token, const Snapshot& snapshot, std::string project) {
+  auto who = std::make_shared<rbac::Principal>();
+  who->kind = rbac::PrincipalKind::token;
+  who->user_id = token.owner_id;
+  auto owner = snapshot.users->find(token.owner_id);
+  if (owner != snapshot.users->end()) who->user_email = owner->second.email;
+  who->token_id = token.id;
+  who->token_name = token.name;
+  who->token_sha = to_hex(token.sha);
+  who->project_id = token.project_id;
+  who->project = std::move(project);
+  return who;
+}
+
+TokenEntry entry_of(const store::TokenRecord& token, const Snapshot& snapshot) {
+  TokenEntry entry;
+  entry.sha = token.sha;
+  entry.expires_ms = token.expires_ms.value_or(INT64_MAX);
+  entry.revoked = token.revoked_ms.has_value();
+  entry.superseded = !token.superseded_by.empty();
+  auto project = snapshot.projects->find(token.project_id);
+  entry.who = principal_of(token, snapshot, project == snapshot.projects->end() ? std::string() : project->second->name);
+  return entry;
+}
+
+std::vector<std::string> strings_of(const Value* list) {
+  std::vector<std::string> out;
+  if (!list) return out;
+  for (const Value& item : list->items()) {
+    if (auto* text = item.as_string()) out.push_back(*text);
+  }
+  return out;
+}
+
+// Package and image servers are stdio servers underneath.
+std::vector<std::string> command_of(const Value& doc) {
+  auto command = strings_of(doc.find("command"));
+  std::string package = doc.text("packageName"), image = doc.text("dockerImage");
+  if (!package.empty()) {
+    size_t at = package.rfind('@');
+    bool python = doc.text("runtime") == "python";
+    if (python) command = {"uvx", package.substr(0, at) + (at == std::string::npos || at == 0 ? "" : "==" + package.substr(at + 1))};
+    else command = {"npx", "-y", package};
+  } else if (!image.empty()) {
+    std::vector<std::string> run = {"docker", "run", "-i", "--rm"};
+    if (const Value* env = doc.find("env")) {
+      for (const Value& item : env->items()) run.insert(run.end(), {"-e", item.text("name")});
+    }
+    run.push_back(image);
+    run.insert(run.end(), command.begin(), command.end());
+    command = std::move(run);
+  }
+  return command;
+}
+
+Result<std::shared_ptr<const ServerSpec>> read_server(const store::Object& object, int64_t secrets_revision) {
+  MCPT_TRY(auto doc, json::parse(object.doc));
+  auto spec = std::make_shared<ServerSpec>();
+  spec->id = object.id;
+  spec->name = object.name;
+  // A changed secret makes a connection stale like a changed definition does.
+  spec->version = std::max(object.revision, secrets_revision);
+  spec->url = doc.text("externalUrl");
+  spec->transport = spec->url.empty() ? gateway::Transport::stdio : gateway::Transport::http;
+  if (spec->transport == gateway::Transport::stdio) spec->command = command_of(doc);
+  if (const Value* flag = doc.find("allowPrivate")) spec->allow_private = flag->as_bool().value_or(false);
+  std::string share = doc.text("share", "project");
+  spec->share = share == "installation" ? gateway::Share::installation
+                : share == "principal"  ? gateway::Share::principal
+                : share == "session"    ? gateway::Share::session
+                                        : gateway::Share::project;
+  if (const Value* timeouts = doc.find("timeouts")) {
+    if (const Value* call = timeouts->find("callMs")) spec->call_ms = call->as_int().value_or(0);
+  }
+  return std::shared_ptr<const ServerSpec>(std::move(spec));
+}
+
+// Ids of the secrets that a server's document refers to.
+std::vector<std::string> secrets_of(const store::Object& server) {
+  std::vector<std::string> out;
+  auto doc = json::parse(server.doc);
+  if (!doc) return out;
+  for (std::string_view list : {"env", "headers"}) {
+    const Value* entries = doc->find(list);
+    if (!entries) continue;
+    for (const Value& entry : entries->items()) {
+      const Value* from = entry.find("valueFrom");
+      const Value* ref = from ? from->find("secretRef") : nullptr;
+      if (ref) out.push_back(ref->text("name"));
+    }
+  }
+  return out;
+}
+
+using Servers = std::unordered_map<std::string, std::shared_ptr<const ServerSpec>>;
+
+Result<Servers> load_servers(store::Tx& tx) {
+  std::unordered_map<std::string, int64_t> secrets;
+  MCPT_TRY(auto stored, tx.list("secret"));
+  for (auto& secret : stored) secrets[secret.id] = secret.revision;
+  Servers servers;
+  MCPT_TRY(auto objects, tx.list("server"));
+  for (auto& object : objects) {
+    int64_t newest = 0;
+    for (auto& id : secrets_of(object)) {
+      auto it = secrets.find(id);
+      if (it != secrets.end()) newest = std::max(newest, it->second);
+    }
+    MCPT_TRY(servers[object.id], read_server(object, newest));
+  }
+  return servers;
+}
+
+Result<void> load_projects(store::Tx& tx, Snapshot& snapshot) {
+  MCPT_TRY(auto servers, load_servers(tx));
+  auto projects = std::make_shared<std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>>();
+  MCPT_TRY(auto objects, tx.list("project"));
+  for (auto& object : objects) {
+    MCPT_TRY(auto doc, json::parse(object.doc));
+    auto view = std::make_shared<gateway::ProjectView>();
+    view->id = object.id;
+    view->name = object.name;
+    view->revision = object.revision;
+    view->instructions = doc.text("prompt");
+    view->separator = doc.text("separator", "__");
+    view->policy = snapshot.policy;
+    if (const Value* attached = doc.find("servers")) {
+      for (const Value& item : attached->items()) {
+        auto server = servers.find(item.text("server"));
+        if (server == servers.end()) continue;
+        view->attachments.push_back({server->second, item.text("prefix", server->second->name)});
+      }
+    }
+    projects->emplace(object.id, std::move(view));
+  }
+  snapshot.projects = std::move(projects);
+  return {};
+}
+
+Result<void> load_users(store::Tx& tx, Snapshot& snapshot) {
+  auto users = std::make_shared<std::unordered_map<std::string, UserEntry>>();
+  MCPT_TRY(auto objects, tx.list("user"));
+  for (auto& object : objects) {
+    MCPT_TRY(auto doc, json::parse(object.doc));
+    UserEntry entry;
+    entry.email = object.name;
+    if (const Value* flag = doc.find("disabled")) entry.disabled = flag->as_bool().value_or(false);
+    users->emplace(object.id, std::move(entry));
+  }
+  snapshot.users = std::move(users);
+  return {};
+}
+
+SessionEntry entry_of(const store::SessionRecord& session) {
+  SessionEntry entry;
+  entry.id = session.id;
+  entry.user_id = session.user_id;
+  entry.created_ms = session.created_ms;
+  entry.last_used_ms = session.last_used_ms;
+  return entry;
+}
+
+}  // namespace
+
+size_t DigestHash::operator()(const crypto::Digest& digest) const {
+  size_t value;
+  std::memcpy(&value, digest.data(), sizeof value);
+  return value;
+}
+
+const TokenEntry* TokenTable::find(const crypto::Digest& sha) const {
+  auto& shard = shards_[shard_of(sha)];
+  if (!shard) return nullptr;
+  auto it = std::lower_bound(shard->begin(), shard->end(), sha, [](const TokenEntry& entry, const crypto::Digest& key) { return entry.sha < key; });
+  return it != shard->end() && it->sha == sha ? &*it : nullptr;
+}
+
+TokenTable::Shard& TokenTable::writable(const crypto::Digest& sha) {
+  auto& shard = shards_[shard_of(sha)];
+  // Not shared with any published snapshot yet: nobody else can see it, so it is changed in place.
+  if (shard && shard.use_count() == 1) return const_cast<Shard&>(*shard);
+  auto copy = shard ? std::make_shared<Shard>(*shard) : std::make_shared<Shard>();
+  shard = copy;
+  return *copy;
+}
+
+void TokenTable::put(TokenEntry entry) {
+  Shard& shard = writable(entry.sha);
+  auto it = std::lower_bound(shard.begin(), shard.end(), entry.sha, [](const TokenEntry& one, const crypto::Digest& key) { return one.sha < key; });
+  if (it != shard.end() && it->sha == entry.sha) *it = std::move(entry);
+  else shard.insert(it, std::move(entry));
+}
+
+void TokenTable::remove(const crypto::Digest& sha) {
+  if (!find(sha)) return;
+  std::erase_if(writable(sha), [&](const TokenEntry& entry) { return entry.sha == sha; });
+}
+
+Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control) {
+  auto next = std::make_shared<Snapshot>();
+  MCPT_TRY(next->revision, tx.revision());
+  MCPT_CHECK(load_users(tx, *next));
+  MCPT_TRY(auto policy, control.load_policy(tx));
+  next->policy = std::make_shared<const rbac::Policy>(std::move(policy));
+  MCPT_CHECK(load_projects(tx, *next));
+  MCPT_CHECK(tx.for_each_token([&](const store::TokenRecord& token) -> Result<void> {
+    next->tokens.put(entry_of(token, *next));
+    return {};
+  }));
+  auto sessions = std::make_shared<std::unordered_map<crypto::Digest, SessionEntry, DigestHash>>();
+  MCPT_CHECK(tx.for_each_session([&](const store::SessionRecord& session) -> Result<void> {
+    sessions->emplace(session.sha, entry_of(session));
+    return {};
+  }));
+  next->sessions = std::move(sessions);
+  return SnapshotPtr(std::move(next));
+}
+
+Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const control::Control& control) {
+  const store::Changes& changes = tx.changes();
+  bool users = changes.touches("user");
+  bool rights = users || changes.touches("rbac") || changes.touches("group") || !changes.tokens.empty();
+  bool projects = rights || changes.touches("project") || changes.touches("server") || changes.touches("secret");
+  if (!projects && changes.sessions.empty()) return before;
+  auto next = std::make_shared<Snapshot>(*before);
+  MCPT_TRY(next->revision, tx.revision());
+  if (users) MCPT_CHECK(load_users(tx, *next));
+  if (rights) {
+    MCPT_TRY(auto policy, control.load_policy(tx));
+    next->policy = std::make_shared<const rbac::Policy>(std::move(policy));
+  }
+  if (projects) MCPT_CHECK(load_projects(tx, *next));
+  for (auto& change : changes.tokens) {
+    if (change.op == store::Op::removed) next->tokens.remove(change.record.sha);
+    else next->tokens.put(entry_of(change.record, *next));
+  }
+  if (!changes.sessions.empty()) {
+    auto sessions = std::make_shared<std::unordered_map<crypto::Digest, SessionEntry, DigestHash>>(*before->sessions);
+    for (auto& change : changes.sessions) {
+      if (change.op == store::Op::removed) sessions->erase(change.record.sha);
+      else (*sessions)[change.record.sha] = entry_of(change.record);
+    }
+    next->sessions = std::move(sessions);
+  }
+  return SnapshotPtr(std::move(next));
+}
+
+}  // namespace mcptoken::service

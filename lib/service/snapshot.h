@@ -1,0 +1,81 @@
+// Start here. lib/service is the product without a socket: it authenticates requests, sends them to the control plane or the
+// gateway, and keeps what every loop needs to know in immutable snapshots.
+//   snapshot.h  what loops read            local.h    the control plane in process, and publication
+//   auth.h      who asks                   exchange.h one request
+//   service.h   the whole
+//
+// A snapshot is built on the store's thread inside the transaction that makes it necessary, and handed to every loop as a
+// message once that is committed. A loop reads its own pointer: no lock, no atomic. It is freed when the last loop (and the
+// last request that holds on to it) has let go.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "control/control.h"
+#include "crypto/crypto.h"
+#include "gateway/control_plane.h"
+#include "rbac/policy.h"
+#include "store/records.h"
+#include "store/tx.h"
+
+namespace mcptoken::service {
+
+struct TokenEntry {
+  crypto::Digest sha{};
+  int64_t expires_ms = INT64_MAX;
+  bool revoked = false;
+  bool superseded = false;
+  std::shared_ptr<const rbac::Principal> who;
+};
+
+// Tokens by digest: 4,096 copy-on-write shards, so that a mint copies one of them.
+class TokenTable {
+ public:
+  const TokenEntry* find(const crypto::Digest& sha) const;
+  void put(TokenEntry entry);
+  void remove(const crypto::Digest& sha);
+
+ private:
+  static constexpr size_t kShards = 4096;
+  using Shard = std::vector<TokenEntry>;  // ordered by digest
+  static size_t shard_of(const crypto::Digest& sha) { return sha[0] << 4 | sha[1] >> 4; }
+  Shard& writable(const crypto::Digest& sha);
+  std::array<std::shared_ptr<const Shard>, kShards> shards_;
+};
+
+struct DigestHash {
+  size_t operator()(const crypto::Digest& digest) const;
+};
+
+struct SessionEntry {
+  std::string id, user_id;
+  int64_t created_ms = 0, last_used_ms = 0;
+};
+
+struct UserEntry {
+  std::string email;
+  bool disabled = false;
+};
+
+struct Snapshot {
+  int64_t revision = 0;
+  TokenTable tokens;
+  std::shared_ptr<const std::unordered_map<crypto::Digest, SessionEntry, DigestHash>> sessions;
+  std::shared_ptr<const std::unordered_map<std::string, UserEntry>> users;                                          // by id
+  std::shared_ptr<const std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>> projects;     // by id
+  std::shared_ptr<const rbac::Policy> policy;
+};
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// The whole state, at start.
+Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control);
+// The state after the changes of `tx`, or `before` when they do not matter to loops.
+Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const control::Control& control);
+
+}  // namespace mcptoken::service
