@@ -180,6 +180,7 @@ TEST_CASE("CE-41 CE-42 CE-43 the live ceiling follows the owner; the mint ceilin
     CHECK(policy.decide(who, kViewS).allowed == row.allowed);
     CHECK(policy.decide(who, kViewS).rule == row.rule);
     CHECK(policy.may_use_tool(who, "s", "t") == row.allowed);
+    CHECK(policy.permissions(who).empty() != row.allowed);
     CHECK(Policy(row.definitions, row.groups, Ceiling::mint, ToolGrant::view).allowed(who, kViewS));
   }
   // Never more than the token's own, never more than the owner's.

@@ -161,6 +161,16 @@ TEST_CASE("BR-02 2^18 tokens: no duplicate, every digit position evenly spread")
     for (size_t at = 0; at < kDigits; ++at)
       ++seen[at][kDigitOrder.find(all.back()[at])];
   }
+  // The digits mix the bits: one that is stuck in the middle of the number shows only in the number itself.
+  std::array<uint32_t, 256> ones{};
+  for (const std::string& digits : all) {
+    auto number = decode(digits);
+    REQUIRE(number);
+    for (size_t bit = 0; bit < 256; ++bit)
+      ones[bit] += (*number)[bit / 8] >> bit % 8 & 1;
+  }
+  for (uint32_t count : ones)
+    CHECK(std::abs(count - kCount / 2.0) < 6 * std::sqrt(kCount / 4.0));
   std::sort(all.begin(), all.end());
   CHECK(std::adjacent_find(all.begin(), all.end()) == all.end());
   for (size_t at = 0; at < kDigits; ++at) {
