@@ -246,9 +246,10 @@ TEST_CASE_FIXTURE(StoreFixture, "jobs that never stop do not starve the backgrou
   for (int i = 0; i < 10; ++i) again();
   store->set_background({[&](Tx&) -> Result<bool> { ran = true; return false; }, {}});
   for (int i = 0; i < 2000 && !ran; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const bool ran_beside_jobs = ran;  // closing gives a turn anyway
   stop = true;
   store->close();
-  CHECK(ran);
+  CHECK(ran_beside_jobs);
 }
 
 TEST_CASE_FIXTURE(StoreFixture, "what arrives until the end is written at the end; a failure there is no endless loop") {

@@ -1,0 +1,205 @@
+#include <fstream>
+#include <iterator>
+
+#include "unit/control/world.h"
+
+using namespace mcptoken;
+using namespace mcptoken::control;
+using namespace mcptoken::control::testing;
+
+namespace {
+
+std::string slurp(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::optional<std::string> prepare(World& world) {
+  std::optional<std::string> path;
+  world.write([&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(path, world.control->prepare_bootstrap(tx));
+    return {};
+  });
+  return path;
+}
+
+std::string first_line(const std::string& path) {
+  auto text = slurp(path);
+  return text.substr(0, text.find('\n'));
+}
+
+std::string body_of(const std::string& code, const std::string& email = "root@example.org") {
+  return R"({"email":")" + email + R"(","password":"correct horse","code":")" + code + "\"}";
+}
+
+// The principal of a session token, as the service finds it.
+rbac::Principal session(World& world, const std::string& raw) {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::user;
+  world.read([&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(const auto record, tx.find_session(token::hash(raw)));
+    MCPT_TRY(const auto user, tx.get(record.user_id));
+    who.user_id = user.id;
+    who.user_email = user.name;
+    who.session_id = record.id;
+    return {};
+  });
+  return who;
+}
+
+bool session_lives(World& world, const std::string& raw) {
+  bool lives = false;
+  world.read([&](store::Tx& tx) -> Result<void> {
+    lives = tx.find_session(token::hash(raw)).has_value();
+    return {};
+  });
+  return lives;
+}
+
+const rbac::Principal kNobody;
+constexpr auto kBootstrap = "/api/v1/auth/bootstrap";
+constexpr auto kLogin = "/api/v1/auth/login";
+
+}  // namespace
+
+TEST_CASE("the first user is made once, with the code, and holds everything") {
+  World world;
+  const auto path = prepare(world);
+  REQUIRE(path.has_value());
+  CHECK(mcptoken::testing::mode_of(*path) == 0600);
+  const auto code = first_line(*path);
+  CHECK(code.size() == 32);
+  CHECK(prepare(world) == path);
+  CHECK(first_line(*path) == code);  // a pending code stays
+
+  CHECK(world.expect(403, kNobody, "POST", kBootstrap, body_of(std::string(32, '0'))).text("error") == "bad_bootstrap_code");
+  CHECK(world.hashes == 0);  // a wrong code costs no work
+  world.expect(400, kNobody, "POST", kBootstrap, R"({"email":"root@example.org","password":"short","code":")" + code + "\"}");
+  world.expect(400, kNobody, "POST", kBootstrap, R"({"email":"root@example.org","password":"correct horse","code":"x","disabled":"x"})");
+  const auto made = world.expect(201, kNobody, "POST", kBootstrap, body_of(code));
+  CHECK(token::classify(made.text("token")) == token::Kind::session);
+  CHECK(slurp(*path).empty());
+  CHECK(world.expect(409, kNobody, "POST", kBootstrap, body_of(code, "two@example.org")).text("error") == "already_bootstrapped");
+
+  const auto root = session(world, made.text("token"));
+  const auto me = world.expect(200, root, "GET", "/api/v1/auth/whoami");
+  CHECK(me.text("email") == "root@example.org");
+  for (auto query : {R"({"action":"edit","resource":"servers"})", R"({"action":"run","resource":"servers","name":"x"})", R"({"action":"edit","resource":"*"})",
+                     R"({"operation":"backup"})", R"({"operation":"escalate"})", R"({"operation":"set-own-password"})"})
+    CHECK(world.expect(200, root, "POST", "/api/v1/authz/check", query).json.find("allowed")->as_bool() == true);
+  CHECK(world.events(audit::Kind::login).size() == 1);
+  CHECK(!prepare(world).has_value());
+}
+
+TEST_CASE("of two bootstraps at once one succeeds (CE-71)") {
+  World world;
+  const auto code = first_line(*prepare(world));
+  int inner = 0;
+  world.while_hashing = [&] {
+    world.while_hashing = nullptr;
+    inner = world.call(kNobody, "POST", kBootstrap, body_of(code, "two@example.org")).status;
+  };
+  CHECK(world.call(kNobody, "POST", kBootstrap, body_of(code)).status == 409);
+  CHECK(inner == 201);
+  const auto two = world.expect(200, kNobody, "POST", kLogin, R"({"email":"two@example.org","password":"correct horse"})");
+  CHECK(world.expect(200, session(world, two.text("token")), "GET", "/api/v1/users").json.find("items")->items().size() == 1);
+}
+
+TEST_CASE("login, logout, and what looks alike when it fails") {
+  World world;
+  const auto admin = world.admin();
+  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
+  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"nopass@example.org"})");
+  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"off@example.org","password":"correct horse","disabled":true})");
+  const auto good = world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@EXAMPLE.org","password":"correct horse"})");
+  CHECK(good.header("Cache-Control") == "no-store");
+  const auto bob = session(world, good.text("token"));
+  CHECK(bob.user_email == "bob@example.org");
+
+  const auto before = world.hashes;
+  const char* bad[] = {R"({"email":"bob@example.org","password":"wrong horse"})", R"({"email":"none@example.org","password":"correct horse"})",
+                       R"({"email":"nopass@example.org","password":"correct horse"})", R"({"email":"off@example.org","password":"correct horse"})"};
+  std::string same;
+  for (auto body : bad) {
+    const auto reply = world.expect(401, kNobody, "POST", kLogin, body);
+    CHECK(reply.header("WWW-Authenticate") == R"(Bearer realm="mcpctl")");
+    if (same.empty()) same = reply.body;
+    CHECK(reply.body == same);
+  }
+  CHECK(world.hashes == before + 4);  // unknown users cost the same work
+  CHECK(world.events(audit::Kind::login_failed).size() == 4);
+  for (const auto& event : world.events(audit::Kind::login_failed)) CHECK(event.payload.find("horse") == std::string::npos);
+
+  world.expect(200, bob, "POST", "/api/v1/auth/logout");
+  CHECK(!session_lives(world, good.text("token")));
+  world.expect(401, kNobody, "POST", "/api/v1/auth/logout");
+}
+
+TEST_CASE("a password that changes while it is verified does not let in") {
+  World world;
+  const auto admin = world.admin();
+  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
+  world.while_hashing = [&] {
+    world.while_hashing = nullptr;
+    world.expect(200, admin, "PATCH", "/api/v1/users/bob@example.org", R"({"disabled":true})");
+  };
+  world.expect(401, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})");
+}
+
+TEST_CASE("passwords are write-only, and setting one ends the user's sessions") {
+  World world;
+  const auto admin = world.admin();
+  const auto made = world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
+  CHECK(made.body.find("horse") == std::string::npos);
+  CHECK(made.json.find("password") == nullptr);
+  const auto login = R"({"email":"bob@example.org","password":"correct horse"})";
+  const auto one = world.expect(200, kNobody, "POST", kLogin, login).text("token");
+  world.expect(200, admin, "PATCH", "/api/v1/users/bob@example.org", R"({"name":"Bob"})");
+  CHECK(session_lives(world, one));
+  world.expect(200, admin, "PATCH", "/api/v1/users/bob@example.org", R"({"password":"battery staple"})");
+  CHECK(!session_lives(world, one));
+  world.expect(401, kNobody, "POST", kLogin, login);
+  const auto two = world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"battery staple"})").text("token");
+  world.expect(200, admin, "PATCH", "/api/v1/users/bob@example.org", R"({"disabled":true})");
+  CHECK(!session_lives(world, two));
+  world.read([&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(const auto user, tx.get("user", "", "bob@example.org"));
+    CHECK(user.doc.find("password") == std::string::npos);
+    return {};
+  });
+}
+
+TEST_CASE("nobody without the right makes the server hash, and nobody takes over somebody stronger") {
+  World world;
+  const auto admin = world.admin();
+  const auto clerk = world.user("clerk@example.org", {"role:edit,resource:users"});
+  const auto plain = world.user("plain@example.org");
+  world.user("weak@example.org", {});
+  world.expect(403, plain, "POST", "/api/v1/users", R"({"email":"x@example.org","password":"correct horse"})");
+  world.expect(403, plain, "PUT", "/api/v1/users/weak@example.org/password", R"({"password":"correct horse"})");
+  CHECK(world.hashes == 0);
+  world.expect(403, clerk, "PUT", "/api/v1/users/root@example.org/password", R"({"password":"correct horse"})");
+  CHECK(world.hashes == 0);
+  world.expect(403, clerk, "PATCH", "/api/v1/users/root@example.org", R"({"password":"correct horse"})");
+  world.expect(200, clerk, "PUT", "/api/v1/users/weak@example.org/password", R"({"password":"correct horse"})");
+  world.expect(200, kNobody, "POST", kLogin, R"({"email":"weak@example.org","password":"correct horse"})");
+  world.expect(200, admin, "PUT", "/api/v1/users/clerk@example.org/password", R"({"password":"correct horse"})");
+}
+
+TEST_CASE("one's own password needs the operation and the old one") {
+  World world;
+  const auto admin = world.admin();
+  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
+  const auto own = session(world, world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})").text("token"));
+  const auto other = world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})").text("token");
+  const auto path = "/api/v1/users/me/password";
+  CHECK(world.expect(403, own, "POST", path, R"({"current":"correct horse","password":"battery staple"})").header("WWW-Authenticate").find("run:set-own-password") !=
+        std::string::npos);
+  world.expect(201, admin, "POST", "/api/v1/rbac", R"({"name":"own","subjects":["User:bob@example.org"],"roleBindings":["action:set-own-password"]})");
+  CHECK(world.expect(400, own, "POST", path, R"({"current":"wrong horse","password":"battery staple"})").text("message") == "current: is not your password");
+  world.expect(400, own, "POST", path, R"({"current":"correct horse","password":"short"})");
+  world.expect(200, own, "POST", path, R"({"current":"correct horse","password":"battery staple"})");
+  CHECK(!session_lives(world, other));
+  world.expect(200, own, "GET", "/api/v1/auth/whoami");
+  world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"battery staple"})");
+}

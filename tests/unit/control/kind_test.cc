@@ -1,0 +1,89 @@
+#include "control/kind.h"
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <set>
+
+using namespace mcptoken;
+using namespace mcptoken::control;
+
+namespace {
+
+void check_fields(std::span<const Field> fields, const std::string& where) {
+  std::set<std::string_view> names;
+  for (const auto& field : fields) {
+    const auto path = where + "." + std::string(field.name);
+    CHECK_MESSAGE(names.insert(field.name).second, path);
+    CHECK_MESSAGE((field.type != Type::enumeration || !field.values.empty()), path);
+    CHECK_MESSAGE((field.type != Type::reference || !field.reference.empty()), path);
+    CHECK_MESSAGE((field.type != Type::list || field.item || !field.fields.empty()), path);
+    CHECK_MESSAGE((field.type != Type::map || field.item), path);
+    CHECK_MESSAGE((field.max >= field.min), path);
+    if (!field.default_json.empty()) CHECK_MESSAGE(json::parse(field.default_json).has_value(), path);
+    if (field.reference != "*" && !field.reference.empty()) CHECK_MESSAGE(find_kind(field.reference) != nullptr, path);
+    check_fields(field.fields, path);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the schema table is consistent") {
+  std::set<std::string_view> words;
+  for (const auto& kind : kinds()) {
+    const std::string name(kind.name);
+    CHECK(words.insert(kind.name).second);
+    if (kind.plural != kind.name) CHECK(words.insert(kind.plural).second);
+    for (auto alias : kind.aliases) CHECK_MESSAGE(words.insert(alias).second, name);
+    // Every word for the kind is a word for its resource, too: one vocabulary.
+    for (auto word : {kind.name, kind.plural}) CHECK_MESSAGE(rbac::resource_of(word) == kind.resource, name);
+    for (auto alias : kind.aliases) CHECK_MESSAGE(rbac::resource_of(alias) == kind.resource, alias);
+    check_fields(kind.fields, name);
+    bool named = false;
+    for (const auto& field : kind.fields) {
+      if (field.name == kind.name_field) named = field.shape == Shape::required && field.immutable;
+    }
+    CHECK_MESSAGE(named, name);
+  }
+}
+
+TEST_CASE("kinds are found by every exact spelling and by no other") {
+  CHECK(find_kind("srv")->name == "server");
+  CHECK(find_kind("tokens")->name == "mcptoken");
+  CHECK(find_kind("rbac-definition")->name == "rbac");
+  CHECK(find_kind("Servers") == nullptr);
+  CHECK(find_kind("") == nullptr);
+}
+
+TEST_CASE("references are kinds that apply earlier") {
+  for (const auto& kind : kinds()) {
+    json::Value any;
+    const std::function<void(std::span<const Field>)> walk = [&](std::span<const Field> fields) {
+      for (const auto& field : fields) {
+        if (const auto* target = find_kind(field.reference)) CHECK(target->apply_order < kind.apply_order);
+        walk(field.fields);
+      }
+    };
+    walk(kind.fields);
+  }
+}
+
+TEST_CASE("the table as JSON has what a command line needs") {
+  const auto table = kind_table_json();
+  const auto& list = table.find("kinds")->items();
+  REQUIRE(list.size() == kinds().size());
+  for (const auto& kind : list) {
+    for (auto key : {"name", "plural", "aliases", "scope", "verbs", "fields", "columns", "applyOrder", "help", "nameField"})
+      CHECK_MESSAGE(kind.find(key) != nullptr, key);
+    if (kind.text("name") != "server") continue;
+    CHECK(kind.text("scope") == "global");
+    for (const auto& field : kind.find("fields")->items()) {
+      if (field.text("name") == "transport") CHECK(field.find("enum")->items().size() == 3);
+      if (field.text("name") == "packageName") CHECK(field.text("flag") == "package-name");
+      if (field.text("name") == "replicas") CHECK(field.find("default")->as_int() == 1);
+      if (field.text("name") == "env") CHECK(field.find("repeatable")->as_bool() == true);
+      if (field.text("name") == "createdAt") CHECK(field.find("readOnly")->as_bool() == true);
+    }
+  }
+  CHECK(json::parse(json::to_text(table)).has_value());
+}

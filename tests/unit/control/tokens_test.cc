@@ -1,0 +1,287 @@
+#include "base/time_text.h"
+#include "unit/control/world.h"
+
+using namespace mcptoken;
+using namespace mcptoken::control;
+using namespace mcptoken::control::testing;
+
+namespace {
+
+constexpr auto kTokens = "/api/v1/mcptokens";
+constexpr auto kDay = 24 * 3600 * 1000LL;
+
+struct Tokens : World {
+  explicit Tokens(Settings settings = {}) : World(std::move(settings)) {
+    expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+    expect(201, root, "POST", "/api/v1/projects", R"({"name":"q","proxyModel":"none"})");
+  }
+  // A user who may mint for p, and holds `more` beside that.
+  rbac::Principal minter(const std::string& email, std::vector<std::string> more) {
+    more.insert(more.end(), {"role:view,resource:projects,name:p", "role:create,resource:mcptokens,name:p/*"});
+    return user(email, more);
+  }
+  static std::string body(const std::string& name, const std::string& rest = {}) {
+    return R"({"name":")" + name + R"(","project":"p")" + (rest.empty() ? "" : "," + rest) + "}";
+  }
+  static std::string bindings(const std::vector<std::string>& texts) {
+    std::string out;
+    for (const auto& text : texts) out += (out.empty() ? "\"" : ",\"") + text + "\"";
+    return "\"bindings\":[" + out + "]";
+  }
+  size_t count() { return expect(200, root, "GET", std::string(kTokens) + "?all=true").json.find("items")->items().size(); }
+  rbac::Principal root = admin();
+};
+
+}  // namespace
+
+TEST_CASE("a token is shown once, and its record tells everything but the secret") {
+  Tokens world;
+  const auto made = world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("description":"for tests","ttl":"30d","bindings":["role:view,resource:srv"])"));
+  const auto raw = made.text("token");
+  REQUIRE(token::classify(raw) == token::Kind::pat);
+  CHECK(made.text("tokenSha") == to_hex(token::hash(raw)));
+  CHECK(made.text("prefix") == raw.substr(0, token::kShownBytes));
+  CHECK(made.text("status") == "active");
+  CHECK(made.text("owner") == "root@example.org");
+  CHECK(made.text("expiresAt") == to_iso8601(world.clock.now + 30 * kDay));
+  CHECK(json::to_text(*made.json.find("bindings")) == R"([{"role":"view","resource":"servers"}])");
+  const auto id = made.text("id");
+  for (const auto& target : {std::string(kTokens) + "/" + id, std::string(kTokens) + "/t?project=p", std::string(kTokens), std::string(kTokens) + "?project=p"}) {
+    const auto shown = world.expect(200, world.root, "GET", target);
+    CHECK(shown.body.find(raw) == std::string::npos);
+    CHECK(shown.body.find(made.text("tokenSha")) != std::string::npos);
+  }
+  CHECK(world.expect(200, world.root, "GET", std::string(kTokens) + "?project=q").json.find("items")->items().empty());
+  const auto events = world.events(audit::Kind::token_created);
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].project == "p");
+  CHECK(events[0].payload.find(made.text("tokenSha")) != std::string::npos);
+  CHECK(events[0].payload.find(raw.substr(16)) == std::string::npos);
+
+  world.clock.now += 30 * kDay;
+  CHECK(world.expect(200, world.root, "GET", std::string(kTokens) + "/" + id).text("status") == "expired");
+}
+
+TEST_CASE("minting above one's own rights is refused whole (CE-01 to 07, 18, 29)") {
+  struct Case {
+    const char* what;
+    std::vector<std::string> held;
+    std::vector<std::string> wanted;
+    int status;
+  };
+  const Case cases[] = {
+      {"CE-01 view asks for edit", {"role:view,resource:servers"}, {"role:edit,resource:servers"}, 403},
+      {"CE-02 a name asks for all", {"role:edit,resource:servers,name:a"}, {"role:edit,resource:servers"}, 403},
+      {"CE-03 a name asks for another", {"role:view,resource:servers,name:a"}, {"role:view,resource:servers,name:b"}, 403},
+      {"CE-04 two names ask for all", {"role:view,resource:servers,name:a", "role:view,resource:servers,name:b"}, {"role:view,resource:servers"}, 403},
+      {"CE-05 every kind asks for *", {"role:view,resource:servers", "role:view,resource:secrets", "role:view,resource:users", "role:view,resource:groups",
+                                       "role:view,resource:rbac", "role:view,resource:prompts", "role:view,resource:projects"}, {"role:view,resource:*"}, 403},
+      {"CE-06 view * asks for edit", {"role:view,resource:*"}, {"role:edit,resource:servers"}, 403},
+      {"CE-07 parts of edit ask for edit", {"role:view,resource:servers", "role:create,resource:servers", "role:delete,resource:servers", "role:expose,resource:servers"},
+       {"role:edit,resource:servers"}, 403},
+      {"CE-07 edit gives view", {"role:edit,resource:servers"}, {"role:view,resource:servers"}, 201},
+      {"edit does not give run", {"role:edit,resource:*"}, {"role:run,resource:tools"}, 403},
+      {"CE-09 one good, one bad", {"role:view,resource:servers"}, {"role:view,resource:servers", "role:view,resource:secrets"}, 403},
+      {"CE-18 everything", {"role:view,resource:servers"}, {"role:edit,resource:*"}, 403},
+      {"CE-29 an operation", {"role:edit,resource:*", "role:run,resource:*"}, {"action:logs"}, 403},
+      {"the same name", {"role:view,resource:servers,name:a"}, {"role:view,resource:servers,name:a"}, 201},
+      {"a name within all", {"role:view,resource:servers"}, {"role:view,resource:server,name:a"}, 201},
+      {"tools within a server", {"role:view,resource:servers,name:a"}, {"role:run,resource:tools,name:a/query_*"}, 201},
+      {"tools of another server", {"role:view,resource:servers,name:a"}, {"role:run,resource:tools,name:b/x"}, 403},
+  };
+  Tokens world;
+  int number = 0;
+  for (const auto& one : cases) {
+    CAPTURE(one.what);
+    const auto who = world.minter("u" + std::to_string(number++) + "@example.org", one.held);
+    const auto before = world.count();
+    const auto reply = world.expect(one.status, who, "POST", kTokens, Tokens::body("t" + std::to_string(number), Tokens::bindings(one.wanted)));
+    CHECK(world.count() == before + (one.status == 201 ? 1 : 0));
+    if (one.status == 403) CHECK(reply.text("message") == "you do not hold " + rbac::to_text(*rbac::parse_binding(one.wanted.back())) + " yourself");
+  }
+}
+
+TEST_CASE("bad bindings are 400, never 'no check' (CE-04, 08, 10, 15, 16, 17, 30)") {
+  Tokens world;
+  const char* bad[] = {
+      R"("bindings":[{"role":"owner","resource":"servers"}])",    R"("bindings":[{"role":"","resource":"servers"}])",
+      R"("bindings":[{"role":"view","resource":"Servers"}])",     R"("bindings":[{"role":"view ","resource":"servers"}])",
+      R"("bindings":[{"role":"view","resource":"servers","name":""}])", R"("bindings":[{"role":"view","resource":"servers","name":null}])",
+      R"("bindings":[{"role":"view","resource":"servers","name":"*"}])", R"("bindings":[{"role":"run","action":"logs","resource":"servers"}])",
+      R"("bindings":[{"role":"run","action":"fly"}])",            R"("bindings":[{"role":"view","role":"edit","resource":"servers"}])",
+      R"("bindings":["role:edit,resource:servers,"])",            R"("bindings":{"role":"view"})",
+      R"("rbacMode":"all")",                                      R"("ownerId":"x")",
+      R"("hash":"x")",                                            R"("revokedAt":"2030-01-01T00:00:00Z")",
+      R"("ttl":"0d")",                                            R"("ttl":"-1d")",
+      R"("ttl":"soon")",                                          R"("expiresAt":"2001-01-01T00:00:00Z")",
+      R"("ttl":"1d","expiresAt":"2100-01-01T00:00:00Z")",
+  };
+  for (auto rest : bad) {
+    CAPTURE(rest);
+    CHECK(world.expect(400, world.root, "POST", kTokens, Tokens::body("t", rest)).text("error") == "invalid");
+  }
+  const std::vector<std::string> many(65, "role:view,resource:servers");
+  world.expect(400, world.root, "POST", kTokens, Tokens::body("t", Tokens::bindings(many)));
+  std::string huge = "role:view,resource:servers";
+  world.expect(400, world.root, "POST", kTokens, Tokens::body("t", Tokens::bindings(std::vector<std::string>(10'000, huge))));
+  CHECK(world.count() == 0);
+  const std::vector<std::string> same(64, "role:view,resource:servers");
+  const auto made = world.expect(201, world.root, "POST", kTokens, Tokens::body("t", Tokens::bindings(same)));
+  CHECK(made.json.find("bindings")->items().size() == 1);
+}
+
+TEST_CASE("clone takes what a token can use, and says what it dropped (CE-11, 12, 13)") {
+  Tokens world;
+  const auto made = world.expect(201, world.root, "POST", kTokens, Tokens::body("all", R"("rbacMode":"clone")"));
+  const auto text = json::to_text(*made.json.find("bindings"));
+  CHECK(text.find("\"*\"") == std::string::npos);
+  CHECK(text.find("action") == std::string::npos);
+  CHECK(text.find(R"({"role":"view","resource":"servers"})") != std::string::npos);
+  CHECK(text.find(R"({"role":"view","resource":"projects","name":"p"})") != std::string::npos);
+  CHECK(made.json.find("dropped")->items().size() >= 8);
+
+  const auto member = world.minter("m@example.org", {});
+  world.expect(201, world.root, "POST", "/api/v1/groups", R"({"name":"g","members":["m@example.org"]})");
+  world.expect(201, world.root, "POST", "/api/v1/rbac", R"({"name":"r","subjects":["Group:g"],"roleBindings":["role:view,resource:servers,name:a"]})");
+  const auto cloned = world.expect(201, member, "POST", kTokens, Tokens::body("mine", R"("rbacMode":"clone")"));
+  CHECK(json::to_text(*cloned.json.find("bindings")).find(R"("name":"a")") != std::string::npos);
+  world.expect(403, member, "POST", kTokens, Tokens::body("more", R"("rbacMode":"clone","bindings":["role:edit,resource:servers"])"));
+  const auto both = world.expect(201, member, "POST", kTokens, Tokens::body("both", R"("rbacMode":"clone","bindings":["role:run,resource:tools,name:a/x"])"));
+  CHECK(json::to_text(*both.json.find("bindings")).find("a/x") != std::string::npos);
+
+  // A right that came from the group goes with the membership.
+  auto token = world.bearer(cloned.text("token"));
+  CHECK(world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").body.find("\"a\"") != std::string::npos);
+  world.expect(200, world.root, "PATCH", "/api/v1/groups/g", R"({"members":[]})");
+  CHECK(world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").body.find("\"a\"") == std::string::npos);
+}
+
+TEST_CASE("minting needs the project and the name (CE-14)") {
+  Tokens world;
+  const auto who = world.minter("u@example.org", {});
+  auto foreign = world.expect(403, who, "POST", kTokens, R"({"name":"t","project":"q"})");
+  auto missing = world.expect(403, who, "POST", kTokens, R"({"name":"t","project":"z"})");
+  CHECK(foreign.headers == missing.headers);
+  CHECK(foreign.text("message") == "needs view:projects:q");
+  CHECK(missing.text("message") == "needs view:projects:z");
+  world.expect(404, world.root, "POST", kTokens, R"({"name":"t","project":"z"})");
+  const auto narrow = world.user("n@example.org", {"role:view,resource:projects,name:p", "role:create,resource:mcptokens,name:p/one"});
+  world.expect(403, narrow, "POST", kTokens, Tokens::body("two"));
+  world.expect(201, narrow, "POST", kTokens, Tokens::body("one"));
+  const auto viewer = world.user("v@example.org", {"role:view,resource:projects"});
+  world.expect(403, viewer, "POST", kTokens, Tokens::body("three"));
+}
+
+TEST_CASE("a maximum lifetime binds everybody") {
+  Settings settings;
+  settings.max_token_ttl_ms = 30 * kDay;
+  Tokens world(std::move(settings));
+  for (auto rest : {"", R"("ttl":"never")", R"("ttl":"31d")", R"("expiresAt":"2100-01-01T00:00:00Z")"})
+    CHECK(world.expect(400, world.root, "POST", kTokens, Tokens::body("t", rest)).text("message").find("at most") != std::string::npos);
+  world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("ttl":"30d")"));
+}
+
+TEST_CASE("a name is taken while its token lives; force replaces, expiry frees (CE-23)") {
+  Tokens world;
+  const auto first = world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("ttl":"1d","bindings":["role:view,resource:servers"])"));
+  const auto taken = world.expect(409, world.root, "POST", kTokens, Tokens::body("t"));
+  CHECK(taken.text("error") == "already_exists");
+  CHECK(taken.text("hint").find("--force") != std::string::npos);
+  // Replacing is revoking: it needs the right to.
+  const auto other = world.minter("o@example.org", {});
+  world.expect(403, other, "POST", kTokens, Tokens::body("t", R"("force":true)"));
+  CHECK(world.expect(200, world.root, "GET", "/api/v1/mcptokens/" + first.text("id")).text("status") == "active");
+  const auto second = world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("force":true,"ttl":"1d")"));
+  CHECK(second.text("token") != first.text("token"));
+  CHECK(world.expect(200, world.root, "GET", "/api/v1/mcptokens/" + first.text("id")).text("status") == "revoked");
+  world.expect(404, world.root, "GET", "/api/v1/rbac/mcptoken-" + first.text("id"));
+  CHECK(world.events(audit::Kind::token_revoked).size() == 1);
+  // A bad force loses nothing.
+  world.expect(400, world.root, "POST", kTokens, Tokens::body("t", R"("force":true,"ttl":"soon")"));
+  CHECK(world.expect(200, world.root, "GET", "/api/v1/mcptokens/" + second.text("id")).text("status") == "active");
+  world.clock.now += kDay;
+  world.expect(201, other, "POST", kTokens, Tokens::body("t"));
+}
+
+TEST_CASE("revoking is for the owner, who holds the right, and the token itself (CE-24)") {
+  Tokens world;
+  const auto owner = world.minter("o@example.org", {});
+  const auto stranger = world.minter("s@example.org", {});
+  const auto deleter = world.user("d@example.org", {"role:delete,resource:mcptokens,name:p/*"});
+  const auto mint = [&](const std::string& name) { return world.expect(201, owner, "POST", kTokens, Tokens::body(name)); };
+  const auto path = [](const Reply& made) { return "/api/v1/mcptokens/" + made.text("id"); };
+  const auto a = mint("a"), b = mint("b"), c = mint("c");
+  const auto refused = world.expect(403, stranger, "DELETE", path(a));
+  const auto unknown = world.expect(403, stranger, "DELETE", "/api/v1/mcptokens/nope");
+  CHECK(refused.headers == unknown.headers);
+  world.expect(403, stranger, "GET", path(a));
+  CHECK(world.expect(200, stranger, "GET", kTokens).json.find("items")->items().empty());
+  CHECK(world.expect(200, owner, "GET", kTokens).json.find("items")->items().size() == 3);
+  const auto itself = world.bearer(b.text("token"));
+  world.expect(403, itself, "POST", path(a) + "/revoke");
+  world.expect(403, itself, "GET", path(a));
+  CHECK(world.expect(200, itself, "POST", path(b) + "/revoke").text("status") == "revoked");
+  CHECK(world.expect(200, owner, "POST", path(a) + "/revoke").text("status") == "revoked");
+  CHECK(world.expect(200, deleter, "DELETE", path(c)).text("status") == "revoked");
+  const auto again = world.expect(200, owner, "DELETE", path(a));
+  CHECK(again.text("revokeReason") == "revoked by o@example.org");
+  CHECK(world.events(audit::Kind::token_revoked).size() == 3);  // once each
+  CHECK(world.expect(200, owner, "GET", kTokens).json.find("items")->items().empty());
+  CHECK(world.expect(200, owner, "GET", std::string(kTokens) + "?all=true").json.find("items")->items().size() == 3);
+  world.expect(403, owner, "DELETE", path(a) + "?purge=true");
+  world.expect(200, deleter, "DELETE", path(a) + "?purge=true");
+  world.expect(404, world.root, "GET", path(a));
+}
+
+TEST_CASE("a project's end is its tokens' end (CE-53); a user's too, when asked (CE-43)") {
+  Tokens world;
+  const auto owner = world.minter("o@example.org", {});
+  const auto made = world.expect(201, owner, "POST", kTokens, Tokens::body("a", R"("bindings":["role:view,resource:projects,name:p"])"));
+  const auto refused = world.expect(409, world.root, "DELETE", "/api/v1/users/o@example.org");
+  CHECK(refused.text("message").find("token \"a\"") != std::string::npos);
+  world.expect(200, world.root, "DELETE", "/api/v1/users/o@example.org?cascade=true");
+  world.expect(404, world.root, "GET", "/api/v1/mcptokens/" + made.text("id"));
+  CHECK(world.count() == 0);
+
+  const auto other = world.expect(201, world.root, "POST", kTokens, Tokens::body("b", R"("bindings":["role:view,resource:servers"])"));
+  world.expect(200, world.root, "DELETE", "/api/v1/projects/p");
+  world.expect(404, world.root, "GET", "/api/v1/mcptokens/" + other.text("id"));
+  world.expect(404, world.root, "GET", "/api/v1/rbac/mcptoken-" + other.text("id"));
+  world.expect(201, world.root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+  CHECK(world.count() == 0);
+  const auto events = world.events(audit::Kind::token_revoked);
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].project == "p");
+}
+
+TEST_CASE("introspection tells the token about itself, under the live ceiling (CE-42)") {
+  Tokens world;
+  const auto owner = world.minter("o@example.org", {});
+  world.expect(201, world.root, "POST", "/api/v1/rbac", R"({"name":"extra","subjects":["User:o@example.org"],"roleBindings":["role:view,resource:servers"]})");
+  const auto made = world.expect(201, owner, "POST", kTokens, Tokens::body("t", R"("ttl":"1d","bindings":["role:view,resource:servers"])"));
+  const auto token = world.bearer(made.text("token"));
+  const auto told = world.expect(200, token, "GET", "/api/v1/mcptokens/introspect");
+  CHECK(told.json.find("ok")->as_bool() == true);
+  CHECK(told.text("tokenName") == "t");
+  CHECK(told.text("tokenSha") == made.text("tokenSha"));
+  CHECK(told.text("projectName") == "p");
+  CHECK(told.text("owner") == "o@example.org");
+  CHECK(told.text("expiresAt") == made.text("expiresAt"));
+  CHECK(json::to_text(*told.json.find("permissions")) == R"([{"role":"view","resource":"servers"}])");
+  CHECK(told.json.find("revision")->as_int().value_or(0) > 0);
+  world.expect(200, world.root, "DELETE", "/api/v1/rbac/extra");
+  CHECK(json::to_text(*world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").json.find("permissions")) == "[]");
+  world.expect(400, owner, "GET", "/api/v1/mcptokens/introspect");
+}
+
+TEST_CASE("a disabled user and the user's tokens hold nothing (CE-44)") {
+  Tokens world;
+  const auto owner = world.minter("o@example.org", {"role:view,resource:servers"});
+  const auto made = world.expect(201, owner, "POST", kTokens, Tokens::body("t", R"("bindings":["role:view,resource:servers"])"));
+  const auto token = world.bearer(made.text("token"));
+  world.expect(200, world.root, "PATCH", "/api/v1/users/o@example.org", R"({"disabled":true})");
+  world.expect(403, owner, "GET", "/api/v1/servers");
+  CHECK(json::to_text(*world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").json.find("permissions")) == "[]");
+  world.expect(200, world.root, "PATCH", "/api/v1/users/o@example.org", R"({"disabled":false})");
+  world.expect(200, owner, "GET", "/api/v1/servers");
+}

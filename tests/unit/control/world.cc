@@ -1,0 +1,189 @@
+#include "unit/control/world.h"
+
+#include "control/rules.h"
+
+namespace mcptoken::control::testing {
+namespace {
+
+using Work = Function<Result<Response>(Context&)>;
+
+// Runs everything at once, on the calling thread.
+class ImmediateRunner final : public Runner {
+ public:
+  ImmediateRunner(World& world, const rbac::Principal& who, const Request& request, const Route& route, const Params& params)
+      : world_(world), who_(who), request_(request), route_(route), params_(params) {}
+
+  const Request& request() const override { return request_; }
+  const Route& route() const override { return route_; }
+  loop::Task<Result<Response>> in_transaction(Work work) override { co_return transact(work); }
+  loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
+    world_.hashes++;
+    if (world_.while_hashing) world_.while_hashing();
+    co_return work();
+  }
+
+  Result<Response> transact(Work& work) {
+    std::optional<Response> response;
+    auto done = world_.store->run_and_wait(who_, [&](store::Tx& tx) -> Result<void> {
+      MCPT_TRY(const auto policy, world_.control->load_policy(tx));
+      Context context(tx, policy, who_, request_, params_);
+      MCPT_TRY(response, work(context));
+      return {};
+    });
+    if (!done) return fail(std::move(done).error());
+    return *std::move(response);
+  }
+
+ private:
+  World& world_;
+  const rbac::Principal& who_;
+  const Request& request_;
+  const Route& route_;
+  const Params& params_;
+};
+
+Request request_of(const std::string& method, const std::string& target, const std::string& body) {
+  Request request;
+  request.method = method;
+  request.body = body;
+  request.request_id = "req1";
+  request.client_address = "127.0.0.1";
+  request.client_name = "unit";
+  const auto mark = target.find('?');
+  for (auto part : split(std::string_view(target).substr(1, mark == target.npos ? target.npos : mark - 1), '/')) request.path.emplace_back(part);
+  if (mark == target.npos) return request;
+  for (auto pair : split(std::string_view(target).substr(mark + 1), '&')) {
+    const auto equal = pair.find('=');
+    request.query.emplace(pair.substr(0, equal), equal == pair.npos ? "" : pair.substr(equal + 1));
+  }
+  return request;
+}
+
+loop::Task<Result<void>> drive(Control& control, Runner& runner, Result<Response>& out) {
+  auto task = runner.route().async_handler(control, runner);
+  out = co_await task;
+  co_return Result<void>();
+}
+
+}  // namespace
+
+World::World(Settings settings) {
+  must(crypto::init());
+  settings.data_dir = dir.path();
+  settings.version = "1.2.3";
+  crypto::Key master{};
+  master.fill(7);
+  control = std::make_unique<Control>(std::move(settings), Keys::from_master(master), clock, Log());
+  store::Options options(dir.path(), clock);
+  options.schemas.push_back(audit::schema());
+  store = must(store::Store::open(std::move(options)));
+}
+
+Reply World::call(const rbac::Principal& who, const std::string& method, const std::string& target, const std::string& body,
+                  std::optional<int64_t> if_match) {
+  auto request = request_of(method, target, body);
+  request.if_match = if_match;
+  Params params;
+  std::vector<std::string_view> allowed;
+  const auto* route = match(method, request.path, params, allowed);
+  REQUIRE_MESSAGE(route != nullptr, method << " " << target);
+  ImmediateRunner runner(*this, who, request, *route, params);
+  Result<Response> result = Response();
+  if (route->async_handler) {
+    loop::Group group;
+    group.spawn(drive(*control, runner, result));
+    REQUIRE(group.size() == 0);
+  } else {
+    Work work = [&](Context& context) { return dispatch(*control, context, *route); };
+    result = runner.transact(work);
+  }
+  if (!result) {
+    if (auto event = refusal_event(result.error(), who, request, clock.now)) refusals.push_back(*std::move(event));
+  }
+  const auto response = result ? *result : to_response(result.error(), request.request_id);
+  Reply reply{response.status, response.body, response.headers, {}};
+  if (!response.body.empty()) reply.json = must(json::parse(response.body));
+  return reply;
+}
+
+Reply World::expect(int status, const rbac::Principal& who, const std::string& method, const std::string& target, const std::string& body,
+                    std::optional<int64_t> if_match) {
+  auto reply = call(who, method, target, body, if_match);
+  CHECK_MESSAGE(reply.status == status, method << " " << target << " " << body << " -> " << reply.body);
+  return reply;
+}
+
+rbac::Principal World::system() {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::system;
+  return who;
+}
+
+std::vector<std::string> World::everything() {
+  std::vector<std::string> all = {"role:edit,resource:*", "role:run,resource:*"};
+  for (auto operation : {"logs", "backup", "restore", "impersonate", "audit-export", "audit-purge", "set-own-password", "escalate"})
+    all.push_back(std::string("action:") + operation);
+  return all;
+}
+
+rbac::Principal World::user(const std::string& email, const std::vector<std::string>& bindings) {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::user;
+  who.user_email = email;
+  who.client_address = "127.0.0.1";
+  write([&](store::Tx& tx) -> Result<void> {
+    store::NewObject person;
+    person.kind = "user";
+    person.name = email;
+    person.doc = R"({"email":")" + email + R"("})";
+    MCPT_TRY(const auto made, tx.insert(std::move(person)));
+    who.user_id = made.id;
+    if (bindings.empty()) return {};
+    std::string list;
+    for (const auto& text : bindings) {
+      MCPT_TRY(const auto binding, rbac::parse_binding(text));
+      list += (list.empty() ? "" : ",") + json::to_text(rbac::to_json(binding));
+    }
+    store::NewObject definition;
+    definition.kind = "rbac";
+    definition.name = "of-" + made.id;
+    definition.doc = R"({"name":")" + definition.name + R"(","subjects":[{"kind":"User","name":")" + made.id + R"("}],"roleBindings":[)" + list + "]}";
+    definition.refs.push_back({"subjects", made.id, store::OnDelete::unlink});
+    MCPT_CHECK(tx.insert(std::move(definition)));
+    return {};
+  });
+  return who;
+}
+
+rbac::Principal World::bearer(const std::string& raw) {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::token;
+  read([&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(const auto token, tx.find_token(token::hash(raw)));
+    MCPT_TRY(const auto project, tx.get(token.project_id));
+    MCPT_TRY(const auto owner, tx.get(token.owner_id));
+    who.user_id = owner.id;
+    who.user_email = owner.name;
+    who.token_id = token.id;
+    who.token_name = token.name;
+    who.token_sha = to_hex(token.sha);
+    who.project_id = project.id;
+    who.project = project.name;
+    return {};
+  });
+  return who;
+}
+
+std::vector<audit::Event> World::events(audit::Kind kind) {
+  std::vector<audit::Event> out;
+  read([&](store::Tx& tx) -> Result<void> {
+    audit::Filter filter;
+    filter.kind = kind;
+    MCPT_TRY(const auto found, audit::query(tx.db(), filter));
+    out = found.events;
+    return {};
+  });
+  return out;
+}
+
+}  // namespace mcptoken::control::testing
