@@ -1,0 +1,197 @@
+#include "exchange.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <span>
+
+#include "clock.h"
+#include "worker.h"
+
+namespace mcpd {
+
+Exchange::Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing)
+    : worker_(worker),
+      connection_(connection),
+      request_(request),
+      announced_body_(framing.announces_body()),
+      http10_(framing.http10) {
+  connection_.ref();
+  worker_.live().push_back(*this);
+}
+
+Exchange::~Exchange() {
+  stop_watching();
+  if (stream_) stream_->forget_source();
+  mcptoken_exchange_free(handle_);
+  if (answer_) worker_.recycle(std::move(answer_));
+  connection_.unref();
+}
+
+// --- towards libmicrohttpd
+
+Exchange::Step Exchange::open(const mcptoken_head& head) {
+  const mcptoken_sink sink{sizeof(mcptoken_sink), 0, this, on_head, on_write, on_end};
+  if (mcptoken_exchange_new(worker_.service(), worker_.loop(), &head, &sink, &handle_, nullptr) != MCPTOKEN_OK) {
+    worker_.refuse(connection_, 500, "the request could not be taken");
+    return Step::drop;
+  }
+  if (taken_over_ || cut_) return Step::drop;
+  if (!answered_) return Step::proceed;
+  return announced_body_ ? reply_and_close() : reply();
+}
+
+Exchange::Step Exchange::body(std::string_view piece) {
+  body_bytes_ += piece.size();
+  connection_.body_bytes = body_bytes_;
+  if (body_bytes_ > static_cast<uint64_t>(kBodyBytes)) {
+    worker_.refuse(connection_, 413, "the body is larger than 4 MiB");
+    return Step::drop;
+  }
+  mcptoken_exchange_body(handle_, piece.data(), piece.size());
+  if (taken_over_ || cut_) return Step::drop;
+  return answered_ ? reply_and_close() : Step::proceed;
+}
+
+Exchange::Step Exchange::proceed() {
+  if (!input_ended_) {
+    input_ended_ = true;
+    connection_.phase = Phase::answer;
+    connection_.deadline_ms = 0;
+    if (!answered_) mcptoken_exchange_end(handle_);
+  }
+  if (taken_over_ || cut_ || gone_) return Step::drop;
+  if (answered_) return reply();
+  suspend();
+  return Step::proceed;
+}
+
+void Exchange::completed() {
+  request_ = nullptr;
+  stop_watching();
+  Link<Waiting>::unlink();
+  if (!over()) return;  // its stream goes on
+  if (!answered_) tell_gone();
+  delete this;
+}
+
+Exchange::Step Exchange::reply() {
+  const std::string& body = answer_->body();
+  MHD_Response* response =
+      MHD_create_response_from_buffer(body.size(), const_cast<char*>(body.data()), MHD_RESPMEM_PERSISTENT);
+  if (!response) return Step::drop;
+  // libmicrohttpd refuses empty values and line ends; such a field is better lost than the answer.
+  answer_->each_field([&](std::string_view name, std::string_view value) {
+    MHD_add_response_header(response, name.data(), value.data());
+  });
+  if (worker_.draining()) MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+  const MHD_Result queued = MHD_queue_response(request_, static_cast<unsigned>(answer_->status()), response);
+  MHD_destroy_response(response);
+  return queued == MHD_YES ? Step::proceed : Step::drop;
+}
+
+// The body is still to come and nobody will read it.
+Exchange::Step Exchange::reply_and_close() {
+  worker_.take_over(connection_, raw_head(*answer_, Delimiter::length) + answer_->body(), false, nullptr);
+  return Step::drop;
+}
+
+void Exchange::suspend() {
+  suspended_ = true;
+  waiting_since_ms_ = now_ms();
+  MHD_suspend_connection(request_);
+  worker_.wait(*this);
+}
+
+void Exchange::resume() {
+  if (!suspended_) return;
+  suspended_ = false;
+  stop_watching();
+  Link<Waiting>::unlink();
+  MHD_resume_connection(request_);
+  worker_.pump_soon();
+}
+
+// --- the client's end
+
+void Exchange::watch_client() {
+  Link<Waiting>::unlink();
+  client_fd_ = ::fcntl(connection_.fd, F_DUPFD_CLOEXEC, 0);
+  if (client_fd_ < 0) return;  // no descriptor to spare: the end shows when the answer is sent
+  mcptoken_watch_new(worker_.loop(), client_fd_, MCPTOKEN_DISCONNECT, on_client_event, this, &client_watch_, nullptr);
+}
+
+void Exchange::stop_watching() {
+  mcptoken_watch_free(client_watch_);
+  client_watch_ = nullptr;
+  if (client_fd_ >= 0) ::close(client_fd_);
+  client_fd_ = -1;
+}
+
+void Exchange::on_client_event(void* self, int32_t) noexcept { static_cast<Exchange*>(self)->abandon(); }
+
+void Exchange::abandon() {
+  tell_gone();
+  if (stream_) stream_->end(false);
+  stream_ = nullptr;
+  resume();
+  if (over()) schedule();
+}
+
+void Exchange::tell_gone() {
+  if (gone_ || answered_ || !handle_) return;
+  gone_ = true;
+  mcptoken_exchange_peer_closed(handle_);
+}
+
+void Exchange::schedule() { worker_.settle_soon(*this); }
+
+void Exchange::settle() {
+  if (doomed_) tell_gone();
+  resume();
+  if (over() || (!request_ && gone_)) delete this;
+}
+
+// --- the service's answer
+
+void Exchange::on_head(void* self, int32_t status, const mcptoken_header* fields, size_t count, int64_t length) noexcept {
+  auto& exchange = *static_cast<Exchange*>(self);
+  exchange.answer_ = exchange.worker_.take_answer();
+  exchange.answer_->start(status, std::span(fields, count), length);
+  if (length < 0) exchange.begin_stream();
+}
+
+void Exchange::begin_stream() {
+  taken_over_ = true;
+  const bool chunked = !http10_;
+  stream_ = worker_.take_over(connection_, raw_head(*answer_, chunked ? Delimiter::chunks : Delimiter::close), chunked, this);
+  worker_.recycle(std::move(answer_));
+  doomed_ = stream_ == nullptr;
+  if (suspended_ || doomed_) schedule();  // libmicrohttpd lets go when it asks again
+}
+
+size_t Exchange::on_write(void* self, const char* data, size_t size) noexcept {
+  auto& exchange = *static_cast<Exchange*>(self);
+  if (exchange.stream_) return exchange.stream_->write({data, size});
+  if (exchange.answer_) exchange.answer_->append({data, size});
+  return 0;
+}
+
+void Exchange::on_end(void* self, int32_t ok) noexcept {
+  auto& exchange = *static_cast<Exchange*>(self);
+  exchange.answered_ = true;
+  if (exchange.stream_) exchange.stream_->end(ok != 0);
+  else exchange.cut_ = ok == 0 || !exchange.answer_ || !exchange.answer_->complete();
+  exchange.stream_ = nullptr;
+  if (exchange.suspended_ || exchange.over()) exchange.schedule();
+}
+
+void Exchange::stream_drained() { mcptoken_exchange_writable(handle_); }
+
+void Exchange::stream_lost() {
+  stream_ = nullptr;
+  tell_gone();
+  schedule();
+}
+
+}  // namespace mcpd

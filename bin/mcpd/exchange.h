@@ -1,0 +1,91 @@
+// One request between libmicrohttpd and the service: hands the head, the body and the client's end over, gathers the answer,
+// and suspends the connection while there is none. Everything runs on the loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include <mcptoken/service.h>
+#include <microhttpd.h>
+
+#include "answer.h"
+#include "connection.h"
+#include "gate.h"
+#include "list.h"
+#include "stream.h"
+
+namespace mcpd {
+
+class Worker;
+struct Live;     // list: all exchanges of a loop
+struct Waiting;  // list: suspended ones, oldest first, not yet watched
+struct Due;      // list: what could not be done inside a call of the service
+
+class Exchange final : public StreamSource, public Link<Live>, public Link<Waiting>, public Link<Due> {
+ public:
+  // What the access handler tells libmicrohttpd: go on, or forget the connection.
+  enum class Step { proceed, drop };
+
+  Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing);
+  ~Exchange() override;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  Step open(const mcptoken_head& head);
+  Step body(std::string_view piece);
+  // The request is complete, or the connection has been resumed.
+  Step proceed();
+  // libmicrohttpd is done with the request; the exchange may be gone afterwards.
+  void completed();
+
+  // Suspended for a while: from now on the client's end is watched for, on a duplicate of its descriptor.
+  void watch_client();
+  int64_t waiting_since_ms() const { return waiting_since_ms_; }
+  // Cancels what runs for the client and drops the connection.
+  void abandon();
+  // Does what could not be done inside a call of the service; the exchange may be gone afterwards.
+  void settle();
+
+ private:
+  static void on_head(void* self, int32_t status, const mcptoken_header* fields, size_t count, int64_t length) noexcept;
+  static size_t on_write(void* self, const char* data, size_t size) noexcept;
+  static void on_end(void* self, int32_t ok) noexcept;
+  static void on_client_event(void* self, int32_t events) noexcept;
+
+  void stream_drained() override;
+  void stream_lost() override;
+
+  Step reply();
+  Step reply_and_close();
+  void begin_stream();
+  void suspend();
+  void resume();
+  void stop_watching();
+  void tell_gone();
+  void schedule();
+  bool over() const { return !request_ && (!stream_ || answered_); }
+
+  Worker& worker_;
+  Connection& connection_;
+  MHD_Connection* request_;  // NULL: libmicrohttpd has let go
+  mcptoken_exchange* handle_ = nullptr;
+  std::unique_ptr<Answer> answer_;
+  Stream* stream_ = nullptr;
+  mcptoken_watch* client_watch_ = nullptr;
+  int client_fd_ = -1;
+  uint64_t body_bytes_ = 0;
+  int64_t waiting_since_ms_ = 0;
+  const bool announced_body_;
+  const bool http10_;
+  bool taken_over_ = false;  // a stream has been asked for: libmicrohttpd must drop the connection
+  bool input_ended_ = false;
+  bool suspended_ = false;
+  bool answered_ = false;    // the service has ended its answer
+  bool cut_ = false;         // and wants the connection cut
+  bool gone_ = false;        // the service knows that the client has gone
+  bool doomed_ = false;      // the service has yet to be told
+};
+
+}  // namespace mcpd

@@ -1,0 +1,207 @@
+#include "server.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include <mcptoken/mcptoken.h>
+
+#include "listener.h"
+#include "log.h"
+#include "process.h"
+#include "worker.h"
+
+namespace mcpd {
+namespace {
+
+constexpr size_t kConnections = 12'000;
+constexpr size_t kSpareDescriptors = 512;  // for the store, upstream connections and child processes
+
+template <class T, void (*Free)(T*)>
+struct Deleter {
+  void operator()(T* object) const { Free(object); }
+};
+using Config = std::unique_ptr<mcptoken_config, Deleter<mcptoken_config, mcptoken_config_free>>;
+using Service = std::unique_ptr<mcptoken_service, Deleter<mcptoken_service, mcptoken_service_free>>;
+using Loop = std::unique_ptr<mcptoken_loop, Deleter<mcptoken_loop, mcptoken_loop_free>>;
+using Error = std::unique_ptr<mcptoken_error, Deleter<mcptoken_error, mcptoken_error_free>>;
+
+// The library's refusal of a setting is the caller's fault; everything else is the environment's.
+Failure failure_of(mcptoken_status status, mcptoken_error* detail, const std::string& about) {
+  const Error error(detail);
+  const bool usage = status == MCPTOKEN_INVALID || status == MCPTOKEN_NOT_SUPPORTED;
+  std::string why = mcptoken_error_message(error.get());
+  if (why.empty()) why = mcptoken_status_name(status);
+  return {usage ? kExitUsage : kExitFailure, about + ": " + why};
+}
+
+// The cores this process may use, which a container or taskset may have narrowed.
+size_t usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return std::max(1u, std::thread::hardware_concurrency());
+  return static_cast<size_t>(std::max(1, CPU_COUNT(&set)));
+}
+
+Outcome<Config> make_config(const Settings& settings, const Endpoint& endpoint) {
+  mcptoken_config* raw = nullptr;
+  mcptoken_error* error = nullptr;
+  if (const auto status = mcptoken_config_new(&raw, &error); status != MCPTOKEN_OK) return failure_of(status, error, "config");
+  Config config(raw);
+  const auto set = [&](const char* key, const std::string& value, std::string_view name) -> std::optional<Failure> {
+    mcptoken_error* detail = nullptr;
+    const auto status = mcptoken_config_set(config.get(), key, value.c_str(), &detail);
+    if (status == MCPTOKEN_OK) return std::nullopt;
+    return failure_of(status, detail, std::string(name));
+  };
+  for (const auto& row : setting_rows()) {
+    const auto& value = settings.text(row.setting);
+    if (!row.service_key || value.empty()) continue;
+    if (auto failure = set(row.service_key, value, row.name)) return *failure;
+  }
+  if (auto failure = set("loopback_only", endpoint.address.is_loopback() ? "true" : "false", "listen")) return *failure;
+  if (auto failure = set("listen_port", std::to_string(endpoint.port), "listen")) return *failure;
+  return config;
+}
+
+class Server {
+ public:
+  explicit Server(const Settings& settings) : settings_(settings) {}
+
+  Outcome<bool> start() {
+    const auto wanted = parse_endpoint(settings_.text(Setting::listen));
+    const auto loops = settings_.integer(Setting::loops);
+    auto listeners = open_listeners(*wanted, loops > 0 ? static_cast<size_t>(loops) : usable_cores());
+    if (!listeners) return listeners.failure();
+    endpoint_ = listeners->endpoint;
+    if (auto opened = open_service(); !opened) return opened.failure();
+    if (auto made = make_workers(listeners->fds); !made) return made.failure();
+    if (const auto& path = settings_.text(Setting::port_file); !path.empty()) {
+      if (auto written = write_port_file(path, endpoint_.port); !written) return written.failure();
+    }
+    return true;
+  }
+
+  // Until a signal. A second one during the grace abandons the calls under way.
+  void run() {
+    EndEvents events;
+    for (auto& worker : workers_) worker->start(events.finished_fd());
+    announce();
+    size_t running = workers_.size();
+    for (bool draining = false; running > 0;) {
+      const auto happened = events.wait();
+      running -= std::min(running, happened.finished);
+      if (!happened.signalled) continue;
+      log(Level::info, draining ? "stopping at once" : "stopping");
+      for (auto& worker : workers_) draining ? worker->hurry() : worker->drain(settings_.integer(Setting::grace_ms));
+      draining = true;
+    }
+    for (auto& worker : workers_) worker->join();
+  }
+
+ private:
+  Outcome<bool> open_service() {
+    const auto& folder = settings_.text(Setting::data_dir);
+    if (auto made = make_folder(folder); !made) return made.failure();
+    auto config = make_config(settings_, endpoint_);
+    if (!config) return config.failure();
+    mcptoken_service* raw = nullptr;
+    mcptoken_error* error = nullptr;
+    const auto status = mcptoken_service_new(config->get(), log_from_library, nullptr, &raw, &error);
+    if (status != MCPTOKEN_OK) return failure_of(status, error, "data directory " + folder);
+    service_.reset(raw);
+    return true;
+  }
+
+  Outcome<bool> make_workers(const std::vector<int>& fds) {
+    const size_t descriptors = descriptor_limit();
+    const size_t connections = descriptors > 2 * kSpareDescriptors ? descriptors - kSpareDescriptors : descriptors / 2;
+    const auto per_address = static_cast<size_t>(settings_.integer(Setting::connections_per_address));
+    census_ = std::make_unique<ConnectionCensus>(std::min(kConnections, connections), per_address);
+    options_.service = service_.get();
+    options_.census = census_.get();
+    options_.trusted_proxies = *parse_networks(settings_.text(Setting::trusted_proxies));
+    options_.connection_limit = kConnections + 64;
+    options_.header_ms = settings_.integer(Setting::header_deadline_ms);
+    options_.body_ms = settings_.integer(Setting::body_deadline_ms);
+    options_.idle_ms = settings_.integer(Setting::idle_ms);
+    for (const int fd : fds) {
+      mcptoken_loop* raw = nullptr;
+      mcptoken_error* error = nullptr;
+      auto status = mcptoken_loop_new(&raw, &error);
+      if (status != MCPTOKEN_OK) return failure_of(status, error, "event loop");
+      loops_.emplace_back(raw);
+      status = mcptoken_service_attach(service_.get(), raw, &error);
+      if (status != MCPTOKEN_OK) return failure_of(status, error, "event loop");
+      auto worker = Worker::create(options_, raw, fd);
+      if (!worker) return worker.failure();
+      workers_.push_back(std::move(*worker));
+    }
+    return true;
+  }
+
+  void announce() {
+    const auto& folder = settings_.text(Setting::data_dir);
+    log_start("mcpd listening on http://" + endpoint_.text() + " (data " + folder + ")");
+    if (mcptoken_service_needs_bootstrap(service_.get()) != 0) {
+      log_start("no user exists yet: the code in " + folder + "/bootstrap-code makes the first one, with mcpctl bootstrap EMAIL");
+    }
+    if (!endpoint_.address.is_loopback()) log(Level::warning, "plain HTTP on an address that others can reach: put TLS in front");
+  }
+
+  // Scripts wait for these lines, whatever the log level.
+  static void log_start(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+  const Settings& settings_;
+  Endpoint endpoint_;
+  WorkerOptions options_;
+  std::unique_ptr<ConnectionCensus> census_;
+  // Destroyed from the end: workers, then the service, then the loops.
+  std::vector<Loop> loops_;
+  Service service_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+Level level_of(const std::string& name) {
+  if (name == "debug") return Level::debug;
+  if (name == "warning") return Level::warning;
+  return name == "error" ? Level::error : Level::info;
+}
+
+int fail_with(const Failure& failure) {
+  std::fprintf(stderr, "mcpd: %s\n", failure.message.c_str());
+  return failure.exit_code;
+}
+
+}  // namespace
+
+int main_program(std::span<const char* const> arguments, const Environment& environment) {
+  auto invocation = load_settings(arguments, environment);
+  if (!invocation) return fail_with(invocation.failure());
+  const auto& settings = invocation->settings;
+  switch (invocation->action) {
+    case Action::help:
+      std::fputs(help_text().c_str(), stdout);
+      return 0;
+    case Action::version:
+      std::printf("mcpd %s\n", mcptoken_version());
+      return 0;
+    case Action::print_config:
+      std::fputs(effective_config(settings).c_str(), stdout);
+      return 0;
+    case Action::run:
+      break;
+  }
+  set_log_level(level_of(settings.text(Setting::log_level)));
+  prepare_process(settings.boolean(Setting::debuggable));
+  Server server(settings);
+  if (const auto started = server.start(); !started) return fail_with(started.failure());
+  server.run();
+  return 0;
+}
+
+}  // namespace mcpd

@@ -1,0 +1,91 @@
+// One table gives each setting its name; flag, environment variable and YAML key follow from it: "data-dir" is --data-dir,
+// MCPD_DATA_DIR and `data-dir:`. A flag beats the environment, which beats the file, which beats the default.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "outcome.h"
+
+namespace mcpd {
+
+enum class Setting : size_t {
+  listen,
+  data_dir,
+  config,
+  port_file,
+  loops,
+  allowed_hosts,
+  allowed_origins,
+  trusted_proxies,
+  upstream_allow,
+  token_ceiling,
+  tool_grant,
+  max_token_ttl,
+  audit,
+  key_file,
+  require_sandbox,
+  connections_per_address,
+  log_level,
+  header_deadline_ms,
+  body_deadline_ms,
+  idle_ms,
+  grace_ms,
+  debuggable,
+  count
+};
+
+enum class Kind { text, path, list, boolean, integer, choice, endpoint, networks };
+
+struct SettingRow {
+  Setting setting;
+  std::string_view name;
+  Kind kind;
+  std::string_view fallback;
+  std::string_view values;       // choice: "a|b"; integer: "min..max"
+  const char* service_key;       // the service's name for it, or NULL
+  std::string_view help;         // "" hides the row: a flag for tests, without variable and key
+};
+
+std::span<const SettingRow> setting_rows();
+
+enum class Source { fallback, file, environment, flag };
+
+class Settings {
+ public:
+  const std::string& text(Setting setting) const { return at(setting).text; }
+  int64_t integer(Setting setting) const;
+  bool boolean(Setting setting) const { return text(setting) == "true"; }
+  Source source(Setting setting) const { return at(setting).source; }
+  // Takes the value when no stronger source has given one; `where` begins the message about a bad value.
+  Outcome<bool> offer(const SettingRow& row, std::string_view value, Source source, const std::string& where);
+
+ private:
+  struct Value {
+    std::string text;
+    Source source = Source::fallback;
+  };
+  const Value& at(Setting setting) const { return values_[static_cast<size_t>(setting)]; }
+  std::array<Value, static_cast<size_t>(Setting::count)> values_;
+};
+
+enum class Action { run, help, version, print_config };
+
+struct Invocation {
+  Action action = Action::run;
+  Settings settings;
+};
+
+using Environment = std::map<std::string, std::string>;
+
+// `arguments` without the program's name. Reads the file that --config or MCPD_CONFIG names.
+Outcome<Invocation> load_settings(std::span<const char* const> arguments, const Environment& environment);
+std::string help_text();
+// The settings in force as YAML that --config would take, each with its source. None of them is a secret.
+std::string effective_config(const Settings& settings);
+
+}  // namespace mcpd

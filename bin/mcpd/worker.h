@@ -1,0 +1,146 @@
+// One thread's share of the server: an event loop, a libmicrohttpd daemon driven by it, a listening socket, and everything
+// that came in through it. Nothing is shared with the other workers but the service and the connection census.
+//
+// libmicrohttpd runs in external epoll mode: its epoll descriptor is watched by our loop. It does not listen itself; we
+// accept and hand connections over, because it would spin when descriptors run out while it holds no connection.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <mcptoken/loop.h>
+#include <mcptoken/service.h>
+#include <microhttpd.h>
+
+#include "address.h"
+#include "answer.h"
+#include "connection.h"
+#include "exchange.h"
+#include "log.h"
+#include "outcome.h"
+#include "stream.h"
+
+namespace mcpd {
+
+// What all workers are told; lives as long as they do.
+struct WorkerOptions {
+  mcptoken_service* service = nullptr;
+  ConnectionCensus* census = nullptr;
+  std::vector<Network> trusted_proxies;
+  unsigned connection_limit = 0;  // above the census's: libmicrohttpd's own limit is never reached
+  int64_t header_ms = 0;          // from accept, or from the request line on a connection that is kept alive
+  int64_t body_ms = 0;
+  int64_t idle_ms = 0;            // from an answer to the next request line
+};
+
+class Worker {
+ public:
+  // Takes the listening descriptor and the loop. Attach the loop to the service first.
+  static Outcome<std::unique_ptr<Worker>> create(const WorkerOptions& options, mcptoken_loop* loop, int listen_fd);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Runs the thread, which adds 1 to the eventfd when it ends.
+  void start(int finished_fd);
+  void join();
+  // From any thread: stop accepting, let the service finish within the grace, then end the thread.
+  void drain(int64_t grace_ms);
+  // From any thread, during a drain: no more grace.
+  void hurry();
+
+  // --- for exchanges, on the loop's thread
+  mcptoken_loop* loop() const { return loop_; }
+  mcptoken_service* service() const { return options_.service; }
+  bool draining() const { return draining_; }
+  List<Exchange, Live>& live() { return live_; }
+  void wait(Exchange& exchange);
+  void settle_soon(Exchange& exchange);
+  void pump_soon();
+  std::unique_ptr<Answer> take_answer();
+  void recycle(std::unique_ptr<Answer> answer);
+  Stream* take_over(Connection& connection, std::string_view head, bool chunked, StreamSource* source) {
+    return Stream::take_over(loop_, streams_, connection, head, chunked, source);
+  }
+  void refuse(Connection& connection, int32_t status, std::string_view reason);
+
+ private:
+  Worker(const WorkerOptions& options, mcptoken_loop* loop, int listen_fd);
+  Outcome<bool> begin();
+  void run(int finished_fd);
+
+  // --- connections
+  void accept_some();
+  void admit(int fd, const Address& peer, const struct sockaddr* socket_address, uint32_t size);
+  void pause_accepting(int error);
+  void stop_accepting();
+  void pump();
+  void kick();
+
+  // --- libmicrohttpd's callbacks
+  struct Line {
+    const char* method;
+    const char* target;
+    const char* version;
+  };
+  void on_target(Connection& connection, const char* target);
+  void on_completed(MHD_Connection* request, Exchange* exchange);
+  void read_fields(MHD_Connection* request);
+  std::optional<Refusal> judge_head(Connection& connection, const Line& line, Framing& framing) const;
+  Exchange::Step open_exchange(MHD_Connection* request, const Line& line, Exchange** slot);
+
+  // --- time
+  void tick();
+  void expire(Connection& connection, int64_t now);
+  void look_at_waiting();
+
+  // --- the end
+  void begin_drain();
+  void drained();
+  void check_quiet();
+  void abandon_all();
+  void close_all();
+
+  const WorkerOptions& options_;
+  const bool layout_known_;
+  mcptoken_loop* loop_;
+  int listen_fd_;
+  MHD_Daemon* daemon_ = nullptr;
+  mcptoken_watch* listen_watch_ = nullptr;
+  mcptoken_watch* daemon_watch_ = nullptr;
+  mcptoken_timer* kick_timer_ = nullptr;     // work left by a call of the service, or by a long turn
+  mcptoken_timer* tick_timer_ = nullptr;     // the watchdog
+  mcptoken_timer* wait_timer_ = nullptr;     // runs while an exchange waits unwatched
+  mcptoken_timer* accept_timer_ = nullptr;   // ends a pause
+  mcptoken_timer* quiet_timer_ = nullptr;    // the last phase of a drain
+  std::thread thread_;
+
+  List<Connection, Attached> attached_;
+  StreamLists streams_;
+  List<Exchange, Live> live_;
+  List<Exchange, Waiting> waiting_;
+  List<Exchange, Due> due_;
+  std::vector<std::unique_ptr<Answer>> answers_;
+
+  // Of the head that is being read; kept for their memory.
+  std::vector<Field> fields_;
+  std::vector<mcptoken_header> headers_;
+
+  Connection* arriving_ = nullptr;  // while libmicrohttpd takes it
+  LogGate descriptor_log_{5'000};
+  LogGate limit_log_{5'000};
+  bool resumed_ = false;
+  bool pumping_ = false;
+  bool kicked_ = false;
+  bool waiting_timer_runs_ = false;
+  bool draining_ = false;
+  int64_t quiet_deadline_ms_ = 0;
+  std::atomic<int64_t> grace_ms_{0};
+};
+
+}  // namespace mcpd

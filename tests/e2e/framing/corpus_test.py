@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+"""The corpus against the program given as argument."""
+import sys
+
+import corpus
+from server import Server
+
+with Server(sys.argv[1], "--loops", "1", "--debuggable") as server:
+    cases, failures = corpus.run(server.address, fake=True)
+    for failure in failures:
+        print("FAILED", failure)
+    print(f"{cases - len(failures)} passed, {len(failures)} failed")
+    server.signal()
+    assert server.wait() == 0, server.log()
+sys.exit(1 if failures or cases < 60 else 0)

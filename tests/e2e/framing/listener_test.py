@@ -1,0 +1,475 @@
+#!/usr/bin/env python3
+"""Streams, deadlines, limits, several loops and the end of the process, against the program given as argument."""
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+from server import Server
+
+PROGRAM = sys.argv.pop(1)
+HOST = b"Host: 127.0.0.1\r\n"
+
+
+def connect(server, timeout=10):
+    sock = socket.create_connection(server.address, timeout=timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def request(target, method="GET", fields="", body=b"", version="1.1"):
+    length = f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
+    return f"{method} {target} HTTP/{version}\r\nHost: 127.0.0.1\r\n{fields}{length}\r\n".encode() + body
+
+
+def read_until(sock, needle, limit=1 << 24):
+    data = b""
+    while needle not in data and len(data) < limit:
+        piece = sock.recv(65536)
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def read_to_end(sock):
+    data = b""
+    while piece := sock.recv(1 << 20):
+        data += piece
+    return data
+
+
+def call(server, target, method="GET", body=b"", fields=None):
+    connection = http.client.HTTPConnection(*server.address, timeout=20)
+    connection.request(method, target, body=body or None, headers=fields or {})
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    return answer.status, data
+
+
+def counters(server):
+    return json.loads(call(server, "/counters")[1])
+
+
+def until(condition, seconds=5):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return condition()
+
+
+class Requests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(PROGRAM, "--loops", "1", "--debuggable")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.signal()
+        status = cls.server.wait()
+        log = cls.server.log()
+        cls.server.__exit__()
+        assert status == 0, log
+
+    def test_keep_alive_and_pipelining(self):
+        with connect(self.server) as sock:
+            for i in range(50):
+                body = b"x" * i
+                sock.sendall(request("/echo", "POST", body=body))
+                self.assertIn(b"Content-Length: %d\r\n" % i, read_until(sock, b"\r\n\r\n" + body))
+            sock.sendall(b"".join(request("/echo", "POST", body=b"body-%02d" % i) for i in range(20)))
+            data = read_until(sock, b"body-19")
+            self.assertEqual(re.findall(rb"body-(\d\d)", data), [b"%02d" % i for i in range(20)])
+
+    def test_pipelining_behind_a_suspended_call(self):
+        with connect(self.server) as sock:
+            sock.sendall(request("/slow?ms=120") + request("/echo", "POST", body=b"second"))
+            data = read_until(sock, b"second")
+            self.assertLess(data.index(b"slow"), data.index(b"second"))
+
+    def test_bodies_of_many_sizes(self):
+        for size in (0, 1, 8191, 16384, 16385, 100_000, 4 * 1024 * 1024):
+            body = os.urandom(size)
+            status, answer = call(self.server, "/echo", "POST", body)
+            self.assertEqual((status, answer == body), (200, True), size)
+
+    def test_large_answer(self):
+        status, answer = call(self.server, "/big?bytes=20000000")
+        self.assertEqual((status, len(answer)), (200, 20_000_000))
+
+    def test_chunked_body_over_the_limit(self):
+        with connect(self.server) as sock:
+            sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
+            block = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+            try:
+                for _ in range(80):
+                    sock.sendall(block)
+                sock.sendall(b"0\r\n\r\n" + request("/marker"))
+            except ConnectionError:
+                pass
+            self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 413 "))
+
+    def test_announced_body_over_the_limit_is_refused_before_it_comes(self):
+        with connect(self.server) as sock:
+            sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 5000000\r\n\r\n")
+            self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 413 "))
+
+    def test_refusal_reaches_a_client_that_goes_on_sending(self):
+        for _ in range(20):
+            with connect(self.server) as sock:
+                sock.sendall(request("/early", "POST", body=b"z" * 3_000_000))
+                self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 401 "))
+
+    def test_answer_before_the_body_closes(self):
+        with connect(self.server) as sock:
+            sock.sendall(request("/early", "POST", body=b"abc") + request("/marker"))
+            data = read_to_end(sock)
+            self.assertEqual(data.count(b"HTTP/1.1 "), 1)
+            self.assertIn(b"Connection: close\r\n", data)
+        with connect(self.server) as sock:
+            sock.sendall(b"POST /midbody HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nabc")
+            self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 400 "))
+
+    def test_answer_without_a_body_keeps_the_connection(self):
+        with connect(self.server) as sock:
+            sock.sendall(request("/early") + request("/marker"))
+            self.assertIn(b"HTTP/1.1 401 ", read_until(sock, b"marker"))
+
+    def test_head_request(self):
+        with connect(self.server) as sock:
+            sock.sendall(request("/big?bytes=77", "HEAD") + request("/marker"))
+            data = read_until(sock, b"marker")
+            self.assertIn(b"Content-Length: 77\r\n", data)
+            self.assertNotIn(b"bbb", data)
+
+    def test_cut_answer(self):
+        with connect(self.server) as sock:
+            sock.sendall(request("/cut"))
+            self.assertEqual(read_to_end(sock), b"")
+
+    def test_expectation(self):
+        with connect(self.server) as sock:
+            sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            self.assertTrue(read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 100 "))
+            sock.sendall(b"abc")
+            self.assertIn(b"HTTP/1.1 200 ", read_until(sock, b"abc"))
+
+    def test_closed_client_is_noticed_while_the_call_runs(self):
+        before = counters(self.server)["cancelled"]
+        sock = connect(self.server)
+        sock.sendall(request("/slow?ms=60000"))
+        time.sleep(0.02)
+        sock.close()
+        self.assertTrue(until(lambda: counters(self.server)["cancelled"] == before + 1, 2))
+        self.assertTrue(until(lambda: counters(self.server)["live"] == 1))
+
+    def test_the_service_sees_the_head_as_sent(self):
+        _, text = call(self.server, "/head?a=%41&b", fields={"X-Forwarded-For": "9.9.9.9", "Forwarded": "for=9.9.9.9", "A": "b"})
+        first, *fields = text.decode().splitlines()
+        self.assertEqual(first, "GET /head?a=%41&b 127.0.0.1 0 0")
+        self.assertIn("A: b", fields)
+        self.assertFalse([field for field in fields if "9.9.9.9" in field])
+
+    def test_slow_headers_split_anywhere(self):
+        whole = request("/echo", "POST", body=b"abc")
+        for cut in range(1, len(whole)):
+            with connect(self.server) as sock:
+                sock.sendall(whole[:cut])
+                time.sleep(0.001)
+                sock.sendall(whole[cut:])
+                self.assertIn(b"HTTP/1.1 200 ", read_until(sock, b"abc"))
+
+
+class Streams(unittest.TestCase):
+    def open(self, server, target, version="1.1"):
+        sock = connect(server)
+        sock.sendall(request(target, version=version))
+        data = read_until(sock, b"hello\n\n")
+        self.assertIn(b"200 OK\r\n", data)
+        return sock, data
+
+    def test_framing(self):
+        with Server(PROGRAM, "--loops", "1") as server:
+            sock, head = self.open(server, "/stream")
+            self.assertIn(b"Transfer-Encoding: chunked\r\n", head)
+            self.assertIn(b"Connection: close\r\n", head)
+            call(server, "/publish", "POST", b"news")
+            self.assertIn(b"c\r\ndata: news\n\n\r\n", read_until(sock, b"news\n\n\r\n"))
+            sock.close()
+            sock, head = self.open(server, "/stream", "1.0")
+            self.assertNotIn(b"chunked", head)
+            call(server, "/publish", "POST", b"news")
+            self.assertTrue(read_until(sock, b"news\n\n").endswith(b"data: news\n\n"))
+            sock.close()
+            for target in ("/slowstream?ms=80", "/slowstream?ms=0", "/slowstream?events=0"):
+                with connect(server) as sock:
+                    sock.sendall(request(target) + request("/marker"))
+                    data = read_to_end(sock)
+                    self.assertTrue(data.endswith(b"\r\n0\r\n\r\n"), data)
+                    self.assertEqual(data.count(b"tick"), 0 if "events=0" in target else 3)
+            self.assertTrue(until(lambda: counters(server)["live"] == 1))
+            self.assertEqual(counters(server)["marker"], 0)
+
+    def test_a_thousand_idle_streams(self):
+        with Server(PROGRAM, "--loops", "1", "--connections-per-address", "0", "--debuggable") as server:
+            warm = [self.open(server, "/stream")[0] for _ in range(100)]
+            until(lambda: counters(server)["streams"] == 100)
+            memory_kb = server.status("VmRSS")
+            streams = [self.open(server, "/stream")[0] for _ in range(1000)]
+            each = (server.status("VmRSS") - memory_kb) * 1024 / 1000
+            print(f"memory of a stream with the fake's state: {each:.0f} bytes")
+            self.assertLess(each, 3072)
+            ticks = server.cpu_ticks()
+            time.sleep(1)
+            self.assertLessEqual(server.cpu_ticks() - ticks, 3, "idle streams cost time")
+            open_descriptors = server.descriptors()
+            call(server, "/publish", "POST", b"to all")
+            for sock in streams:
+                self.assertIn(b"to all", read_until(sock, b"to all"))
+            started = time.monotonic()
+            for sock in streams:
+                sock.close()
+            self.assertTrue(until(lambda: counters(server)["streams"] == 100, 5))
+            print(f"1000 ends noticed after {time.monotonic() - started:.3f} s")
+            self.assertTrue(until(lambda: server.descriptors() <= open_descriptors - 1000))
+            self.assertEqual(counters(server)["live"], 101)
+            for sock in warm:
+                sock.close()
+            self.assertTrue(until(lambda: counters(server)["live"] == 1))
+
+    def test_slow_reader_is_held_back_and_then_served(self):
+        with Server(PROGRAM, "--loops", "1") as server:
+            sock = connect(server)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+            sock.sendall(request("/flood"))
+            self.assertTrue(until(lambda: counters(server)["streams"] == 1))
+            time.sleep(0.3)
+            stalled = counters(server)["writable"]
+            time.sleep(0.2)
+            self.assertEqual(counters(server)["writable"], stalled)
+            total = 0
+            while total < 30_000_000:
+                total += len(sock.recv(1 << 20))
+            self.assertGreater(counters(server)["writable"], stalled)
+            sock.close()
+            self.assertTrue(until(lambda: counters(server)["live"] == 1))
+
+
+class Limits(unittest.TestCase):
+    FAST = ("--loops", "1", "--header-deadline-ms", "300", "--body-deadline-ms", "400", "--idle-ms", "300")
+
+    def drip(self, sock, data, pause=0.05):
+        """Sends byte by byte until the server closes; what it said, and when."""
+        started = time.monotonic()
+        sock.settimeout(pause)
+        received = b""
+        for i in range(200):
+            try:
+                sock.sendall(data[i % len(data):i % len(data) + 1])
+                piece = sock.recv(4096)
+                received += piece
+                if not piece:
+                    break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        return received, time.monotonic() - started
+
+    def test_deadlines(self):
+        with Server(PROGRAM, *self.FAST) as server:
+            with connect(server) as sock:
+                received, seconds = self.drip(sock, b"GET /marker?" + b"a" * 1000)
+                self.assertEqual(received, b"")
+                self.assertLess(seconds, 2)
+            with connect(server) as sock:
+                started = time.monotonic()
+                self.assertEqual(read_to_end(sock), b"")  # never sent a byte
+                self.assertLess(time.monotonic() - started, 2)
+            with connect(server) as sock:
+                sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5000\r\n\r\n")
+                received, seconds = self.drip(sock, b"x")
+                self.assertTrue(received.startswith(b"HTTP/1.1 408 "), received)
+                self.assertLess(seconds, 2)
+            with connect(server) as sock:
+                sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5000\r\n\r\n")
+                self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 408 "))
+            with connect(server) as sock:
+                sock.sendall(request("/marker"))
+                read_until(sock, b"marker")
+                _, seconds = self.drip(sock, request("/marker")[:-2] + b"A: b\r\n" * 100)
+                self.assertLess(seconds, 2)
+            self.assertEqual(counters(server)["marker"], 1)
+
+    def test_a_call_that_takes_longer_than_all_deadlines(self):
+        with Server(PROGRAM, *self.FAST) as server:
+            self.assertEqual(call(server, "/slow?ms=900"), (200, b"slow"))
+
+    def test_slow_body_average(self):
+        with Server(PROGRAM, "--loops", "1") as server, connect(server, 20) as sock:
+            sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5000\r\n\r\nabc")
+            started = time.monotonic()
+            self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 408 "))
+            self.assertTrue(4.5 < time.monotonic() - started < 9)
+
+    def test_connections_per_address(self):
+        with Server(PROGRAM, "--loops", "2", "--connections-per-address", "5") as server:
+            held = [connect(server) for _ in range(5)]
+            for sock in held:
+                sock.sendall(request("/marker"))
+                read_until(sock, b"marker")
+            with connect(server) as sock:
+                self.assertEqual(sock.recv(1), b"")
+            held.pop().close()
+
+            def again():
+                with connect(server) as sock:
+                    try:
+                        sock.sendall(request("/marker"))
+                        return b"marker" in read_until(sock, b"marker")
+                    except ConnectionError:
+                        return False
+            self.assertTrue(until(again))
+            for sock in held:
+                sock.close()
+
+    def test_no_descriptors_left(self):
+        with Server(PROGRAM, "--loops", "1", "--connections-per-address", "0", descriptors=64) as server:
+            held = []
+            for _ in range(120):
+                sock = connect(server)
+                sock.sendall(request("/stream"))
+                held.append(sock)
+            time.sleep(0.3)
+            ticks = server.cpu_ticks()
+            time.sleep(1)
+            self.assertLess(server.cpu_ticks() - ticks, 20, "spins without descriptors")
+            for sock in held:
+                sock.close()
+            self.assertTrue(until(lambda: call(server, "/marker")[0] == 200))
+            self.assertLess(server.log().count("\n"), 10)
+
+
+class Process(unittest.TestCase):
+    def test_second_server_on_the_port(self):
+        with Server(PROGRAM, "--loops", "2") as server:
+            for flags in ((), ("--loops", "3")):
+                with Server(PROGRAM, "--listen", f"127.0.0.1:{server.port}", *flags, wait=False) as second:
+                    self.assertEqual(second.wait(), 1)
+                    self.assertIn("address in use", second.log())
+            self.assertEqual(call(server, "/marker")[0], 200)
+
+    def test_restart_on_the_same_port(self):
+        with Server(PROGRAM, "--loops", "2") as server:
+            port = server.port
+            sock = connect(server)
+            sock.sendall(request("/marker"))
+            read_until(sock, b"marker")
+            server.signal()
+            self.assertEqual(server.wait(), 0)
+            sock.close()
+        with Server(PROGRAM, "--listen", f"127.0.0.1:{port}") as server:
+            self.assertEqual(call(server, "/marker")[0], 200)
+
+    def test_two_loops_share_the_connections(self):
+        with Server(PROGRAM, "--loops", "2") as server:
+            seen = {counters(server)["loop"] for _ in range(60)}
+            self.assertEqual(seen, {0, 1})
+
+    def test_drain(self):
+        with Server(PROGRAM, "--loops", "2") as server:
+            idle = connect(server)
+            idle.sendall(request("/marker"))
+            read_until(idle, b"marker")
+            stream = connect(server)
+            stream.sendall(request("/stream"))
+            read_until(stream, b"hello\n\n")
+            slow = connect(server)
+            slow.sendall(request("/slow?ms=600"))
+            time.sleep(0.1)
+            server.signal()
+            self.assertTrue(read_to_end(stream).endswith(b"0\r\n\r\n"))
+            self.assertEqual(read_to_end(idle), b"")
+            with self.assertRaises(ConnectionError):
+                connect(server)
+            data = read_to_end(slow)
+            self.assertTrue(data.startswith(b"HTTP/1.1 200 "), data)
+            self.assertIn(b"Connection: close\r\n", data)
+            self.assertEqual(server.wait(), 0)
+            self.assertNotIn("ERROR", server.log())
+
+    def test_second_signal_ends_the_grace(self):
+        with Server(PROGRAM, "--loops", "2") as server, connect(server) as slow:
+            slow.sendall(request("/slow?ms=60000"))
+            time.sleep(0.1)
+            server.signal()
+            time.sleep(0.1)
+            self.assertIsNone(server.process.poll())
+            server.signal(signal.SIGINT)
+            self.assertEqual(server.wait(5), 0)
+
+    def test_grace_is_bounded(self):
+        with Server(PROGRAM, "--loops", "1", "--grace-ms", "200") as server, connect(server) as slow:
+            slow.sendall(request("/slow?ms=60000"))
+            time.sleep(0.1)
+            server.signal()
+            self.assertTrue(read_to_end(slow).startswith(b"HTTP/1.1 503 "))
+            self.assertEqual(server.wait(5), 0)
+
+    def test_start_lines_and_bad_settings(self):
+        with Server(PROGRAM) as server:
+            self.assertIn(f"mcpd listening on http://127.0.0.1:{server.port} (data ", server.log())
+            self.assertIn("/bootstrap-code", server.log())
+        environment = {"HOME": "/nonexistent", "PATH": os.environ["PATH"]}
+        for arguments, extra, words in (
+            (["--nonsense"], {}, "unknown argument '--nonsense'"),
+            (["--loops", "many"], {}, "--loops: many: must be an integer"),
+            (["--max-token-ttl", "soon"], {}, "max-token-ttl: not a lifetime"),
+            ([], {"MCPD_AUDIT": "maybe"}, "MCPD_AUDIT: maybe: must be one of buffered|strict"),
+            ([], {"MCPD_ADUIT": "strict"}, "unknown environment variable MCPD_ADUIT"),
+        ):
+            done = subprocess.run([PROGRAM, "--listen", "127.0.0.1:0", "--data-dir", "/tmp", *arguments], capture_output=True,
+                                  text=True, env={**environment, **extra}, timeout=10, check=False)
+            self.assertEqual(done.returncode, 64, done.stderr)
+            self.assertIn(words, done.stderr)
+
+    def test_load_on_two_loops(self):
+        """Many clients at once, some of which leave in the middle."""
+        with Server(PROGRAM, "--loops", "2", "--debuggable") as server:
+            failures = []
+
+            def client(number):
+                try:
+                    for i in range(60):
+                        text = f"{number}-{i}".encode()
+                        if i % 10 == 7:
+                            sock = connect(server)
+                            sock.sendall(request("/slow?ms=5000") if i % 20 == 7 else request("/stream?every=1"))
+                            sock.close()
+                        elif call(server, "/echo", "POST", text) != (200, text) or call(server, "/slow?ms=2")[0] != 200:
+                            failures.append(text)
+                except OSError as error:
+                    failures.append(error)
+            threads = [threading.Thread(target=client, args=(n,)) for n in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(failures, [])
+            self.assertTrue(until(lambda: counters(server)["live"] == 1))
+            server.signal()
+            self.assertEqual(server.wait(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
