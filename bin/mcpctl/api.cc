@@ -1,0 +1,85 @@
+#include "api.h"
+
+namespace mcpctl {
+namespace {
+constexpr int64_t kTimeoutMs = 30'000;
+}
+
+std::string url_encode(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  constexpr std::string_view kUnreserved = "-._~";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       kUnreserved.find(c) != std::string_view::npos;
+    if (plain) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  // A name that is a relative path segment would change the path.
+  return out == "." ? "%2E" : out == ".." ? "%2E%2E" : out;
+}
+
+Result<Api> Api::open(const Settings& settings, bool needs_login) {
+  if (needs_login && settings.token.empty()) {
+    return Failure{kExitNotAuthenticated, "not logged in to " + settings.server, {},
+                   "mcpctl login --email EMAIL --mcpd-url " + settings.server, {}};
+  }
+  Api api(settings);
+  mcptoken_client* client = nullptr;
+  mcptoken_error* error = nullptr;
+  const char* bearer = settings.token.empty() ? nullptr : settings.token.data();
+  const mcptoken_status status =
+      mcptoken_client_new(settings.server.c_str(), bearer, settings.token.size(), kTimeoutMs, &client, &error);
+  api.client_.reset(client);
+  const Error detail(error);
+  if (status == MCPTOKEN_OK) return api;
+  Failure failure = failure_of(error, "cannot use the control plane \"" + settings.server + "\"");
+  if (status == MCPTOKEN_INVALID) failure.exit_code = kExitUsage;
+  return failure;
+}
+
+Result<JsonDocument> Api::call(const char* method, const std::string& path, std::string_view body,
+                               const std::string& what) {
+  mcptoken_bytes* answer = nullptr;
+  mcptoken_error* error = nullptr;
+  const std::string full = "/api/v1" + path;
+  const mcptoken_status status = mcptoken_client_call(client_.get(), method, full.c_str(),
+                                                      body.empty() ? nullptr : body.data(), body.size(), &answer, &error);
+  const Bytes owned(answer);
+  const Error detail(error);
+  if (status != MCPTOKEN_OK) {
+    Failure failure = failure_of(error, what);
+    if (failure.hint.empty()) failure.hint = hint_for(failure);
+    return failure;
+  }
+  if (view_of(owned).empty()) return JsonDocument();
+  return JsonDocument::parse(view_of(owned), "the answer of " + settings_.server);
+}
+
+std::string Api::path_of(const Kind& kind, const std::string& name) const {
+  std::string path = "/" + kind.plural;
+  if (!name.empty()) path += "/" + url_encode(name);
+  if (kind.in_project && !settings_.project.empty()) path += "?project=" + url_encode(settings_.project);
+  return path;
+}
+
+std::string Api::hint_for(const Failure& failure) const {
+  switch (failure.status) {
+    case MCPTOKEN_UNAUTHENTICATED:
+      if (settings_.token_from_environment) return "MCPCTL_TOKEN is set and was refused; unset it to use your login";
+      return "mcpctl login --email " + (settings_.user.empty() ? "EMAIL" : settings_.user) + " --mcpd-url " +
+             settings_.server;
+    case MCPTOKEN_DENIED:
+      return settings_.token_from_environment ? "MCPCTL_TOKEN is set and was used in place of your login" : "";
+    case MCPTOKEN_NETWORK:
+    case MCPTOKEN_TIMEOUT:
+      return "is mcpd running at " + settings_.server + "? another place: --mcpd-url URL or MCPCTL_SERVER";
+    default: return {};
+  }
+}
+
+}  // namespace mcpctl

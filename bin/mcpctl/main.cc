@@ -1,0 +1,38 @@
+#include <clocale>
+
+#include "application.h"
+#include "terminal.h"
+
+namespace mcpctl {
+
+namespace {
+
+Result<int> run(const std::vector<std::string>& words) {
+  MCPCTL_TRY(const Kinds kinds, Kinds::load());
+  const CommandTable table(kinds);
+  MCPCTL_TRY(const Parsed parsed, parse_command_line(table, words));
+  const Command* command = parsed.invocation.command;
+  if (parsed.invocation.help || words.empty()) {
+    MCPCTL_CHECK(write_out(help_text(table, parsed.help_path)));
+    return kExitOk;
+  }
+  if (command == nullptr) {
+    write_err(help_text(table, parsed.help_path));
+    return kExitUsage;
+  }
+  Application app(kinds, table, process_environment);
+  return command->handler(app, parsed.invocation);
+}
+
+}  // namespace
+}  // namespace mcpctl
+
+int main(int argc, char** argv) {
+  // Widths of characters in tables; everything else stays untouched by the user's locale.
+  if (std::setlocale(LC_CTYPE, "C.UTF-8") == nullptr) std::setlocale(LC_CTYPE, "");
+  mcpctl::install_signal_handlers();
+  const auto code = mcpctl::run(std::vector<std::string>(argv + 1, argv + argc));
+  if (code.ok()) return *code;
+  mcpctl::report(code.failure());
+  return code.failure().exit_code;
+}

@@ -1,0 +1,262 @@
+#include "output.h"
+
+#include <wchar.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <ctime>
+
+#include "sanitize.h"
+#include "yaml_text.h"
+
+namespace mcpctl {
+namespace {
+
+struct FormatName {
+  const char* name;
+  Format format;
+};
+constexpr FormatName kFormats[] = {{"table", Format::kTable}, {"wide", Format::kWide}, {"json", Format::kJson},
+                                   {"yaml", Format::kYaml},   {"name", Format::kName}};
+
+// What the server sets by itself and a file must not carry.
+constexpr const char* kServerOwned[] = {"id", "kind", "version", "createdAt", "updatedAt", "revision", "warnings"};
+
+JsonValue member_at(JsonValue object, const std::string& path) {
+  size_t from = 0;
+  for (size_t dot; (dot = path.find('.', from)) != std::string::npos; from = dot + 1) {
+    object = object.get(path.substr(from, dot - from));
+  }
+  return object.get(path.substr(from));
+}
+
+std::string scalar_text(JsonValue value) {
+  if (value.type() == MCPTOKEN_JSON_BOOLEAN) return value.boolean() ? "true" : "false";
+  return value.text();
+}
+
+// One item of a list in a cell: {"kind":"User","name":"ada"} is User:ada.
+std::string item_text(JsonValue item) {
+  if (!item.is_object()) return scalar_text(item);
+  std::string text;
+  for (size_t i = 0; i < item.size(); ++i) {
+    if (item.at(i).is_scalar()) text += (text.empty() ? "" : ":") + scalar_text(item.at(i));
+  }
+  return text;
+}
+
+std::string joined(JsonValue value) {
+  std::string text;
+  for (size_t i = 0; i < value.size(); ++i) {
+    text += (i == 0 ? "" : ",") + (value.is_object() ? std::string(value.key(i)) : item_text(value.at(i)));
+  }
+  return text.empty() ? "<none>" : text;
+}
+
+std::string cell_text(JsonValue value, const std::string& format, int64_t now_ms) {
+  const bool is_time = format == "time" || format == "age";
+  if (!value.has_content()) return is_time ? "never" : "<none>";
+  if (value.is_array() || value.is_object()) return joined(value);
+  int64_t ms = 0;
+  if (is_time && parse_time(value, ms)) return format == "age" ? format_age(ms, now_ms) : format_time(ms);
+  const std::string text = scalar_text(value);
+  return text.empty() ? "<none>" : text;
+}
+
+std::vector<Column> columns_of(const Kind& kind, bool wide) {
+  std::vector<Column> columns;
+  for (const Column& column : kind.columns) {
+    if (wide || !column.wide) columns.push_back(column);
+  }
+  if (columns.empty()) columns.push_back({"NAME", kind.name_field, "text"});
+  const auto shown = [&](const char* field) {
+    return std::any_of(columns.begin(), columns.end(), [&](const Column& c) { return c.field == field; });
+  };
+  if (wide && !shown("id")) columns.push_back({"ID", "id", "text"});
+  if (wide && !shown("updatedAt") && kind.field("updatedAt") != nullptr) columns.push_back({"UPDATED", "updatedAt", "time"});
+  return columns;
+}
+
+std::string objects_table(const Kind& kind, const std::vector<JsonValue>& objects, const Look& look) {
+  const std::vector<Column> columns = columns_of(kind, look.format == Format::kWide);
+  std::vector<std::vector<std::string>> rows;
+  if (look.headers) {
+    rows.emplace_back();
+    for (const Column& column : columns) rows.back().push_back(column.title);
+  }
+  for (const JsonValue object : objects) {
+    rows.emplace_back();
+    for (const Column& column : columns) {
+      rows.back().push_back(cell_text(member_at(object, column.field), column.format, look.now_ms));
+    }
+  }
+  return format_table(rows);
+}
+
+void write_object(JsonWriter& writer, const Kind& kind, JsonValue object) {
+  writer.begin_object().member("kind", kind.name);
+  for (size_t i = 0; i < object.size(); ++i) {
+    const std::string key(object.key(i));
+    if (key != "kind") writer.key(key).value(object.at(i));
+  }
+  writer.end_object();
+}
+
+Result<std::string> pretty(JsonWriter& writer) {
+  MCPCTL_TRY(const Bytes compact, writer.finish());
+  MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(compact), "the output"));
+  MCPCTL_TRY(const std::string text, document.root().print(2));
+  return sanitize_json(text) + "\n";
+}
+
+Result<std::string> objects_json(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list) {
+  JsonWriter writer;
+  if (as_list) writer.begin_object().member("kind", "List").key("items").begin_array();
+  for (const JsonValue object : objects) write_object(writer, kind, object);
+  if (as_list) writer.end_array().end_object();
+  return pretty(writer);
+}
+
+bool is_server_owned(const Kind& kind, const std::string& name) {
+  const bool common = std::any_of(std::begin(kServerOwned), std::end(kServerOwned), [&](auto f) { return name == f; });
+  const Field* field = kind.field(name);
+  return common || (field != nullptr && field->read_only);
+}
+
+Result<std::string> objects_yaml(const Kind& kind, const std::vector<JsonValue>& objects) {
+  std::string out;
+  for (const JsonValue object : objects) {
+    JsonWriter writer;
+    writer.begin_object().member("kind", kind.name);
+    for (size_t i = 0; i < object.size(); ++i) {
+      const std::string key(object.key(i));
+      if (!is_server_owned(kind, key)) writer.key(key).value(object.at(i));
+    }
+    writer.end_object();
+    MCPCTL_TRY(const Bytes json, writer.finish());
+    MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(json), "the output"));
+    out += (out.empty() ? "" : "---\n") + write_yaml(document.root());
+  }
+  return out;
+}
+
+void flatten(JsonValue record, const std::string& prefix, std::vector<std::vector<std::string>>& rows) {
+  for (size_t i = 0; i < record.size(); ++i) {
+    const std::string name = prefix.empty() ? std::string(record.key(i)) : prefix + "." + std::string(record.key(i));
+    const JsonValue value = record.at(i);
+    if (value.is_object()) {
+      flatten(value, name, rows);
+    } else if (value.is_array() && value.size() != 0) {
+      for (size_t k = 0; k < value.size(); ++k) rows.push_back({k == 0 ? name + ":" : "", item_text(value.at(k))});
+    } else {
+      rows.push_back({name + ":", cell_text(value, "text", 0)});
+    }
+  }
+}
+
+}  // namespace
+
+Result<Format> format_of(const std::string& text, const std::string& origin) {
+  for (const FormatName& row : kFormats) {
+    if (text == row.name) return row.format;
+  }
+  return usage_failure("bad output format in " + origin + ": \"" + text + "\"", "values: table, wide, json, yaml, name");
+}
+
+size_t display_width(std::string_view text) {
+  size_t width = 0;
+  for (size_t at = 0; at < text.size();) {
+    const int columns = wcwidth(static_cast<wchar_t>(next_code_point(text, at)));
+    width += columns < 0 ? 1 : static_cast<size_t>(columns);
+  }
+  return width;
+}
+
+std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(sanitize_line(row[i])));
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string cell = sanitize_line(row[i]);
+      line += cell;
+      if (i + 1 < row.size()) line.append(widths[i] - display_width(cell) + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+Result<std::string> format_objects(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list,
+                                   const Look& look) {
+  switch (look.format) {
+    case Format::kJson: return objects_json(kind, objects, as_list);
+    case Format::kYaml: return objects_yaml(kind, objects);
+    case Format::kName: break;
+    default: return objects_table(kind, objects, look);
+  }
+  std::string out;
+  for (const JsonValue object : objects) out += kind.name + "/" + sanitize_line(object.text(kind.name_field.c_str())) + "\n";
+  return out;
+}
+
+Result<std::string> format_record(JsonValue record, const Look& look) {
+  if (look.format == Format::kYaml) return write_yaml(record);
+  if (look.format == Format::kJson) {
+    MCPCTL_TRY(const std::string text, record.print(2));
+    return sanitize_json(text) + "\n";
+  }
+  std::vector<std::vector<std::string>> rows;
+  flatten(record, "", rows);
+  return format_table(rows);
+}
+
+bool parse_time(JsonValue value, int64_t& ms_out) {
+  if (value.type() == MCPTOKEN_JSON_NUMBER) {
+    ms_out = value.integer(-1);
+    return ms_out >= 0;
+  }
+  std::tm tm{};
+  char zone = 0;
+  double seconds = 0;
+  const std::string text = value.text();
+  if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%lf%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+                  &tm.tm_min, &seconds, &zone) != 7 || zone != 'Z') {
+    return false;
+  }
+  tm.tm_year -= 1900;
+  tm.tm_mon -= 1;
+  ms_out = static_cast<int64_t>(timegm(&tm)) * 1000 + static_cast<int64_t>(seconds * 1000);
+  return true;
+}
+
+std::string format_time(int64_t ms) {
+  const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
+  std::tm tm{};
+  gmtime_r(&seconds, &tm);
+  char buffer[32];
+  const size_t size = std::strftime(buffer, sizeof buffer, "%Y-%m-%dT%H:%M:%SZ", &tm);
+  return {buffer, size};
+}
+
+std::string format_age(int64_t ms, int64_t now_ms) {
+  struct Unit {
+    int64_t seconds;
+    char letter;
+  };
+  // Two of a unit are needed before it is used, so that ages keep some precision: 90m, 36h, 12d.
+  static constexpr Unit kUnits[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}};
+  const int64_t seconds = std::abs(now_ms - ms) / 1000;
+  for (const Unit& unit : kUnits) {
+    if (seconds >= 2 * unit.seconds) return std::to_string(seconds / unit.seconds) + unit.letter;
+  }
+  return std::to_string(seconds) + "s";
+}
+
+}  // namespace mcpctl

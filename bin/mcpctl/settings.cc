@@ -1,0 +1,179 @@
+#include "settings.h"
+
+#include <cstdlib>
+#include <initializer_list>
+
+#include "files.h"
+#include "yaml_text.h"
+
+namespace mcpctl {
+namespace {
+
+Failure bad_config(const std::string& path, const std::string& why, const std::string& hint = {}) {
+  return {kExitUsage, path + ": " + why, {}, hint, {}};
+}
+
+// Every member of `object` is one of `allowed`, and text unless it is a mapping.
+Status check_members(const std::string& path, const std::string& where, JsonValue object,
+                     std::initializer_list<const char*> allowed) {
+  if (!object.is_object()) return bad_config(path, where + " must be a mapping");
+  for (size_t i = 0; i < object.size(); ++i) {
+    const std::string key(object.key(i));
+    std::string known;
+    bool found = false;
+    for (const char* name : allowed) {
+      found = found || key == name;
+      known += (known.empty() ? "" : ", ") + std::string(name);
+    }
+    if (!found) return bad_config(path, "unknown key \"" + key + "\" in " + where, "known: " + known);
+    if (!object.at(i).is_string() && !object.at(i).is_object()) {
+      return bad_config(path, "\"" + key + "\" in " + where + " must be text");
+    }
+  }
+  return Done{};
+}
+
+std::string folder_of(const Environment& environment, const char* variable, const char* below_home) {
+  if (const auto folder = environment(variable); folder && folder->front() == '/') return *folder;
+  return environment("HOME").value_or("") + below_home;
+}
+
+std::string config_folder(const Environment& environment) {
+  return folder_of(environment, "XDG_CONFIG_HOME", "/.config") + "/mcpctl";
+}
+
+std::string first_of(std::initializer_list<std::string> candidates) {
+  for (const std::string& candidate : candidates) {
+    if (!candidate.empty()) return candidate;
+  }
+  return {};
+}
+
+void write_session(JsonWriter& writer, const Credentials::Session& session) {
+  writer.begin_object().member("token", session.token).member("user", session.user);
+  writer.member("expiresAt", session.expires_at).end_object();
+}
+
+}  // namespace
+
+std::optional<std::string> process_environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return std::string(value);
+}
+
+Result<Credentials> Credentials::load(const std::string& path) {
+  Credentials credentials;
+  MCPCTL_TRY(const std::optional<std::string> text, read_file(path, true));
+  if (!text) return credentials;
+  MCPCTL_TRY(const JsonDocument document, read_yaml(*text, path));
+  const JsonValue root = document.root();
+  credentials.server = root.text("server");
+  const JsonValue sessions = root.get("sessions");
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    const JsonValue one = sessions.at(i);
+    credentials.sessions[std::string(sessions.key(i))] = {one.text("token"), one.text("user"), one.text("expiresAt")};
+  }
+  const JsonValue tokens = root.get("tokens");
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    auto& projects = credentials.tokens[std::string(tokens.key(i))];
+    const JsonValue one = tokens.at(i);
+    for (size_t k = 0; k < one.size(); ++k) projects[std::string(one.key(k))] = one.at(k).text();
+  }
+  return credentials;
+}
+
+Status Credentials::save(const std::string& path) const {
+  JsonWriter writer;
+  writer.begin_object().member("server", server).key("sessions").begin_object();
+  for (const auto& [url, session] : sessions) write_session(writer.key(url), session);
+  writer.end_object().key("tokens").begin_object();
+  for (const auto& [url, projects] : tokens) {
+    writer.key(url).begin_object();
+    for (const auto& [project, token] : projects) writer.member(project, token);
+    writer.end_object();
+  }
+  writer.end_object().end_object();
+  MCPCTL_TRY(const Bytes json, writer.finish());
+  MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(json), "the credentials"));
+  MCPCTL_TRY(PendingFile file, PendingFile::open(path));
+  return file.commit(write_yaml(document.root()));
+}
+
+Status Credentials::change(const std::string& path, const std::function<void(Credentials&)>& edit) {
+  const std::string folder = path.substr(0, path.rfind('/'));
+  MCPCTL_CHECK(make_folder(folder));
+  MCPCTL_TRY(const FolderLock lock, FolderLock::take(folder));
+  MCPCTL_TRY(Credentials credentials, load(path));
+  edit(credentials);
+  return credentials.save(path);
+}
+
+Result<Context> context_of(const std::string& text, const std::string& path, const std::string& wanted) {
+  MCPCTL_TRY(const JsonDocument document, read_yaml(text, path));
+  Context context;
+  context.name = wanted;
+  if (document.root().has_content()) {
+    MCPCTL_CHECK(check_members(path, "the file", document.root(), {"current-context", "contexts"}));
+    if (wanted.empty()) context.name = document.root().text("current-context");
+  }
+  if (context.name.empty()) return context;
+  const JsonValue entry = document.root().get("contexts").get(context.name);
+  if (!entry.present()) return bad_config(path, "there is no context \"" + context.name + "\"");
+  MCPCTL_CHECK(check_members(path, "context \"" + context.name + "\"", entry, {"server", "project", "output"}));
+  context.server = entry.text("server");
+  context.project = entry.text("project");
+  context.output = entry.text("output");
+  return context;
+}
+
+namespace {
+
+Result<Context> load_context(const Invocation& invocation, const Environment& environment) {
+  const std::string wanted = first_of({invocation.text("context"), environment("MCPCTL_CONTEXT").value_or("")});
+  const auto given = environment("MCPCTL_CONFIG");
+  const std::string path = given.value_or(config_folder(environment) + "/config.yaml");
+  MCPCTL_TRY(const std::optional<std::string> text, read_file(path, false));
+  if (!text && given) return bad_config(path, "there is no such file", "unset MCPCTL_CONFIG or create it");
+  return context_of(text.value_or(""), path, wanted);
+}
+
+Result<Format> load_format(const Invocation& invocation, const Environment& environment, const Context& context) {
+  // test mcp has formats of its own under the same flag.
+  const bool own = invocation.command != nullptr && invocation.command->flag("output") != nullptr;
+  if (!own && invocation.has("output")) return format_of(invocation.text("output"), "--output");
+  if (const auto text = environment("MCPCTL_OUTPUT")) return format_of(*text, "MCPCTL_OUTPUT");
+  if (!context.output.empty()) return format_of(context.output, "context \"" + context.name + "\"");
+  return Format::kTable;
+}
+
+}  // namespace
+
+Result<Settings> load_settings(const Invocation& invocation, const Environment& environment) {
+  Settings settings;
+  MCPCTL_TRY(const Context context, load_context(invocation, environment));
+  MCPCTL_TRY(settings.format, load_format(invocation, environment, context));
+  settings.headers = !invocation.is_set("no-headers");
+  settings.project =
+      first_of({invocation.text("project"), environment("MCPCTL_PROJECT").value_or(""), context.project});
+  settings.credentials_path = config_folder(environment) + "/credentials";
+  MCPCTL_TRY(const Credentials credentials, Credentials::load(settings.credentials_path));
+  settings.server = first_of({invocation.text("mcpd-url"), environment("MCPCTL_SERVER").value_or(""), context.server,
+                              credentials.server, kDefaultServer});
+  while (settings.server.size() > 1 && settings.server.back() == '/') settings.server.pop_back();
+  const auto session = credentials.sessions.find(settings.server);
+  if (session != credentials.sessions.end()) settings.user = session->second.user;
+  if (const auto token = environment("MCPCTL_TOKEN")) {
+    settings.token = *token;
+    settings.token_from_environment = true;
+  } else if (session != credentials.sessions.end()) {
+    settings.token = session->second.token;
+  }
+  return settings;
+}
+
+std::string default_code_file(const Environment& environment) {
+  return folder_of(environment, "XDG_STATE_HOME", "/.local/state") + "/mcpd/bootstrap-code";
+}
+
+}  // namespace mcpctl

@@ -1,0 +1,59 @@
+// Where this run talks to and as whom: flag beats environment beats file.
+#pragma once
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "command.h"
+#include "output.h"
+#include "result.h"
+
+namespace mcpctl {
+
+inline constexpr const char* kDefaultServer = "http://127.0.0.1:3100";
+
+// Nothing for a variable that is unset or empty. Replaced in tests.
+using Environment = std::function<std::optional<std::string>(const std::string&)>;
+std::optional<std::string> process_environment(const std::string& name);
+
+// Login sessions and kept tokens, per server. The file has mode 0600 and is refused otherwise.
+struct Credentials {
+  struct Session {
+    std::string token, user, expires_at;
+  };
+  std::string server;                                                // of the last login; "" when none
+  std::map<std::string, Session> sessions;                           // by server
+  std::map<std::string, std::map<std::string, std::string>> tokens;  // by server, then project
+
+  // A missing file is empty.
+  static Result<Credentials> load(const std::string& path);
+  Status save(const std::string& path) const;
+  // Reads, changes and writes under a lock, so that logins at the same time lose nothing.
+  static Status change(const std::string& path, const std::function<void(Credentials&)>& edit);
+};
+
+// What config.yaml says for one context; empty members are not set.
+struct Context {
+  std::string name, server, project, output;
+};
+// The context `wanted`, or the file's current one when that is "". `text` is the file's content.
+Result<Context> context_of(const std::string& text, const std::string& path, const std::string& wanted);
+
+struct Settings {
+  std::string server;  // without a slash at the end
+  std::string project;
+  std::string token;  // "" when not logged in
+  bool token_from_environment = false;
+  std::string user;  // of the session, "" when unknown
+  Format format = Format::kTable;
+  bool headers = true;
+  std::string credentials_path;
+};
+
+Result<Settings> load_settings(const Invocation& invocation, const Environment& environment);
+
+// "$XDG_STATE_HOME/mcpd/bootstrap-code": where mcpd leaves the code when nothing else was configured.
+std::string default_code_file(const Environment& environment);
+
+}  // namespace mcpctl

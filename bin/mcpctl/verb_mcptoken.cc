@@ -1,0 +1,116 @@
+// create mcptoken: the one answer that holds a secret, so the order of steps matters. Whatever may fail without the token
+// (flags, the output file) is settled before it is minted; once it exists it is never lost.
+#include <mcptoken/token.h>
+
+#include <optional>
+
+#include "api.h"
+#include "create_body.h"
+#include "files.h"
+#include "sanitize.h"
+#include "terminal.h"
+#include "verbs.h"
+
+namespace mcpctl {
+namespace {
+
+Status check_ttl(const std::string& ttl) {
+  int64_t expires_ms = 0;
+  mcptoken_error* error = nullptr;
+  const mcptoken_status status = mcptoken_token_parse_ttl(ttl.c_str(), wall_clock_ms(), &expires_ms, &error);
+  const Error detail(error);
+  if (status == MCPTOKEN_OK) return Done{};
+  return Failure{kExitUsage, "bad value for --ttl: \"" + ttl + "\"", mcptoken_error_message(error),
+                 "write 30d, 12h, 45m, 2w, never, or an instant like 2030-01-31T12:00:00Z", {}};
+}
+
+std::string binding_text(JsonValue binding) {
+  if (binding.is_string()) return binding.text();
+  std::string text;
+  for (const char* key : {"role", "resource", "name", "action"}) {
+    const std::string value = binding.text(key);
+    if (!value.empty()) text += (text.empty() ? "" : ",") + std::string(key) + ":" + value;
+  }
+  return text;
+}
+
+std::string lines_of(const char* title, JsonValue bindings) {
+  std::string text;
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    text += (i == 0 ? title : std::string(10, ' ')) + sanitize_line(binding_text(bindings.at(i))) + "\n";
+  }
+  return text;
+}
+
+std::string banner(JsonValue answer, const Settings& settings, const std::string& output_file) {
+  int64_t expires_ms = 0;
+  const bool expires = parse_time(answer.get("expiresAt"), expires_ms);
+  std::string text = "mcptoken/" + sanitize_line(answer.text("name")) + " created in project " + settings.project + ".\n";
+  text += "Expires:  " + (expires ? format_time(expires_ms) : "never") + "\n";
+  text += lines_of("May do:   ", answer.get("bindings"));
+  text += lines_of("Dropped:  ", answer.get("dropped"));
+  text += "The token is shown this once; the server keeps only its hash.\n";
+  const std::string url = settings.server + "/projects/" + settings.project + "/mcp";
+  text += output_file.empty() ? "Try it:   MCPCTL_TOKEN=… mcpctl test mcp " + url + "\n"
+                              : "Try it:   mcpctl test mcp " + url + " --token-file " + output_file + "\n";
+  return text;
+}
+
+// The answer as asked for. With --output-file the token is in the file and nowhere else; otherwise every format carries it,
+// for a token that is not shown now is lost.
+Result<std::string> stdout_text(const Kind& kind, JsonValue answer, const Settings& settings, bool in_file) {
+  if (settings.format == Format::kName && in_file) return kind.name + "/" + sanitize_line(answer.text("name")) + "\n";
+  if (settings.format != Format::kJson && settings.format != Format::kYaml) {
+    return in_file ? std::string() : answer.text("token") + "\n";
+  }
+  JsonWriter writer;
+  writer.begin_object().member("kind", kind.name);
+  for (size_t i = 0; i < answer.size(); ++i) {
+    const std::string key(answer.key(i));
+    if (key != "kind" && (key != "token" || !in_file)) writer.key(key).value(answer.at(i));
+  }
+  writer.end_object();
+  MCPCTL_TRY(const Bytes json, writer.finish());
+  MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(json), "the output"));
+  return format_record(document.root(), look_of(settings));
+}
+
+}  // namespace
+
+Result<int> run_create_mcptoken(Application& app, const Invocation& invocation) {
+  const Kind& kind = *invocation.command->kind;
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  if (settings.project.empty()) return usage_failure("a token belongs to one project", "add -p PROJECT");
+  if (invocation.has("ttl")) MCPCTL_CHECK(check_ttl(invocation.text("ttl")));
+  const std::string name = invocation.arguments.front();
+  MCPCTL_TRY(const Bytes body, create_body(kind, name, settings.project, invocation, {}));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  const std::string output_file = invocation.text("output-file");
+  std::optional<PendingFile> file;
+  if (!output_file.empty()) {
+    MCPCTL_TRY(PendingFile opened, PendingFile::open(output_file));
+    file.emplace(std::move(opened));
+  }
+  MCPCTL_TRY(const JsonDocument answer, api.call("POST", "/mcptokens", view_of(body), "cannot create mcptoken/" + name));
+  const std::string token = answer.root().text("token");
+  if (token.empty()) return Failure{kExitFailed, "cannot create mcptoken/" + name, "the answer holds no token", {}, {}};
+
+  int code = kExitOk;
+  bool in_file = false;
+  if (file) {
+    Status written = file->commit(token + "\n");
+    in_file = written.ok();
+    if (!in_file) report(written.failure()), code = kExitFailed;
+  }
+  write_err(banner(answer.root(), settings, in_file ? output_file : ""));
+  MCPCTL_TRY(const std::string text, stdout_text(kind, answer.root(), settings, in_file));
+  MCPCTL_CHECK(write_out(text));
+  if (invocation.is_set("save")) {
+    MCPCTL_CHECK(Credentials::change(settings.credentials_path, [&](Credentials& credentials) {
+      credentials.tokens[settings.server][settings.project] = token;
+    }));
+  }
+  return code;
+}
+
+}  // namespace mcpctl

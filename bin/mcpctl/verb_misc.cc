@@ -1,0 +1,74 @@
+// status, version, and the page for docs/.
+#include <mcptoken/session.h>
+#include <mcptoken/version.h>
+
+#include "api.h"
+#include "terminal.h"
+#include "verbs.h"
+
+namespace mcpctl {
+namespace {
+
+constexpr int64_t kStatusTimeoutMs = 5000;
+
+Status show(JsonWriter& writer, const Settings& settings) {
+  MCPCTL_TRY(const Bytes json, writer.finish());
+  MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(json), "the output"));
+  MCPCTL_TRY(const std::string text, format_record(document.root(), look_of(settings)));
+  return write_out(text);
+}
+
+Status check_health(const Settings& settings) {
+  mcptoken_error* error = nullptr;
+  const mcptoken_status status = mcptoken_session_health(settings.server.c_str(), kStatusTimeoutMs, &error);
+  const Error detail(error);
+  if (status == MCPTOKEN_OK) return Done{};
+  Failure failure = failure_of(error, settings.server + " is not healthy");
+  if (failure.hint.empty()) failure.hint = "is mcpd running there? another place: --mcpd-url URL or MCPCTL_SERVER";
+  return failure;
+}
+
+}  // namespace
+
+Result<int> run_status(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  const Status health = check_health(settings);
+  JsonWriter writer;
+  writer.begin_object().member("server", settings.server).member("health", health.ok() ? "ok" : "unreachable");
+  int code = health.ok() ? kExitOk : kExitFailed;
+  if (!health.ok()) report(health.failure());
+  if (health.ok() && settings.token.empty()) writer.member("login", "none");
+  if (health.ok() && !settings.token.empty()) {
+    MCPCTL_TRY(Api api, Api::open(settings, true));
+    const auto answer = api.call("GET", "/auth/whoami", {}, "cannot ask who you are");
+    writer.member("login", answer.ok() ? "ok" : "refused");
+    if (answer.ok()) writer.key("whoami").value(answer->root());
+    if (!answer.ok()) report(answer.failure()), code = answer.failure().exit_code;
+  }
+  if (!settings.project.empty()) writer.member("project", settings.project);
+  writer.end_object();
+  MCPCTL_CHECK(show(writer, settings));
+  return code;
+}
+
+Result<int> run_version(Application&, const Invocation& invocation) {
+  const std::string format = invocation.text("output");
+  if (format != "json" && format != "yaml") {
+    MCPCTL_CHECK(write_out(std::string("mcpctl ") + MCPTOKEN_VERSION + " (library " + mcptoken_version() + ")\n"));
+    return kExitOk;
+  }
+  JsonWriter writer;
+  writer.begin_object().member("mcpctl", MCPTOKEN_VERSION).member("library", mcptoken_version());
+  writer.key("abi").integer(mcptoken_abi_version()).end_object();
+  Settings settings;
+  settings.format = format == "json" ? Format::kJson : Format::kYaml;
+  MCPCTL_CHECK(show(writer, settings));
+  return kExitOk;
+}
+
+Result<int> run_docs(Application& app, const Invocation&) {
+  MCPCTL_CHECK(write_out(help_markdown(app.table())));
+  return kExitOk;
+}
+
+}  // namespace mcpctl

@@ -1,0 +1,152 @@
+// get, create and delete for every kind of the table.
+#include "api.h"
+#include "create_body.h"
+#include "files.h"
+#include "sanitize.h"
+#include "terminal.h"
+#include "verbs.h"
+
+namespace mcpctl {
+namespace {
+
+struct Target {
+  const Kind* kind;
+  std::vector<std::string> names;
+};
+
+// "servers a b" or "server/a".
+Result<Target> target_of(const Kinds& kinds, const Invocation& invocation, const char* verb) {
+  std::string word = invocation.arguments.front();
+  Target target{nullptr, {invocation.arguments.begin() + 1, invocation.arguments.end()}};
+  if (const size_t slash = word.find('/'); slash != std::string::npos) {
+    target.names.insert(target.names.begin(), word.substr(slash + 1));
+    word.resize(slash);
+  }
+  MCPCTL_TRY(target.kind, kinds.require(word, verb));
+  for (const std::string& name : target.names) {
+    if (name.empty()) return usage_failure("a name is empty");
+  }
+  return target;
+}
+
+Result<int> get_list(Api& api, const Kind& kind, const Settings& settings) {
+  MCPCTL_TRY(const JsonDocument answer, api.call("GET", api.path_of(kind, ""), {}, "cannot list " + kind.plural));
+  const JsonValue items = answer.root().get("items");
+  if (!items.is_array()) return Failure{kExitFailed, "cannot list " + kind.plural, "the answer has no items", {}, {}};
+  std::vector<JsonValue> objects;
+  for (size_t i = 0; i < items.size(); ++i) objects.push_back(items.at(i));
+  if (objects.empty() && is_human(settings.format)) {
+    const bool scoped = kind.in_project && !settings.project.empty();
+    write_err("No " + kind.plural + " found" + (scoped ? " in project " + settings.project : "") + ".\n");
+    return kExitOk;
+  }
+  MCPCTL_TRY(const std::string text, format_objects(kind, objects, true, look_of(settings)));
+  MCPCTL_CHECK(write_out(text));
+  return kExitOk;
+}
+
+Result<int> get_some(Api& api, const Target& target, const Settings& settings) {
+  std::vector<JsonDocument> documents;
+  std::vector<JsonValue> objects;
+  int code = kExitOk;
+  for (const std::string& name : target.names) {
+    auto answer = api.call("GET", api.path_of(*target.kind, name), {}, "cannot get " + target.kind->name + "/" + name);
+    if (answer.ok()) {
+      documents.push_back(std::move(*answer));
+      objects.push_back(documents.back().root());
+    } else {
+      report(answer.failure());
+      code = answer.failure().exit_code;
+    }
+  }
+  if (objects.empty()) return code;
+  MCPCTL_TRY(const std::string text,
+             format_objects(*target.kind, objects, target.names.size() > 1, look_of(settings)));
+  MCPCTL_CHECK(write_out(text));
+  return code;
+}
+
+// One object after it was made: a line for people, the object for programs.
+Status show_made(const Kind& kind, JsonValue object, const std::string& name, const char* done, const Settings& settings) {
+  if (is_human(settings.format)) return write_out(kind.name + "/" + name + " " + done + "\n");
+  MCPCTL_TRY(const std::string text, format_objects(kind, {object}, false, look_of(settings)));
+  return write_out(text);
+}
+
+Status confirm_delete(const Target& target, const Invocation& invocation) {
+  const bool project = target.kind->name == "project";
+  const bool many_tokens = target.kind->name == "mcptoken" && target.names.size() > 1;
+  if (invocation.is_set("yes") || (!project && !many_tokens)) return Done{};
+  const std::string count = std::to_string(target.names.size());
+  const std::string question = project ? "Delete " + (target.names.size() == 1 ? "project " + target.names.front()
+                                                                               : count + " projects") +
+                                             " and all of its tokens?"
+                                       : "Revoke " + count + " tokens?";
+  MCPCTL_TRY(const bool yes, confirm(question, "add --yes"));
+  return yes ? Status(Done{}) : Failure{kExitFailed, "nothing was deleted", {}, {}, {}};
+}
+
+}  // namespace
+
+Result<int> run_get(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "get"));
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  return target.names.empty() ? get_list(api, *target.kind, settings) : get_some(api, target, settings);
+}
+
+Result<int> run_create(Application& app, const Invocation& invocation) {
+  const Kind& kind = *invocation.command->kind;
+  const std::string& name = invocation.arguments.front();
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  const std::string what = "cannot create " + kind.name + "/" + name;
+  const Inputs inputs{
+      [] {
+        auto text = read_standard_input();
+        return text.ok() ? Result<std::string>(without_line_break(std::move(*text))) : text;
+      },
+      [&](const std::string& label) {
+        return can_ask() ? ask_new_secret(label + " for " + name + " (empty: none)") : Result<std::string>("");
+      }};
+  MCPCTL_TRY(const Bytes body, create_body(kind, name, settings.project, invocation, inputs));
+  auto answer = api.call("POST", "/" + kind.plural, view_of(body), what);
+  const char* done = "created";
+  if (!answer.ok() && answer.failure().status == MCPTOKEN_EXISTS) {
+    if (!invocation.is_set("force")) {
+      if (answer.failure().hint.empty()) answer.failure().hint = "add --force to replace it";
+      return answer.failure();
+    }
+    answer = api.call("PUT", api.path_of(kind, name), view_of(body), "cannot replace " + kind.name + "/" + name);
+    done = "replaced";
+  }
+  if (!answer.ok()) return answer.failure();
+  const JsonValue warnings = answer->root().get("warnings");
+  for (size_t i = 0; i < warnings.size(); ++i) write_err("warning: " + sanitize_line(warnings.at(i).text()) + "\n");
+  MCPCTL_CHECK(show_made(kind, answer->root(), name, done, settings));
+  return kExitOk;
+}
+
+Result<int> run_delete(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "delete"));
+  if (target.names.empty()) return usage_failure("NAME is missing", "see: mcpctl delete --help");
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  MCPCTL_CHECK(confirm_delete(target, invocation));
+  const Kind& kind = *target.kind;
+  int code = kExitOk;
+  for (const std::string& name : target.names) {
+    const std::string full = kind.name + "/" + name;
+    auto answer = api.call("DELETE", api.path_of(kind, name), {}, "cannot delete " + full);
+    if (!answer.ok()) {
+      report(answer.failure());
+      code = answer.failure().exit_code;
+      continue;
+    }
+    const char* done = kind.name == "mcptoken" ? " revoked\n" : " deleted\n";
+    MCPCTL_CHECK(write_out(settings.format == Format::kName ? full + "\n" : full + done));
+  }
+  return code;
+}
+
+}  // namespace mcpctl
