@@ -23,6 +23,15 @@ inline bool is_token(std::string_view text) {
   return !text.empty();
 }
 
+// Whether a token is `name` in any case; `name` has lower-case letters and '-' only.
+inline bool is_named(std::string_view token, std::string_view name) {
+  if (token.size() != name.size()) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if ((token[i] | 0x20) != name[i]) return false;  // no tchar but '-' itself becomes '-'
+  }
+  return true;
+}
+
 // field-value of RFC 9110 section 5.5: no control characters but HTAB; bytes from 0x80 on are opaque.
 inline bool is_field_char(char c) {
   const auto byte = static_cast<uint8_t>(c);

@@ -1,7 +1,6 @@
 #include <array>
 #include <charconv>
 
-#include "base/bytes.h"
 #include "http/chars.h"
 #include "http/http1.h"
 
@@ -15,7 +14,7 @@ constexpr std::string_view kOurs[] = {"host",    "content-length", "transfer-enc
 
 bool is_ours(std::string_view name) {
   for (std::string_view one : kOurs) {
-    if (one.size() == name.size() && equals_ignoring_case(one, name)) return true;
+    if (is_named(name, one)) return true;
   }
   return false;
 }
@@ -52,7 +51,7 @@ void write_request_head(const Request& request, std::string& out) {
   bool has_encoding = false;
   for (const Header& header : request.headers) {
     out.append(header.name).append(": ").append(header.value).append("\r\n");
-    has_encoding = has_encoding || equals_ignoring_case(header.name, "accept-encoding");
+    has_encoding = has_encoding || is_named(header.name, "accept-encoding");
   }
   // Without it a server may choose a compression (RFC 9110 section 12.5.3), and bodies are passed on as they are.
   if (!has_encoding) out += "Accept-Encoding: identity\r\n";

@@ -140,14 +140,14 @@ Result<void> ResponseReader::parse_field(std::string_view line) {
 Result<void> ResponseReader::take_framing_field(const Field& field) {
   switch (field.name.size()) {
     case 10:
-      if (equals_ignoring_case(field.name, "connection")) take_connection_options(field.value);
-      if (equals_ignoring_case(field.name, "keep-alive") && field.value.starts_with("timeout=")) {
+      if (is_named(field.name, "connection")) take_connection_options(field.value);
+      if (is_named(field.name, "keep-alive") && field.value.starts_with("timeout=")) {
         const auto seconds = parse_decimal(field.value.substr(8, field.value.find(',') - 8));
         if (seconds && *seconds < 1'000'000) keep_alive_ms_ = *seconds * 1000;
       }
       return {};
     case 14:
-      if (equals_ignoring_case(field.name, "content-length")) {
+      if (is_named(field.name, "content-length")) {
         if (content_length_ >= 0) return bad("repeated Content-Length");
         bool digits = !field.value.empty() && field.value.size() <= 18;
         int64_t length = 0;
@@ -160,7 +160,7 @@ Result<void> ResponseReader::take_framing_field(const Field& field) {
       }
       return {};
     case 17:
-      if (equals_ignoring_case(field.name, "transfer-encoding")) {
+      if (is_named(field.name, "transfer-encoding")) {
         if (chunked_ || !equals_ignoring_case(field.value, "chunked")) return bad("Transfer-Encoding");
         chunked_ = true;
       }
@@ -171,9 +171,12 @@ Result<void> ResponseReader::take_framing_field(const Field& field) {
 }
 
 void ResponseReader::take_connection_options(std::string_view value) {
-  for (std::string_view option : split(value, ',')) {
-    if (equals_ignoring_case(trim(option), "close")) says_close_ = true;
-    if (equals_ignoring_case(trim(option), "keep-alive")) says_keep_alive_ = true;
+  while (!value.empty()) {
+    const size_t comma = std::min(value.find(','), value.size());
+    const std::string_view option = trim(value.substr(0, comma));
+    if (equals_ignoring_case(option, "close")) says_close_ = true;
+    if (equals_ignoring_case(option, "keep-alive")) says_keep_alive_ = true;
+    value.remove_prefix(std::min(comma + 1, value.size()));
   }
 }
 

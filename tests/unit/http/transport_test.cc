@@ -1,0 +1,164 @@
+// The client over a scripted transport: what a real socket does too rarely to be met in a test.
+#include <doctest/doctest.h>
+
+#include <deque>
+
+#include "harness.h"
+
+using namespace mcptoken;
+using namespace mcptoken::http;
+
+namespace {
+
+struct Script {
+  size_t bytes_per_write = SIZE_MAX;
+  bool block_between = false;        // every other write or read is blocked
+  size_t writes_before_failure = SIZE_MAX;
+  std::deque<std::string> reads;     // then the end
+  std::string written;
+  int open = 0;
+};
+
+class ScriptedTransport final : public Transport {
+ public:
+  ScriptedTransport(loop::Loop& loop, Script& script) : script_(script), timer_(loop) { ++script_.open; }
+  ~ScriptedTransport() override { --script_.open; }
+
+  Io read(std::span<char> into) override {
+    Io io;
+    if (script_.block_between && (turn_ = !turn_)) return io;
+    io.kind = Io::Kind::closed;
+    if (script_.reads.empty()) return io;
+    std::string& front = script_.reads.front();
+    io.kind = Io::Kind::done;
+    io.bytes = std::min(into.size(), front.size());
+    front.copy(into.data(), io.bytes);
+    front.erase(0, io.bytes);
+    if (front.empty()) script_.reads.pop_front();
+    return io;
+  }
+  Io write(std::span<const std::string_view> pieces) override {
+    Io io;
+    if (script_.block_between && (turn_ = !turn_)) return io;
+    if (script_.writes_before_failure == 0) {
+      io.kind = Io::Kind::failed;
+      return io;
+    }
+    --script_.writes_before_failure;
+    io.kind = Io::Kind::done;
+    for (std::string_view piece : pieces) {
+      const std::string_view part = piece.substr(0, script_.bytes_per_write - io.bytes);
+      script_.written += part;
+      io.bytes += part.size();
+    }
+    return io;
+  }
+  void listen(Listener* listener) override { listener_ = listener; }
+  void want(int events) override {
+    timer_.stop();
+    if (events != 0) timer_.start(0, [this, events] { listener_->on_ready(events); });
+  }
+
+ private:
+  Script& script_;
+  loop::Timer timer_;
+  Listener* listener_ = nullptr;
+  bool turn_ = false;
+};
+
+class ScriptedDialer final : public Dialer {
+ public:
+  ScriptedDialer(loop::Loop& loop, Script& script) : loop_(loop), script_(script) {}
+  Result<std::unique_ptr<Dial>> dial(const Endpoint&, Done done) override { return std::make_unique<Attempt>(*this, std::move(done)); }
+
+ private:
+  struct Attempt final : Dial {
+    Attempt(ScriptedDialer& dialer, Done done_in) : done(std::move(done_in)), timer(dialer.loop_) {
+      timer.start(0, [this, &dialer] {
+        auto call = std::move(done);
+        call(std::make_unique<ScriptedTransport>(dialer.loop_, dialer.script_));
+      });
+    }
+    Done done;
+    loop::Timer timer;
+  };
+  loop::Loop& loop_;
+  Script& script_;
+};
+
+Call simple() {
+  Call call;
+  call.url = "http://upstream.example/mcp";
+  call.body = "0123456789";
+  return call;
+}
+
+const std::string kExpected =
+    "POST /mcp HTTP/1.1\r\nHost: upstream.example\r\nAccept-Encoding: identity\r\nContent-Length: 10\r\n\r\n0123456789";
+
+}  // namespace
+
+TEST_CASE("a request arrives whole however little the connection takes at a time") {
+  for (size_t step : {size_t{1}, size_t{2}, size_t{7}, size_t{85}, size_t{1000}}) {
+    for (bool block : {false, true}) {
+      CAPTURE(step);
+      Script script;
+      script.bytes_per_write = step;
+      script.block_between = block;
+      script.reads = {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na", "bc", "d"};
+      Harness harness;
+      harness.use(std::make_unique<Client>(*harness.loop, std::make_unique<ScriptedDialer>(*harness.loop, script)));
+      const auto reply = harness.call(simple());
+      REQUIRE(reply);
+      CHECK(reply->body == "abcd");
+      // An answer may overtake its request; what was not sent by then leaves with the connection.
+      CHECK(kExpected.starts_with(script.written));
+      if (!block) CHECK(script.written == kExpected);
+      harness.use(nullptr);
+      CHECK(script.open == 0);
+    }
+  }
+}
+
+TEST_CASE("an error says whether the request can have run") {
+  struct Case {
+    size_t writes_before_failure;
+    Status status;
+  };
+  for (const Case& one : {Case{0, Status::unavailable}, Case{1, Status::network}, Case{2, Status::network}}) {
+    CAPTURE(one.writes_before_failure);
+    Script script;
+    script.bytes_per_write = 10;
+    script.writes_before_failure = one.writes_before_failure;
+    Harness harness;
+    harness.use(std::make_unique<Client>(*harness.loop, std::make_unique<ScriptedDialer>(*harness.loop, script)));
+    const auto reply = harness.call(simple());
+    REQUIRE_FALSE(reply);
+    CHECK(reply.error().status == one.status);
+    CHECK(script.open == 0);
+  }
+}
+
+TEST_CASE("an endless fast answer leaves the loop to others") {
+  Script script;
+  script.reads = {"HTTP/1.1 200 OK\r\n\r\n"};
+  for (int i = 0; i < 200; ++i) script.reads.emplace_back(1000, 'x');
+  Harness harness;
+  harness.use(std::make_unique<Client>(*harness.loop, std::make_unique<ScriptedDialer>(*harness.loop, script)));
+  int ticks = 0;
+  loop::Timer timer(*harness.loop);
+  timer.start(0, [&] { ++ticks; }, 1);
+  int turns = 0;
+  std::optional<Result<Reply>> out;
+  loop::Scope scope;
+  loop::Group group;
+  const Call call = simple();
+  group.spawn(Harness::keep(*harness.client, call, scope, out));
+  harness.turn_until([&] {
+    ++turns;
+    return out.has_value();
+  });
+  REQUIRE(*out);
+  CHECK((*out)->body.size() == 200'000);
+  CHECK(turns >= 200 / 16);
+}
