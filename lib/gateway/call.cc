@@ -51,7 +51,9 @@ class Gathering {
       if (!exchange_.caller.project->policy->may_use_any_tool(*exchange_.caller.who, attachments[i].server->name)) continue;
       ++left_;
       auto task = one(i, scope);
-      group_.spawn(std::move(task));
+      group_.spawn(std::move(task), [this](Result<void>) {
+        if (--left_ == 0) done_.resolve({});  // may end this object
+      });
     }
     if (left_ > 0) {
       auto all = co_await done_.wait(scope);
@@ -78,7 +80,6 @@ class Gathering {
     auto list = co_await task;
     if (list) lists_[index] = *std::move(list);
     else if (!scope.cancelled()) exchange_.site.gateway.options().log.info(list.error().message);
-    if (--left_ == 0) done_.resolve({});
     co_return Result<void>();
   }
 

@@ -13,12 +13,24 @@ struct Group::Detached {
       owner->first_ = this;
       ++owner->size_;
     }
-    ~promise_type() {
+    ~promise_type() { leave(); }
+    void leave() {
+      if (!group) return;
       if (previous) previous->next = next;
       else group->first_ = next;
       if (next) next->previous = previous;
       --group->size_;
+      group = nullptr;
     }
+    // co_await Leave(): the frame leaves its group, without suspending.
+    struct Leave {
+      bool await_ready() noexcept { return false; }
+      bool await_suspend(std::coroutine_handle<promise_type> self) noexcept {
+        self.promise().leave();
+        return false;
+      }
+      void await_resume() noexcept {}
+    };
     Detached get_return_object() noexcept { return {true}; }
     static Detached get_return_object_on_allocation_failure() noexcept { return {false}; }
     static void* operator new(size_t size) noexcept { return ::operator new(size, std::nothrow); }
@@ -33,6 +45,9 @@ struct Group::Detached {
 
 Group::Detached Group::run(Group*, Task<Result<void>> task, Function<void(Result<void>)> done) {
   auto result = co_await task;
+  // Whoever is told may destroy the group: this frame must not be found in it any more.
+  Detached::promise_type::Leave leave;
+  co_await leave;
   if (done) done(std::move(result));
 }
 

@@ -164,7 +164,7 @@ class Group {
   Group& operator=(const Group&) = delete;
 
   // Runs until the task's first suspension inside the call. `done` is called with its result, unless destroyed before; it
-  // must not destroy the group.
+  // may destroy the group. The task itself must not (it would be destroyed while it runs).
   void spawn(Task<Result<void>> task, Function<void(Result<void>)> done = nullptr);
   Scope& scope() { return scope_; }
   void cancel(Error reason) { scope_.cancel(std::move(reason)); }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
+
 #include "loop/loop.h"
 
 using namespace mcptoken;
@@ -101,6 +103,19 @@ TEST_CASE("destroying a group destroys the frames it owns") {
   }
   CHECK(alive == 0);
   completion.resolve(1);
+}
+
+TEST_CASE("a completion callback may destroy the group, with what else runs in it") {
+  auto group = std::make_unique<Group>();
+  Completion<int> first, second;
+  Scope outside;
+  int alive = 0;
+  group->spawn(holds(first, outside, alive), [&](Result<void>) { group.reset(); });
+  group->spawn(holds(second, outside, alive));
+  CHECK(alive == 2);
+  first.resolve(1);
+  CHECK(group == nullptr);
+  CHECK(alive == 0);
 }
 
 TEST_CASE("the completion callback gets the result") {
