@@ -121,6 +121,18 @@ TEST_CASE("strings are borrowed when plain and unescaped otherwise") {
   CHECK(plain.empty());
 }
 
+TEST_CASE("many escapes in a nested string disturb neither the nesting nor the judgement") {
+  for (size_t escapes : {900, 1000, 1100, 5'000}) {
+    const std::string text = R"({"a":[{"b":[")" + repeat("\\n", escapes) + R"(",1]},2],"c":3})";
+    const auto outline = Outline::read(text, 2);
+    REQUIRE(outline);
+    CHECK(outline->raw(*outline->find("c")) == "3");
+    CHECK(refusal(R"({"a":[{"b":["\udc00)" + repeat("\\n", escapes) + R"("]}]})") ==
+          "JSON: a lone surrogate at byte 13");
+    CHECK(refusal(text + "}") != "");
+  }
+}
+
 TEST_CASE("a copy or a moved outline answers the same") {
   const std::string text = R"({"a":{"b":1}})";
   auto first = Outline::read(text, 2);
