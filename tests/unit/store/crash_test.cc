@@ -14,6 +14,7 @@
 using namespace mcptoken;
 using namespace mcptoken::store;
 using testing::digest;
+using testing::new_object;
 using testing::status_of;
 using testing::system_principal;
 using testing::TempDir;
@@ -26,14 +27,14 @@ Result<void> change(Tx& tx, uint64_t number) {
   const std::string name = "n" + std::to_string(number);
   MCPT_TRY(auto project, tx.get("project", "", "home"));
   MCPT_TRY(auto user, tx.get("user", "", "ann"));
-  MCPT_CHECK(tx.insert({"prompt", project.id, name, "{}", {{"by", user.id, OnDelete::restrict_}}, false, ""}));
+  MCPT_CHECK(tx.insert(new_object("prompt", project.id, name, "{}", {{"by", user.id, OnDelete::restrict_}})));
   NewToken token;
   token.name = name;
   token.project_id = project.id;
   token.owner_id = user.id;
   token.sha = digest(number);
   MCPT_TRY(auto inserted, tx.insert_token(std::move(token)));
-  MCPT_CHECK(tx.insert({"rbac", "", "mcptoken-" + inserted.id, "{}", {}, true, inserted.id}));
+  MCPT_CHECK(tx.insert(new_object("rbac", "", "mcptoken-" + inserted.id, "{}", {}, true, inserted.id)));
   if (number % 3 == 2) {
     MCPT_TRY(auto before, tx.find_token(digest(number - 1)));
     MCPT_CHECK(tx.revoke_token(before.id, "test"));
@@ -53,8 +54,8 @@ Result<void> change(Tx& tx, uint64_t number) {
                         }, {}});
   store.run(system_principal(), [](Tx& tx) -> Result<void> {
     if (tx.get("project", "", "home")) return {};
-    MCPT_CHECK(tx.insert({"project", "", "home", "{}", {}, false, ""}));
-    MCPT_CHECK(tx.insert({"user", "", "ann", "{}", {}, false, ""}));
+    MCPT_CHECK(tx.insert(new_object("project", "", "home", "{}")));
+    MCPT_CHECK(tx.insert(new_object("user", "", "ann", "{}")));
     return {};
   }, {});
   for (uint64_t number = first;; ++number) {

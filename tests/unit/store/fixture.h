@@ -36,6 +36,19 @@ Status status_of(const Result<T>& result) {
   return result ? Status::ok : result.error().status;
 }
 
+inline store::NewObject new_object(std::string kind, std::string project_id, std::string name, std::string doc,
+                                   std::vector<store::Ref> refs = {}, bool system = false, std::string token_id = "") {
+  store::NewObject out;
+  out.kind = std::move(kind);
+  out.project_id = std::move(project_id);
+  out.name = std::move(name);
+  out.doc = std::move(doc);
+  out.refs = std::move(refs);
+  out.system = system;
+  out.token_id = std::move(token_id);
+  return out;
+}
+
 struct StoreFixture {
   StoreFixture() { reopen(); }
 
@@ -63,8 +76,7 @@ struct StoreFixture {
   std::string add(std::string kind, std::string name, std::string project_id = "", std::vector<store::Ref> refs = {}) {
     std::string id;
     write([&](store::Tx& tx) {
-      store::NewObject object{std::move(kind), std::move(project_id), std::move(name), "{}", std::move(refs), false, ""};
-      auto done = tx.insert(std::move(object));
+      auto done = tx.insert(new_object(std::move(kind), std::move(project_id), std::move(name), "{}", std::move(refs)));
       REQUIRE(done);
       id = done->id;
     });

@@ -2,6 +2,7 @@
 
 using namespace mcptoken;
 using namespace mcptoken::store;
+using testing::new_object;
 using testing::status_of;
 using testing::StoreFixture;
 
@@ -31,16 +32,16 @@ TEST_CASE_FIXTURE(StoreFixture, "names are unique per kind and project") {
   add("prompt", "x");
   add("prompt", "x", project);
   auto again = attempt([&](Tx& tx) -> Result<void> {
-    MCPT_CHECK(tx.insert({"server", "", "x", "{}", {}, false, ""}));
+    MCPT_CHECK(tx.insert(new_object("server", "", "x", "{}")));
     return {};
   });
   REQUIRE(!again);
   CHECK(again.error().status == Status::exists);
   CHECK(again.error().message == "server \"x\" exists already");
   write([&](Tx& tx) {
-    CHECK(status_of(tx.insert({"prompt", project, "x", "{}", {}, false, ""})) == Status::exists);
-    CHECK(status_of(tx.insert({"prompt", "no-such-id", "y", "{}", {}, false, ""})) == Status::not_found);
-    CHECK(status_of(tx.insert({"prompt", "", "", "{}", {}, false, ""})) == Status::invalid);
+    CHECK(status_of(tx.insert(new_object("prompt", project, "x", "{}"))) == Status::exists);
+    CHECK(status_of(tx.insert(new_object("prompt", "no-such-id", "y", "{}"))) == Status::not_found);
+    CHECK(status_of(tx.insert(new_object("prompt", "", "", "{}"))) == Status::invalid);
   });
 }
 
@@ -95,7 +96,7 @@ TEST_CASE_FIXTURE(StoreFixture, "versions count updates and refuse a stale write
 
 TEST_CASE_FIXTURE(StoreFixture, "a job that fails leaves nothing, and tells nothing") {
   auto failed = attempt([&](Tx& tx) -> Result<void> {
-    MCPT_CHECK(tx.insert({"server", "", "x", "{}", {}, false, ""}));
+    MCPT_CHECK(tx.insert(new_object("server", "", "x", "{}")));
     MCPT_CHECK(tx.set_setting("a", "b"));
     return fail(Status::denied, "no");
   });
@@ -170,7 +171,7 @@ TEST_CASE_FIXTURE(StoreFixture, "a circle of references can be removed whole") {
 
 TEST_CASE_FIXTURE(StoreFixture, "one revision per transaction, whatever it changes") {
   auto changes = write([&](Tx& tx) {
-    for (int i = 0; i < 5; ++i) REQUIRE(tx.insert({"server", "", "s" + std::to_string(i), "{}", {}, false, ""}));
+    for (int i = 0; i < 5; ++i) REQUIRE(tx.insert(new_object("server", "", "s" + std::to_string(i), "{}")));
   });
   CHECK(changes.revision == 1);
   CHECK(changes.objects.size() == 5);

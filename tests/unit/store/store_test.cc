@@ -18,6 +18,7 @@
 using namespace mcptoken;
 using namespace mcptoken::store;
 using testing::mode_of;
+using testing::new_object;
 using testing::status_of;
 using testing::StoreFixture;
 using testing::system_principal;
@@ -276,7 +277,7 @@ TEST_CASE_FIXTURE(StoreFixture, "a full disk refuses changes, leaves no half of 
   auto fill = [&](int count) {
     return attempt([&](Tx& tx) -> Result<void> {
       for (int i = 0; i < count; ++i) {
-        MCPT_CHECK(tx.insert({"prompt", project, "p" + std::to_string(i), large, {{"p", project, OnDelete::cascade}}, false, ""}));
+        MCPT_CHECK(tx.insert(new_object("prompt", project, "p" + std::to_string(i), large, {{"p", project, OnDelete::cascade}})));
       }
       return {};
     });
@@ -310,7 +311,7 @@ TEST_CASE_FIXTURE(StoreFixture, "after a failed write nothing is there, and a ne
   const rlimit tight{std::filesystem::file_size(database_path(dir.file("data")) + "-wal"), old.rlim_max};
   REQUIRE(setrlimit(RLIMIT_FSIZE, &tight) == 0);
   auto failed = attempt([](Tx& tx) -> Result<void> {
-    MCPT_CHECK(tx.insert({"server", "", "lost", std::string(100'000, 'x'), {}, false, ""}));
+    MCPT_CHECK(tx.insert(new_object("server", "", "lost", std::string(100'000, 'x'))));
     return {};
   });
   REQUIRE(setrlimit(RLIMIT_FSIZE, &old) == 0);

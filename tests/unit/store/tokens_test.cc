@@ -3,6 +3,7 @@
 using namespace mcptoken;
 using namespace mcptoken::store;
 using testing::digest;
+using testing::new_object;
 using testing::status_of;
 
 namespace {
@@ -25,7 +26,7 @@ struct TokenFixture : testing::StoreFixture {
   std::string bind(const std::string& token_id) {
     std::string id;
     write([&](Tx& tx) {
-      auto done = tx.insert({"rbac", "", "mcptoken-" + token_id, "{}", {}, true, token_id});
+      auto done = tx.insert(new_object("rbac", "", "mcptoken-" + token_id, "{}", {}, true, token_id));
       REQUIRE(done);
       id = done->id;
     });
