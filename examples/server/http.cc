@@ -77,7 +77,8 @@ class Connection final : public Channel {
   }
 
   void respond(int status, const std::string& body, const std::string& session = "") {
-    std::string head = "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+    std::string head =
+        "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
     if (!body.empty()) head += "Content-Type: application/json\r\n";
     if (!session.empty()) head += "Mcp-Session-Id: " + session + "\r\n";
     if (status == 405) head += "Allow: POST, DELETE\r\n";
@@ -127,7 +128,8 @@ class Connection final : public Channel {
       const size_t colon = head.find(':', at);
       if (colon > line) return false;
       std::string name = head.substr(at, colon - at);
-      std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
       const size_t value = std::min(head.find_first_not_of(" \t", colon + 1), line);
       const size_t end = head.find_last_not_of(" \t", line - 1) + 1;
       request.headers[name] = head.substr(value, end > value ? end - value : 0);

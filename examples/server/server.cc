@@ -49,16 +49,20 @@ std::string random_id() {
 }  // namespace
 
 const Server::ToolRow Server::kTools[] = {
-    {"echo", "Returns the message", R"({"type":"object","properties":{"message":{"type":"string"}},"required":["message"]})", &Server::echo},
+    {"echo", "Returns the message",
+     R"({"type":"object","properties":{"message":{"type":"string"}},"required":["message"]})", &Server::echo},
     {"add", "Adds two numbers",
-     R"({"type":"object","properties":{"a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]})", &Server::add},
+     R"({"type":"object","properties":{"a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]})",
+     &Server::add},
     {"slow", "Takes its time and reports progress",
      R"({"type":"object","properties":{"seconds":{"type":"number"},"steps":{"type":"integer"}}})", &Server::slow},
     {"env", "Shows the environment of the server", R"({"type":"object"})", &Server::env},
     {"fail", "Always fails", R"({"type":"object"})", &Server::fail},
     {"crash", "Ends the server", R"({"type":"object"})", &Server::crash},
-    {"ask", "Asks the user for a name", R"({"type":"object","properties":{"message":{"type":"string"}}})", &Server::ask},
-    {"big", "Returns many bytes", R"({"type":"object","properties":{"bytes":{"type":"integer"}},"required":["bytes"]})", &Server::big},
+    {"ask", "Asks the user for a name", R"({"type":"object","properties":{"message":{"type":"string"}}})",
+     &Server::ask},
+    {"big", "Returns many bytes", R"({"type":"object","properties":{"bytes":{"type":"integer"}},"required":["bytes"]})",
+     &Server::big},
 };
 
 Server::Server(Options options) : options_(std::move(options)) {
@@ -92,7 +96,8 @@ Answer Server::modern(const Json& message, const Headers* headers, Channel& chan
   }
   const std::string& version = meta[META "protocolVersion"].text;
   if (headers) {
-    if (header(*headers, "mcp-protocol-version") != version) return error(message, 400, -32020, "MCP-Protocol-Version differs");
+    if (header(*headers, "mcp-protocol-version") != version)
+      return error(message, 400, -32020, "MCP-Protocol-Version differs");
     if (header(*headers, "mcp-method") != method) return error(message, 400, -32020, "Mcp-Method differs");
     if (method == "tools/call" && header(*headers, "mcp-name") != params["name"].text) {
       return error(message, 400, -32020, "Mcp-Name differs");
@@ -104,8 +109,9 @@ Answer Server::modern(const Json& message, const Headers* headers, Channel& chan
   }
   const std::string cache = R"(,"ttlMs":1000,"cacheScope":"public")";
   if (method == "server/discover") {
-    return result(message, true, R"("supportedVersions":[)" + quote(kModern) + R"(],"capabilities":{"tools":{}},"serverInfo":)" +
-                                     kServerInfo + R"(,"instructions":"An example.")" + cache);
+    return result(message, true,
+                  R"("supportedVersions":[)" + quote(kModern) + R"(],"capabilities":{"tools":{}},"serverInfo":)" +
+                      kServerInfo + R"(,"instructions":"An example.")" + cache);
   }
   if (method == "tools/list") return result(message, true, tool_list() + cache);
   if (method != "tools/call") return error(message, 404, -32601, "unknown method");
@@ -127,7 +133,8 @@ Answer Server::legacy(const Json& message, const Headers* headers, Channel& chan
     if (headers && found == sessions_.end()) return error(message, 404, -32001, "unknown session");
     can_elicit = found != sessions_.end() && found->second.can_elicit;
   }
-  const bool is_response = method.empty() && (!message["result"].is(Kind::missing) || !message["error"].is(Kind::missing));
+  const bool is_response =
+      method.empty() && (!message["result"].is(Kind::missing) || !message["error"].is(Kind::missing));
   if (is_response) {
     std::lock_guard lock(mutex_);
     if (auto asked = asked_.find(message["id"].text); asked != asked_.end()) asked->second = std::string(message.raw);
@@ -170,7 +177,8 @@ void Server::close() {
 }
 
 Answer Server::result(const Json& message, bool modern, const std::string& members, const char* type) {
-  const std::string extra = modern ? R"("resultType":)" + quote(type) + R"(,"_meta":{")" META R"(serverInfo":)" + kServerInfo + "}" : "";
+  const std::string extra =
+      modern ? R"("resultType":)" + quote(type) + R"(,"_meta":{")" META R"(serverInfo":)" + kServerInfo + "}" : "";
   return {200, R"({"jsonrpc":"2.0","id":)" + raw_id(message) + R"(,"result":{)" + extra +
                    (extra.empty() || members.empty() ? "" : ",") + members + "}}", ""};
 }
@@ -188,7 +196,8 @@ void Server::notified(const Json& message, const std::string& session) {
   if (message["method"].text != "notifications/cancelled") return;
   std::lock_guard lock(mutex_);
   for (Call* call : calls_) {
-    if (call->session == session && call->message["id"].raw == message["params"]["requestId"].raw) call->cancelled = true;
+    if (call->session == session && call->message["id"].raw == message["params"]["requestId"].raw)
+      call->cancelled = true;
   }
   changed_.notify_all();
 }
@@ -199,7 +208,8 @@ Answer Server::call_tool(Call& call) {
                                   [&](const ToolRow& row) { return params["name"].text == row.name; });
   if (tool == std::end(kTools)) return error(call.message, 200, -32602, "unknown tool " + params["name"].text);
   if (call.modern && !call.can_elicit && tool->run == &Server::ask) {
-    return error(call.message, 400, -32021, "this tool needs elicitation", R"({"requiredCapabilities":{"elicitation":{}}})");
+    return error(call.message, 400, -32021, "this tool needs elicitation",
+                 R"({"requiredCapabilities":{"elicitation":{}}})");
   }
   {
     std::lock_guard lock(mutex_);
@@ -239,7 +249,8 @@ std::optional<std::string> Server::echo(Call&, const Json& arguments) {
 }
 
 std::optional<std::string> Server::add(Call&, const Json& arguments) {
-  if (!arguments["a"].is(Kind::number) || !arguments["b"].is(Kind::number)) return content("a and b must be numbers", true);
+  if (!arguments["a"].is(Kind::number) || !arguments["b"].is(Kind::number))
+    return content("a and b must be numbers", true);
   char text[64];
   std::snprintf(text, sizeof text, "%.15g", arguments["a"].number(0) + arguments["b"].number(0));
   return content(text);
@@ -252,8 +263,9 @@ std::optional<std::string> Server::slow(Call& call, const Json& arguments) {
   for (int step = 1; step <= steps; ++step) {
     if (!wait(call, seconds / steps)) return std::nullopt;
     if (token.is(Kind::missing)) continue;
-    call.channel.send(R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":)" + std::string(token.raw) +
-                      R"(,"progress":)" + std::to_string(step) + R"(,"total":)" + std::to_string(steps) + "}}");
+    call.channel.send(R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":)" +
+                      std::string(token.raw) + R"(,"progress":)" + std::to_string(step) + R"(,"total":)" +
+                      std::to_string(steps) + "}}");
   }
   return content("done in " + std::to_string(steps) + " steps");
 }
@@ -274,20 +286,22 @@ std::optional<std::string> Server::big(Call&, const Json& arguments) {
 
 std::optional<std::string> Server::ask(Call& call, const Json& arguments) {
   const Json& message = arguments["message"];
-  const std::string form = R"("message":)" + quote(message.is(Kind::string) ? message.text : "Your name?") + "," + kForm;
+  const std::string form =
+      R"("message":)" + quote(message.is(Kind::string) ? message.text : "Your name?") + "," + kForm;
   if (call.modern) {
     const Json& params = call.message["params"];
     const Json& answer = params["inputResponses"]["user"];
     std::lock_guard lock(mutex_);
     if (!answer.is(Kind::missing)) {
-      if (states_.erase(params["requestState"].text) == 0) return content("requestState is not what was given out", true);
+      if (states_.erase(params["requestState"].text) == 0)
+        return content("requestState is not what was given out", true);
       return content("answer: " + std::string(answer.raw));
     }
     // Characters that a careless relay would change.
     std::string state = "state \"" + std::to_string(++counter_) + "\" \\ \xc3\xa4 " + random_id();
     states_.insert(state);
-    return R"("inputRequests":{"user":{"method":"elicitation/create","params":{"mode":"form",)" + form + R"(}}},"requestState":)" +
-           quote(state);
+    return R"("inputRequests":{"user":{"method":"elicitation/create","params":{"mode":"form",)" + form +
+           R"(}}},"requestState":)" + quote(state);
   }
   if (!call.can_elicit) return content("the client cannot be asked", true);
   std::string id;
@@ -296,7 +310,8 @@ std::optional<std::string> Server::ask(Call& call, const Json& arguments) {
     id = "ask-" + std::to_string(++counter_);
     asked_[id];
   }
-  call.channel.send(R"({"jsonrpc":"2.0","id":)" + quote(id) + R"(,"method":"elicitation/create","params":{)" + form + "}}");
+  call.channel.send(R"({"jsonrpc":"2.0","id":)" + quote(id) + R"(,"method":"elicitation/create","params":{)" + form +
+                    "}}");
   const bool alive = wait(call, 60, [&] { return !asked_[id].empty(); });
   std::lock_guard lock(mutex_);
   const std::string text = asked_[id];

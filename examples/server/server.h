@@ -1,4 +1,5 @@
-// An MCP server of both eras (initialize handshake up to 2025-11-25, per-request metadata of 2026-07-28), transport apart.
+// An MCP server of both eras, transport apart: the initialize handshake up to 2025-11-25 and the per-request metadata
+// of 2026-07-28.
 #pragma once
 
 #include <condition_variable>

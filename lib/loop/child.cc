@@ -138,7 +138,8 @@ Result<void> Child::write(std::string line) {
   line.push_back('\n');
   if (line.size() > limits::kStdioQueueBytes) return fail(Status::too_large, "a message for a child is too long");
   if (queued_bytes_ + line.size() > limits::kStdioQueueBytes) {
-    return fail(Status::limit, "the child does not read its stdin: " + std::to_string(queued_bytes_) + " bytes are waiting");
+    return fail(Status::limit,
+                "the child does not read its stdin: " + std::to_string(queued_bytes_) + " bytes are waiting");
   }
   queued_bytes_ += line.size();
   queue_.push_back(std::move(line));

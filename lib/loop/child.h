@@ -1,5 +1,5 @@
-// A child process that talks in lines: a stdio MCP server. One misbehaving child (a flood, an endless line, a full pipe)
-// costs bounded memory and ends alone.
+// A child process that talks in lines: a stdio MCP server. One misbehaving child (a flood, an endless line, a full
+// pipe) costs bounded memory and ends alone.
 //
 //   auto child = Child::start(loop, spec, {.on_line = …, .on_log = …, .on_exit = …}, log);
 //   (*child)->write(R"({"jsonrpc":"2.0",…})");   …   (*child)->stop();
@@ -8,8 +8,8 @@
 //  1. Everything happens on the loop's thread; the loop outlives the Child. The kernel kills the child when that thread
 //     ends, so start children on a thread that lives as long as they should.
 //  2. Callbacks come from the loop's turns, never from inside start(), write() or stop(). Each may destroy the Child.
-//  3. on_exit comes once, as the last one, after every line that was still in the pipes. When it comes the whole process
-//     group has been killed, grandchildren included (but not those that left the group by setsid).
+//  3. on_exit comes once, as the last one, after every line that was still in the pipes. When it comes the whole
+//     process group has been killed, grandchildren included (but not those that left the group by setsid).
 //  4. Destruction kills the group at once; no zombie stays behind. It does not block for longer than limits::kReapMs.
 #pragma once
 
@@ -44,7 +44,8 @@ struct ChildCallbacks {
 class Child {
  public:
   // Blocks until the program runs, usually a millisecond, at most limits::kExecMs. The memory of spec.env is wiped.
-  static Result<std::unique_ptr<Child>> start(Loop& loop, ChildSpec spec, ChildCallbacks callbacks, const Log& log = Log());
+  static Result<std::unique_ptr<Child>> start(Loop& loop, ChildSpec spec, ChildCallbacks callbacks,
+                                              const Log& log = Log());
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;

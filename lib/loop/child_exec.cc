@@ -105,8 +105,10 @@ Result<void> check_spec(const ChildSpec& spec) {
   }
   for (const auto& entry : spec.env) {
     size_t equals = entry.find('=');
-    if (equals == 0 || equals == std::string::npos) return fail(Status::invalid, "an environment entry is not NAME=value");
-    if (has_nul(entry)) return fail(Status::invalid, "environment entry " + entry.substr(0, equals) + " contains a NUL");
+    if (equals == 0 || equals == std::string::npos)
+      return fail(Status::invalid, "an environment entry is not NAME=value");
+    if (has_nul(entry))
+      return fail(Status::invalid, "environment entry " + entry.substr(0, equals) + " contains a NUL");
   }
   if (spec.working_dir.empty()) return fail(Status::invalid, "the working directory is empty");
   return {};
@@ -141,8 +143,8 @@ std::vector<Limit> limit_table(const ChildLimits& limits) {
   return out;
 }
 
-// Like fork(), with a pidfd from the first moment (a host that waits for any child could otherwise free the number first).
-// All signals are blocked across it: a handler of the host must not run in the child.
+// Like fork(), with a pidfd from the first moment (a host that waits for any child could otherwise free the number
+// first). All signals are blocked across it: a handler of the host must not run in the child.
 pid_t fork_with_pidfd(const Plan& plan, Fd& pidfd) {
   sigset_t all, before;
   sigfillset(&all);
@@ -170,7 +172,8 @@ bool wait_readable(int fd, int64_t timeout_ms) {
 
 // The error pipe ends without a word when the exec has closed it.
 Result<void> await_exec(const Fd& errors, const ChildSpec& spec, const std::string& program) {
-  if (!wait_readable(errors.get(), limits::kExecMs)) return fail(Status::timeout, "cannot start '" + program + "': no exec in time");
+  if (!wait_readable(errors.get(), limits::kExecMs))
+    return fail(Status::timeout, "cannot start '" + program + "': no exec in time");
   Failure failure{};
   ssize_t n;
   do n = read(errors.get(), &failure, sizeof failure);
@@ -179,7 +182,8 @@ Result<void> await_exec(const Fd& errors, const ChildSpec& spec, const std::stri
   if (n != sizeof failure) return fail(Status::io, "cannot start '" + program + "': " + text(n < 0 ? errno : EIO));
   std::string reason = text(failure.error);
   if (failure.step == Step::directory) reason = "working directory '" + spec.working_dir + "': " + reason;
-  else if (failure.step != Step::exec) reason = std::string(kStepNames[static_cast<size_t>(failure.step)]) + ": " + reason;
+  else if (failure.step != Step::exec)
+    reason = std::string(kStepNames[static_cast<size_t>(failure.step)]) + ": " + reason;
   else if (failure.error == ENOENT) reason += " (the file, or the interpreter in its first line)";
   else if (failure.error == ENOEXEC) reason += " (a script needs #! in its first line)";
   bool missing = failure.error == ENOENT || failure.error == ENOTDIR;
@@ -213,7 +217,8 @@ Graveyard& graveyard() {
 Result<std::string> find_program(const std::string& name, const std::vector<std::string>& env) {
   if (name.find('/') != std::string::npos) return name;
   auto path = std::find_if(env.begin(), env.end(), [](const std::string& entry) { return entry.starts_with("PATH="); });
-  if (path == env.end()) return fail(Status::not_found, "program '" + name + "': no '/' in the name and no PATH to search");
+  if (path == env.end())
+    return fail(Status::not_found, "program '" + name + "': no '/' in the name and no PATH to search");
   const std::string_view directories = std::string_view(*path).substr(5);
   bool unusable = false;
   for (std::string_view directory : split(directories, ':')) {
@@ -224,7 +229,8 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
     if (faccessat(AT_FDCWD, candidate.c_str(), X_OK, AT_EACCESS) == 0) return candidate;
     unusable = true;
   }
-  if (unusable) return fail(Status::denied, "program '" + name + "' in " + std::string(directories) + " is not executable");
+  if (unusable)
+    return fail(Status::denied, "program '" + name + "' in " + std::string(directories) + " is not executable");
   return fail(Status::not_found, "program '" + name + "' not found in " + std::string(directories));
 }
 
@@ -236,8 +242,10 @@ Result<Process> spawn(const ChildSpec& spec, int ruleset_fd) {
   MCPT_TRY(Pipe out, make_pipe());
   MCPT_TRY(Pipe err, make_pipe());
   MCPT_TRY(Pipe errors, make_pipe());
-  Plan plan{program.c_str(), pointers(spec.argv), pointers(spec.env), spec.working_dir.c_str(),
-            limit_table(spec.limits), ruleset_fd, in.read.get(), out.write.get(), err.write.get(), errors.write.get(), getpid()};
+  Plan plan{
+      program.c_str(), pointers(spec.argv), pointers(spec.env), spec.working_dir.c_str(), limit_table(spec.limits),
+      ruleset_fd,      in.read.get(),       out.write.get(),    err.write.get(),          errors.write.get(),
+      getpid()};
   Process process;
   process.pid = fork_with_pidfd(plan, process.pidfd);
   if (process.pid < 0) return fail(Status::io, "cannot start '" + program + "': fork: " + text(errno));

@@ -28,8 +28,8 @@ struct ChildSpec {
   // "NAME=value": the complete environment. Nothing is inherited.
   std::vector<std::string> env;
   std::string working_dir = "/";
-  // Absolute paths the child must not see (loop/sandbox.h says what follows from it). Without Landlock in the kernel the
-  // child starts with a warning in the log, or not at all when require_sandbox is set.
+  // Absolute paths the child must not see (loop/sandbox.h says what follows from it). Without Landlock in the kernel
+  // the child starts with a warning in the log, or not at all when require_sandbox is set.
   std::vector<std::string> hidden_paths;
   bool require_sandbox = false;
   ChildLimits limits;
@@ -52,9 +52,9 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
 //  - Between fork and exec only async-signal-safe calls; all memory is prepared before.
 //  - The child has descriptors 0, 1, 2 and no other; own process group; umask 077; default signals, none blocked; no
 //    core dumps; no-new-privs.
-//  - It is killed when the *thread* that calls this ends (PR_SET_PDEATHSIG is per thread): call it on the loop's thread.
-//  - Linux 5.11 or newer. No signal handler is used or changed. A host that ignores SIGCHLD, or waits for any child, may
-//    learn the exit status in our place: the end is noticed all the same, the status is unknown then.
+//  - It is killed when the *thread* that calls this ends (PR_SET_PDEATHSIG is per thread): call it on the loop's.
+//  - Linux 5.11 or newer. No signal handler is used or changed. A host that ignores SIGCHLD, or waits for any child,
+//    may learn the exit status in our place: the end is noticed all the same, the status is unknown then.
 Result<Process> spawn(const ChildSpec& spec, int ruleset_fd);
 
 // Kills the group and collects the process; one that is not gone after limits::kReapMs is collected by a later spawn or

@@ -25,8 +25,8 @@ class Fd {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;
   }
-  // Moves it above 2 when the host has closed its own 0, 1 or 2: those belong to whatever the host, or a child before its
-  // exec, puts there. False (errno) when there is no descriptor left; it stays where it was then.
+  // Moves it above 2 when the host has closed its own 0, 1 or 2: those belong to whatever the host, or a child before
+  // its exec, puts there. False (errno) when there is no descriptor left; it stays where it was then.
   bool lift() {
     if (fd_ < 0 || fd_ > 2) return true;
     int moved = fcntl(fd_, F_DUPFD_CLOEXEC, 3);

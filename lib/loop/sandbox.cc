@@ -17,7 +17,7 @@
 namespace mcptoken::loop {
 namespace {
 
-// The kernel accepts a longer structure than it knows while the unknown part is zero; headers may be older than kernels.
+// The kernel accepts a longer structure than it knows while the unknown part is zero; headers may be older.
 struct RulesetAttr {
   uint64_t handled_fs;
   uint64_t handled_net;
@@ -56,7 +56,8 @@ std::string_view step_towards(std::string_view directory, std::string_view path)
 
 class Builder {
  public:
-  Builder(int fd, uint64_t rights, const std::vector<std::string>& hidden) : fd_(fd), rights_(rights), hidden_(hidden) {}
+  Builder(int fd, uint64_t rights, const std::vector<std::string>& hidden)
+      : fd_(fd), rights_(rights), hidden_(hidden) {}
   size_t count() const { return count_; }
 
   // Allows everything in `path` but what is hidden or leads there.
@@ -97,7 +98,8 @@ class Builder {
     struct stat info {};
     if (!entry || fstat(entry.get(), &info) != 0 || S_ISLNK(info.st_mode)) return {};  // gone, or judged at its target
     if (++count_ > limits::kSandboxRules) {
-      return fail(Error(Status::limit, "sandbox: too many entries beside the hidden path, in " + full.substr(0, full.rfind('/') + 1))
+      return fail(Error(Status::limit,
+                        "sandbox: too many entries beside the hidden path, in " + full.substr(0, full.rfind('/') + 1))
                       .with_hint("give the hidden data a directory of its own"));
     }
     landlock_path_beneath_attr rule{};

@@ -3,7 +3,7 @@
 // Landlock only knows "allow beneath", so the rules name every entry beside the way to a hidden path: for
 // /var/lib/mcpd that is all of / but var, all of /var but lib, all of /var/lib but mcpd. What follows from it:
 //  1. Directories on the way (/, /var, /var/lib) can be passed but not listed, and nothing can be created or removed
-//     directly in them. So give data a directory of its own, not one in a home or temporary directory that children use.
+//     directly in them. So give data a directory of its own, not a home or temporary directory that children use.
 //  2. Entries that appear in them later are hidden too, until the next child starts.
 //  3. A hidden path need not exist yet. Symbolic links in it are resolved first. A second mount of it is not seen.
 //  4. Against a child that is root it is a hurdle, not a wall: raw devices and /proc/<pid>/environ stay open to root.

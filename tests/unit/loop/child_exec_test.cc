@@ -91,7 +91,8 @@ TEST_CASE("the PATH of the child decides, its relative entries do not count") {
   TempDir dir;
   dir.file("a/tool", "#!/bin/sh\n", true);
   dir.file("b/tool", "#!/bin/sh\n", true);
-  CHECK(find_program("tool", {"X=1", "PATH=" + dir.path() + "/b:" + dir.path() + "/a"}).value() == dir.path() + "/b/tool");
+  CHECK(find_program("tool", {"X=1", "PATH=" + dir.path() + "/b:" + dir.path() + "/a"}).value() ==
+        dir.path() + "/b/tool");
   CHECK(find_program("./tool", {}).value() == "./tool");
   REQUIRE(chdir(dir.path().c_str()) == 0);
   CHECK_FALSE(find_program("tool", {"PATH=a::."}));

@@ -189,7 +189,8 @@ TEST_CASE("TERM reaches the whole group") {
   // The leader survives it and ends, in order, when the other process has.
   ChildRun run;
   ChildSpec spec = ChildRun::sh(
-      "trap : TERM; sh -c 'trap \"echo inner; exit\" TERM; echo up; while :; do sleep 0.01; done' & wait; wait; echo leader");
+      "trap : TERM; sh -c 'trap \"echo inner; exit\" TERM; echo up; while :; do sleep 0.01; done' & wait; wait; echo "
+      "leader");
   spec.term_after_ms = 1;
   spec.kill_after_ms = 10'000;
   REQUIRE(run.start(std::move(spec)));

@@ -23,7 +23,8 @@ bool lacks_landlock() {
 
 // What a script says inside a sandbox; each line of it is "allowed" or "denied".
 std::vector<std::string> inside(const std::vector<std::string>& hidden, const std::string& script) {
-  ChildSpec spec = ChildRun::sh("try() { if \"$@\" >/dev/null 2>&1; then echo allowed; else echo denied; fi; }\n" + script);
+  ChildSpec spec =
+      ChildRun::sh("try() { if \"$@\" >/dev/null 2>&1; then echo allowed; else echo denied; fi; }\n" + script);
   spec.hidden_paths = hidden;
   spec.require_sandbox = true;
   ChildRun run;
@@ -46,16 +47,18 @@ TEST_CASE("a child cannot reach what is hidden, and can reach the rest") {
   std::string hidden = dir.path() + "/data";
   CHECK(inside({hidden}, "try cat " + secret + "\ntry cat " + other) == Lines{"denied", "allowed"});
   CHECK(inside({hidden}, "try ls " + hidden + "\ntry ls " + dir.path() + "/other") == Lines{"denied", "allowed"});
-  CHECK(inside({hidden}, "try touch " + hidden + "/new\ntry touch " + dir.path() + "/other/new") == Lines{"denied", "allowed"});
-  CHECK(inside({hidden}, "try truncate -s 0 " + secret + "\ntry rm " + secret + "\ntry mv " + hidden + " " + dir.path() +
-                             "/other/moved\ntry ln " + secret + " " + dir.path() + "/other/linked") ==
+  CHECK(inside({hidden}, "try touch " + hidden + "/new\ntry touch " + dir.path() + "/other/new") ==
+        Lines{"denied", "allowed"});
+  CHECK(inside({hidden}, "try truncate -s 0 " + secret + "\ntry rm " + secret + "\ntry mv " + hidden + " " +
+                             dir.path() + "/other/moved\ntry ln " + secret + " " + dir.path() + "/other/linked") ==
         Lines{"denied", "denied", "denied", "denied"});
   CHECK(std::filesystem::file_size(secret) == 6);
   // Around the corner: a link into it, another process's view of it, the parent's memory.
   std::filesystem::create_symlink(hidden, dir.path() + "/other/link");
   CHECK(inside({hidden}, "try cat " + dir.path() + "/other/link/deep/secret\ntry cat /proc/$PPID/root" + secret +
                              "\ntry sh -c ': < /proc/'$PPID'/mem'") == Lines{"denied", "denied", "denied"});
-  CHECK(inside({hidden}, "try sh -c 'cat " + secret + "'\ntry /usr/bin/env true\ntry cat /proc/self/status\ntry sh -c 'echo > /dev/null'") ==
+  CHECK(inside({hidden}, "try sh -c 'cat " + secret +
+                             "'\ntry /usr/bin/env true\ntry cat /proc/self/status\ntry sh -c 'echo > /dev/null'") ==
         Lines{"denied", "allowed", "allowed", "allowed"});
 }
 
@@ -85,8 +88,9 @@ TEST_CASE("directories on the way can be passed but not listed or changed") {
   TempDir dir;
   std::string other = dir.file("other/file", "open");
   dir.file("data/x");
-  CHECK(inside({dir.path() + "/data"}, "try ls " + dir.path() + "\ntry touch " + dir.path() + "/new\ntry test -f " + other +
-                                           "\ntry cat " + other) == Lines{"denied", "denied", "allowed", "allowed"});
+  CHECK(inside({dir.path() + "/data"}, "try ls " + dir.path() + "\ntry touch " + dir.path() + "/new\ntry test -f " +
+                                           other + "\ntry cat " + other) ==
+        Lines{"denied", "denied", "allowed", "allowed"});
 }
 
 TEST_CASE("several paths, nested ones, files, and links to them") {
@@ -95,8 +99,9 @@ TEST_CASE("several paths, nested ones, files, and links to them") {
   std::string a = dir.file("a/x", "1"), b = dir.file("b/c/key", "2"), beside = dir.file("b/c/beside", "3");
   dir.file("a/deeper/y");
   std::filesystem::create_symlink(dir.path() + "/a", dir.path() + "/alias");
-  CHECK(inside({dir.path() + "/alias", dir.path() + "/a/deeper", b}, "try cat " + a + "\ntry cat " + b + "\ntry cat " + beside +
-                   "\ntry cat " + dir.path() + "/a/deeper/y") == Lines{"denied", "denied", "allowed", "denied"});
+  CHECK(inside({dir.path() + "/alias", dir.path() + "/a/deeper", b},
+               "try cat " + a + "\ntry cat " + b + "\ntry cat " + beside + "\ntry cat " + dir.path() + "/a/deeper/y") ==
+        Lines{"denied", "denied", "allowed", "denied"});
   // A name that merely begins like a hidden one is not hidden.
   std::string similar = dir.file("a2/x");
   CHECK(inside({dir.path() + "/a"}, "try cat " + similar) == Lines{"allowed"});
