@@ -82,10 +82,15 @@ struct Context {
   std::optional<std::string> password_phc;    // a password of the body, hashed before this transaction
 };
 
-// Fence for tokens, then permission. Errors: unauthenticated, denied (code and scope as the answer shows them), not_found.
+// What needs no store: the fence for tokens, then that the caller is known where the route is not open. The service may ask
+// it on the headers, before the body is read.
+Result<void> admit(const rbac::Principal& who, const Route& route, const Params& params);
+// admit, then the permission. Errors: unauthenticated, denied (code and scope as the answer shows them), not_found.
 Result<void> authorise(Context& context, const Route& route);
-// authorise, then the route's synchronous handler.
+// authorise, then the route's synchronous handler, then the events of what it changed.
 Result<Response> dispatch(Control& control, Context& context, const Route& route);
+// admit, then the asynchronous handler, which does the rest in its transactions.
+loop::Task<Result<Response>> dispatch(Control& control, Runner& runner);
 
 // A refused permission as an error: 403 `forbidden` with scope="edit:servers".
 Error forbidden(const rbac::Query& query);

@@ -16,18 +16,17 @@ Result<void> refuse_token(std::string_view why) {
   return fail(Error(Status::denied, std::string(why)).with_code("forbidden").with_http(403).with_hint("log in as a user"));
 }
 
-Result<void> fence(const Context& context, const Route& route) {
-  const auto& who = context.who;
+Result<void> fence(const rbac::Principal& who, const Route& route, const Params& params) {
   if (who.kind != PrincipalKind::token) return {};
   switch (route.tokens) {
     case TokenAccess::never: break;
     case TokenAccess::self_project: {
-      const auto& project = context.params.get("project");
+      const auto& project = params.get("project");
       if (!project.empty() && (project == who.project || project == who.project_id)) return {};
       return fail(Error(Status::denied, "this token is for project \"" + who.project + "\"").with_code("wrong_project").with_http(403));
     }
     case TokenAccess::itself: {
-      const auto& id = context.params.get("id");
+      const auto& id = params.get("id");
       if (id.empty() || id == who.token_id) return {};
       return refuse_token("a project token may ask about itself alone");
     }
@@ -132,11 +131,15 @@ Result<void> record_token(Context& context, const store::TokenChange& change) {
 
 }  // namespace
 
+Result<void> admit(const rbac::Principal& who, const Route& route, const Params& params) {
+  MCPT_CHECK(fence(who, route, params));
+  if (route.permission.level == Permission::Level::open || who.kind != PrincipalKind::anonymous) return {};
+  return fail(Error(Status::unauthenticated, "credentials are required").with_code("unauthorized").with_hint("log in: mcpctl login"));
+}
+
 Result<void> authorise(Context& context, const Route& route) {
   context.route = &route;
-  MCPT_CHECK(fence(context, route));
-  if (route.permission.level != Permission::Level::open && context.who.kind == PrincipalKind::anonymous)
-    return fail(Error(Status::unauthenticated, "credentials are required").with_code("unauthorized").with_hint("log in: mcpctl login"));
+  MCPT_CHECK(admit(context.who, route, context.params));
   return permit(context, route.permission);
 }
 
@@ -168,6 +171,14 @@ Result<Response> dispatch(Control& control, Context& context, const Route& route
   MCPT_TRY(auto response, route.handler(control, context));
   MCPT_CHECK(record_changes(context));
   return response;
+}
+
+loop::Task<Result<Response>> dispatch(Control& control, Runner& runner) {
+  const Route& route = runner.route();
+  if (!route.async_handler) co_return fail(Status::internal, "the route " + route.pattern + " needs a transaction");
+  MCPT_CO_CHECK(admit(runner.who(), route, runner.params()));
+  auto task = route.async_handler(control, runner);
+  co_return co_await task;
 }
 
 }  // namespace mcptoken::control

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "control/route.h"
 #include "loop/task.h"
+#include "rbac/policy.h"
 
 namespace mcptoken::control {
 
@@ -18,7 +19,9 @@ class Runner {
   virtual ~Runner() = default;
 
   virtual const Request& request() const = 0;
-  virtual const Route& route() const = 0;
+  virtual const Route& route() const = 0;  // of routes(): lives for ever
+  virtual const Params& params() const = 0;
+  virtual const rbac::Principal& who() const = 0;
 
   // Runs `work` in one write transaction and answers after the commit. An error rolls back.
   virtual loop::Task<Result<Response>> in_transaction(Function<Result<Response>(Context&)> work) = 0;

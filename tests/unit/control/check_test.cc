@@ -90,7 +90,7 @@ TEST_CASE("what is wrong is named by its path") {
       {"project", R"({"name":"p","proxyModel":"none","servers":[{"prefix":""}]})", "servers[0].server: is required"},
       {"project", R"({"name":"p","proxyModel":"none","separator":"x"})", "separator: must be 1 to 4"},
       {"project", R"({"name":"p","proxyModel":"none","llm":{"baseUrl":"http://h","model":"m","apiKeySecret":{"name":"s"}}})", "llm.apiKeySecret.key: is required"},
-      {"user", R"({"email":"x"})", "email: must be an e-mail address"},
+      {"user", R"({"email":"xyz"})", "email: must be an e-mail address"},
       {"user", R"({"email":"a@b.org","password":"short"})", "password: must have 8"},
       {"secret", R"({"name":"s","data":{"a b":"c"}})", "data: a key is"},
       {"secret", R"({"name":"s","data":{"a":1}})", "data.a: must be a string"},

@@ -103,12 +103,12 @@ TEST_CASE("a role definition cannot hand out what its writer does not hold (CE-4
   world.expect(403, clerk, "PATCH", "/api/v1/rbac/r", R"({"roleBindings":["role:edit,resource:servers"]})");
   world.expect(403, clerk, "PUT", "/api/v1/rbac/r", body("User:clerk@example.org", "action:logs"));
   world.expect(200, clerk, "PATCH", "/api/v1/rbac/r", R"({"roleBindings":["role:edit,resource:projects,name:mine"]})");
-  world.expect(200, escalator, "PATCH", "/api/v1/rbac/r", R"({"roleBindings":["role:edit,resource:*"]})");
+  world.expect(201, escalator, "POST", "/api/v1/rbac", R"({"name":"all","subjects":["User:root@example.org"],"roleBindings":["role:edit,resource:*"]})");
   // Neither does a change of subjects alone hand on what the writer lacks.
-  world.expect(403, clerk, "PATCH", "/api/v1/rbac/r", R"({"subjects":["User:clerk@example.org","User:esc@example.org"]})");
+  world.expect(403, clerk, "PATCH", "/api/v1/rbac/all", R"({"subjects":["User:clerk@example.org"]})");
   CHECK(world.expect(400, admin, "POST", "/api/v1/rbac", body("McpToken:" + std::string(64, 'a'), "role:view,resource:servers")).text("message")
             .find("no token") != std::string::npos);
-  CHECK(world.refusals.size() == 19);
+  CHECK(world.refusals.size() == 18);
   CHECK(world.refusals[0].kind == audit::Kind::rbac_decision);
   CHECK(world.refusals[0].outcome == audit::Outcome::denied);
   CHECK(world.refusals[0].user == "clerk@example.org");

@@ -1,5 +1,7 @@
 #include "unit/control/world.h"
 
+#include <utility>
+
 #include "control/rules.h"
 
 namespace mcptoken::control::testing {
@@ -15,10 +17,12 @@ class ImmediateRunner final : public Runner {
 
   const Request& request() const override { return request_; }
   const Route& route() const override { return route_; }
+  const Params& params() const override { return params_; }
+  const rbac::Principal& who() const override { return who_; }
   loop::Task<Result<Response>> in_transaction(Work work) override { co_return transact(work); }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
     world_.hashes++;
-    if (world_.while_hashing) world_.while_hashing();
+    if (auto once = std::exchange(world_.while_hashing, nullptr)) once();
     co_return work();
   }
 
@@ -60,7 +64,7 @@ Request request_of(const std::string& method, const std::string& target, const s
 }
 
 loop::Task<Result<void>> drive(Control& control, Runner& runner, Result<Response>& out) {
-  auto task = runner.route().async_handler(control, runner);
+  auto task = dispatch(control, runner);
   out = co_await task;
   co_return Result<void>();
 }

@@ -84,7 +84,7 @@ class World {
   std::unique_ptr<store::Store> store;
   std::vector<audit::Event> refusals;
   int hashes = 0;                     // jobs given to the hasher
-  std::function<void()> while_hashing;  // runs between the transactions of an asynchronous handler
+  std::function<void()> while_hashing;  // once, between the transactions of an asynchronous handler
 };
 
 }  // namespace mcptoken::control::testing
