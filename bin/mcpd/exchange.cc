@@ -37,8 +37,9 @@ Exchange::Step Exchange::open(const mcptoken_head& head) {
     return Step::drop;
   }
   if (taken_over_ || cut_) return Step::drop;
-  if (!answered_) return Step::proceed;
-  return announced_body_ ? reply_and_close() : reply();
+  // Without a body the answer waits for the next call of the handler, which comes at once: libmicrohttpd closes a connection
+  // whose answer is queued in the first.
+  return answered_ && announced_body_ ? reply_and_close() : Step::proceed;
 }
 
 Exchange::Step Exchange::body(std::string_view piece) {

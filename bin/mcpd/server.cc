@@ -80,6 +80,7 @@ class Server {
     endpoint_ = listeners->endpoint;
     if (auto opened = open_service(); !opened) return opened.failure();
     if (auto made = make_workers(listeners->fds); !made) return made.failure();
+    announce();  // before the file: whoever waits for it may read these lines
     if (const auto& path = settings_.text(Setting::port_file); !path.empty()) {
       if (auto written = write_port_file(path, endpoint_.port); !written) return written.failure();
     }
@@ -90,7 +91,6 @@ class Server {
   void run() {
     EndEvents events;
     for (auto& worker : workers_) worker->start(events.finished_fd());
-    announce();
     size_t running = workers_.size();
     for (bool draining = false; running > 0;) {
       const auto happened = events.wait();

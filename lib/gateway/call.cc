@@ -47,6 +47,7 @@ class Gathering {
   loop::Task<Result<void>> run(loop::Scope& scope) {
     auto& attachments = exchange_.caller.project->attachments;
     lists_.resize(attachments.size());
+    left_ = 1;  // ours: lists that are there already must not end the gathering before the last one is asked for
     for (size_t i = 0; i < attachments.size(); ++i) {
       if (!exchange_.caller.project->policy->may_use_any_tool(*exchange_.caller.who, attachments[i].server->name)) continue;
       ++left_;
@@ -55,7 +56,7 @@ class Gathering {
         if (--left_ == 0) done_.resolve({});  // may end this object
       });
     }
-    if (left_ > 0) {
+    if (--left_ > 0) {
       auto all = co_await done_.wait(scope);
       if (!all && scope.reason().status != Status::timeout) co_return fail(std::move(all).error());
     }

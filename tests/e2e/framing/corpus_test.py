@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The corpus against the program given as argument."""
+"""The corpus against the program given as argument, which has the fake service unless --real is given."""
 import sys
 
 import corpus
 from server import Server
 
 with Server(sys.argv[1], "--loops", "1", "--debuggable") as server:
-    cases, failures = corpus.run(server.address, fake=True)
+    cases, failures = corpus.run(server.address, fake="--real" not in sys.argv)
     for failure in failures:
         print("FAILED", failure)
     print(f"{cases - len(failures)} passed, {len(failures)} failed")
