@@ -23,6 +23,11 @@ std::string url_encode(std::string_view text) {
   return out == "." ? "%2E" : out == ".." ? "%2E%2E" : out;
 }
 
+std::string no_answer_hint(const Failure& failure, const std::string& server) {
+  if (failure.status != MCPTOKEN_NETWORK && failure.status != MCPTOKEN_TIMEOUT) return {};
+  return "is mcpd running at " + server + "? another place: --mcpd-url URL or MCPCTL_SERVER";
+}
+
 Result<Api> Api::open(const Settings& settings, bool needs_login) {
   if (needs_login && settings.token.empty()) {
     return Failure{kExitNotAuthenticated, "not logged in to " + settings.server, {},
@@ -53,6 +58,8 @@ Result<JsonDocument> Api::call(const char* method, const std::string& path, std:
   const Error detail(error);
   if (status != MCPTOKEN_OK) {
     Failure failure = failure_of(error, what);
+    const std::string no_answer = no_answer_hint(failure, settings_.server);
+    if (!no_answer.empty()) failure.hint = no_answer;
     if (failure.hint.empty()) failure.hint = hint_for(failure);
     return failure;
   }
@@ -75,9 +82,6 @@ std::string Api::hint_for(const Failure& failure) const {
              settings_.server;
     case MCPTOKEN_DENIED:
       return settings_.token_from_environment ? "MCPCTL_TOKEN is set and was used in place of your login" : "";
-    case MCPTOKEN_NETWORK:
-    case MCPTOKEN_TIMEOUT:
-      return "is mcpd running at " + settings_.server + "? another place: --mcpd-url URL or MCPCTL_SERVER";
     default: return {};
   }
 }

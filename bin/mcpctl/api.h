@@ -13,6 +13,9 @@ namespace mcpctl {
 // A path segment or query value with everything but unreserved characters percent-encoded.
 std::string url_encode(std::string_view text);
 
+// What to do when there was no answer from `server`, whatever the library would advise a gateway; "" for other failures.
+std::string no_answer_hint(const Failure& failure, const std::string& server);
+
 class Api {
  public:
   // `needs_login`: fails with exit code 4 when there is no token.

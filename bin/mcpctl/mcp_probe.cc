@@ -24,8 +24,10 @@ constexpr HintRow kHints[] = {
     {MCPTOKEN_PROTOCOL, "is this the URL of an MCP endpoint? another protocol revision: --era legacy or --era modern"},
 };
 
+// A hint that came with an answer is the server's own and stays; without an answer it is the library's, meant for gateways.
 void add_hint(Failure& failure) {
-  if (!failure.hint.empty()) return;
+  const bool answered = failure.status != MCPTOKEN_NETWORK && failure.status != MCPTOKEN_TIMEOUT;
+  if (answered && !failure.hint.empty()) return;
   for (const HintRow& row : kHints) {
     if (failure.status == row.status) failure.hint = row.hint;
   }

@@ -24,7 +24,8 @@ Status check_health(const Settings& settings) {
   const Error detail(error);
   if (status == MCPTOKEN_OK) return Done{};
   Failure failure = failure_of(error, settings.server + " is not healthy");
-  if (failure.hint.empty()) failure.hint = "is mcpd running there? another place: --mcpd-url URL or MCPCTL_SERVER";
+  const std::string no_answer = no_answer_hint(failure, settings.server);
+  if (!no_answer.empty()) failure.hint = no_answer;
   return failure;
 }
 

@@ -6,6 +6,7 @@
 import json
 import os
 import pty
+import resource
 import select
 import signal
 import stat
@@ -94,13 +95,15 @@ class Usage(Case):
         self.assertEqual(self.fake.state.requests, [])
 
     def test_version_is_fast_and_needs_no_server(self):
+        # Processor time, which other programs on the machine hardly change; nearly all of it is the dynamic loader's.
         times = []
         for _ in range(5):
-            begin = time.monotonic()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             self.assertRegex(self.run_ok("version").stdout, r"^mcpctl \d+\.\d+\.\d+ ")
-            times.append(time.monotonic() - begin)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         if "ASAN_OPTIONS" not in os.environ:
-            self.assertLess(min(times), 0.2, "typically below 0.02 s")
+            self.assertLess(min(times), 0.1)
         self.assertEqual(json.loads(self.run_ok("version", "-o", "json").stdout)["abi"], 0)
 
 
