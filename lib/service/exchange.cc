@@ -71,6 +71,8 @@ class Exchange::RestRunner final : public control::Runner {
   explicit RestRunner(Exchange& exchange) : exchange_(exchange) {}
   const control::Request& request() const override { return *exchange_.job_->request; }
   const control::Route& route() const override { return *exchange_.route_; }
+  const control::Params& params() const override { return exchange_.job_->params; }
+  const rbac::Principal& who() const override { return *exchange_.job_->who; }
   loop::Task<Result<control::Response>> in_transaction(Function<Result<control::Response>(control::Context&)> work) override {
     return exchange_.service_.local().transact(exchange_.node_, exchange_.job_, false, std::move(work), exchange_.link_.scope);
   }
