@@ -108,7 +108,7 @@ TEST_CASE("a role definition cannot hand out what its writer does not hold (CE-4
   world.expect(403, clerk, "PATCH", "/api/v1/rbac/all", R"({"subjects":["User:clerk@example.org"]})");
   CHECK(world.expect(400, admin, "POST", "/api/v1/rbac", body("McpToken:" + std::string(64, 'a'), "role:view,resource:servers")).text("message")
             .find("no token") != std::string::npos);
-  CHECK(world.refusals.size() == 18);
+  REQUIRE(world.refusals.size() == 18);
   CHECK(world.refusals[0].kind == audit::Kind::rbac_decision);
   CHECK(world.refusals[0].outcome == audit::Outcome::denied);
   CHECK(world.refusals[0].user == "clerk@example.org");
