@@ -308,7 +308,7 @@ loop::Task<Result<void>> Exchange::run_rest() {
   job_->params = std::move(params_);
   if (route_->async_handler) {
     runner_ = std::make_unique<RestRunner>(*this);
-    auto task = route_->async_handler(service_.local().control(), *runner_);
+    auto task = control::dispatch(service_.local().control(), *runner_);
     respond_rest(co_await task);
   } else {
     Function<Result<control::Response>(control::Context&)> work = [&control = service_.local().control(), route = route_](control::Context& context) {
