@@ -30,8 +30,11 @@ std::string no_answer_hint(const Failure& failure, const std::string& server) {
 
 Result<Api> Api::open(const Settings& settings, bool needs_login) {
   if (needs_login && settings.token.empty()) {
-    return Failure{kExitNotAuthenticated, "not logged in to " + settings.server, {},
-                   "mcpctl login --email EMAIL --mcpd-url " + settings.server, {}};
+    return Failure{kExitNotAuthenticated,
+                   "not logged in to " + settings.server,
+                   {},
+                   "mcpctl login --email EMAIL --mcpd-url " + settings.server,
+                   {}};
   }
   Api api(settings);
   mcptoken_client* client = nullptr;
@@ -52,8 +55,8 @@ Result<JsonDocument> Api::call(const char* method, const std::string& path, std:
   mcptoken_bytes* answer = nullptr;
   mcptoken_error* error = nullptr;
   const std::string full = "/api/v1" + path;
-  const mcptoken_status status = mcptoken_client_call(client_.get(), method, full.c_str(),
-                                                      body.empty() ? nullptr : body.data(), body.size(), &answer, &error);
+  const mcptoken_status status = mcptoken_client_call(
+      client_.get(), method, full.c_str(), body.empty() ? nullptr : body.data(), body.size(), &answer, &error);
   const Bytes owned(answer);
   const Error detail(error);
   if (status != MCPTOKEN_OK) {
@@ -82,7 +85,8 @@ std::string Api::hint_for(const Failure& failure) const {
              settings_.server;
     case MCPTOKEN_DENIED:
       return settings_.token_from_environment ? "MCPCTL_TOKEN is set and was used in place of your login" : "";
-    default: return {};
+    default:
+      return {};
   }
 }
 

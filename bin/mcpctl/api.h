@@ -13,7 +13,8 @@ namespace mcpctl {
 // A path segment or query value with everything but unreserved characters percent-encoded.
 std::string url_encode(std::string_view text);
 
-// What to do when there was no answer from `server`, whatever the library would advise a gateway; "" for other failures.
+// What to do when there was no answer from `server`, whatever the library would advise a gateway; "" for other
+// failures.
 std::string no_answer_hint(const Failure& failure, const std::string& server);
 
 class Api {
@@ -23,7 +24,8 @@ class Api {
 
   // `path` is below /api/v1 and begins with '/'; `what` is the attempt as people read it. An empty body sends none; the
   // document is absent when the answer has no body.
-  Result<JsonDocument> call(const char* method, const std::string& path, std::string_view body, const std::string& what);
+  Result<JsonDocument> call(const char* method, const std::string& path, std::string_view body,
+                            const std::string& what);
 
   // "/servers", "/servers/NAME", with ?project= for kinds inside a project.
   std::string path_of(const Kind& kind, const std::string& name) const;

@@ -23,10 +23,10 @@ struct Flag {
   std::string placeholder;  // "NAME"; empty for booleans
   std::string help;
   FlagType type = FlagType::kText;
-  std::string choices = {};        // "a|b|c" for enums
-  std::string default_text = {};   // shown in help
-  char letter = 0;                 // 'p' for -p
-  std::string alias = {};          // another long name
+  std::string choices = {};       // "a|b|c" for enums
+  std::string default_text = {};  // shown in help
+  char letter = 0;                // 'p' for -p
+  std::string alias = {};         // another long name
   bool repeatable = false;
   bool required = false;
   bool hidden = false;
@@ -81,12 +81,12 @@ struct Command {
   std::vector<Argument> arguments = {};
   std::vector<Flag> flags = {};
   std::vector<Example> examples = {};
-  std::string description = {};  // paragraphs for help
+  std::string description = {};           // paragraphs for help
   std::vector<ExitCode> exit_codes = {};  // empty: the common ones
   std::vector<std::string> aliases = {};
   std::string rest = {};  // placeholder of what follows "--"; empty: not taken
   bool hidden = false;
-  bool takes_format = true;  // whether -o applies
+  bool takes_format = true;    // whether -o applies
   const Kind* kind = nullptr;  // for commands made from the table of kinds
 
   const Flag* flag(std::string_view name) const;

@@ -14,61 +14,85 @@ constexpr const char* kObserve = "Observe and test";
 constexpr const char* kOther = "Other";
 
 const Flag kForce{.name = "force", .help = "replace an existing object of that name", .type = FlagType::kBoolean};
-const Flag kPasswordStdin{.name = "password-stdin", .help = "read the password from standard input",
-                          .type = FlagType::kBoolean};
+const Flag kPasswordStdin{
+    .name = "password-stdin", .help = "read the password from standard input", .type = FlagType::kBoolean};
 
 Command bootstrap() {
-  return {.path = "bootstrap", .group = kAccess, .summary = "Create the first user of a new control plane and log in",
-          .handler = run_bootstrap,
-          .arguments = {{"EMAIL", "e-mail address of the first administrator"}},
-          .flags = {{.name = "code-file", .placeholder = "FILE",
-                     .help = "file with the code that the server wrote at its first start",
-                     .default_text = "$XDG_STATE_HOME/mcpd/bootstrap-code"},
-                    kPasswordStdin},
-          .examples = {{"mcpctl bootstrap ada@example.com", "asks for the new password twice"},
-                       {"mcpctl bootstrap ada@example.com --code-file /var/lib/mcpd/bootstrap-code --password-stdin < pw",
-                        "without a terminal"}}};
+  return {
+      .path = "bootstrap",
+      .group = kAccess,
+      .summary = "Create the first user of a new control plane and log in",
+      .handler = run_bootstrap,
+      .arguments = {{"EMAIL", "e-mail address of the first administrator"}},
+      .flags = {{.name = "code-file",
+                 .placeholder = "FILE",
+                 .help = "file with the code that the server wrote at its first start",
+                 .default_text = "$XDG_STATE_HOME/mcpd/bootstrap-code"},
+                kPasswordStdin},
+      .examples = {{"mcpctl bootstrap ada@example.com", "asks for the new password twice"},
+                   {"mcpctl bootstrap ada@example.com --code-file /var/lib/mcpd/bootstrap-code --password-stdin < pw",
+                    "without a terminal"}}};
 }
 
 Command login() {
-  return {.path = "login", .group = kAccess, .summary = "Log in and keep the session",
-          .handler = run_login,
-          .flags = {{.name = "email", .placeholder = "EMAIL", .help = "who logs in", .required = true}, kPasswordStdin},
-          .examples = {{"mcpctl login --email ada@example.com", ""},
-                       {"mcpctl login --email ada@example.com --mcpd-url https://mcp.example.com", "on another server"}},
-          .description = "The session goes to the file `credentials` beside the configuration, readable by its owner alone. "
-                         "The server of the last login is the default for later commands."};
+  return {
+      .path = "login",
+      .group = kAccess,
+      .summary = "Log in and keep the session",
+      .handler = run_login,
+      .flags = {{.name = "email", .placeholder = "EMAIL", .help = "who logs in", .required = true}, kPasswordStdin},
+      .examples = {{"mcpctl login --email ada@example.com", ""},
+                   {"mcpctl login --email ada@example.com --mcpd-url https://mcp.example.com", "on another server"}},
+      .description =
+          "The session goes to the file `credentials` beside the configuration, readable by its owner alone. "
+          "The server of the last login is the default for later commands."};
 }
 
 Command logout() {
-  return {.path = "logout", .group = kAccess, .summary = "End the session and forget it", .handler = run_logout,
-          .examples = {{"mcpctl logout", ""}}, .takes_format = false};
+  return {.path = "logout",
+          .group = kAccess,
+          .summary = "End the session and forget it",
+          .handler = run_logout,
+          .examples = {{"mcpctl logout", ""}},
+          .takes_format = false};
 }
 
 Command whoami(std::string path, bool hidden) {
   const std::string words = "mcpctl " + path;
-  return {.path = std::move(path), .group = kAccess, .summary = "Show who the server takes you for",
-          .handler = run_whoami, .examples = {{words, ""}, {words + " -o json", ""}}, .hidden = hidden};
+  return {.path = std::move(path),
+          .group = kAccess,
+          .summary = "Show who the server takes you for",
+          .handler = run_whoami,
+          .examples = {{words, ""}, {words + " -o json", ""}},
+          .hidden = hidden};
 }
 
 Command get() {
-  return {.path = "get", .group = kBasic, .summary = "List objects, or show some by name", .handler = run_get,
+  return {.path = "get",
+          .group = kBasic,
+          .summary = "List objects, or show some by name",
+          .handler = run_get,
           .arguments = {{"RESOURCE", "a kind: servers, projects, mcptokens, …; or KIND/NAME"},
                         {"NAME", "names or ids; all when there is none", false, true}},
           .examples = {{"mcpctl get servers", ""},
                        {"mcpctl get mcptokens -p demo", "those of one project"},
                        {"mcpctl get server everything -o yaml", "as a file to keep"},
                        {"mcpctl get projects -o name", "for scripts"}},
-          .description = "`-o json` holds every member, several objects as `{\"kind\": \"List\", \"items\": […]}`. `-o yaml` "
-                         "leaves out what the server sets by itself; several objects are several documents."};
+          .description =
+              "`-o json` holds every member, several objects as `{\"kind\": \"List\", \"items\": […]}`. `-o yaml` "
+              "leaves out what the server sets by itself; several objects are several documents."};
 }
 
 Command remove() {
-  return {.path = "delete", .group = kBasic, .summary = "Delete objects; a token is revoked at once",
+  return {.path = "delete",
+          .group = kBasic,
+          .summary = "Delete objects; a token is revoked at once",
           .handler = run_delete,
           .arguments = {{"RESOURCE", "a kind, or KIND/NAME"}, {"NAME", "names or ids", false, true}},
-          .flags = {{.name = "yes", .help = "do not ask before deleting a project or several tokens",
-                     .type = FlagType::kBoolean, .letter = 'y'}},
+          .flags = {{.name = "yes",
+                     .help = "do not ask before deleting a project or several tokens",
+                     .type = FlagType::kBoolean,
+                     .letter = 'y'}},
           .examples = {{"mcpctl delete server everything", ""},
                        {"mcpctl delete mcptoken agent -p demo", "calls and streams under way end, too"},
                        {"mcpctl delete project demo --yes", ""}}};
@@ -76,48 +100,69 @@ Command remove() {
 
 Command create_mcptoken(const Kind& kind) {
   std::vector<Flag> flags = create_flags(kind);
-  flags.push_back({.name = "output-file", .placeholder = "FILE",
+  flags.push_back({.name = "output-file",
+                   .placeholder = "FILE",
                    .help = "write the token there, readable by its owner alone, and not to standard output"});
-  flags.push_back({.name = "save", .help = "keep the token in the credentials file for commands that connect to the project",
+  flags.push_back({.name = "save",
+                   .help = "keep the token in the credentials file for commands that connect to the project",
                    .type = FlagType::kBoolean});
-  return {.path = "create mcptoken", .summary = "Mint a token for one project; it is shown once",
+  return {.path = "create mcptoken",
+          .summary = "Mint a token for one project; it is shown once",
           .handler = run_create_mcptoken,
           .arguments = {{"NAME", "name of the token, unique in its project"}},
           .flags = std::move(flags),
           .examples = {{"mcpctl create mcptoken agent -p demo --rbac clone --ttl 30d", ""},
                        {"mcpctl create mcptoken agent -p demo --bind role:view,resource:servers,name:grafana", ""},
                        {"export MCPCTL_TOKEN=$(mcpctl create mcptoken ci -p demo --rbac clone --ttl 12h)", ""}},
-          .description = "The token alone goes to standard output, all else to standard error; with `-o json` it is the "
-                         "member `token`. A clone never holds `*` or operations; what was left out is said. "
-                         "The project comes from `-p`, `$MCPCTL_PROJECT` or the context.",
-          .aliases = kind.aliases, .kind = &kind};
+          .description =
+              "The token alone goes to standard output, all else to standard error; with `-o json` it is the "
+              "member `token`. A clone never holds `*` or operations; what was left out is said. "
+              "The project comes from `-p`, `$MCPCTL_PROJECT` or the context.",
+          .aliases = kind.aliases,
+          .kind = &kind};
 }
 
 Command test_mcp() {
-  return {.path = "test mcp", .summary = "Prove an MCP endpoint from outside", .handler = run_test_mcp,
-          .arguments = {{"URL", "the endpoint, like http://127.0.0.1:3100/projects/demo/mcp"}},
-          .flags = {{.name = "token", .placeholder = "TOKEN", .help = "bearer token; other users of the machine can see it, "
-                                                                     "prefer --token-file or $MCPCTL_TOKEN"},
-                    {.name = "token-file", .placeholder = "FILE", .help = "file with the token; - is standard input"},
-                    {.name = "tool", .placeholder = "NAME", .help = "call this tool"},
-                    {.name = "args", .placeholder = "JSON", .help = "arguments of the call, a JSON object"},
-                    {.name = "expect-tools", .placeholder = "A,B", .help = "tools that must be listed", .repeatable = true},
-                    {.name = "timeout", .placeholder = "SECONDS", .help = "bound of each stage", .type = FlagType::kSeconds,
-                     .default_text = "30"},
-                    {.name = "no-health", .help = "skip the health check of the server", .type = FlagType::kBoolean},
-                    {.name = "era", .help = "protocol revisions to speak", .type = FlagType::kEnum,
-                     .choices = "auto|legacy|modern", .default_text = "auto"},
-                    {.name = "output", .help = "a line for each stage, or one report", .type = FlagType::kEnum,
-                     .choices = "text|json", .default_text = "text", .letter = 'o'}},
-          .examples = {{"mcpctl test mcp http://127.0.0.1:3100/projects/demo/mcp --token-file agent.token", ""},
-                       {"mcpctl test mcp $URL --expect-tools echo,add --tool echo --args '{\"message\":\"hi\"}'", ""},
-                       {"mcpctl test mcp $URL -o json --timeout 5", "for monitoring"}},
-          .description = "Stages: health of the server, connect (protocol negotiation), list of tools, expectations, the "
-                         "optional call, close. The token may also come from `$MCPCTL_TOKEN`.",
-          .exit_codes = {{0, "the endpoint does what was asked"},
-                         {1, "it could not be reached, or it refused the token"},
-                         {2, "it answered, but a tool is missing or the call failed"},
-                         {64, "the command line is wrong"}}};
+  return {
+      .path = "test mcp",
+      .summary = "Prove an MCP endpoint from outside",
+      .handler = run_test_mcp,
+      .arguments = {{"URL", "the endpoint, like http://127.0.0.1:3100/projects/demo/mcp"}},
+      .flags = {{.name = "token",
+                 .placeholder = "TOKEN",
+                 .help = "bearer token; other users of the machine can see it, "
+                         "prefer --token-file or $MCPCTL_TOKEN"},
+                {.name = "token-file", .placeholder = "FILE", .help = "file with the token; - is standard input"},
+                {.name = "tool", .placeholder = "NAME", .help = "call this tool"},
+                {.name = "args", .placeholder = "JSON", .help = "arguments of the call, a JSON object"},
+                {.name = "expect-tools", .placeholder = "A,B", .help = "tools that must be listed", .repeatable = true},
+                {.name = "timeout",
+                 .placeholder = "SECONDS",
+                 .help = "bound of each stage",
+                 .type = FlagType::kSeconds,
+                 .default_text = "30"},
+                {.name = "no-health", .help = "skip the health check of the server", .type = FlagType::kBoolean},
+                {.name = "era",
+                 .help = "protocol revisions to speak",
+                 .type = FlagType::kEnum,
+                 .choices = "auto|legacy|modern",
+                 .default_text = "auto"},
+                {.name = "output",
+                 .help = "a line for each stage, or one report",
+                 .type = FlagType::kEnum,
+                 .choices = "text|json",
+                 .default_text = "text",
+                 .letter = 'o'}},
+      .examples = {{"mcpctl test mcp http://127.0.0.1:3100/projects/demo/mcp --token-file agent.token", ""},
+                   {"mcpctl test mcp $URL --expect-tools echo,add --tool echo --args '{\"message\":\"hi\"}'", ""},
+                   {"mcpctl test mcp $URL -o json --timeout 5", "for monitoring"}},
+      .description =
+          "Stages: health of the server, connect (protocol negotiation), list of tools, expectations, the "
+          "optional call, close. The token may also come from `$MCPCTL_TOKEN`.",
+      .exit_codes = {{0, "the endpoint does what was asked"},
+                     {1, "it could not be reached, or it refused the token"},
+                     {2, "it answered, but a tool is missing or the call failed"},
+                     {64, "the command line is wrong"}}};
 }
 
 std::string without_full_stop(std::string text) {
@@ -126,9 +171,14 @@ std::string without_full_stop(std::string text) {
 }
 
 Command create_kind(const Kind& kind) {
-  Command command{.path = "create " + kind.name, .summary = without_full_stop(kind.help), .handler = run_create,
-                  .arguments = {{"NAME", "name of the " + kind.name}}, .flags = create_flags(kind),
-                  .aliases = kind.aliases, .rest = create_rest(kind), .kind = &kind};
+  Command command{.path = "create " + kind.name,
+                  .summary = without_full_stop(kind.help),
+                  .handler = run_create,
+                  .arguments = {{"NAME", "name of the " + kind.name}},
+                  .flags = create_flags(kind),
+                  .aliases = kind.aliases,
+                  .rest = create_rest(kind),
+                  .kind = &kind};
   if (kind.can("replace")) command.flags.push_back(kForce);
   return command;
 }
@@ -138,10 +188,13 @@ struct ExampleRow {
   Example example;
 };
 const ExampleRow kCreateExamples[] = {
-    {"create server", {"mcpctl create server files --transport STDIO -- npx -y @modelcontextprotocol/server-filesystem /srv",
-                       "everything after -- is the command"}},
-    {"create server", {"mcpctl create server grafana --transport STREAMABLE_HTTP --external-url https://grafana.example.com/mcp "
-                       "--header Authorization=secret:grafana/bearer", ""}},
+    {"create server",
+     {"mcpctl create server files --transport STDIO -- npx -y @modelcontextprotocol/server-filesystem /srv",
+      "everything after -- is the command"}},
+    {"create server",
+     {"mcpctl create server grafana --transport STREAMABLE_HTTP --external-url https://grafana.example.com/mcp "
+      "--header Authorization=secret:grafana/bearer",
+      ""}},
     {"create project", {"mcpctl create project demo --proxy-model none --server everything --server files", ""}},
     {"create secret", {"mcpctl create secret grafana --data-stdin bearer < bearer.txt", ""}},
     {"create rbac", {"mcpctl create rbac readers --subject Group:team --roleBindings role:view,resource:servers", ""}},
@@ -166,21 +219,41 @@ CommandTable::CommandTable(const Kinds& kinds) {
   commands_.push_back(whoami("auth whoami", false));
   commands_.push_back(whoami("whoami", true));
   commands_.push_back(test_mcp());
-  commands_.push_back({.path = "status", .group = kObserve, .summary = "Show the server, its health and your login",
-                       .handler = run_status, .examples = {{"mcpctl status", ""}}});
-  commands_.push_back({.path = "version", .group = kOther, .summary = "Show the version of this program",
-                       .handler = run_version, .examples = {{"mcpctl version -o json", ""}}});
-  commands_.push_back({.path = "__docs", .group = kOther, .summary = "Print this page", .handler = run_docs,
-                       .hidden = true, .takes_format = false});
+  commands_.push_back({.path = "status",
+                       .group = kObserve,
+                       .summary = "Show the server, its health and your login",
+                       .handler = run_status,
+                       .examples = {{"mcpctl status", ""}}});
+  commands_.push_back({.path = "version",
+                       .group = kOther,
+                       .summary = "Show the version of this program",
+                       .handler = run_version,
+                       .examples = {{"mcpctl version -o json", ""}}});
+  commands_.push_back({.path = "__docs",
+                       .group = kOther,
+                       .summary = "Print this page",
+                       .handler = run_docs,
+                       .hidden = true,
+                       .takes_format = false});
 }
 
 const std::vector<Flag>& CommandTable::common_flags() {
   static const std::vector<Flag> flags = {
-      {.name = "output", .help = "format of the output", .type = FlagType::kEnum,
-       .choices = "table|wide|json|yaml|name", .default_text = "table", .letter = 'o'},
+      {.name = "output",
+       .help = "format of the output",
+       .type = FlagType::kEnum,
+       .choices = "table|wide|json|yaml|name",
+       .default_text = "table",
+       .letter = 'o'},
       {.name = "no-headers", .help = "tables without the first line", .type = FlagType::kBoolean},
-      {.name = "project", .placeholder = "NAME", .help = "project of tokens and other objects inside one", .letter = 'p'},
-      {.name = "mcpd-url", .placeholder = "URL", .help = "control plane", .default_text = "http://127.0.0.1:3100",
+      {.name = "project",
+       .placeholder = "NAME",
+       .help = "project of tokens and other objects inside one",
+       .letter = 'p'},
+      {.name = "mcpd-url",
+       .placeholder = "URL",
+       .help = "control plane",
+       .default_text = "http://127.0.0.1:3100",
        .alias = "server"},
       {.name = "context", .placeholder = "NAME", .help = "entry of the configuration file to use"},
       {.name = "help", .help = "show help", .type = FlagType::kBoolean, .letter = 'h'},

@@ -27,7 +27,7 @@ struct TypeRow {
   Shape shape;
 };
 constexpr TypeRow kTypeShapes[] = {
-    {"integer", Shape::kInteger}, {"boolean", Shape::kBoolean}, {"enum", Shape::kEnum}, {"list", Shape::kList},
+    {"integer", Shape::kInteger}, {"boolean", Shape::kBoolean}, {"enum", Shape::kEnum},     {"list", Shape::kList},
     {"map", Shape::kMap},         {"object", Shape::kJson},     {"secret", Shape::kSecret},
 };
 
@@ -67,18 +67,24 @@ std::string operation_replacement(const std::string& value) { return "--roleBind
 
 const Flag kRemovedRbacFlags[] = {
     {.name = "binding", .placeholder = "TEXT", .help = "removed", .hidden = true, .replacement = binding_replacement},
-    {.name = "operation", .placeholder = "TEXT", .help = "removed", .hidden = true, .replacement = operation_replacement},
+    {.name = "operation",
+     .placeholder = "TEXT",
+     .help = "removed",
+     .hidden = true,
+     .replacement = operation_replacement},
 };
 
 constexpr const char* kSubjectKinds[] = {"User", "Group", "ServiceAccount", "McpToken"};
 
 const FlagLook& flag_look_of(Shape shape) {
-  return *std::find_if(std::begin(kLooks), std::end(kLooks), [shape](const FlagLook& look) { return look.shape == shape; });
+  return *std::find_if(std::begin(kLooks), std::end(kLooks),
+                       [shape](const FlagLook& look) { return look.shape == shape; });
 }
 
 std::string join(const std::vector<std::string>& texts, const char* separator) {
   std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : separator) + text;
+  for (const std::string& text : texts)
+    out += (out.empty() ? "" : separator) + text;
   return out;
 }
 
@@ -110,8 +116,11 @@ Status write_bindings(JsonWriter& writer, const std::string& flag, const std::ve
     const Bytes owned(json);
     const Error detail(error);
     if (status != MCPTOKEN_OK) {
-      return Failure{kExitUsage, "bad value for --" + flag + ": \"" + text + "\"", mcptoken_error_message(error),
-                     "write --" + flag + " role:view,resource:servers,name:my-server or --" + flag + " action:logs", {}};
+      return Failure{kExitUsage,
+                     "bad value for --" + flag + ": \"" + text + "\"",
+                     mcptoken_error_message(error),
+                     "write --" + flag + " role:view,resource:servers,name:my-server or --" + flag + " action:logs",
+                     {}};
     }
     writer.raw(view_of(owned));
   }
@@ -133,14 +142,21 @@ class MemberWriter {
     writer_.key(field.name);
     const std::string text = invocation_.text(field.flag);
     switch (shape) {
-      case Shape::kInteger: return integer(field.flag, text);
-      case Shape::kBoolean: return writer_.boolean(text == "true"), Done{};
-      case Shape::kJson: return json(field.flag, text);
+      case Shape::kInteger:
+        return integer(field.flag, text);
+      case Shape::kBoolean:
+        return writer_.boolean(text == "true"), Done{};
+      case Shape::kJson:
+        return json(field.flag, text);
       case Shape::kText:
-      case Shape::kEnum: return writer_.string(text), Done{};
-      case Shape::kMap: return map(field.flag);
-      case Shape::kBindings: return write_bindings(writer_, field.flag, invocation_.all(field.flag));
-      default: return list(field.flag, shape);
+      case Shape::kEnum:
+        return writer_.string(text), Done{};
+      case Shape::kMap:
+        return map(field.flag);
+      case Shape::kBindings:
+        return write_bindings(writer_, field.flag, invocation_.all(field.flag));
+      default:
+        return list(field.flag, shape);
     }
   }
 
@@ -190,11 +206,20 @@ class MemberWriter {
     writer_.begin_array();
     for (const std::string& text : invocation_.all(flag)) {
       switch (shape) {
-        case Shape::kJsonList: MCPCTL_CHECK(json(flag, text)); break;
-        case Shape::kNamedValues: MCPCTL_CHECK(named_value(flag, text, seen)); break;
-        case Shape::kServerRefs: MCPCTL_CHECK(server_ref(flag, text)); break;
-        case Shape::kSubjects: MCPCTL_CHECK(subject(flag, text)); break;
-        default: writer_.string(text);
+        case Shape::kJsonList:
+          MCPCTL_CHECK(json(flag, text));
+          break;
+        case Shape::kNamedValues:
+          MCPCTL_CHECK(named_value(flag, text, seen));
+          break;
+        case Shape::kServerRefs:
+          MCPCTL_CHECK(server_ref(flag, text));
+          break;
+        case Shape::kSubjects:
+          MCPCTL_CHECK(subject(flag, text));
+          break;
+        default:
+          writer_.string(text);
       }
     }
     writer_.end_array();
@@ -324,9 +349,14 @@ std::vector<Flag> create_flags(const Kind& kind) {
     if (!is_written(kind, field)) continue;
     const Shape shape = shape_of(kind, field);
     const FlagLook& look = flag_look_of(shape);
-    Flag flag{.name = field.flag, .placeholder = look.placeholder, .help = field.help, .type = look.type,
-              .choices = join(field.choices, "|"), .default_text = field.default_text,
-              .repeatable = look.repeatable, .required = field.required};
+    Flag flag{.name = field.flag,
+              .placeholder = look.placeholder,
+              .help = field.help,
+              .type = look.type,
+              .choices = join(field.choices, "|"),
+              .default_text = field.default_text,
+              .repeatable = look.repeatable,
+              .required = field.required};
     if (!field.reference.empty() && shape == Shape::kText) flag.placeholder = "NAME";
     if (shape == Shape::kSecret) {
       flag.name = field.name + "-stdin";
@@ -337,11 +367,12 @@ std::vector<Flag> create_flags(const Kind& kind) {
     if (shape == Shape::kCommandLine || shape == Shape::kSecretMap) flag.required = false;
     flags.push_back(flag);
     if (shape == Shape::kCommandLine) {
-      flags.push_back({.name = "arg", .placeholder = "TEXT", .help = "one argument of --" + field.flag,
-                       .repeatable = true});
+      flags.push_back(
+          {.name = "arg", .placeholder = "TEXT", .help = "one argument of --" + field.flag, .repeatable = true});
     }
     if (shape == Shape::kSecretMap) {
-      flags.push_back({.name = field.flag + "-stdin", .placeholder = "KEY",
+      flags.push_back({.name = field.flag + "-stdin",
+                       .placeholder = "KEY",
                        .help = "one more, its value read from standard input"});
     }
   }

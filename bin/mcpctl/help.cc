@@ -31,7 +31,8 @@ std::string wrap(const std::string& text, size_t indent) {
 
 std::string rows_text(const std::vector<Row>& rows) {
   size_t width = 0;
-  for (const Row& row : rows) width = std::max(width, std::min<size_t>(row.left.size(), 34));
+  for (const Row& row : rows)
+    width = std::max(width, std::min<size_t>(row.left.size(), 34));
   std::string out;
   for (const Row& row : rows) {
     out += "  " + row.left;
@@ -88,7 +89,8 @@ std::vector<Flag> visible(std::vector<Flag> flags, const Command& command, bool 
 
 std::vector<Row> flag_rows(const std::vector<Flag>& flags) {
   std::vector<Row> rows;
-  for (const Flag& flag : flags) rows.push_back({spelling(flag), meaning(flag)});
+  for (const Flag& flag : flags)
+    rows.push_back({spelling(flag), meaning(flag)});
   return rows;
 }
 
@@ -98,7 +100,8 @@ const std::vector<ExitCode>& exit_codes_of(const Command& command) {
 
 std::vector<Row> exit_rows(const std::vector<ExitCode>& codes) {
   std::vector<Row> rows;
-  for (const ExitCode& code : codes) rows.push_back({std::to_string(code.code), code.meaning});
+  for (const ExitCode& code : codes)
+    rows.push_back({std::to_string(code.code), code.meaning});
   return rows;
 }
 
@@ -107,7 +110,8 @@ std::string command_help(const Command& command) {
   if (!command.description.empty()) out += "\n" + wrap(command.description, 0) + "\n";
   if (!command.aliases.empty()) {
     out += "\nAlso written:";
-    for (const std::string& alias : command.aliases) out += " " + alias;
+    for (const std::string& alias : command.aliases)
+      out += " " + alias;
     out += "\n";
   }
   if (!command.examples.empty()) out += "\nExamples:\n";
@@ -115,7 +119,8 @@ std::string command_help(const Command& command) {
     out += "  " + example.command + (example.what.empty() ? "" : "   # " + example.what) + "\n";
   }
   std::vector<Row> arguments;
-  for (const Argument& argument : command.arguments) arguments.push_back({argument.name, argument.help});
+  for (const Argument& argument : command.arguments)
+    arguments.push_back({argument.name, argument.help});
   if (!arguments.empty()) out += "\nArguments:\n" + rows_text(arguments);
   const std::vector<Flag> all = CommandTable::flags_of(command);
   const std::vector<Row> own = flag_rows(visible(all, command, true));
@@ -165,9 +170,11 @@ constexpr Named kEnvironment[] = {
 
 std::string program_help(const CommandTable& table) {
   std::string out = std::string(kIntroduction) + "\n\nUsage:\n  mcpctl COMMAND [flags]\n";
-  for (const Section& section : sections(table)) out += "\n" + section.title + ":\n" + rows_text(section.rows);
+  for (const Section& section : sections(table))
+    out += "\n" + section.title + ":\n" + rows_text(section.rows);
   std::vector<Row> environment;
-  for (const Named& row : kEnvironment) environment.push_back({row.name, row.help});
+  for (const Named& row : kEnvironment)
+    environment.push_back({row.name, row.help});
   out += "\nCommon flags:\n" + rows_text(flag_rows(CommandTable::common_flags()));
   out += "\nEnvironment (a flag beats it, it beats the configuration file):\n" + rows_text(environment);
   return out + "\nUse \"mcpctl COMMAND --help\" for more about one.\n";
@@ -176,13 +183,15 @@ std::string program_help(const CommandTable& table) {
 std::string branch_help(const CommandTable& table, const std::string& path) {
   const Branch* branch = CommandTable::branch(path);
   std::vector<Row> rows;
-  for (const Command* command : table.below(path)) rows.push_back({command->path.substr(path.size() + 1), command->summary});
+  for (const Command* command : table.below(path))
+    rows.push_back({command->path.substr(path.size() + 1), command->summary});
   return branch->summary + ".\n\nUsage:\n  mcpctl " + path + " COMMAND [flags]\n\nCommands:\n" + rows_text(rows);
 }
 
 // Markdown
 std::string cell(std::string text) {
-  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
+  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2)
+    text.insert(at, "\\");
   return text;
 }
 
@@ -191,26 +200,31 @@ std::string code(const std::string& text) { return "`" + cell(text) + "`"; }
 std::string flags_markdown(const std::vector<Flag>& flags) {
   if (flags.empty()) return {};
   std::string out = "\n| Flag | Meaning |\n|---|---|\n";
-  for (const Flag& flag : flags) out += "| " + code(spelling(flag)) + " | " + cell(meaning(flag)) + " |\n";
+  for (const Flag& flag : flags)
+    out += "| " + code(spelling(flag)) + " | " + cell(meaning(flag)) + " |\n";
   return out;
 }
 
 std::string exit_markdown(const std::vector<ExitCode>& codes) {
   std::string out = "\n| Exit code | Meaning |\n|---|---|\n";
-  for (const ExitCode& row : codes) out += "| " + std::to_string(row.code) + " | " + row.meaning + " |\n";
+  for (const ExitCode& row : codes)
+    out += "| " + std::to_string(row.code) + " | " + row.meaning + " |\n";
   return out;
 }
 
 std::string command_markdown(const Command& command) {
-  std::string out = "\n### mcpctl " + command.path + "\n\n" + command.summary + ".\n\n```\n" + usage(command) + "\n```\n";
+  std::string out =
+      "\n### mcpctl " + command.path + "\n\n" + command.summary + ".\n\n```\n" + usage(command) + "\n```\n";
   if (!command.description.empty()) out += "\n" + command.description + "\n";
   if (!command.aliases.empty()) {
     out += "\nAlso written:";
-    for (const std::string& alias : command.aliases) out += " `" + alias + "`";
+    for (const std::string& alias : command.aliases)
+      out += " `" + alias + "`";
     out += ".\n";
   }
   if (!command.arguments.empty()) out += "\n| Argument | Meaning |\n|---|---|\n";
-  for (const Argument& argument : command.arguments) out += "| " + code(argument.name) + " | " + cell(argument.help) + " |\n";
+  for (const Argument& argument : command.arguments)
+    out += "| " + code(argument.name) + " | " + cell(argument.help) + " |\n";
   out += flags_markdown(visible(CommandTable::flags_of(command), command, true));
   if (!command.exit_codes.empty()) out += exit_markdown(command.exit_codes);
   if (command.examples.empty()) return out;
@@ -230,15 +244,20 @@ std::string help_text(const CommandTable& table, std::string_view path) {
 }
 
 std::string help_markdown(const CommandTable& table) {
-  std::string out = "# mcpctl\n\n<!-- Made by `mcpctl __docs`; a test compares. -->\n\n" + std::string(kIntroduction) + "\n";
+  std::string out =
+      "# mcpctl\n\n<!-- Made by `mcpctl __docs`; a test compares. -->\n\n" + std::string(kIntroduction) + "\n";
   out += "\n## Common flags\n" + flags_markdown(CommandTable::common_flags());
   out += "\n## Environment\n\nA flag beats the environment, the environment beats the configuration file.\n";
   out += "\n| Variable | Meaning |\n|---|---|\n";
-  for (const Named& row : kEnvironment) out += "| " + code(row.name) + " | " + cell(row.help) + " |\n";
+  for (const Named& row : kEnvironment)
+    out += "| " + code(row.name) + " | " + cell(row.help) + " |\n";
   out += "\n## Exit codes\n" + exit_markdown(CommandTable::common_exit_codes());
-  out += "\n## Files\n\n`$XDG_CONFIG_HOME/mcpctl/config.yaml` (default `~/.config/mcpctl/config.yaml`), all of it optional:\n";
-  out += "\n```yaml\ncurrent-context: home\ncontexts:\n  home:\n    server: http://127.0.0.1:3100\n    project: demo\n"
-         "    output: table\n```\n";
+  out +=
+      "\n## Files\n\n`$XDG_CONFIG_HOME/mcpctl/config.yaml` (default `~/.config/mcpctl/config.yaml`), all of it "
+      "optional:\n";
+  out +=
+      "\n```yaml\ncurrent-context: home\ncontexts:\n  home:\n    server: http://127.0.0.1:3100\n    project: demo\n"
+      "    output: table\n```\n";
   out += "\n`credentials` in the same folder keeps login sessions; it must not be readable by others.\n";
   out += "\n## Commands\n";
   for (const Command& command : table.all()) {

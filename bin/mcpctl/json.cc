@@ -63,7 +63,8 @@ JsonWriter::JsonWriter() {
 
 JsonWriter& JsonWriter::members(const std::string& name, const std::vector<std::string>& texts) {
   key(name).begin_array();
-  for (const std::string& text : texts) string(text);
+  for (const std::string& text : texts)
+    string(text);
   return end_array();
 }
 

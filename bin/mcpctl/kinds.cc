@@ -9,7 +9,8 @@ namespace {
 
 std::vector<std::string> texts_of(JsonValue array) {
   std::vector<std::string> texts;
-  for (size_t i = 0; i < array.size(); ++i) texts.push_back(array.at(i).text());
+  for (size_t i = 0; i < array.size(); ++i)
+    texts.push_back(array.at(i).text());
   return texts;
 }
 
@@ -49,7 +50,8 @@ Kind kind_of(JsonValue json) {
   kind.name_field = json.get("nameField").present() ? json.text("nameField") : "name";
   kind.verbs = texts_of(json.get("verbs"));
   const JsonValue fields = json.get("fields");
-  for (size_t i = 0; i < fields.size(); ++i) kind.fields.push_back(field_of(fields.at(i)));
+  for (size_t i = 0; i < fields.size(); ++i)
+    kind.fields.push_back(field_of(fields.at(i)));
   const JsonValue columns = json.get("columns");
   for (size_t i = 0; i < columns.size(); ++i) {
     const JsonValue column = columns.at(i);
@@ -82,7 +84,8 @@ Result<Kinds> Kinds::parse(std::string_view json) {
   MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(json, "the table of kinds"));
   const JsonValue list = document.root().get("kinds");
   Kinds kinds;
-  for (size_t i = 0; i < list.size(); ++i) kinds.kinds_.push_back(kind_of(list.at(i)));
+  for (size_t i = 0; i < list.size(); ++i)
+    kinds.kinds_.push_back(kind_of(list.at(i)));
   return kinds;
 }
 

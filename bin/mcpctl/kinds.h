@@ -1,5 +1,5 @@
-// The kinds of objects as the library's schema table describes them: nouns, create flags and table columns come from here,
-// so that a new kind needs no code in this program.
+// The kinds of objects as the library's schema table describes them: nouns, create flags and table columns come from
+// here, so that a new kind needs no code in this program.
 #pragma once
 #include <string>
 #include <string_view>

@@ -16,14 +16,16 @@ struct HintRow {
   const char* hint;
 };
 constexpr HintRow kHints[] = {
-    {MCPTOKEN_UNAUTHENTICATED, "mint a token with: mcpctl create mcptoken NAME -p PROJECT, and give it with --token-file"},
+    {MCPTOKEN_UNAUTHENTICATED,
+     "mint a token with: mcpctl create mcptoken NAME -p PROJECT, and give it with --token-file"},
     {MCPTOKEN_DENIED, "a token opens the endpoint of its own project alone"},
     {MCPTOKEN_NOT_FOUND, "endpoints look like http://HOST:PORT/projects/PROJECT/mcp"},
     {MCPTOKEN_TIMEOUT, "try a larger --timeout"},
     {MCPTOKEN_PROTOCOL, "is this the URL of an MCP endpoint? another protocol revision: --era legacy or --era modern"},
 };
 
-// A hint that came with an answer is the server's own and stays; without an answer it is the library's, meant for gateways.
+// A hint that came with an answer is the server's own and stays; without an answer it is the library's, meant for
+// gateways.
 void add_hint(Failure& failure) {
   if (!failure.unanswered && !failure.hint.empty()) return;
   if (failure.unanswered) failure.hint = "is the server running, and are host and port right?";
@@ -53,7 +55,8 @@ Answered ask(Function function, Arguments... arguments) {
 
 std::string joined(const std::vector<std::string>& names, size_t most) {
   std::string text;
-  for (size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  for (size_t i = 0; i < names.size() && i < most; ++i)
+    text += (i == 0 ? "" : ", ") + names[i];
   return names.size() > most ? text + ", …" : text;
 }
 
@@ -119,11 +122,13 @@ class Probe {
     const Answered base = ask(mcptoken_session_base_url, plan_.url.c_str());
     if (base.status != MCPTOKEN_OK) return fail(kProbeUnreachable, failure_of(base.error.get(), ""));
     mcptoken_error* error = nullptr;
-    const mcptoken_status status = mcptoken_session_health(mcptoken_bytes_data(base.bytes.get()), plan_.timeout_ms, &error);
+    const mcptoken_status status =
+        mcptoken_session_health(mcptoken_bytes_data(base.bytes.get()), plan_.timeout_ms, &error);
     const Error detail(error);
     if (status == MCPTOKEN_OK) return pass(std::string(view_of(base.bytes)) + "/healthz");
     Failure failure = failure_of(error, "");
-    if (failure.hint.empty() && mcptoken_error_http_status(error) != 0) failure.hint = "no health page there? add --no-health";
+    if (failure.hint.empty() && mcptoken_error_http_status(error) != 0)
+      failure.hint = "no health page there? add --no-health";
     return fail(kProbeUnreachable, std::move(failure));
   }
 
@@ -157,9 +162,21 @@ class Probe {
     auto document = JsonDocument::parse(view_of(answer.bytes), "the list of tools");
     if (!document.ok()) return fail(kProbeUnreachable, document.failure());
     const JsonValue tools = document->root().get("tools");
-    for (size_t i = 0; i < tools.size(); ++i) report_.tools.push_back(tools.at(i).text("name"));
+    for (size_t i = 0; i < tools.size(); ++i)
+      report_.tools.push_back(tools.at(i).text("name"));
     const std::string count = std::to_string(report_.tools.size());
-    return pass(count + (report_.tools.size() == 1 ? " tool" : " tools"));
+    return pass(count + (report_.tools.size() == 1 ? " tool" : " tools") + remarks(document->root().get("_meta")));
+  }
+
+  // What a gateway of ours says about a list that is empty or lacks a server.
+  static std::string remarks(JsonValue meta) {
+    std::string text;
+    const std::string reason = meta.text("io.mcptoken/reason");
+    if (!reason.empty()) text += "; " + reason;
+    const JsonValue missing = meta.get("io.mcptoken/unavailable");
+    for (size_t i = 0; i < missing.size(); ++i)
+      text += (i == 0 ? "; not available: " : ", ") + missing.at(i).text();
+    return text;
   }
 
   bool expect() {
@@ -207,7 +224,8 @@ class Probe {
       const std::string text = sanitize_line(content.at(i).text("text"));
       if (text.empty()) continue;
       size_t cut = std::min(text.size(), kMost);
-      while (cut < text.size() && cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+      while (cut < text.size() && cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80)
+        --cut;
       return text.substr(0, cut) + (cut < text.size() ? "…" : "");
     }
     return {};
@@ -266,10 +284,11 @@ ProbeReport run_probe(const ProbePlan& plan, const std::function<void(const Prob
 
 std::string stage_line(const ProbeStage& stage, bool colour) {
   const OutcomeRow& row = row_of(stage.outcome);
-  std::string line = toned(row.mark, row.tone, colour) + "  " + stage.name + std::string(9 - stage.name.size(), ' ');
+  std::string line = toned(row.mark, row.tone, colour) + "  " + stage.name;
   if (stage.outcome != Outcome::kSkipped) {
     const std::string duration = std::to_string(stage.duration_ms);
-    line += std::string(duration.size() < 6 ? 6 - duration.size() : 0, ' ') + duration + " ms";
+    const size_t used = stage.name.size() + duration.size();
+    line += std::string(used < 14 ? 15 - used : 1, ' ') + duration + " ms";
   }
   const std::string& text = stage.failure.why.empty() ? stage.detail : stage.failure.why;
   if (!text.empty()) line += "  " + sanitize_line(text);
@@ -290,7 +309,8 @@ Result<std::string> report_json(const ProbePlan& plan, const ProbeReport& report
     writer.key("call").begin_object().member("tool", plan.tool).key("result").value(report.result.root()).end_object();
   }
   writer.key("stages").begin_array();
-  for (const ProbeStage& stage : report.stages) write_stage(writer, stage);
+  for (const ProbeStage& stage : report.stages)
+    write_stage(writer, stage);
   writer.end_array().end_object();
   MCPCTL_TRY(const Bytes json, writer.finish());
   MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(json), "the report"));

@@ -17,8 +17,11 @@ struct FormatName {
   const char* name;
   Format format;
 };
-constexpr FormatName kFormats[] = {{"table", Format::kTable}, {"wide", Format::kWide}, {"json", Format::kJson},
-                                   {"yaml", Format::kYaml},   {"name", Format::kName}};
+constexpr FormatName kFormats[] = {{"table", Format::kTable},
+                                   {"wide", Format::kWide},
+                                   {"json", Format::kJson},
+                                   {"yaml", Format::kYaml},
+                                   {"name", Format::kName}};
 
 // What the server sets by itself and a file must not carry.
 constexpr const char* kServerOwned[] = {"id", "kind", "version", "createdAt", "updatedAt", "revision", "warnings"};
@@ -74,7 +77,8 @@ std::vector<Column> columns_of(const Kind& kind, bool wide) {
     return std::any_of(columns.begin(), columns.end(), [&](const Column& c) { return c.field == field; });
   };
   if (wide && !shown("id")) columns.push_back({"ID", "id", "text"});
-  if (wide && !shown("updatedAt") && kind.field("updatedAt") != nullptr) columns.push_back({"UPDATED", "updatedAt", "time"});
+  if (wide && !shown("updatedAt") && kind.field("updatedAt") != nullptr)
+    columns.push_back({"UPDATED", "updatedAt", "time"});
   return columns;
 }
 
@@ -83,7 +87,8 @@ std::string objects_table(const Kind& kind, const std::vector<JsonValue>& object
   std::vector<std::vector<std::string>> rows;
   if (look.headers) {
     rows.emplace_back();
-    for (const Column& column : columns) rows.back().push_back(column.title);
+    for (const Column& column : columns)
+      rows.back().push_back(column.title);
   }
   for (const JsonValue object : objects) {
     rows.emplace_back();
@@ -113,7 +118,8 @@ Result<std::string> pretty(JsonWriter& writer) {
 Result<std::string> objects_json(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list) {
   JsonWriter writer;
   if (as_list) writer.begin_object().member("kind", "List").key("items").begin_array();
-  for (const JsonValue object : objects) write_object(writer, kind, object);
+  for (const JsonValue object : objects)
+    write_object(writer, kind, object);
   if (as_list) writer.end_array().end_object();
   return pretty(writer);
 }
@@ -148,7 +154,8 @@ void flatten(JsonValue record, const std::string& prefix, std::vector<std::vecto
     if (value.is_object()) {
       flatten(value, name, rows);
     } else if (value.is_array() && value.size() != 0) {
-      for (size_t k = 0; k < value.size(); ++k) rows.push_back({k == 0 ? name + ":" : "", item_text(value.at(k))});
+      for (size_t k = 0; k < value.size(); ++k)
+        rows.push_back({k == 0 ? name + ":" : "", item_text(value.at(k))});
     } else {
       rows.push_back({name + ":", cell_text(value, "text", 0)});
     }
@@ -161,7 +168,8 @@ Result<Format> format_of(const std::string& text, const std::string& origin) {
   for (const FormatName& row : kFormats) {
     if (text == row.name) return row.format;
   }
-  return usage_failure("bad output format in " + origin + ": \"" + text + "\"", "values: table, wide, json, yaml, name");
+  return usage_failure("bad output format in " + origin + ": \"" + text + "\"",
+                       "values: table, wide, json, yaml, name");
 }
 
 size_t display_width(std::string_view text) {
@@ -177,7 +185,8 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(sanitize_line(row[i])));
+    for (size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], display_width(sanitize_line(row[i])));
   }
   std::string out;
   for (const auto& row : rows) {
@@ -196,13 +205,18 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
 Result<std::string> format_objects(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list,
                                    const Look& look) {
   switch (look.format) {
-    case Format::kJson: return objects_json(kind, objects, as_list);
-    case Format::kYaml: return objects_yaml(kind, objects);
-    case Format::kName: break;
-    default: return objects_table(kind, objects, look);
+    case Format::kJson:
+      return objects_json(kind, objects, as_list);
+    case Format::kYaml:
+      return objects_yaml(kind, objects);
+    case Format::kName:
+      break;
+    default:
+      return objects_table(kind, objects, look);
   }
   std::string out;
-  for (const JsonValue object : objects) out += kind.name + "/" + sanitize_line(object.text(kind.name_field.c_str())) + "\n";
+  for (const JsonValue object : objects)
+    out += kind.name + "/" + sanitize_line(object.text(kind.name_field.c_str())) + "\n";
   return out;
 }
 
@@ -227,7 +241,8 @@ bool parse_time(JsonValue value, int64_t& ms_out) {
   double seconds = 0;
   const std::string text = value.text();
   if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%lf%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-                  &tm.tm_min, &seconds, &zone) != 7 || zone != 'Z') {
+                  &tm.tm_min, &seconds, &zone) != 7 ||
+      zone != 'Z') {
     return false;
   }
   tm.tm_year -= 1900;

@@ -27,7 +27,8 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows);
 size_t display_width(std::string_view text);
 
 // `as_list`: several objects were asked for, so that JSON is {"kind":"List","items":[…]} even for one.
-Result<std::string> format_objects(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list, const Look& look);
+Result<std::string> format_objects(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list,
+                                   const Look& look);
 // Any document that is not an object of a kind: key and value lines, JSON or YAML.
 Result<std::string> format_record(JsonValue record, const Look& look);
 

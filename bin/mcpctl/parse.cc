@@ -32,8 +32,8 @@ std::string names_of(const Flag& flag) {
 
 void add_flags(Level& level, const std::vector<Flag>& flags) {
   for (const Flag& flag : flags) {
-    CLI::Option* option = flag.type == FlagType::kBoolean ? level.app->add_flag(names_of(flag))
-                                                          : level.app->add_option(names_of(flag));
+    CLI::Option* option =
+        flag.type == FlagType::kBoolean ? level.app->add_flag(names_of(flag)) : level.app->add_option(names_of(flag));
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     level.flags.push_back({flag, option});
   }
@@ -46,7 +46,8 @@ class Tree {
     program_.set_help_flag();
     program_.allow_extras()->require_subcommand(0, 1);
     level_for(&program_, nullptr, CommandTable::common_flags());
-    for (const Command& command : table.all()) add(command);
+    for (const Command& command : table.all())
+      add(command);
   }
 
   void parse(const std::vector<std::string>& words) {
@@ -69,9 +70,11 @@ class Tree {
   void add(const Command& command) {
     CLI::App* parent = &program_;
     const std::vector<std::string> words = split(command.path, ' ');
-    for (size_t i = 0; i + 1 < words.size(); ++i) parent = branch(parent, words[i]);
+    for (size_t i = 0; i + 1 < words.size(); ++i)
+      parent = branch(parent, words[i]);
     CLI::App* app = parent->add_subcommand(words.back())->allow_extras();
-    for (const std::string& alias : command.aliases) app->alias(alias);
+    for (const std::string& alias : command.aliases)
+      app->alias(alias);
     Level& level = level_for(app, &command, CommandTable::flags_of(command));
     app->add_option("arguments", level.arguments);
   }
@@ -107,17 +110,17 @@ class Tree {
 std::string path_of(const std::vector<Level*>& levels) {
   if (levels.back()->command != nullptr) return levels.back()->command->path;
   std::string path;
-  for (const Level* level : levels) path += (path.empty() ? "" : " ") + level->app->get_name();
+  for (const Level* level : levels)
+    path += (path.empty() ? "" : " ") + level->app->get_name();
   return path;
 }
 
-std::string see_help(const std::string& path) {
-  return "see: mcpctl " + path + (path.empty() ? "--help" : " --help");
-}
+std::string see_help(const std::string& path) { return "see: mcpctl " + path + (path.empty() ? "--help" : " --help"); }
 
 std::string joined(const std::string& choices) {
   std::string out;
-  for (const std::string& choice : split(choices, '|')) out += (out.empty() ? "" : ", ") + choice;
+  for (const std::string& choice : split(choices, '|'))
+    out += (out.empty() ? "" : ", ") + choice;
   return out;
 }
 
@@ -140,13 +143,16 @@ Status check_value(const Flag& flag, const std::string& text) {
     return usage_failure("--" + flag.name + " was removed", "write: " + flag.replacement(text));
   }
   switch (flag.type) {
-    case FlagType::kText: return Done{};
+    case FlagType::kText:
+      return Done{};
     case FlagType::kBoolean:
       return text == "true" || text == "false" ? Status(Done{}) : usage_failure(what, "values: true, false");
-    case FlagType::kInteger: return is_integer(text) ? Status(Done{}) : usage_failure(what, "write a whole number");
+    case FlagType::kInteger:
+      return is_integer(text) ? Status(Done{}) : usage_failure(what, "write a whole number");
     case FlagType::kSeconds:
       return is_seconds(text) ? Status(Done{}) : usage_failure(what, "write seconds from 0.001 to 86400");
-    case FlagType::kEnum: break;
+    case FlagType::kEnum:
+      break;
   }
   const std::vector<std::string> choices = split(flag.choices, '|');
   if (std::find(choices.begin(), choices.end(), text) != choices.end()) return Done{};
@@ -157,7 +163,8 @@ Status collect_flags(const Level& level, Invocation& invocation) {
   for (const auto& [flag, option] : level.flags) {
     const std::vector<std::string>& values = option->results();
     if (values.empty()) continue;
-    for (const std::string& value : values) MCPCTL_CHECK(check_value(flag, value));
+    for (const std::string& value : values)
+      MCPCTL_CHECK(check_value(flag, value));
     if (values.size() > 1 && !flag.repeatable && flag.type != FlagType::kBoolean) {
       return usage_failure("--" + flag.name + " may be given once");
     }
@@ -223,7 +230,8 @@ Result<Parsed> parse_command_line(const CommandTable& table, const std::vector<s
   Parsed parsed;
   parsed.help_path = path_of(levels);
   MCPCTL_CHECK(unknown_word(levels));
-  for (const Level* level : levels) MCPCTL_CHECK(collect_flags(*level, parsed.invocation));
+  for (const Level* level : levels)
+    MCPCTL_CHECK(collect_flags(*level, parsed.invocation));
   const Command* command = levels.back()->command;
   parsed.invocation.command = command;
   parsed.invocation.help = parsed.invocation.is_set("help");

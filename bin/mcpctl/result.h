@@ -21,11 +21,11 @@ inline constexpr int kExitInterrupted = 130;
 
 struct Failure {
   int exit_code = kExitFailed;
-  std::string what;        // what was attempted: "cannot create server/fs"
-  std::string why;         // the reason, usually the server's message; may be empty
-  std::string hint;        // what to run or change next; may be empty
-  std::string request_id;  // the server's id of the request; may be empty
-  int32_t status = 0;      // MCPTOKEN_* of the call behind it, 0 when there was none
+  std::string what;         // what was attempted: "cannot create server/fs"
+  std::string why;          // the reason, usually the server's message; may be empty
+  std::string hint;         // what to run or change next; may be empty
+  std::string request_id;   // the server's id of the request; may be empty
+  int32_t status = 0;       // MCPTOKEN_* of the call behind it, 0 when there was none
   bool unanswered = false;  // the call got no answer at all
 };
 
@@ -39,7 +39,7 @@ struct Done {};
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}          // NOLINT: implicit on purpose
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}            // NOLINT: implicit on purpose
   Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure)) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return state_.index() == 0; }
@@ -64,13 +64,12 @@ using Status = Result<Done>;
 #define MCPCTL_CONCAT_(a, b) a##b
 #define MCPCTL_CONCAT(a, b) MCPCTL_CONCAT_(a, b)
 // MCPCTL_TRY(auto x, f()): x is the value, or the enclosing function returns the failure.
-#define MCPCTL_TRY(declaration, expression) \
-  MCPCTL_TRY_(declaration, expression, MCPCTL_CONCAT(mcpctl_try_, __LINE__))
-#define MCPCTL_TRY_(declaration, expression, name) \
-  auto name = (expression);                        \
+#define MCPCTL_TRY(declaration, expression) MCPCTL_TRY_(declaration, expression, MCPCTL_CONCAT(mcpctl_try_, __LINE__))
+#define MCPCTL_TRY_(declaration, expression, name)  \
+  auto name = (expression);                         \
   if (!name.ok()) return std::move(name.failure()); \
   declaration = std::move(name.value())
-#define MCPCTL_CHECK(expression)                                                    \
-  do {                                                                              \
+#define MCPCTL_CHECK(expression)                                                                        \
+  do {                                                                                                  \
     if (auto mcpctl_check = (expression); !mcpctl_check.ok()) return std::move(mcpctl_check.failure()); \
   } while (false)

@@ -78,7 +78,8 @@ Result<Credentials> Credentials::load(const std::string& path) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     auto& projects = credentials.tokens[std::string(tokens.key(i))];
     const JsonValue one = tokens.at(i);
-    for (size_t k = 0; k < one.size(); ++k) projects[std::string(one.key(k))] = one.at(k).text();
+    for (size_t k = 0; k < one.size(); ++k)
+      projects[std::string(one.key(k))] = one.at(k).text();
   }
   return credentials;
 }
@@ -86,11 +87,13 @@ Result<Credentials> Credentials::load(const std::string& path) {
 Status Credentials::save(const std::string& path) const {
   JsonWriter writer;
   writer.begin_object().member("server", server).key("sessions").begin_object();
-  for (const auto& [url, session] : sessions) write_session(writer.key(url), session);
+  for (const auto& [url, session] : sessions)
+    write_session(writer.key(url), session);
   writer.end_object().key("tokens").begin_object();
   for (const auto& [url, projects] : tokens) {
     writer.key(url).begin_object();
-    for (const auto& [project, token] : projects) writer.member(project, token);
+    for (const auto& [project, token] : projects)
+      writer.member(project, token);
     writer.end_object();
   }
   writer.end_object().end_object();
@@ -160,7 +163,8 @@ Result<Settings> load_settings(const Invocation& invocation, const Environment& 
   MCPCTL_TRY(const Credentials credentials, Credentials::load(settings.credentials_path));
   settings.server = first_of({invocation.text("mcpd-url"), environment("MCPCTL_SERVER").value_or(""), context.server,
                               credentials.server, kDefaultServer});
-  while (settings.server.size() > 1 && settings.server.back() == '/') settings.server.pop_back();
+  while (settings.server.size() > 1 && settings.server.back() == '/')
+    settings.server.pop_back();
   const auto session = credentials.sessions.find(settings.server);
   if (session != credentials.sessions.end()) settings.user = session->second.user;
   if (const auto token = environment("MCPCTL_TOKEN")) {

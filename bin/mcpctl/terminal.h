@@ -7,7 +7,8 @@
 
 namespace mcpctl {
 
-// Ctrl-C ends the program with 130 and leaves the terminal as it was. A closed pipe is an error of write(), not a signal.
+// Ctrl-C ends the program with 130 and leaves the terminal as it was. A closed pipe is an error of write(), not a
+// signal.
 void install_signal_handlers();
 
 // Whole text; failure when it could not be written.

@@ -28,17 +28,19 @@ Settings anonymous(Settings settings) {
   return settings;
 }
 
-Result<JsonDocument> post(Api& api, const char* path, std::initializer_list<std::pair<const char*, std::string>> members,
-                          const std::string& what) {
+Result<JsonDocument> post(Api& api, const char* path,
+                          std::initializer_list<std::pair<const char*, std::string>> members, const std::string& what) {
   JsonWriter writer;
   writer.begin_object();
-  for (const auto& [name, value] : members) writer.member(name, value);
+  for (const auto& [name, value] : members)
+    writer.member(name, value);
   writer.end_object();
   MCPCTL_TRY(const Bytes body, writer.finish());
   return api.call("POST", path, view_of(body), what);
 }
 
-Result<JsonDocument> post_login(Api& api, const Settings& settings, const std::string& email, const std::string& password) {
+Result<JsonDocument> post_login(Api& api, const Settings& settings, const std::string& email,
+                                const std::string& password) {
   auto answer = post(api, "/auth/login", {{"email", email}, {"password", password}},
                      "cannot log in to " + settings.server + " as " + email);
   // "Log in first" would be no help here.
@@ -70,16 +72,21 @@ Result<int> run_bootstrap(Application& app, const Invocation& invocation) {
       invocation.has("code-file") ? invocation.text("code-file") : default_code_file(app.environment());
   MCPCTL_TRY(const std::optional<std::string> text, read_file(path, false));
   if (!text) {
-    return Failure{kExitFailed, "cannot read the bootstrap code", "there is no file " + path,
-                   "mcpd writes bootstrap-code to its data folder at the first start, until there is a user; name it with "
-                   "--code-file FILE", {}};
+    return Failure{
+        kExitFailed,
+        "cannot read the bootstrap code",
+        "there is no file " + path,
+        "mcpd writes bootstrap-code to its data folder at the first start, until there is a user; name it with "
+        "--code-file FILE",
+        {}};
   }
   std::string code = *text;
   code.erase(code.find_last_not_of(" \t\r\n") + 1);
   MCPCTL_TRY(const std::string password, password_of(invocation, "new password", true));
   MCPCTL_TRY(Api api, Api::open(settings, false));
-  MCPCTL_TRY(const JsonDocument made, post(api, "/auth/bootstrap", {{"email", email}, {"password", password}, {"code", code}},
-                                           "cannot bootstrap " + settings.server));
+  MCPCTL_TRY(const JsonDocument made,
+             post(api, "/auth/bootstrap", {{"email", email}, {"password", password}, {"code", code}},
+                  "cannot bootstrap " + settings.server));
   MCPCTL_CHECK(write_out("Created user " + sanitize_line(email) + ".\n"));
   if (!made.root().text("token").empty()) return keep_session(made.root(), settings, email);
   MCPCTL_TRY(const JsonDocument answer, post_login(api, settings, email, password));
@@ -107,7 +114,8 @@ Result<int> run_logout(Application& app, const Invocation& invocation) {
   settings.token_from_environment = false;
   MCPCTL_TRY(Api api, Api::open(settings, true));
   const auto answer = api.call("POST", "/auth/logout", {}, "cannot end the session at " + settings.server);
-  // A session that the server does not know any more is ended already; otherwise it must not be forgotten while it lives.
+  // A session that the server does not know any more is ended already; otherwise it must not be forgotten while it
+  // lives.
   if (!answer.ok() && answer.failure().status != MCPTOKEN_UNAUTHENTICATED) return answer.failure();
   MCPCTL_CHECK(Credentials::change(settings.credentials_path, [&](Credentials& stored) {
     stored.sessions.erase(settings.server);

@@ -1,5 +1,5 @@
-// create mcptoken: the one answer that holds a secret, so the order of steps matters. Whatever may fail without the token
-// (flags, the output file) is settled before it is minted; once it exists it is never lost.
+// create mcptoken: the one answer that holds a secret, so the order of steps matters. Whatever may fail without the
+// token (flags, the output file) is settled before it is minted; once it exists it is never lost.
 #include <mcptoken/token.h>
 
 #include <optional>
@@ -20,8 +20,11 @@ Status check_ttl(const std::string& ttl) {
   const mcptoken_status status = mcptoken_token_parse_ttl(ttl.c_str(), wall_clock_ms(), &expires_ms, &error);
   const Error detail(error);
   if (status == MCPTOKEN_OK) return Done{};
-  return Failure{kExitUsage, "bad value for --ttl: \"" + ttl + "\"", mcptoken_error_message(error),
-                 "write 30d, 12h, 45m, 2w, never, or an instant like 2030-01-31T12:00:00Z", {}};
+  return Failure{kExitUsage,
+                 "bad value for --ttl: \"" + ttl + "\"",
+                 mcptoken_error_message(error),
+                 "write 30d, 12h, 45m, 2w, never, or an instant like 2030-01-31T12:00:00Z",
+                 {}};
 }
 
 std::string binding_text(JsonValue binding) {
@@ -45,7 +48,8 @@ std::string lines_of(const char* title, JsonValue bindings) {
 std::string banner(JsonValue answer, const Settings& settings, const std::string& output_file) {
   int64_t expires_ms = 0;
   const bool expires = parse_time(answer.get("expiresAt"), expires_ms);
-  std::string text = "mcptoken/" + sanitize_line(answer.text("name")) + " created in project " + settings.project + ".\n";
+  std::string text =
+      "mcptoken/" + sanitize_line(answer.text("name")) + " created in project " + settings.project + ".\n";
   text += "Expires:  " + (expires ? format_time(expires_ms) : "never") + "\n";
   text += lines_of("May do:   ", answer.get("bindings"));
   text += lines_of("Dropped:  ", answer.get("dropped"));
@@ -56,8 +60,8 @@ std::string banner(JsonValue answer, const Settings& settings, const std::string
   return text;
 }
 
-// The answer as asked for. With --output-file the token is in the file and nowhere else; otherwise every format carries it,
-// for a token that is not shown now is lost.
+// The answer as asked for. With --output-file the token is in the file and nowhere else; otherwise every format carries
+// it, for a token that is not shown now is lost.
 Result<std::string> stdout_text(const Kind& kind, JsonValue answer, const Settings& settings, bool in_file) {
   if (settings.format == Format::kName && in_file) return kind.name + "/" + sanitize_line(answer.text("name")) + "\n";
   if (settings.format != Format::kJson && settings.format != Format::kYaml) {
@@ -91,7 +95,8 @@ Result<int> run_create_mcptoken(Application& app, const Invocation& invocation) 
     MCPCTL_TRY(PendingFile opened, PendingFile::open(output_file));
     file.emplace(std::move(opened));
   }
-  MCPCTL_TRY(const JsonDocument answer, api.call("POST", "/mcptokens", view_of(body), "cannot create mcptoken/" + name));
+  MCPCTL_TRY(const JsonDocument answer,
+             api.call("POST", "/mcptokens", view_of(body), "cannot create mcptoken/" + name));
   const std::string token = answer.root().text("token");
   if (token.empty()) return Failure{kExitFailed, "cannot create mcptoken/" + name, "the answer holds no token", {}, {}};
 

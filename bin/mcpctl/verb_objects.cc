@@ -34,7 +34,8 @@ Result<int> get_list(Api& api, const Kind& kind, const Settings& settings) {
   const JsonValue items = answer.root().get("items");
   if (!items.is_array()) return Failure{kExitFailed, "cannot list " + kind.plural, "the answer has no items", {}, {}};
   std::vector<JsonValue> objects;
-  for (size_t i = 0; i < items.size(); ++i) objects.push_back(items.at(i));
+  for (size_t i = 0; i < items.size(); ++i)
+    objects.push_back(items.at(i));
   if (objects.empty() && is_human(settings.format)) {
     const bool scoped = kind.in_project && !settings.project.empty();
     write_err("No " + kind.plural + " found" + (scoped ? " in project " + settings.project : "") + ".\n");
@@ -60,14 +61,14 @@ Result<int> get_some(Api& api, const Target& target, const Settings& settings) {
     }
   }
   if (objects.empty()) return code;
-  MCPCTL_TRY(const std::string text,
-             format_objects(*target.kind, objects, target.names.size() > 1, look_of(settings)));
+  MCPCTL_TRY(const std::string text, format_objects(*target.kind, objects, target.names.size() > 1, look_of(settings)));
   MCPCTL_CHECK(write_out(text));
   return code;
 }
 
 // One object after it was made: a line for people, the object for programs.
-Status show_made(const Kind& kind, JsonValue object, const std::string& name, const char* done, const Settings& settings) {
+Status show_made(const Kind& kind, JsonValue object, const std::string& name, const char* done,
+                 const Settings& settings) {
   if (is_human(settings.format)) return write_out(kind.name + "/" + name + " " + done + "\n");
   MCPCTL_TRY(const std::string text, format_objects(kind, {object}, false, look_of(settings)));
   return write_out(text);
@@ -78,10 +79,10 @@ Status confirm_delete(const Target& target, const Invocation& invocation) {
   const bool many_tokens = target.kind->name == "mcptoken" && target.names.size() > 1;
   if (invocation.is_set("yes") || (!project && !many_tokens)) return Done{};
   const std::string count = std::to_string(target.names.size());
-  const std::string question = project ? "Delete " + (target.names.size() == 1 ? "project " + target.names.front()
-                                                                               : count + " projects") +
-                                             " and all of its tokens?"
-                                       : "Revoke " + count + " tokens?";
+  const std::string question =
+      project ? "Delete " + (target.names.size() == 1 ? "project " + target.names.front() : count + " projects") +
+                    " and all of its tokens?"
+              : "Revoke " + count + " tokens?";
   MCPCTL_TRY(const bool yes, confirm(question, "add --yes"));
   return yes ? Status(Done{}) : Failure{kExitFailed, "nothing was deleted", {}, {}, {}};
 }
@@ -101,14 +102,14 @@ Result<int> run_create(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   const std::string what = "cannot create " + kind.name + "/" + name;
-  const Inputs inputs{
-      [] {
-        auto text = read_standard_input();
-        return text.ok() ? Result<std::string>(without_line_break(std::move(*text))) : text;
-      },
-      [&](const std::string& label) {
-        return can_ask() ? ask_new_secret(label + " for " + name + " (empty: none)") : Result<std::string>("");
-      }};
+  const Inputs inputs{[] {
+                        auto text = read_standard_input();
+                        return text.ok() ? Result<std::string>(without_line_break(std::move(*text))) : text;
+                      },
+                      [&](const std::string& label) {
+                        return can_ask() ? ask_new_secret(label + " for " + name + " (empty: none)")
+                                         : Result<std::string>("");
+                      }};
   MCPCTL_TRY(const Bytes body, create_body(kind, name, settings.project, invocation, inputs));
   auto answer = api.call("POST", "/" + kind.plural, view_of(body), what);
   const char* done = "created";
@@ -122,7 +123,8 @@ Result<int> run_create(Application& app, const Invocation& invocation) {
   }
   if (!answer.ok()) return answer.failure();
   const JsonValue warnings = answer->root().get("warnings");
-  for (size_t i = 0; i < warnings.size(); ++i) write_err("warning: " + sanitize_line(warnings.at(i).text()) + "\n");
+  for (size_t i = 0; i < warnings.size(); ++i)
+    write_err("warning: " + sanitize_line(warnings.at(i).text()) + "\n");
   MCPCTL_CHECK(show_made(kind, answer->root(), name, done, settings));
   return kExitOk;
 }

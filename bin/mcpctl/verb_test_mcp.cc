@@ -13,7 +13,8 @@ struct EraRow {
   const char* name;
   int32_t era;
 };
-constexpr EraRow kEras[] = {{"auto", MCPTOKEN_ERA_AUTO}, {"legacy", MCPTOKEN_ERA_LEGACY}, {"modern", MCPTOKEN_ERA_MODERN}};
+constexpr EraRow kEras[] = {
+    {"auto", MCPTOKEN_ERA_AUTO}, {"legacy", MCPTOKEN_ERA_LEGACY}, {"modern", MCPTOKEN_ERA_MODERN}};
 
 Result<std::string> token_of(const Invocation& invocation, const Environment& environment) {
   if (invocation.has("token") && invocation.has("token-file")) {

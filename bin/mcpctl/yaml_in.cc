@@ -15,7 +15,8 @@ bool is_json_number(std::string_view text) {
   size_t at = text.compare(0, 1, "-") == 0 ? 1 : 0;
   const auto digits = [&] {
     const size_t from = at;
-    while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+    while (at < text.size() && text[at] >= '0' && text[at] <= '9')
+      ++at;
     return at - from;
   };
   const size_t start = at;
@@ -67,7 +68,10 @@ class Reader {
 
   Failure failure(const yaml_mark_t& mark, const std::string& why) {
     return {kExitUsage,
-            name_ + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": " + why, {}, {}, {}};
+            name_ + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": " + why,
+            {},
+            {},
+            {}};
   }
 
   Failure parser_failure() {
@@ -80,8 +84,10 @@ class Reader {
     switch (event.type) {
       case YAML_DOCUMENT_START_EVENT:
         return ++documents_ == 1 ? Status(Done{}) : failure(event.start_mark, "one document is expected");
-      case YAML_ALIAS_EVENT: return failure(event.start_mark, "aliases are not allowed");
-      case YAML_SCALAR_EVENT: return scalar(event);
+      case YAML_ALIAS_EVENT:
+        return failure(event.start_mark, "aliases are not allowed");
+      case YAML_SCALAR_EVENT:
+        return scalar(event);
       case YAML_SEQUENCE_START_EVENT:
         MCPCTL_CHECK(start(event, event.data.sequence_start.anchor, event.data.sequence_start.tag));
         writer_.begin_array();
@@ -92,9 +98,14 @@ class Reader {
         writer_.begin_object();
         levels_.push_back({.is_mapping = true});
         return Done{};
-      case YAML_SEQUENCE_END_EVENT: writer_.end_array(); break;
-      case YAML_MAPPING_END_EVENT: writer_.end_object(); break;
-      default: return Done{};
+      case YAML_SEQUENCE_END_EVENT:
+        writer_.end_array();
+        break;
+      case YAML_MAPPING_END_EVENT:
+        writer_.end_object();
+        break;
+      default:
+        return Done{};
     }
     levels_.pop_back();
     return Done{};
@@ -106,7 +117,8 @@ class Reader {
     if (tag != nullptr) return failure(event.start_mark, "tags are not allowed");
     if (levels_.size() >= kMaxDepth) return failure(event.start_mark, "nested too deeply");
     if (levels_.empty() || !levels_.back().is_mapping) return Done{};
-    if (levels_.back().key_due && event.type != YAML_SCALAR_EVENT) return failure(event.start_mark, "a key must be text");
+    if (levels_.back().key_due && event.type != YAML_SCALAR_EVENT)
+      return failure(event.start_mark, "a key must be text");
     levels_.back().key_due = !levels_.back().key_due;
     return Done{};
   }

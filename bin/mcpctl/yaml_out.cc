@@ -10,11 +10,10 @@ namespace mcpctl {
 namespace {
 
 // Words that some YAML version reads as something other than text; compared in lower case.
-constexpr std::array<std::string_view, 10> kReserved = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "~"};
+constexpr std::array<std::string_view, 10> kReserved = {"null", "true", "false", "yes", "no",
+                                                        "on",   "off",  "y",     "n",   "~"};
 
-bool is_alphanumeric(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // Conservative: what might be a number, a date, an indicator or a comment is quoted.
 bool is_plain(std::string_view text) {
@@ -81,12 +80,20 @@ class Emitter {
   // The value after "key:", "-" or at the start; `indent` is where its lines begin.
   void value(JsonValue value, size_t indent) {
     switch (value.type()) {
-      case MCPTOKEN_JSON_OBJECT: return object(value, indent);
-      case MCPTOKEN_JSON_ARRAY: return array(value, indent);
-      case MCPTOKEN_JSON_STRING: return string(value.text(), indent);
-      case MCPTOKEN_JSON_BOOLEAN: out_ += value.boolean() ? "true" : "false"; break;
-      case MCPTOKEN_JSON_NUMBER: out_ += value.text(); break;
-      default: out_ += "null";
+      case MCPTOKEN_JSON_OBJECT:
+        return object(value, indent);
+      case MCPTOKEN_JSON_ARRAY:
+        return array(value, indent);
+      case MCPTOKEN_JSON_STRING:
+        return string(value.text(), indent);
+      case MCPTOKEN_JSON_BOOLEAN:
+        out_ += value.boolean() ? "true" : "false";
+        break;
+      case MCPTOKEN_JSON_NUMBER:
+        out_ += value.text();
+        break;
+      default:
+        out_ += "null";
     }
     out_ += '\n';
   }

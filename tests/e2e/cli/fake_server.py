@@ -30,6 +30,7 @@ class State:
         self.objects = {}       # plural -> name -> object
         self.fail_next = None   # (status, body), once
         self.healthy = True
+        self.tools, self.meta = TOOLS, None
         self.code = "CODE-1"
         self.session_ended = False
 
@@ -156,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             return {"result": {"protocolVersion": REVISION, "capabilities": {"tools": {}},
                                "serverInfo": {"name": "fake\u001b[2J", "version": "1.0"}}}
         if method == "tools/list":
-            return {"result": {"tools": TOOLS}}
+            return {"result": {"tools": self.state.tools, **({"_meta": self.state.meta} if self.state.meta else {})}}
         if method == "tools/call":
             name = params["name"]
             if name == "bad_protocol":

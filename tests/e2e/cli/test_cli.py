@@ -435,6 +435,14 @@ class TestMcp(Case):
         self.assertIn("out of order", self.probe(2, "--token", PAT, "--tool", "bad_result").stdout)
         self.assertIn("it broke", self.probe(2, "--token", PAT, "--tool", "bad_protocol").stdout)
 
+    def test_remarks_of_the_gateway_about_its_list(self):
+        self.fake.state.tools = []
+        self.fake.state.meta = {"io.mcptoken/reason": "no server is attached to this project",
+                                "io.mcptoken/unavailable": ["dead\x1b"]}
+        done = self.probe(0, "--token", PAT)
+        self.assertIn("0 tools; no server is attached to this project; not available: dead\n", done.stdout)
+        self.assertIn("\nskip  call\n", done.stdout)
+
     def test_token_file(self):
         path = self.home / "t"
         path.write_text(PAT + "\n")

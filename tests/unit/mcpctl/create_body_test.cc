@@ -5,7 +5,8 @@
 namespace mcpctl {
 namespace {
 
-const Inputs kInputs{[] { return Result<std::string>("from stdin"); }, [](const std::string&) { return Result<std::string>(""); }};
+const Inputs kInputs{[] { return Result<std::string>("from stdin"); },
+                     [](const std::string&) { return Result<std::string>(""); }};
 
 Result<Bytes> build(std::vector<std::string> words, const std::string& project = {}, const Inputs& inputs = kInputs) {
   words.insert(words.begin(), "create");
@@ -30,11 +31,12 @@ TEST_CASE("fields that were not given are left to the server") {
 }
 
 TEST_CASE("each type of field") {
-  CHECK(body({"server", "x", "--transport", "STDIO", "--replicas", "3", "--pin", "--probe", R"({"a":[1]})", "--note", "{}",
-              "--note", R"({"b":2})", "--tag", "u", "--tag", "v", "--label", "k=a=b"}) ==
+  CHECK(body({"server", "x", "--transport", "STDIO", "--replicas", "3", "--pin", "--probe", R"({"a":[1]})", "--note",
+              "{}", "--note", R"({"b":2})", "--tag", "u", "--tag", "v", "--label", "k=a=b"}) ==
         R"({"name":"x","transport":"STDIO","labels":{"k":"a=b"},"replicas":3,"pin":true,"probe":{"a":[1]},)"
         R"("notes":[{},{"b":2}],"tags":["u","v"]})");
-  CHECK(body({"server", "x", "--transport", "STDIO", "--pin=false"}) == R"({"name":"x","transport":"STDIO","pin":false})");
+  CHECK(body({"server", "x", "--transport", "STDIO", "--pin=false"}) ==
+        R"({"name":"x","transport":"STDIO","pin":false})");
 }
 
 TEST_CASE("command lines") {
@@ -45,7 +47,8 @@ TEST_CASE("command lines") {
   CHECK(refused({"server", "x", "--transport", "STDIO", "--command", "npx -y z"}) ==
         "--command takes the program alone, not \"npx -y z\" | write the command last, after two dashes: -- npx -y z");
   CHECK(refused({"server", "x", "--transport", "STDIO", "--arg", "a"}) == "--arg needs --command PROGRAM");
-  CHECK(refused({"server", "x", "--transport", "STDIO", "--arg", "a", "--", "b"}).find("cannot be mixed") != std::string::npos);
+  CHECK(refused({"server", "x", "--transport", "STDIO", "--arg", "a", "--", "b"}).find("cannot be mixed") !=
+        std::string::npos);
 }
 
 TEST_CASE("named values, plain and from secrets") {
@@ -72,18 +75,21 @@ TEST_CASE("subjects and bindings") {
         R"("roleBindings":[{"role":"view","resource":"servers","name":"x"},{"role":"run","action":"logs"}]})");
   CHECK(refused({"rbac", "r", "--subject", "ada"}).find("User:EMAIL") != std::string::npos);
   CHECK(refused({"rbac", "r", "--subject", "Robot:x"}).find("User:EMAIL") != std::string::npos);
-  CHECK(refused({"rbac", "r", "--roleBindings", "resource:servers"}).find("role:view,resource:servers") != std::string::npos);
+  CHECK(refused({"rbac", "r", "--roleBindings", "resource:servers"}).find("role:view,resource:servers") !=
+        std::string::npos);
 }
 
 TEST_CASE("secrets never need the command line") {
-  CHECK(body({"secret", "s", "--data", "a=1", "--data-stdin", "b"}) == R"({"name":"s","data":{"a":"1","b":"from stdin"}})");
+  CHECK(body({"secret", "s", "--data", "a=1", "--data-stdin", "b"}) ==
+        R"({"name":"s","data":{"a":"1","b":"from stdin"}})");
   CHECK(refused({"secret", "s", "--data", "a=1", "--data-stdin", "a"}) == "--data and --data-stdin both give \"a\"");
   CHECK(body({"user", "u@x.org", "--password-stdin"}) == R"({"email":"u@x.org","password":"from stdin"})");
   CHECK(body({"user", "u@x.org"}) == R"({"email":"u@x.org"})");
   const Inputs asked{kInputs.standard_input, [](const std::string&) { return Result<std::string>("typed"); }};
   CHECK(std::string(view_of(*build({"user", "u@x.org"}, {}, asked))) == R"({"email":"u@x.org","password":"typed"})");
   const Inputs empty{[] { return Result<std::string>(""); }, kInputs.question};
-  CHECK(failure_text(build({"user", "u@x.org", "--password-stdin"}, {}, empty)) == "the password on standard input is empty");
+  CHECK(failure_text(build({"user", "u@x.org", "--password-stdin"}, {}, empty)) ==
+        "the password on standard input is empty");
 }
 
 TEST_CASE("kinds inside a project carry it") {

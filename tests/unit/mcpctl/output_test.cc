@@ -12,7 +12,8 @@ const Kind& server() { return *fixture_kinds().find("server"); }
 std::string show(const std::string& text, Format format, bool as_list = false, bool headers = true) {
   const JsonDocument document = json(text);
   std::vector<JsonValue> objects;
-  for (size_t i = 0; i < document.root().size(); ++i) objects.push_back(document.root().at(i));
+  for (size_t i = 0; i < document.root().size(); ++i)
+    objects.push_back(document.root().at(i));
   const auto out = format_objects(server(), objects, as_list, {format, headers, kNow});
   REQUIRE_MESSAGE(out.ok(), failure_text(out));
   return *out;
@@ -27,9 +28,10 @@ TEST_CASE("tables are aligned to the left, without trailing spaces") {
 }
 
 TEST_CASE("cells follow the format of their column") {
-  CHECK(show(R"([{"name":"a","createdAt":"2026-01-02T03:00:05Z","env":[{"name":"A","value":"1"},{"name":"B"}],"pin":true},
+  CHECK(
+      show(R"([{"name":"a","createdAt":"2026-01-02T03:00:05Z","env":[{"name":"A","value":"1"},{"name":"B"}],"pin":true},
                 {"name":"b","createdAt":null,"env":[]}])",
-             Format::kTable) == "NAME  AGE    ENV     PIN\na     4m     A:1,B   true\nb     never  <none>  <none>\n");
+           Format::kTable) == "NAME  AGE    ENV     PIN\na     4m     A:1,B   true\nb     never  <none>  <none>\n");
   CHECK(show(R"([{"name":"a","id":"x1"}])", Format::kWide, false, false) == "a  never  <none>  <none>  x1\n");
 }
 
@@ -40,14 +42,17 @@ TEST_CASE("JSON holds everything, one object or a list") {
 }
 
 TEST_CASE("YAML leaves out what the server sets") {
-  CHECK(show(R"([{"id":"x","name":"a","version":1,"state":"RUNNING","createdAt":"t","updatedAt":"t","pin":false},{"name":"b"}])",
-             Format::kYaml, true) == "kind: server\nname: a\npin: false\n---\nkind: server\nname: b\n");
+  CHECK(
+      show(
+          R"([{"id":"x","name":"a","version":1,"state":"RUNNING","createdAt":"t","updatedAt":"t","pin":false},{"name":"b"}])",
+          Format::kYaml, true) == "kind: server\nname: a\npin: false\n---\nkind: server\nname: b\n");
 }
 
 TEST_CASE("names") {
   CHECK(show(R"([{"name":"a"},{"name":"b"}])", Format::kName, true) == "server/a\nserver/b\n");
   const JsonDocument user = json(R"({"email":"ada@example.com","name":"Ada"})");
-  CHECK(*format_objects(*fixture_kinds().find("users"), {user.root()}, false, {Format::kName}) == "user/ada@example.com\n");
+  CHECK(*format_objects(*fixture_kinds().find("users"), {user.root()}, false, {Format::kName}) ==
+        "user/ada@example.com\n");
 }
 
 TEST_CASE("records") {

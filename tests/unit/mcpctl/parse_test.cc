@@ -37,27 +37,30 @@ TEST_CASE("commands, aliases and flags at either end") {
 }
 
 TEST_CASE("names that are also commands stay arguments") {
-  CHECK(accepted({"delete", "server", "login", "create", "delete"}).arguments == Words{"server", "login", "create", "delete"});
+  CHECK(accepted({"delete", "server", "login", "create", "delete"}).arguments ==
+        Words{"server", "login", "create", "delete"});
   CHECK(accepted({"create", "project", "server"}).arguments == Words{"server"});
 }
 
 TEST_CASE("a noun's own flag wins over a common one of that name") {
-  const Invocation project = accepted({"create", "project", "p", "--server", "a", "--server", "b:x", "--mcpd-url", "http://y"});
+  const Invocation project =
+      accepted({"create", "project", "p", "--server", "a", "--server", "b:x", "--mcpd-url", "http://y"});
   CHECK(project.all("server") == Words{"a", "b:x"});
   CHECK(project.text("mcpd-url") == "http://y");
   CHECK(accepted({"create", "mcptoken", "t", "-p", "demo"}).text("project") == "demo");
 }
 
 TEST_CASE("what follows two dashes is a command, or arguments") {
-  const Invocation server = accepted({"create", "server", "x", "--transport", "STDIO", "--", "npx", "-y", "--help", "--"});
+  const Invocation server =
+      accepted({"create", "server", "x", "--transport", "STDIO", "--", "npx", "-y", "--help", "--"});
   CHECK(server.rest == Words{"npx", "-y", "--help", "--"});
   CHECK_FALSE(server.help);
   CHECK(accepted({"delete", "server", "--", "-odd"}).arguments == Words{"server", "-odd"});
 }
 
 TEST_CASE("values that look like flags") {
-  CHECK(accepted({"create", "server", "x", "--transport", "STDIO", "--command", "a", "--arg", "-y", "--arg=--z"}).all("arg") ==
-        Words{"-y", "--z"});
+  CHECK(accepted({"create", "server", "x", "--transport", "STDIO", "--command", "a", "--arg", "-y", "--arg=--z"})
+            .all("arg") == Words{"-y", "--z"});
 }
 
 TEST_CASE("help") {
@@ -81,7 +84,8 @@ TEST_CASE("every command and flag is in the page and has a help text") {
       CHECK_FALSE(flag.help.empty());
       CHECK((flag.type != FlagType::kEnum || !flag.choices.empty()));
     }
-    for (const Example& example : command.examples) CHECK(example.command.find("mcpctl " + command.path) != std::string::npos);
+    for (const Example& example : command.examples)
+      CHECK(example.command.find("mcpctl " + command.path) != std::string::npos);
   }
 }
 
@@ -98,7 +102,8 @@ TEST_CASE("mistakes") {
         "bad value for --replicas: \"two\" | write a whole number");
   CHECK(refused({"create", "server", "x", "--transport", "STDIO", "node", "x.js"}) ==
         "too many arguments: \"node\" | a command goes last, after two dashes: -- PROGRAM [ARG…]");
-  CHECK(refused({"create", "server", "x", "--transport", "STDIO", "--transport", "STDIO"}) == "--transport may be given once");
+  CHECK(refused({"create", "server", "x", "--transport", "STDIO", "--transport", "STDIO"}) ==
+        "--transport may be given once");
   CHECK(refused({"login"}) == "--email is required | see: mcpctl login --help");
   CHECK(refused({"test", "mcp", "u", "--timeout", "-1"}).substr(0, 29) == "bad value for --timeout: \"-1\"");
   CHECK(refused({"get", "servers", "-o"}).find("output") != std::string::npos);

@@ -14,17 +14,19 @@ TEST_CASE("sanitize_line keeps text and drops what steers a terminal") {
   CHECK(sanitize_line(std::string_view("nul\0end", 7)) == "nulend");
 }
 
-TEST_CASE("sanitize_text keeps lines and tabs") {
-  CHECK(sanitize_text("a\n\tb\r\nc\rd\x1b") == "a\n\tb\nc\nd");
-}
+TEST_CASE("sanitize_text keeps lines and tabs") { CHECK(sanitize_text("a\n\tb\r\nc\rd\x1b") == "a\n\tb\nc\nd"); }
 
 TEST_CASE("malformed UTF-8 becomes the replacement character and never swallows what follows") {
-  CHECK(sanitize_line("a\xff" "b") == "a\uFFFDb");
+  CHECK(sanitize_line("a\xff"
+                      "b") == "a\uFFFDb");
   CHECK(sanitize_line("a\xc3") == "a\uFFFD");
   CHECK(sanitize_line("a\xe2\x82") == "a\uFFFD\uFFFD");
-  CHECK(sanitize_line("\xc0\xaf" "x") == "\uFFFD\uFFFDx");          // overlong
-  CHECK(sanitize_line("\xed\xa0\x80" "x") == "\uFFFD\uFFFD\uFFFDx");  // surrogate
-  CHECK(sanitize_line("\xf4\x90\x80\x80" "x") == "\uFFFD\uFFFD\uFFFD\uFFFDx");
+  CHECK(sanitize_line("\xc0\xaf"
+                      "x") == "\uFFFD\uFFFDx");  // overlong
+  CHECK(sanitize_line("\xed\xa0\x80"
+                      "x") == "\uFFFD\uFFFD\uFFFDx");  // surrogate
+  CHECK(sanitize_line("\xf4\x90\x80\x80"
+                      "x") == "\uFFFD\uFFFD\uFFFD\uFFFDx");
   CHECK(sanitize_line("\xe2\x1b[31m") == "\uFFFD[31m");
 }
 

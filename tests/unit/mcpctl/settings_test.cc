@@ -17,7 +17,8 @@ struct Folder {
   std::string path = "/tmp/mcpctl-test-XXXXXX";
   Folder() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
   ~Folder() {
-    for (const char* name : {"/mcpctl/credentials", "/mcpctl/config.yaml", "/file"}) ::unlink((path + name).c_str());
+    for (const char* name : {"/mcpctl/credentials", "/mcpctl/config.yaml", "/file"})
+      ::unlink((path + name).c_str());
     ::rmdir((path + "/mcpctl").c_str());
     ::rmdir(path.c_str());
   }
@@ -82,7 +83,8 @@ TEST_CASE("credentials survive a round trip, are for the owner alone, and are re
   REQUIRE(::stat(path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
   ::chmod(path.c_str(), 0604);
-  CHECK(failure_text(Credentials::load(path)) == "refusing to use " + path + ": others may read it | chmod 600 " + path);
+  CHECK(failure_text(Credentials::load(path)) ==
+        "refusing to use " + path + ": others may read it | chmod 600 " + path);
 }
 
 TEST_CASE("contexts") {
@@ -92,7 +94,8 @@ TEST_CASE("contexts") {
   CHECK(context_of("", "f", "")->server.empty());
   CHECK(failure_text(context_of(text, "f", "c")) == "f: there is no context \"c\"");
   CHECK(failure_text(context_of("contexts:\n  a:\n    sever: x\n", "f", "a")).find("\"sever\"") != std::string::npos);
-  CHECK(failure_text(context_of("contexts:\n  a:\n    project: 1\n", "f", "a")).find("must be text") != std::string::npos);
+  CHECK(failure_text(context_of("contexts:\n  a:\n    project: 1\n", "f", "a")).find("must be text") !=
+        std::string::npos);
   CHECK(failure_text(context_of("- a\n", "f", "")).find("must be a mapping") != std::string::npos);
 }
 

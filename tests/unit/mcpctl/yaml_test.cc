@@ -31,9 +31,11 @@ TEST_CASE("block style") {
 }
 
 TEST_CASE("texts that YAML would take for something else are quoted") {
-  for (const char* text : {"", "true", "Yes", "no", "on", "Off", "null", "~", "1", "-1", "1.5", "0x1f", "1e3", "12:30:00",
-                           "2026-01-02", "-", "- a", "a: b", "a #b", "#a", "[a", "{a", "*a", "&a", "!a", "|", ">", "%a",
-                           "@a", "`a", "'a'", "\\\"a", " a", "a ", "a:", "? a", "<<", "=", ".inf", "y", "N", "\\t", "ä"}) {
+  for (const char* text :
+       {"",     "true", "Yes",      "no",         "on", "Off",  "null", "~",    "1",   "-1",    "1.5",
+        "0x1f", "1e3",  "12:30:00", "2026-01-02", "-",  "- a",  "a: b", "a #b", "#a",  "[a",    "{a",
+        "*a",   "&a",   "!a",       "|",          ">",  "%a",   "@a",   "`a",   "'a'", "\\\"a", " a",
+        "a ",   "a:",   "? a",      "<<",         "=",  ".inf", "y",    "N",    "\\t", "ä"}) {
     CAPTURE(std::string(text));
     const std::string document = std::string("{\"") + text + "\":\"" + text + "\"}";
     CHECK(round_trip(document) == *json(document).root().print(0));
@@ -45,9 +47,10 @@ TEST_CASE("texts that YAML would take for something else are quoted") {
 
 TEST_CASE("every document comes back") {
   for (const char* text :
-       {R"({"a":"line\n  indented\n\tand tab\n"})", R"({"a":"\n leading"})", R"({"a":"trailing\n\n"})", R"({"a":" x\ny"})",
-        R"({"a":"cr\r\nlf"})", R"({"a":"esc\u001b\u202e\u0085\u2028 \ufeff"})", R"({"a":[[[]]],"b":[{}],"c":[[],{}]})",
-        R"([{"a":[1,2]},{"b":{"c":[{"d":"e\nf"}]}}])", R"({"a":"x\n---\ny","b":"...\nz"})", R"("scalar\ntext")", R"(12)",
+       {R"({"a":"line\n  indented\n\tand tab\n"})", R"({"a":"\n leading"})", R"({"a":"trailing\n\n"})",
+        R"({"a":" x\ny"})", R"({"a":"cr\r\nlf"})", R"({"a":"esc\u001b\u202e\u0085\u2028 \ufeff"})",
+        R"({"a":[[[]]],"b":[{}],"c":[[],{}]})", R"([{"a":[1,2]},{"b":{"c":[{"d":"e\nf"}]}}])",
+        R"({"a":"x\n---\ny","b":"...\nz"})", R"("scalar\ntext")", R"(12)",
         R"({"k with space":1,"k:":2,"multi\nline":3})", R"({"big":123456789012345678901234567890,"f":-1.5e-7})",
         R"({"a":"  \n"})", R"({"a":"x\n   \ny"})"}) {
     CAPTURE(std::string(text));
@@ -74,7 +77,8 @@ TEST_CASE("reading is strict and says where") {
   CHECK(read_failure("a: [1\n").substr(0, 4) == "f:2:");
   CHECK(read_failure("a: \xff\n").substr(0, 2) == "f:");
   std::string deep;
-  for (int i = 0; i < 65; ++i) deep += '[';
+  for (int i = 0; i < 65; ++i)
+    deep += '[';
   CHECK(read_failure(deep + std::string(65, ']')) == "f:1:65: nested too deeply");
 }
 
