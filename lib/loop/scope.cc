@@ -35,14 +35,12 @@ void Scope::cancel(Error reason) {
   if (reason_) return;
   reason_ = reason;
   // A hook may end the work that owns this scope: everything needed is on the stack, and `hooks_` is re-read each time.
-  bool gone = false;
-  gone_ = &gone;
-  while (!gone && hooks_) {
+  auto gone = gone_ = std::make_shared<bool>(false);
+  while (!*gone && hooks_) {
     Hook* hook = hooks_;
     hook->detach();
     hook->on_cancel(reason);
   }
-  if (!gone) gone_ = nullptr;
 }
 
 }  // namespace mcptoken::loop
