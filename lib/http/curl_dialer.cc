@@ -41,7 +41,9 @@ const Library& library() {
     Library out;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return out;
     const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
-    out.usable = (info->features & CURL_VERSION_ASYNCHDNS) != 0 && (info->features & CURL_VERSION_SSL) != 0;
+    // Since 7.88 TLS writes do not raise SIGPIPE, whose handling is none of a library's business.
+    out.usable = info->version_num >= 0x075800 && (info->features & CURL_VERSION_ASYNCHDNS) != 0 &&
+                 (info->features & CURL_VERSION_SSL) != 0;
     out.ca_directory = hashed_ca_directory(info->capath ? info->capath : "/etc/ssl/certs");
     return out;
   }();
@@ -194,11 +196,7 @@ class CurlDial final : public Dial {
     const int mask = (ready & loop::kReadable ? CURL_CSELECT_IN : 0) | (ready & loop::kWritable ? CURL_CSELECT_OUT : 0) |
                      (ready & loop::kDisconnect ? CURL_CSELECT_ERR : 0);
     int running = 0;
-    CURLMcode rc;
-    {
-      const SigpipeBlocked guard;
-      rc = curl_multi_socket_action(handles_.multi, fd, mask, &running);
-    }
+    const CURLMcode rc = curl_multi_socket_action(handles_.multi, fd, mask, &running);
     int left = 0;
     const CURLMsg* message = curl_multi_info_read(handles_.multi, &left);
     if (message && message->msg == CURLMSG_DONE) {
@@ -253,7 +251,7 @@ class CurlDialer final : public Dialer {
       : loop_(loop), policy_(policy ? std::move(policy) : std::make_shared<const AddressPolicy>()), log_(std::move(log)) {}
 
   Result<std::unique_ptr<Dial>> dial(const Endpoint& endpoint, Done done) override {
-    if (!library().usable) return fail(Status::not_supported, "libcurl lacks TLS or resolving in the background");
+    if (!library().usable) return fail(Status::not_supported, "libcurl 7.88 with TLS and resolving in the background is needed");
     auto dial = std::make_unique<CurlDial>(loop_, policy_, log_, endpoint, std::move(done));
     MCPT_CHECK(dial->start(endpoint));
     return dial;

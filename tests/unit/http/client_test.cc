@@ -461,8 +461,9 @@ TEST_CASE("an answer that comes before the request was read counts") {
     } else {            // starts to answer, reads on, ends the answer with what it read
       peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
       const std::string request = peer.request();
-      const std::string size = std::to_string(request.size() - request.find("\r\n\r\n") - 4);
-      peer.send("7\r\n" + size + "\r\n0\r\n\r\n");
+      const size_t body = request.find("\r\n\r\n") + 4;
+      const bool intact = request.find_first_not_of('x', body) == std::string::npos;
+      peer.send("7\r\n" + std::to_string(request.size() - body) + "\r\n" + (intact ? "2\r\nok" : "3\r\nbad") + "\r\n0\r\n\r\n");
       peer.closed_within(5000);
     }
   });
@@ -475,7 +476,7 @@ TEST_CASE("an answer that comes before the request was read counts") {
   CHECK(harness.client->idle_connections() == 0);
   const auto early = harness.call(call);
   REQUIRE(early);
-  CHECK(early->body == "8000000");
+  CHECK(early->body == "8000000ok");
 }
 
 TEST_CASE("kept connections end after their time, and before the server's") {
