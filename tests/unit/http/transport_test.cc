@@ -12,9 +12,9 @@ namespace {
 
 struct Script {
   size_t bytes_per_write = SIZE_MAX;
-  bool block_between = false;        // every other write or read is blocked
+  bool block_between = false;  // every other write or read is blocked
   size_t writes_before_failure = SIZE_MAX;
-  std::deque<std::string> reads;     // then the end
+  std::deque<std::string> reads;  // then the end
   std::string written;
   int open = 0;
   int events = 0;
@@ -57,10 +57,11 @@ class ScriptedTransport final : public Transport {
   void listen(Listener* listener) override { listener_ = listener; }
   void want(int events) override {
     timer_.stop();
-    if (events != 0) timer_.start(1, [this, events] {
-      ++script_.events;
-      listener_->on_ready(events);
-    });
+    if (events != 0)
+      timer_.start(1, [this, events] {
+        ++script_.events;
+        listener_->on_ready(events);
+      });
   }
 
  private:
@@ -73,7 +74,9 @@ class ScriptedTransport final : public Transport {
 class ScriptedDialer final : public Dialer {
  public:
   ScriptedDialer(loop::Loop& loop, Script& script) : loop_(loop), script_(script) {}
-  Result<std::unique_ptr<Dial>> dial(const Endpoint&, Done done) override { return std::make_unique<Attempt>(*this, std::move(done)); }
+  Result<std::unique_ptr<Dial>> dial(const Endpoint&, Done done) override {
+    return std::make_unique<Attempt>(*this, std::move(done));
+  }
 
  private:
   struct Attempt final : Dial {
@@ -129,10 +132,12 @@ TEST_CASE("what is left of a request when its answer starts is sent from a copy"
   script.bytes_per_write = 10;
   script.block_between = true;
   script.reads = {"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"};
-  for (int i = 0; i < 400; ++i) script.reads.emplace_back("r");
+  for (int i = 0; i < 400; ++i)
+    script.reads.emplace_back("r");
   Harness harness;
   harness.use(std::make_unique<Client>(*harness.loop, std::make_unique<ScriptedDialer>(*harness.loop, script)));
-  const auto send = [](Client& client, const Script& seen, loop::Scope& scope, bool& early) -> loop::Task<Result<void>> {
+  const auto send = [](Client& client, const Script& seen, loop::Scope& scope,
+                       bool& early) -> loop::Task<Result<void>> {
     MCPT_CO_TRY(const Url url, parse_url("http://h/"));
     std::string body(1000, 'x');
     const std::string_view piece = body;
@@ -182,7 +187,8 @@ TEST_CASE("an error says whether the request can have run") {
 TEST_CASE("an endless fast answer leaves the loop to others") {
   Script script;
   script.reads = {"HTTP/1.1 200 OK\r\n\r\n"};
-  for (int i = 0; i < 200; ++i) script.reads.emplace_back(1000, 'x');
+  for (int i = 0; i < 200; ++i)
+    script.reads.emplace_back(1000, 'x');
   Harness harness;
   harness.use(std::make_unique<Client>(*harness.loop, std::make_unique<ScriptedDialer>(*harness.loop, script)));
   const auto reply = harness.call(simple());
