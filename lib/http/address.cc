@@ -17,21 +17,21 @@ struct Range {
 
 // The special-purpose registries of RFC 6890 and its updates.
 constexpr Range kDenied4[] = {
-    {8, {0}},                // "this network", 0.0.0.0 is the machine itself
-    {8, {10}},               // private
-    {10, {100, 64}},         // shared address space of carriers
-    {8, {127}},              // loopback
-    {16, {169, 254}},        // link-local, metadata services
-    {12, {172, 16}},         // private
-    {24, {192, 0, 0}},       // protocol assignments
-    {24, {192, 0, 2}},       // documentation
-    {24, {192, 88, 99}},     // 6to4 relays
-    {16, {192, 168}},        // private
-    {15, {198, 18}},         // benchmarks
-    {24, {198, 51, 100}},    // documentation
-    {24, {203, 0, 113}},     // documentation
-    {4, {224}},              // multicast
-    {4, {240}},              // reserved, broadcast
+    {8, {0}},              // "this network", 0.0.0.0 is the machine itself
+    {8, {10}},             // private
+    {10, {100, 64}},       // shared address space of carriers
+    {8, {127}},            // loopback
+    {16, {169, 254}},      // link-local, metadata services
+    {12, {172, 16}},       // private
+    {24, {192, 0, 0}},     // protocol assignments
+    {24, {192, 0, 2}},     // documentation
+    {24, {192, 88, 99}},   // 6to4 relays
+    {16, {192, 168}},      // private
+    {15, {198, 18}},       // benchmarks
+    {24, {198, 51, 100}},  // documentation
+    {24, {203, 0, 113}},   // documentation
+    {4, {224}},            // multicast
+    {4, {240}},            // reserved, broadcast
 };
 
 // IPv6: only 2000::/3 is global unicast; everything outside of it (loopback, mapped, NAT64 64:ff9b::/96 and
@@ -84,7 +84,8 @@ Result<AddressPolicy> AddressPolicy::parse(std::string_view comma_list) {
     const std::string address = text.substr(0, slash);
     Block block{};
     block.family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
-    if (inet_pton(block.family, address.c_str(), block.bytes.data()) != 1) return bad("is not an address or CIDR block");
+    if (inet_pton(block.family, address.c_str(), block.bytes.data()) != 1)
+      return bad("is not an address or CIDR block");
     const int total = block.family == AF_INET ? 32 : 128;
     block.bits = total;
     if (slash != std::string::npos) {

@@ -10,9 +10,12 @@ namespace mcptoken::http {
 
 inline constexpr auto kIsTchar = [] {
   std::array<bool, 256> table{};
-  for (size_t c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
-  for (size_t c = '0'; c <= '9'; ++c) table[c] = true;
-  for (char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<uint8_t>(c)] = true;
+  for (size_t c = 'a'; c <= 'z'; ++c)
+    table[c] = table[c - 'a' + 'A'] = true;
+  for (size_t c = '0'; c <= '9'; ++c)
+    table[c] = true;
+  for (char c : std::string_view("!#$%&'*+-.^_`|~"))
+    table[static_cast<uint8_t>(c)] = true;
   return table;
 }();
 

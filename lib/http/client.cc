@@ -134,8 +134,10 @@ bool Sending::step() {
 }
 
 void Sending::on_deadline() {
-  if (lease_.connection) settle(Error(Status::timeout, "the server did not answer in time").with_code("upstream_timeout"));
-  else settle(Error(Status::unavailable, "connecting timed out").with_code("upstream_connect_timeout"));
+  if (lease_.connection)
+    settle(Error(Status::timeout, "the server did not answer in time").with_code("upstream_timeout"));
+  else
+    settle(Error(Status::unavailable, "connecting timed out").with_code("upstream_connect_timeout"));
   resume();
 }
 

@@ -39,7 +39,7 @@ struct Options {
   bool allow_private = false;
   // May be sent again, once, when a kept connection dies before anything of the answer came.
   bool repeatable = false;
-  std::string ca_file;                           // of the only accepted authorities; empty: the system's
+  std::string ca_file;  // of the only accepted authorities; empty: the system's
 };
 
 struct ClientLimits {
@@ -68,9 +68,9 @@ class Operation : protected loop::Scope::Hook, protected Waiter {
 
  protected:
   explicit Operation(loop::Scope& scope) : scope_(scope) {}
-  virtual bool step() = 0;                // true: there is a result or an error
-  virtual void abandon() = 0;             // closes what it holds
-  bool settle(Error error);               // abandons and keeps the error; true
+  virtual bool step() = 0;     // true: there is a result or an error
+  virtual void abandon() = 0;  // closes what it holds
+  bool settle(Error error);    // abandons and keeps the error; true
   void resume();
   bool suspended() const { return handle_ != nullptr; }
   bool failed() const { return error_.has_value(); }
@@ -85,8 +85,8 @@ class Operation : protected loop::Scope::Hook, protected Waiter {
   std::optional<Error> error_;
 };
 
-// An answer that is being read. Destruction gives the connection back when the body was read to its end (or the rest has
-// arrived already) and both sides keep it, and closes it at once otherwise: that is how a call is cancelled.
+// An answer that is being read. Destruction gives the connection back when the body was read to its end (or the rest
+// has arrived already) and both sides keep it, and closes it at once otherwise: that is how a call is cancelled.
 // Thread-safety: the loop's thread; the client outlives it. One read at a time.
 class Exchange {
  public:
@@ -99,7 +99,8 @@ class Exchange {
 
   class Reading;
   class ReadingAll;
-  // co_await: Result<std::string_view>, the next piece of the body as it arrives, valid until the next read; empty at the end.
+  // co_await: Result<std::string_view>, the next piece of the body as it arrives, valid until the next read; empty at
+  // the end.
   Reading read(loop::Scope& scope);
   // co_await: Result<std::string>, the rest of the body; Status::protocol when it is larger than `limit`.
   ReadingAll read_all(size_t limit, loop::Scope& scope);
@@ -183,8 +184,9 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // co_await: Result<std::unique_ptr<Exchange>>, when the head of the answer is there. Request and options stay valid until
-  // then. `pool_key` names the credential (a digest or id, never the secret): connections are not shared between keys.
+  // co_await: Result<std::unique_ptr<Exchange>>, when the head of the answer is there. Request and options stay valid
+  // until then. `pool_key` names the credential (a digest or id, never the secret): connections are not shared between
+  // keys.
   Sending send(const Request& request, const Options& options, std::string pool_key, loop::Scope& scope);
   Sending send(Request&&, const Options&, std::string, loop::Scope&) = delete;
   Sending send(const Request&, Options&&, std::string, loop::Scope&) = delete;

@@ -90,7 +90,8 @@ Result<bool> Connection::advance_head() {
 void Connection::keep_unsent() {
   if (!unsent() || write_failed_) return;
   std::string rest;
-  for (; unsent(); ++next_piece_) rest.append(pieces_[next_piece_]);
+  for (; unsent(); ++next_piece_)
+    rest.append(pieces_[next_piece_]);
   unsent_ = std::move(rest);
   pieces_.assign(1, unsent_);
   next_piece_ = 0;
@@ -141,8 +142,10 @@ void Connection::on_ready(int events) {
   if (events & loop::kWritable) flush();
   if (events & ~loop::kWritable) drained_ = false;
   reads_in_a_row_ = 0;
-  if (waiter_) waiter_->on_progress();
-  else transport_->want(unsent() && !write_failed_ ? loop::kWritable : 0);
+  if (waiter_)
+    waiter_->on_progress();
+  else
+    transport_->want(unsent() && !write_failed_ ? loop::kWritable : 0);
 }
 
 // --- between exchanges

@@ -1,4 +1,5 @@
-// One connection and the exchange that runs on it: writes the request, reads the answer. Knows nothing of pools or retries.
+// One connection and the exchange that runs on it: writes the request, reads the answer. Knows nothing of pools or
+// retries.
 #pragma once
 
 #include <memory>
@@ -94,14 +95,14 @@ class Connection final : private Transport::Listener, private Deadlines::Node {
   std::vector<std::string_view> pieces_;  // head_ and the borrowed body
   size_t next_piece_ = 0;
   size_t sent_bytes_ = 0;
-  std::string unsent_;                    // owned rest of a body whose answer came early
+  std::string unsent_;  // owned rest of a body whose answer came early
   bool write_failed_ = false;
 
   ResponseReader reader_;
   Buffers::Buffer buffer_;
   size_t begin_ = 0;
   size_t end_ = 0;
-  bool drained_ = true;                   // nothing to read before the next event
+  bool drained_ = true;  // nothing to read before the next event
   bool got_anything_ = false;
   int reads_in_a_row_ = 0;
 };

@@ -41,7 +41,9 @@ const Library& library() {
     Library out;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return out;
     const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
-    out.usable = (info->features & CURL_VERSION_ASYNCHDNS) != 0 && (info->features & CURL_VERSION_SSL) != 0;
+    // Since 7.88 TLS writes do not raise SIGPIPE, whose handling is none of a library's business.
+    out.usable = info->version_num >= 0x075800 && (info->features & CURL_VERSION_ASYNCHDNS) != 0 &&
+                 (info->features & CURL_VERSION_SSL) != 0;
     out.ca_directory = hashed_ca_directory(info->capath ? info->capath : "/etc/ssl/certs");
     return out;
   }();
@@ -64,7 +66,8 @@ Error error_of(CURLcode code) {
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
       return Error(Status::unavailable, "the server's certificate is not trusted").with_code("upstream_certificate");
     case CURLE_SSL_CACERT_BADFILE:
-      return Error(Status::unavailable, "the file of certificate authorities cannot be used").with_code("upstream_ca_file");
+      return Error(Status::unavailable, "the file of certificate authorities cannot be used")
+          .with_code("upstream_ca_file");
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CIPHER:
       return Error(Status::unavailable, "TLS could not be set up with the server").with_code("upstream_tls");
@@ -89,8 +92,13 @@ class CurlDial final : public Dial {
  public:
   CurlDial(loop::Loop& loop, std::shared_ptr<const AddressPolicy> policy, const Log& log, const Endpoint& endpoint,
            Dialer::Done done)
-      : loop_(loop), policy_(std::move(policy)), log_(log), url_(*endpoint.url), allow_private_(endpoint.allow_private),
-        timer_(loop), done_(std::move(done)) {}
+      : loop_(loop),
+        policy_(std::move(policy)),
+        log_(log),
+        url_(*endpoint.url),
+        allow_private_(endpoint.allow_private),
+        timer_(loop),
+        done_(std::move(done)) {}
   ~CurlDial() override { forget(); }
 
   Result<void> start(const Endpoint& endpoint) {
@@ -111,7 +119,9 @@ class CurlDial final : public Dial {
   bool set_options(const Endpoint& endpoint) {
     CURL* easy = handles_.easy;
     bool ok = true;
-    const auto set = [&](CURLoption option, auto value) { ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK; };
+    const auto set = [&](CURLoption option, auto value) {
+      ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK;
+    };
     set(CURLOPT_URL, (url_.origin() + "/").c_str());
     set(CURLOPT_CONNECT_ONLY, 1L);
     set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -186,19 +196,18 @@ class CurlDial final : public Dial {
   }
 
   void set_timer(long delay_ms) {
-    if (delay_ms < 0) timer_.stop();
-    else timer_.start(delay_ms, [this] { act(CURL_SOCKET_TIMEOUT, 0); });
+    if (delay_ms < 0)
+      timer_.stop();
+    else
+      timer_.start(delay_ms, [this] { act(CURL_SOCKET_TIMEOUT, 0); });
   }
 
   void act(curl_socket_t fd, int ready) {
-    const int mask = (ready & loop::kReadable ? CURL_CSELECT_IN : 0) | (ready & loop::kWritable ? CURL_CSELECT_OUT : 0) |
+    const int mask = (ready & loop::kReadable ? CURL_CSELECT_IN : 0) |
+                     (ready & loop::kWritable ? CURL_CSELECT_OUT : 0) |
                      (ready & loop::kDisconnect ? CURL_CSELECT_ERR : 0);
     int running = 0;
-    CURLMcode rc;
-    {
-      const SigpipeBlocked guard;
-      rc = curl_multi_socket_action(handles_.multi, fd, mask, &running);
-    }
+    const CURLMcode rc = curl_multi_socket_action(handles_.multi, fd, mask, &running);
     int left = 0;
     const CURLMsg* message = curl_multi_info_read(handles_.multi, &left);
     if (message && message->msg == CURLMSG_DONE) {
@@ -250,10 +259,13 @@ class CurlDial final : public Dial {
 class CurlDialer final : public Dialer {
  public:
   CurlDialer(loop::Loop& loop, std::shared_ptr<const AddressPolicy> policy, Log log)
-      : loop_(loop), policy_(policy ? std::move(policy) : std::make_shared<const AddressPolicy>()), log_(std::move(log)) {}
+      : loop_(loop),
+        policy_(policy ? std::move(policy) : std::make_shared<const AddressPolicy>()),
+        log_(std::move(log)) {}
 
   Result<std::unique_ptr<Dial>> dial(const Endpoint& endpoint, Done done) override {
-    if (!library().usable) return fail(Status::not_supported, "libcurl lacks TLS or resolving in the background");
+    if (!library().usable)
+      return fail(Status::not_supported, "libcurl 7.88 with TLS and resolving in the background is needed");
     auto dial = std::make_unique<CurlDial>(loop_, policy_, log_, endpoint, std::move(done));
     MCPT_CHECK(dial->start(endpoint));
     return dial;

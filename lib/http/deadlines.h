@@ -1,5 +1,5 @@
-// Many deadlines on one timer. Calls set and drop a deadline each, and nearly none of them ever passes: dropping one only
-// unlinks it, and the timer is set again when it fires.
+// Many deadlines on one timer. Calls set and drop a deadline each, and nearly none of them ever passes: dropping one
+// only unlinks it, and the timer is set again when it fires.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +51,7 @@ class Deadlines {
 
  private:
   static constexpr int64_t kSlackMs = 5;  // deadlines close together are looked at once
-  struct List final : Node {};  // the head of a ring
+  struct List final : Node {};            // the head of a ring
 
   void schedule(int64_t at_ms, int64_t now) {
     timer_at_ms_ = at_ms;

@@ -52,8 +52,8 @@ struct Response {
 };
 
 // Reads one answer after the other from bytes that arrive in any pieces; the result does not depend on the cuts.
-// Every error is Status::protocol and final until start(). Refused: anything but HTTP/1.0 and 1.1, LF or CR alone, folded
-// headers, control characters, repeated or bad Content-Length, Transfer-Encoding other than "chunked" or next to
+// Every error is Status::protocol and final until start(). Refused: anything but HTTP/1.0 and 1.1, LF or CR alone,
+// folded headers, control characters, repeated or bad Content-Length, Transfer-Encoding other than "chunked" or next to
 // Content-Length or in HTTP/1.0, 101, bad chunks, and what exceeds the caps. Interim answers (1xx) are skipped.
 // Thread-safety: none, one owner.
 class ResponseReader {
@@ -90,9 +90,20 @@ class ResponseReader {
 
  private:
   enum class State : uint8_t {
-    head, length, until_close,
-    chunk_first, chunk_size, chunk_extension, chunk_lf, chunk_data, chunk_end_cr, chunk_end_lf,
-    trailer_start, trailer_line, trailer_lf, last_lf,
+    head,
+    length,
+    until_close,
+    chunk_first,
+    chunk_size,
+    chunk_extension,
+    chunk_lf,
+    chunk_data,
+    chunk_end_cr,
+    chunk_end_lf,
+    trailer_start,
+    trailer_line,
+    trailer_lf,
+    last_lf,
     done,
   };
   Result<size_t> gather_head(std::string_view bytes);
@@ -117,13 +128,13 @@ class ResponseReader {
   bool keep_alive_ = false;
   Caps caps_;
   size_t head_left_ = 0;
-  size_t body_left_ = 0;      // of the cap
-  uint64_t data_left_ = 0;    // of the body or the chunk
+  size_t body_left_ = 0;    // of the cap
+  uint64_t data_left_ = 0;  // of the body or the chunk
   int chunk_digits_ = 0;
-  size_t framing_left_ = 0;   // of a chunk's extension, or of all trailers
+  size_t framing_left_ = 0;  // of a chunk's extension, or of all trailers
   int64_t content_length_ = -1;
   int64_t keep_alive_ms_ = -1;
-  std::string raw_;           // the head; response_ points into it
+  std::string raw_;  // the head; response_ points into it
   Response response_;
 };
 

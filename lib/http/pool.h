@@ -23,7 +23,11 @@ struct PoolKeyView {
 
 struct PoolKey {
   explicit PoolKey(const PoolKeyView& view)
-      : scheme(view.scheme), host(view.host), port(view.port), credential(view.credential), ca_file(view.ca_file),
+      : scheme(view.scheme),
+        host(view.host),
+        port(view.port),
+        credential(view.credential),
+        ca_file(view.ca_file),
         allow_private(view.allow_private) {}
   PoolKeyView view() const { return {scheme, host, port, credential, ca_file, allow_private}; }
   std::string scheme, host;
@@ -46,7 +50,9 @@ struct PoolKeyEqual {
   static PoolKeyView view(const PoolKeyView& key) { return key; }
   static PoolKeyView view(const PoolKey& key) { return key.view(); }
   template <class A, class B>
-  bool operator()(const A& a, const B& b) const { return view(a) == view(b); }
+  bool operator()(const A& a, const B& b) const {
+    return view(a) == view(b);
+  }
 };
 
 class Pool;

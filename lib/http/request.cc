@@ -8,9 +8,9 @@ namespace mcptoken::http {
 namespace {
 
 // Set by us, or about the connection rather than the request (RFC 9110 section 7.6.1).
-constexpr std::string_view kOurs[] = {"host",    "content-length", "transfer-encoding", "connection", "keep-alive",
-                                      "te",      "trailer",        "upgrade",           "expect",     "proxy-connection",
-                                      "proxy-authorization"};
+constexpr std::string_view kOurs[] = {
+    "host",    "content-length", "transfer-encoding", "connection",         "keep-alive", "te", "trailer",
+    "upgrade", "expect",         "proxy-connection",  "proxy-authorization"};
 
 bool is_ours(std::string_view name) {
   for (std::string_view one : kOurs) {
@@ -57,7 +57,8 @@ void write_request_head(const Request& request, std::string& out) {
   if (!has_encoding) out += "Accept-Encoding: identity\r\n";
   if (announces_length(request)) {
     uint64_t length = 0;
-    for (std::string_view piece : request.body) length += piece.size();
+    for (std::string_view piece : request.body)
+      length += piece.size();
     out += "Content-Length: ";
     append_number(length, out);
     out += "\r\n";

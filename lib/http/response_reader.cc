@@ -13,7 +13,8 @@ constexpr int kMaxChunkDigits = 15;  // 60 bits: no overflow, and far beyond eve
 auto bad(const char* why) { return fail(Status::protocol, std::string("bad HTTP answer: ") + why); }
 
 auto too_large(const char* what) {
-  return fail(Error(Status::protocol, std::string("HTTP answer: ") + what + " too large").with_code("upstream_too_large"));
+  return fail(
+      Error(Status::protocol, std::string("HTTP answer: ") + what + " too large").with_code("upstream_too_large"));
 }
 
 // Position behind the blank line that ends with or lies in `bytes`, when `before` is what came ahead of them; 0: none.
@@ -312,7 +313,8 @@ Result<void> ResponseReader::count_framing(char c) {
 Result<void> ResponseReader::end_of_input() {
   if (state_ == State::until_close) state_ = State::done;
   if (state_ == State::done) return {};
-  return fail(Error(Status::network, "the connection ended before the answer was complete").with_code("upstream_closed"));
+  return fail(
+      Error(Status::network, "the connection ended before the answer was complete").with_code("upstream_closed"));
 }
 
 }  // namespace mcptoken::http

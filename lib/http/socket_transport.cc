@@ -83,8 +83,10 @@ void WatchedTransport::want(int events) {
 }
 
 void WatchedTransport::on_event(int events) {
-  if (events & loop::kDisconnect) armed_ = 0;  // an error: the poller has stopped watching
-  else events &= wanted_;
+  if (events & loop::kDisconnect)
+    armed_ = 0;  // an error: the poller has stopped watching
+  else
+    events &= wanted_;
   if (events != 0 && wanted_ != 0) {
     listener_->on_ready(events);
   } else if (armed_ != wanted_) {

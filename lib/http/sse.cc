@@ -112,8 +112,9 @@ Result<void> SseReader::count(size_t bytes) {
   block_bytes_ += bytes;
   if (block_bytes_ <= event_bytes_) return {};
   failed_ = true;
-  return fail(Error(Status::protocol, "event stream: an event is larger than " + std::to_string(event_bytes_) + " bytes")
-                  .with_code("upstream_too_large"));
+  return fail(
+      Error(Status::protocol, "event stream: an event is larger than " + std::to_string(event_bytes_) + " bytes")
+          .with_code("upstream_too_large"));
 }
 
 void SseReader::take_field(std::string_view line) {

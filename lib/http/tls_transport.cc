@@ -11,19 +11,6 @@ namespace {
 
 constexpr size_t kRecordBytes = 16 * 1024;  // RFC 8446 section 5.1
 
-sigset_t only_sigpipe() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGPIPE);
-  return set;
-}
-
-bool sigpipe_pending() {
-  sigset_t pending;
-  sigpending(&pending);
-  return sigismember(&pending, SIGPIPE) == 1;
-}
-
 Io outcome_of(CURLcode code, size_t bytes) {
   Io io;
   if (code == CURLE_AGAIN) return io;
@@ -53,7 +40,6 @@ class TlsTransport final : public WatchedTransport {
   }
 
   Io read(std::span<char> into) override {
-    const SigpipeBlocked guard;  // reading may answer an alert
     size_t bytes = 0;
     const CURLcode code = curl_easy_recv(handles_.easy, into.data(), into.size(), &bytes);
     maybe_more_ = code == CURLE_OK && bytes > 0;
@@ -66,7 +52,6 @@ class TlsTransport final : public WatchedTransport {
       if (record_blocked_) break;
       record_.append(piece.substr(0, kRecordBytes - record_.size()));
     }
-    const SigpipeBlocked guard;
     size_t bytes = 0;
     const CURLcode code = curl_easy_send(handles_.easy, record_.data(), record_.size(), &bytes);
     record_blocked_ = code == CURLE_AGAIN;
@@ -92,24 +77,7 @@ class TlsTransport final : public WatchedTransport {
 
 }  // namespace
 
-SigpipeBlocked::SigpipeBlocked() {
-  was_pending_ = sigpipe_pending();
-  const sigset_t set = only_sigpipe();
-  pthread_sigmask(SIG_BLOCK, &set, &before_);
-}
-
-SigpipeBlocked::~SigpipeBlocked() {
-  if (!was_pending_ && sigpipe_pending()) {
-    const sigset_t set = only_sigpipe();
-    const timespec now{};
-    sigtimedwait(&set, nullptr, &now);
-  }
-  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-}
-
 void CurlHandles::close() {
-  if (!multi && !easy) return;
-  const SigpipeBlocked guard;  // TLS says goodbye
   if (multi) {
     // Nobody is left to be told which sockets go away.
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, static_cast<curl_socket_callback>(nullptr));

@@ -37,7 +37,8 @@ class Transport {
   // Writes from the front of the pieces. After `blocked` the next call must begin with the same bytes.
   virtual Io write(std::span<const std::string_view> pieces) = 0;
   virtual void listen(Listener* listener) = 0;
-  // What the listener waits for from now on, readiness that holds already included. Never calls it directly. 0: nothing.
+  // What the listener waits for from now on, readiness that holds already included. Never calls it directly. 0:
+  // nothing.
   virtual void want(int events) = 0;
 };
 
@@ -48,10 +49,10 @@ class Dial {
 };
 
 struct Endpoint {
-  const Url* url = nullptr;     // must outlive the attempt
-  int64_t connect_ms = 0;       // so that a dead address leaves time for the next one; the client keeps the deadline
+  const Url* url = nullptr;  // must outlive the attempt
+  int64_t connect_ms = 0;    // so that a dead address leaves time for the next one; the client keeps the deadline
   bool allow_private = false;
-  std::string_view ca_file;     // of the only accepted authorities; empty: the system's
+  std::string_view ca_file;  // of the only accepted authorities; empty: the system's
 };
 
 class Dialer {

@@ -24,7 +24,8 @@ Result<void> check_target(std::string_view target) {
     if (c == '#') return bad("a fragment is not allowed");
     if (kRefusedInTarget.find(c) != std::string_view::npos) return bad("a character must be escaped as %XX");
     if (c != '%') continue;
-    if (i + 2 >= target.size() || !is_hex(target[i + 1]) || !is_hex(target[i + 2])) return bad("'%' needs two hex digits");
+    if (i + 2 >= target.size() || !is_hex(target[i + 1]) || !is_hex(target[i + 2]))
+      return bad("'%' needs two hex digits");
     i += 2;
   }
   return {};
@@ -43,7 +44,8 @@ Result<void> check_name(std::string_view host) {
   if (host.size() > kHostBytes) return bad("the host is too long");
   if (host.front() == '.' || host.find("..") != std::string_view::npos) return bad("the host has an empty label");
   for (char c : host) {
-    if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '.' && c != '_') return bad("the host has a character that is not allowed");
+    if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '.' && c != '_')
+      return bad("the host has a character that is not allowed");
   }
   return {};
 }
@@ -79,8 +81,10 @@ Result<void> parse_authority(std::string_view authority, Url& url) {
 }  // namespace
 
 void Url::append_host(std::string& out) const {
-  if (is_ipv6()) out.append("[").append(host).append("]");
-  else out += host;
+  if (is_ipv6())
+    out.append("[").append(host).append("]");
+  else
+    out += host;
   if (port != default_port(scheme)) out.append(":").append(std::to_string(port));
 }
 

@@ -66,7 +66,8 @@ Outcome reference(std::string_view stream) {
     stream.remove_prefix(end + (stream.substr(end).starts_with("\r\n") ? 2 : 1));
     if (line.empty()) {
       out.last_id = id;
-      if (!data.empty()) out.events.push_back(show(type.empty() ? "message" : type, data.substr(0, data.size() - 1), id));
+      if (!data.empty())
+        out.events.push_back(show(type.empty() ? "message" : type, data.substr(0, data.size() - 1), id));
       data.clear();
       type.clear();
       block = 0;

@@ -1,4 +1,5 @@
-// URLs from hostile text: what is accepted is canonical (reading it again changes nothing) and cannot break a request line.
+// URLs from hostile text: what is accepted is canonical (reading it again changes nothing) and cannot break a request
+// line.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -62,7 +62,8 @@ inline loop::Task<Result<Reply>> run_call(Client& client, const Call& call, loop
 class Harness {
  public:
   explicit Harness(const char* allow = "127.0.0.0/8, ::1")
-      : loop(std::move(loop::Loop::create()).value()), log([this](LogLevel, std::string_view line) { note(line); }, LogLevel::debug) {
+      : loop(std::move(loop::Loop::create()).value()),
+        log([this](LogLevel, std::string_view line) { note(line); }, LogLevel::debug) {
     use(std::make_unique<Client>(*loop, std::make_shared<const AddressPolicy>(*AddressPolicy::parse(allow)), log));
   }
   void use(std::unique_ptr<Client> other) { client = std::move(other); }
@@ -72,7 +73,8 @@ class Harness {
   void turn_until(Done&& done) {
     loop::Timer poll(*loop), watchdog(*loop);
     bool late = false;
-    poll.start(1, [] {}, 1);
+    poll.start(
+        1, [] {}, 1);
     watchdog.start(10'000, [&] { late = true; });
     while (!done() && !late) {
       loop->defer([this] { loop->stop(); });
@@ -92,7 +94,8 @@ class Harness {
     turn_until([&] { return out.has_value(); });
     return *std::move(out);
   }
-  static loop::Task<Result<void>> keep(Client& client, const Call& one, loop::Scope& scope, std::optional<Result<Reply>>& out) {
+  static loop::Task<Result<void>> keep(Client& client, const Call& one, loop::Scope& scope,
+                                       std::optional<Result<Reply>>& out) {
     auto task = run_call(client, one, scope);
     out = co_await task;
     co_return Result<void>();
@@ -113,7 +116,8 @@ class Harness {
 };
 
 inline std::string answer(std::string_view body, std::string_view headers = "") {
-  return "HTTP/1.1 200 OK\r\n" + std::string(headers) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  return "HTTP/1.1 200 OK\r\n" + std::string(headers) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         std::string(body);
 }
 
 }  // namespace mcptoken::http

@@ -95,12 +95,16 @@ class Server {
     accepter_.join();
     {
       const std::lock_guard lock(mutex_);
-      for (int fd : open_) shutdown(fd, SHUT_RDWR);
+      for (int fd : open_)
+        shutdown(fd, SHUT_RDWR);
     }
-    for (auto& one : workers_) one.join();
+    for (auto& one : workers_)
+      one.join();
     close(listener_);
   }
-  std::string url(std::string_view target = "/") const { return "http://127.0.0.1:" + std::to_string(port_) + std::string(target); }
+  std::string url(std::string_view target = "/") const {
+    return "http://127.0.0.1:" + std::to_string(port_) + std::string(target);
+  }
   int port() const { return port_; }
   int connections() const { return accepted_.load(); }
 

@@ -23,8 +23,8 @@ Outcome read(std::string_view stream, size_t step, size_t limit = 1000) {
     // A copy of exactly this piece, gone after the call: a view that was kept would be noticed.
     const auto piece = std::make_unique<std::string>(stream.substr(at, step));
     out.failed = !reader.feed(*piece, [&](const SseEvent& event) {
-      out.events.push_back(std::string(event.event) + "|" + std::string(event.data) + "|" + std::string(event.id) + "|" +
-                           (event.retry_ms ? std::to_string(*event.retry_ms) : ""));
+      out.events.push_back(std::string(event.event) + "|" + std::string(event.data) + "|" + std::string(event.id) +
+                           "|" + (event.retry_ms ? std::to_string(*event.retry_ms) : ""));
     });
   }
   out.last_id = reader.last_id();
@@ -45,15 +45,22 @@ const std::vector<Case>& cases() {
       {"data: a\r\n\r\ndata: b\r\rdata: c\n\n", {"message|a||", "message|b||", "message|c||"}},
       {"data: a\r\ndata: b\rdata: c\n\r\n", {"message|a\nb\nc||"}},
       {"\r\n\r\ndata: a\n\n\n\n", {"message|a||"}},
-      {"\xef\xbb\xbf" "data: a\n\n", {"message|a||"}},
-      {"\xef\xbb" "data: a\n\ndata: b\n\n", {"message|b||"}},
-      {"data: a\n\n\xef\xbb\xbf" "data: b\n\n", {"message|a||"}},
+      {"\xef\xbb\xbf"
+       "data: a\n\n",
+       {"message|a||"}},
+      {"\xef\xbb"
+       "data: a\n\ndata: b\n\n",
+       {"message|b||"}},
+      {"data: a\n\n\xef\xbb\xbf"
+       "data: b\n\n",
+       {"message|a||"}},
       {":comment\n\n: more\r\ndata: a\n:\ndata: b\n\n", {"message|a\nb||"}},
       {"id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n", {"message|a|1|", "message|b|1|", "message|c||"}},
       {"id: 1\0x\ndata: a\n\n"s, {"message|a||"}},
       {"id: 7\n\ndata: a\n\n", {"message|a|7|"}},
       {"retry: 250\ndata: a\n\ndata: b\n\n", {"message|a||250", "message|b||"}},
-      {"retry: 2x\ndata: a\n\nretry:\ndata: b\n\nretry: 0\ndata: c\n\n", {"message|a||", "message|b||", "message|c||0"}},
+      {"retry: 2x\ndata: a\n\nretry:\ndata: b\n\nretry: 0\ndata: c\n\n",
+       {"message|a||", "message|b||", "message|c||0"}},
       {"event: x\n\ndata: a\n\n", {"message|a||"}},
       {"event\ndata\n\n", {"message|||"}},
       {"unknown: x\nData: x\ndatax\n data: y\ndata: a\n\n", {"message|a||"}},
@@ -100,13 +107,15 @@ TEST_CASE("events are bounded, comments and blank lines are not events") {
     CHECK(read(std::string(101, 'x'), step, 100).failed);
     CHECK_FALSE(read(":" + std::string(5000, 'x') + "\n" + fits, step, 100).failed);
     std::string lines;
-    for (int i = 0; i < 30; ++i) lines += "data\n";
+    for (int i = 0; i < 30; ++i)
+      lines += "data\n";
     CHECK(read(lines, step, 100).failed);
   }
   SseReader reader(100);
   const auto ignore = [](const SseEvent&) {};
   std::string blank(100'000, '\n');
-  for (int i = 0; i < 10; ++i) REQUIRE(reader.feed(blank, ignore));
+  for (int i = 0; i < 10; ++i)
+    REQUIRE(reader.feed(blank, ignore));
   CHECK_FALSE(reader.feed(too_large, ignore));
   const auto after = reader.feed(fits, ignore);
   REQUIRE_FALSE(after);
