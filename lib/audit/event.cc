@@ -17,20 +17,13 @@ struct Name {
 };
 
 constexpr Name<Kind> kKinds[] = {
-    {Kind::session_bind, "session_bind"},
-    {Kind::rbac_decision, "rbac_decision"},
-    {Kind::tool_call_trace, "tool_call_trace"},
-    {Kind::gate_decision, "gate_decision"},
-    {Kind::prompt_delivery, "prompt_delivery"},
-    {Kind::pipeline_execution, "pipeline_execution"},
-    {Kind::token_created, "token_created"},
-    {Kind::token_revoked, "token_revoked"},
-    {Kind::token_rotated, "token_rotated"},
-    {Kind::token_leak_suspected, "token_leak_suspected"},
-    {Kind::object_changed, "object_changed"},
-    {Kind::login, "login"},
-    {Kind::login_failed, "login_failed"},
-    {Kind::events_lost, "events_lost"},
+    {Kind::session_bind, "session_bind"},       {Kind::rbac_decision, "rbac_decision"},
+    {Kind::tool_call_trace, "tool_call_trace"}, {Kind::gate_decision, "gate_decision"},
+    {Kind::prompt_delivery, "prompt_delivery"}, {Kind::pipeline_execution, "pipeline_execution"},
+    {Kind::token_created, "token_created"},     {Kind::token_revoked, "token_revoked"},
+    {Kind::token_rotated, "token_rotated"},     {Kind::token_leak_suspected, "token_leak_suspected"},
+    {Kind::object_changed, "object_changed"},   {Kind::login, "login"},
+    {Kind::login_failed, "login_failed"},       {Kind::events_lost, "events_lost"},
 };
 constexpr Name<Outcome> kOutcomes[] = {
     {Outcome::ok, "ok"},
@@ -149,7 +142,8 @@ Result<void> summarize(db::Transaction& transaction, std::span<const Event> even
   }
   for (const auto& [key, one] : sessions) {
     MCPT_CHECK(transaction.run(
-        "INSERT INTO audit_sessions (project, session, user, token_name, client_name, first_ms, last_ms, events, denied)"
+        "INSERT INTO audit_sessions (project, session, user, token_name, client_name, first_ms, last_ms, events, "
+        "denied)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (project, session) DO UPDATE SET"
         " user = CASE excluded.user WHEN '' THEN user ELSE excluded.user END,"
         " token_name = CASE excluded.token_name WHEN '' THEN token_name ELSE excluded.token_name END,"

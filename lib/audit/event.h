@@ -1,7 +1,8 @@
-// Start here. lib/audit records who did what: the event, its table, the rings through which loops hand events over without
-// ever waiting, and queries.
+// Start here. lib/audit records who did what: the event, its table, the rings through which loops hand events over
+// without ever waiting, and queries.
 //
-// A control-plane change and its event are one transaction (append on the same db::Transaction). Calls go through a Ring.
+// A control-plane change and its event are one transaction (append on the same db::Transaction). Calls go through a
+// Ring.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +62,8 @@ struct Event {
   std::optional<int64_t> duration_ms;
   std::string request_id;
   std::optional<crypto::Digest> argument_digest;  // never the arguments
-  std::string reported_by;  // "gateway" when a remote gateway sent it
-  std::string payload;      // JSON text, or empty
+  std::string reported_by;                        // "gateway" when a remote gateway sent it
+  std::string payload;                            // JSON text, or empty
 };
 
 // User, token, project and address of a principal; the rest is the caller's.

@@ -1,6 +1,6 @@
 #include "audit/query.h"
 
-#define EVENT_COLUMNS                                                                                                \
+#define EVENT_COLUMNS                                                                                               \
   "SELECT seq, time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name, client_version," \
   " client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by, payload FROM audit "
 
@@ -8,8 +8,26 @@ namespace mcptoken::audit {
 namespace {
 
 enum Column : int {
-  kSeq, kTime, kKind, kOutcome, kProject, kSession, kUser, kTokenName, kTokenSha, kClientName, kClientVersion,
-  kClientAddress, kServer, kSubject, kRule, kDuration, kRequestId, kArgumentDigest, kReportedBy, kPayload,
+  kSeq,
+  kTime,
+  kKind,
+  kOutcome,
+  kProject,
+  kSession,
+  kUser,
+  kTokenName,
+  kTokenSha,
+  kClientName,
+  kClientVersion,
+  kClientAddress,
+  kServer,
+  kSubject,
+  kRule,
+  kDuration,
+  kRequestId,
+  kArgumentDigest,
+  kReportedBy,
+  kPayload,
 };
 
 struct TextFilter {
@@ -64,7 +82,8 @@ Result<Event> read_event(const db::Statement& row) {
   event.time_ms = row.integer(kTime);
   event.kind = static_cast<Kind>(row.integer(kKind));
   event.outcome = static_cast<Outcome>(row.integer(kOutcome));
-  for (const TextField& one : kTextFields) event.*one.field = row.text_view(one.column);
+  for (const TextField& one : kTextFields)
+    event.*one.field = row.text_view(one.column);
   event.duration_ms = row.maybe_integer(kDuration);
   MCPT_TRY(event.token_sha, read_digest(row, kTokenSha));
   MCPT_TRY(event.argument_digest, read_digest(row, kArgumentDigest));
@@ -96,9 +115,10 @@ Result<Page> query(db::Transaction& transaction, const Filter& filter) {
 
 Result<std::vector<SessionSummary>> sessions(db::Transaction& transaction, std::optional<std::string_view> project,
                                              std::optional<int64_t> before_ms, size_t limit) {
-  MCPT_TRY(auto rows, transaction.prepare(
-      "SELECT project, session, user, token_name, client_name, first_ms, last_ms, events, denied FROM audit_sessions"
-      " WHERE last_ms < ?1 AND (?2 IS NULL OR project = ?2) ORDER BY last_ms DESC LIMIT ?3"));
+  MCPT_TRY(auto rows,
+           transaction.prepare("SELECT project, session, user, token_name, client_name, first_ms, last_ms, events, "
+                               "denied FROM audit_sessions"
+                               " WHERE last_ms < ?1 AND (?2 IS NULL OR project = ?2) ORDER BY last_ms DESC LIMIT ?3"));
   rows.bind(before_ms.value_or(INT64_MAX), project, limit);
   std::vector<SessionSummary> out;
   for (;;) {

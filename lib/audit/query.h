@@ -9,8 +9,8 @@
 
 namespace mcptoken::audit {
 
-// Everything given must match; bytes are compared. Only token_sha has an index: other filters look backwards through the
-// rows before before_seq, at most `scan` of them, so that a query never holds the writer for long.
+// Everything given must match; bytes are compared. Only token_sha has an index: other filters look backwards through
+// the rows before before_seq, at most `scan` of them, so that a query never holds the writer for long.
 struct Filter {
   std::optional<std::string> project, session, user, token_name, server, subject;
   std::optional<crypto::Digest> token_sha;
@@ -22,8 +22,8 @@ struct Filter {
   size_t scan = 20'000;
 };
 
-// next_before_seq continues where this page stopped, which may be before a full page was found; nothing at the beginning
-// of the record.
+// next_before_seq continues where this page stopped, which may be before a full page was found; nothing at the
+// beginning of the record.
 struct Page {
   std::vector<Event> events;
   std::optional<int64_t> next_before_seq;

@@ -9,16 +9,17 @@ namespace mcptoken::audit {
 
 // --- Ring
 
-void Ring::Free::operator()(std::byte* memory) const { ::operator delete(memory, std::align_val_t{alignof(Event)}); }
+void Ring::Free::operator()(std::byte* memory) const { ::operator delete (memory, std::align_val_t{alignof(Event)}); }
 
 Ring::Ring(size_t capacity, size_t denied_capacity, std::function<void()> wake)
-    : slots_(static_cast<std::byte*>(::operator new(capacity * sizeof(Event), std::align_val_t{alignof(Event)}))),
+    : slots_(static_cast<std::byte*>(::operator new (capacity * sizeof(Event), std::align_val_t{alignof(Event)}))),
       mask_(capacity - 1),
       denied_capacity_(denied_capacity),
       wake_(std::move(wake)) {}
 
 Ring::~Ring() {
-  for (size_t i = tail_; i != head_; ++i) slot(i)->~Event();
+  for (size_t i = tail_; i != head_; ++i)
+    slot(i)->~Event();
 }
 
 bool Ring::push(Event&& event) {
@@ -146,7 +147,8 @@ void Recorder::finished(bool committed) {
 uint64_t Recorder::lost() const {
   std::lock_guard guard(mutex_);
   uint64_t out = 0;
-  for (const auto& source : sources_) out += source->ring->lost();
+  for (const auto& source : sources_)
+    out += source->ring->lost();
   return out;
 }
 

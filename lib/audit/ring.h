@@ -36,7 +36,7 @@ class Ring {
   bool empty() const;
 
   // --- any thread
-  uint64_t lost() const { return lost_.load(std::memory_order_acquire); }  // since construction
+  uint64_t lost() const { return lost_.load(std::memory_order_acquire); }                  // since construction
   uint64_t lost_denials() const { return lost_denials_.load(std::memory_order_acquire); }  // part of lost()
 
  private:
@@ -44,7 +44,9 @@ class Ring {
   bool lose_denial();
   Event* slot(size_t index) { return reinterpret_cast<Event*>(slots_.get()) + (index & mask_); }
 
-  struct Free { void operator()(std::byte* memory) const; };
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
   std::unique_ptr<std::byte, Free> slots_;  // constructed in place: an idle ring touches no memory
   const size_t mask_;
   const size_t denied_capacity_;
@@ -69,8 +71,8 @@ class Recorder {
   Ring& add_ring(size_t capacity = limits::kAuditRing, size_t denied_capacity = limits::kAuditDeniedReserve);
 
   // --- the writer's thread, alternately
-  // Writes up to limits::kAuditBatch events, and a gap record for what was lost. True: more is waiting. What was taken from
-  // the rings is kept until finished(true), so that a transaction that fails loses nothing.
+  // Writes up to limits::kAuditBatch events, and a gap record for what was lost. True: more is waiting. What was taken
+  // from the rings is kept until finished(true), so that a transaction that fails loses nothing.
   Result<bool> write(db::Transaction& transaction);
   void finished(bool committed);
 
@@ -79,9 +81,9 @@ class Recorder {
  private:
   struct Source {
     std::unique_ptr<Ring> ring;
-    uint64_t declared_lost = 0;     // in committed gap records
+    uint64_t declared_lost = 0;  // in committed gap records
     uint64_t declared_denials = 0;
-    uint64_t writing_lost = 0;      // in the transaction under way
+    uint64_t writing_lost = 0;  // in the transaction under way
     uint64_t writing_denials = 0;
   };
   Result<void> write_gap(db::Transaction& transaction, uint64_t unwritable);
@@ -92,7 +94,7 @@ class Recorder {
   mutable std::mutex mutex_;  // guards the list of rings, not the rings
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<Event> batch_;
-  size_t next_source_ = 0;    // where the next batch begins: no loop starves another
+  size_t next_source_ = 0;  // where the next batch begins: no loop starves another
 };
 
 }  // namespace mcptoken::audit

@@ -120,12 +120,9 @@ struct Setting {
   int value;
 };
 constexpr Setting kConfig[] = {
-    {SQLITE_DBCONFIG_DEFENSIVE, 1},
-    {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-    {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
-    {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-    {SQLITE_DBCONFIG_DQS_DML, 0},
-    {SQLITE_DBCONFIG_DQS_DDL, 0},
+    {SQLITE_DBCONFIG_DEFENSIVE, 1},        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+    {SQLITE_DBCONFIG_ENABLE_FKEY, 1},      {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+    {SQLITE_DBCONFIG_DQS_DML, 0},          {SQLITE_DBCONFIG_DQS_DDL, 0},
     {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1},  // closing after a failed write must not touch the database file
 };
 constexpr Setting kLimits[] = {
@@ -189,9 +186,11 @@ Result<std::unique_ptr<Connection>> Connection::open(const OpenOptions& options)
   for (const Setting& row : kConfig) {
     int now = -1;
     code = sqlite3_db_config(impl->handle, row.option, row.value, &now);
-    if (code != SQLITE_OK || now != row.value) return fail(Status::not_supported, "database: a safety setting is refused");
+    if (code != SQLITE_OK || now != row.value)
+      return fail(Status::not_supported, "database: a safety setting is refused");
   }
-  for (const Setting& row : kLimits) sqlite3_limit(impl->handle, row.option, row.value);
+  for (const Setting& row : kLimits)
+    sqlite3_limit(impl->handle, row.option, row.value);
   for (const Pragma& row : kPragmas) {
     auto done = impl->exec(row.set);
     if (!done) return fail(std::move(done).error().in(options.path));
@@ -230,7 +229,8 @@ Result<Statement> Connection::prepare(Sql sql) {
 
 Result<void> Connection::script(Sql sql) {
   MCPT_CHECK(impl_->check_thread());
-  if (impl_->state != Impl::State::writing) return fail(Status::misuse, "database: a script outside a write transaction");
+  if (impl_->state != Impl::State::writing)
+    return fail(Status::misuse, "database: a script outside a write transaction");
   return impl_->exec(sql.text().data());  // a literal: zero-terminated
 }
 

@@ -1,9 +1,10 @@
-// Start here. lib/db is the only place that includes sqlite3.h: one connection, its cached statements, transactions, and
-// numbered migrations. No type of the database library appears in a header.
+// Start here. lib/db is the only place that includes sqlite3.h: one connection, its cached statements, transactions,
+// and numbered migrations. No type of the database library appears in a header.
 //
 // Invariants:
 //  1. A connection belongs to one thread at a time; calls from another are refused with Status::misuse.
-//  2. Data is written inside a write Transaction only: a writing statement anywhere else is refused with Status::misuse.
+//  2. Data is written inside a write Transaction only: a writing statement anywhere else is refused with
+//  Status::misuse.
 //  3. One connection of one process writes and checkpoints (older SQLite loses data when two of them race to reset the
 //     write-ahead log); lib/store holds the lock that makes it so.
 //
@@ -20,8 +21,8 @@
 
 namespace mcptoken::db {
 
-// What a commit waits for. full: it survives a power loss. normal: it survives the process, and a power loss may take the
-// last commits (in order, never half of one); the next full commit makes earlier normal ones durable, too.
+// What a commit waits for. full: it survives a power loss. normal: it survives the process, and a power loss may take
+// the last commits (in order, never half of one); the next full commit makes earlier normal ones durable, too.
 enum class Sync : uint8_t { full, normal };
 
 struct OpenOptions {
@@ -48,12 +49,12 @@ class Connection {
   }
   Result<void> script(Sql sql);  // several statements without parameters or rows: schemas
 
-  int64_t changes() const;         // rows of the last insert, update or delete, without cascades
+  int64_t changes() const;  // rows of the last insert, update or delete, without cascades
   int64_t last_insert_id() const;
-  Result<void> checkpoint();       // moves the whole log into the database file and truncates it
+  Result<void> checkpoint();                // moves the whole log into the database file and truncates it
   Result<void> limit_pages(int64_t pages);  // the file grows no further than this; beyond: Status::limit
   Result<int64_t> pages();
-  void adopt_thread();             // the calling thread becomes the owner
+  void adopt_thread();  // the calling thread becomes the owner
 
  private:
   friend class Statement;
@@ -80,7 +81,9 @@ class Transaction {
   Connection& connection() { return *connection_; }  // not after commit or rollback
   Result<Statement> prepare(Sql sql) { return connection_->prepare(sql); }
   template <class... Args>
-  Result<void> run(Sql sql, const Args&... args) { return connection_->run(sql, args...); }
+  Result<void> run(Sql sql, const Args&... args) {
+    return connection_->run(sql, args...);
+  }
 
  private:
   explicit Transaction(Connection& connection) : connection_(&connection) {}

@@ -15,7 +15,8 @@ Result<void> check_numbers(const Schema& schema) {
 }
 
 Result<bool> has_versions(Connection& connection) {
-  MCPT_TRY(auto find, connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_versions'"));
+  MCPT_TRY(auto find,
+           connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_versions'"));
   return find.step();
 }
 
@@ -29,8 +30,9 @@ Result<void> refuse_newer(Connection& connection, std::span<const Schema> schema
     const int64_t version = rows.integer(1);
     auto known = std::find_if(schemas.begin(), schemas.end(), [&](const Schema& one) { return one.name == name; });
     if (known == schemas.end()) {
-      return fail(Error(Status::not_supported, "the database holds \"" + name + "\" tables that this build does not know")
-                      .with_hint("use the build that wrote it, or a newer one"));
+      return fail(
+          Error(Status::not_supported, "the database holds \"" + name + "\" tables that this build does not know")
+              .with_hint("use the build that wrote it, or a newer one"));
     }
     if (version < 0) return fail(Status::corrupt, "the database has a schema number below zero");
     const auto newest = static_cast<int64_t>(known->migrations.size());
@@ -45,9 +47,10 @@ Result<void> refuse_newer(Connection& connection, std::span<const Schema> schema
 Result<void> apply(Connection& connection, std::string_view name, const Migration& migration) {
   MCPT_TRY(auto transaction, Transaction::begin(connection));
   MCPT_CHECK(connection.script(migration.script));
-  MCPT_CHECK(transaction.run("INSERT INTO schema_versions (name, version) VALUES (?1, ?2)"
-                             " ON CONFLICT (name) DO UPDATE SET version = excluded.version",
-                             name, migration.number));
+  MCPT_CHECK(
+      transaction.run("INSERT INTO schema_versions (name, version) VALUES (?1, ?2)"
+                      " ON CONFLICT (name) DO UPDATE SET version = excluded.version",
+                      name, migration.number));
   {
     MCPT_TRY(auto broken, transaction.prepare("SELECT 1 FROM pragma_foreign_key_check"));
     MCPT_TRY(bool found, broken.step());
@@ -67,13 +70,15 @@ Result<int> schema_version(Connection& connection, std::string_view name) {
 }
 
 Result<void> migrate(Connection& connection, std::span<const Schema> schemas) {
-  for (const Schema& schema : schemas) MCPT_CHECK(check_numbers(schema));
+  for (const Schema& schema : schemas)
+    MCPT_CHECK(check_numbers(schema));
   MCPT_TRY(bool there, has_versions(connection));
   if (there) {
     MCPT_CHECK(refuse_newer(connection, schemas));
   } else {
     MCPT_TRY(auto transaction, Transaction::begin(connection));
-    MCPT_CHECK(connection.script("CREATE TABLE schema_versions (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"));
+    MCPT_CHECK(
+        connection.script("CREATE TABLE schema_versions (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"));
     MCPT_CHECK(transaction.commit());
   }
   for (const Schema& schema : schemas) {

@@ -1,5 +1,5 @@
-// A prepared statement with typed binding and typed columns. SQL text is a compile-time literal, so that a statement put
-// together from data does not compile; values go in through bind() alone.
+// A prepared statement with typed binding and typed columns. SQL text is a compile-time literal, so that a statement
+// put together from data does not compile; values go in through bind() alone.
 #pragma once
 
 #include <array>
@@ -29,15 +29,16 @@ class Sql {
 
 using Blob = std::span<const uint8_t>;
 
-// Borrowed from the connection's cache: destruction resets it. Must not outlive its connection, and stays on its thread.
+// Borrowed from the connection's cache: destruction resets it. Must not outlive its connection, and stays on its
+// thread.
 class Statement {
  public:
   Statement(Statement&& other) noexcept;
   Statement& operator=(Statement&&) = delete;
   ~Statement();
 
-  // The parameters ?1, ?2, … in order; bytes are copied. Types: integers and bool, text, Blob or std::array<uint8_t, N>,
-  // nullptr, and std::optional of these. The first failure is kept and answered by the next step().
+  // The parameters ?1, ?2, … in order; bytes are copied. Types: integers and bool, text, Blob or std::array<uint8_t,
+  // N>, nullptr, and std::optional of these. The first failure is kept and answered by the next step().
   template <class... Args>
   Statement& bind(const Args&... args) {
     int index = 0;

@@ -71,7 +71,8 @@ Result<void> DirectoryLock::acquire(const std::string& dir) {
     return fail(std::move(error));
   }
   const std::string pid = std::to_string(::getpid());
-  const bool written = ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size());
+  const bool written =
+      ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size());
   return written || errno == ENOSPC ? Result<void>() : failed("cannot write", path);  // the number is for messages only
 }
 

@@ -24,8 +24,8 @@ struct Object {
   int64_t revision = 0;  // the store's revision of the last change
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
-  bool system = false;     // made and removed by the system; what that allows is the caller's rule
-  std::string token_id;    // not empty: the object goes when this token is revoked or removed
+  bool system = false;   // made and removed by the system; what that allows is the caller's rule
+  std::string token_id;  // not empty: the object goes when this token is revoked or removed
   std::string doc;
 };
 
@@ -48,7 +48,7 @@ struct Referrer {
 };
 
 struct NewObject {
-  std::string id;          // empty: one is made. Given when the document depends on it (crypto::random_id())
+  std::string id;  // empty: one is made. Given when the document depends on it (crypto::random_id())
   std::string kind;
   std::string project_id;  // empty: global
   std::string name;
@@ -110,8 +110,8 @@ struct SessionRecord {
   std::string client;
 };
 
-// What a committed transaction changed: enough to bring every snapshot up to date without reading again. Records hold the
-// state after the change, or the last one before a removal.
+// What a committed transaction changed: enough to bring every snapshot up to date without reading again. Records hold
+// the state after the change, or the last one before a removal.
 enum class Op : uint8_t { created, updated, removed };
 
 struct ObjectChange {
@@ -129,7 +129,7 @@ struct SessionChange {
 };
 
 struct Changes {
-  int64_t revision = 0;  // of the store after the transaction; 0 when no object or token changed
+  int64_t revision = 0;               // of the store after the transaction; 0 when no object or token changed
   std::vector<ObjectChange> objects;  // in the order they were made
   std::vector<TokenChange> tokens;
   std::vector<SessionChange> sessions;

@@ -19,7 +19,8 @@ Result<std::vector<std::string>> ids(db::Transaction& db, db::Sql sql, std::stri
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
-  for (size_t i = 0; i < parts.size() && i < kListed; ++i) out.append(i ? ", " : "").append(parts[i]);
+  for (size_t i = 0; i < parts.size() && i < kListed; ++i)
+    out.append(i ? ", " : "").append(parts[i]);
   if (parts.size() > kListed) out += " and " + std::to_string(parts.size() - kListed) + " more";
   return out;
 }
@@ -48,11 +49,14 @@ Result<void> Removal::run(std::string_view what) {
 
 Result<void> Removal::collect_object(const std::string& id) {
   MCPT_TRY(auto inside, ids(tx_.db(), "SELECT id FROM objects WHERE project_id = ?1", id));
-  for (auto& one : inside) add_object(std::move(one));
+  for (auto& one : inside)
+    add_object(std::move(one));
   MCPT_TRY(auto following, ids(tx_.db(), "SELECT from_id FROM refs WHERE to_id = ?1 AND on_delete = 1", id));
-  for (auto& one : following) add_object(std::move(one));
+  for (auto& one : following)
+    add_object(std::move(one));
   MCPT_TRY(auto tokens, ids(tx_.db(), "SELECT id FROM tokens WHERE project_id = ?1", id));
-  for (auto& one : tokens) add_token(std::move(one));
+  for (auto& one : tokens)
+    add_token(std::move(one));
   return collect_owned_tokens(id);
 }
 
@@ -71,7 +75,8 @@ Result<void> Removal::collect_owned_tokens(const std::string& owner_id) {
 
 Result<void> Removal::collect_token(const std::string& id) {
   MCPT_TRY(auto bindings, ids(tx_.db(), "SELECT id FROM objects WHERE token_id = ?1", id));
-  for (auto& one : bindings) add_object(std::move(one));
+  for (auto& one : bindings)
+    add_object(std::move(one));
   return {};
 }
 
@@ -116,8 +121,10 @@ Result<void> Removal::remove_rows() {
     MCPT_CHECK(note_sessions(id));
     MCPT_CHECK(tx_.db().run("DELETE FROM refs WHERE from_id = ?1 OR to_id = ?1", id));
   }
-  for (const std::string& id : tokens_) MCPT_CHECK(tx_.db().run("DELETE FROM tokens WHERE id = ?1", id));
-  for (const std::string& id : objects_) MCPT_CHECK(tx_.db().run("DELETE FROM objects WHERE id = ?1", id));
+  for (const std::string& id : tokens_)
+    MCPT_CHECK(tx_.db().run("DELETE FROM tokens WHERE id = ?1", id));
+  for (const std::string& id : objects_)
+    MCPT_CHECK(tx_.db().run("DELETE FROM objects WHERE id = ?1", id));
   return {};
 }
 

@@ -1,6 +1,6 @@
-// Removing something together with everything that goes with it. The whole set is known before the first row is deleted:
-// who stands in the way can be listed, and what goes can be told to the snapshots. The foreign keys of the tables say the
-// same once more, so that a mistake here is an error and no half removal.
+// Removing something together with everything that goes with it. The whole set is known before the first row is
+// deleted: who stands in the way can be listed, and what goes can be told to the snapshots. The foreign keys of the
+// tables say the same once more, so that a mistake here is an error and no half removal.
 #pragma once
 
 #include <set>
@@ -31,7 +31,9 @@ class Removal {
   Result<void> remove_rows();
   Result<void> note_sessions(const std::string& user_id);
 
-  struct Holder { std::string token_id, text; };
+  struct Holder {
+    std::string token_id, text;
+  };
   Tx& tx_;
   const bool remove_tokens_;
   std::set<std::string> objects_, tokens_;

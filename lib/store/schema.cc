@@ -3,8 +3,8 @@
 namespace mcptoken::store {
 namespace {
 
-// Text is compared byte by byte, times are integer milliseconds, '' never stands for NULL in a referring column: the same
-// tables can be made in another database.
+// Text is compared byte by byte, times are integer milliseconds, '' never stands for NULL in a referring column: the
+// same tables can be made in another database.
 constexpr db::Migration kMigrations[] = {
     {1, R"sql(
 CREATE TABLE counters (

@@ -52,9 +52,9 @@ struct Store::Impl {
   bool closing = false;
   bool joined = false;
 
-  std::atomic<bool> wanted{false};  // a background turn was asked for
-  bool more = false;                // the store's thread: the last one did not finish
-  Instant turn_after{};             // the store's thread: pace of background turns
+  std::atomic<bool> wanted{false};       // a background turn was asked for
+  bool more = false;                     // the store's thread: the last one did not finish
+  Instant turn_after{};                  // the store's thread: pace of background turns
   std::optional<Instant> waiting_since;  // the store's thread: how long jobs have kept a turn waiting
   std::thread thread;
 
@@ -79,8 +79,8 @@ Result<void> Store::Impl::open() {
   return db::migrate(*connection, schemas);
 }
 
-// A connection whose write or sync has failed is never used again as if nothing had happened: what the system says about
-// its pages after that cannot be trusted. A new one reads the log from the start.
+// A connection whose write or sync has failed is never used again as if nothing had happened: what the system says
+// about its pages after that cannot be trusted. A new one reads the log from the start.
 Result<void> Store::Impl::ensure_connection() {
   if (connection) return {};
   MCPT_TRY(connection, db::Connection::open(db::OpenOptions(database_path(options.dir))));
@@ -153,7 +153,8 @@ Result<void> Store::Impl::attempt(db::Transaction::Mode mode, db::Sync sync, con
 
 void Store::Impl::run_job(Job job) try {
   Changes changes;
-  auto done = attempt(job.mode, db::Sync::full, job.who, [&](Tx& tx) { return job.work(tx); }, changes);
+  auto done = attempt(
+      job.mode, db::Sync::full, job.who, [&](Tx& tx) { return job.work(tx); }, changes);
   if (job.done) job.done(std::move(done), changes);
 } catch (const std::bad_alloc&) {
   options.log.error("store: out of memory while answering a job");
@@ -237,7 +238,9 @@ Result<Changes> Store::wait_for(const rbac::Principal& who, Work work, bool writ
   return answer;
 }
 
-Result<Changes> Store::run_and_wait(const rbac::Principal& who, Work work) { return wait_for(who, std::move(work), true); }
+Result<Changes> Store::run_and_wait(const rbac::Principal& who, Work work) {
+  return wait_for(who, std::move(work), true);
+}
 
 Result<void> Store::read_and_wait(const rbac::Principal& who, Work work) {
   MCPT_CHECK(wait_for(who, std::move(work), false));

@@ -2,9 +2,10 @@
 //
 // Invariants:
 //  1. Jobs run one at a time in the order they were queued, each in a transaction of its own.
-//  2. done() is called exactly once per job: with success only after the commit is durable. It runs on the store's thread;
-//     when the job could not be queued (busy: the queue is full; unavailable: closed), on the calling thread before run()
-//     returns. It must not block, and hands over to a loop what is more than a moment's work.
+//  2. done() is called exactly once per job: with success only after the commit is durable. It runs on the store's
+//  thread;
+//     when the job could not be queued (busy: the queue is full; unavailable: closed), on the calling thread before
+//     run() returns. It must not block, and hands over to a loop what is more than a moment's work.
 //  3. One Store per directory, over all processes.
 #pragma once
 
@@ -24,7 +25,8 @@
 namespace mcptoken::store {
 
 struct Options {
-  explicit Options(std::string dir_in, const Clock& clock_in = system_clock()) : dir(std::move(dir_in)), clock(&clock_in) {}
+  explicit Options(std::string dir_in, const Clock& clock_in = system_clock())
+      : dir(std::move(dir_in)), clock(&clock_in) {}
   std::string dir;  // created with mode 0700 when missing; its parent must exist
   const Clock* clock;
   Log log;
@@ -35,8 +37,8 @@ using Work = Function<Result<void>(Tx&)>;
 using Done = Function<void(Result<void>, const Changes&)>;  // Changes are empty on failure
 
 // Low-priority work in transactions with Sync::normal, behind every queued job. `work` answers whether more is waiting
-// (then it is called again as soon as no job waits), `done` whether that transaction was committed. Jobs that never stop
-// coming hold it up for 100 ms at most. What the two refer to must live until close() has returned.
+// (then it is called again as soon as no job waits), `done` whether that transaction was committed. Jobs that never
+// stop coming hold it up for 100 ms at most. What the two refer to must live until close() has returned.
 struct Background {
   Function<Result<bool>(Tx&)> work;
   Function<void(bool committed)> done;
@@ -44,8 +46,8 @@ struct Background {
 
 class Store {
  public:
-  // Takes the directory's lock, opens and migrates the database, starts the thread. busy: another process (or Store) has
-  // the directory; not_supported: a newer build wrote it; io; corrupt.
+  // Takes the directory's lock, opens and migrates the database, starts the thread. busy: another process (or Store)
+  // has the directory; not_supported: a newer build wrote it; io; corrupt.
   static Result<std::unique_ptr<Store>> open(Options options);
   ~Store();  // close()
   Store(const Store&) = delete;

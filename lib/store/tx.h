@@ -1,8 +1,8 @@
 // One transaction on the store, handed to a job on the writer thread; not kept beyond it. Every change of a job is
 // committed together or not at all: a job that answers an error leaves nothing.
 //
-// In a read job (Store::read) every change is Status::misuse. Errors beside those of lib/db: not_found, exists, conflict
-// (version, or still referred to), invalid.
+// In a read job (Store::read) every change is Status::misuse. Errors beside those of lib/db: not_found, exists,
+// conflict (version, or still referred to), invalid.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ namespace mcptoken::store {
 
 class Tx {
  public:
-  Tx(db::Transaction& transaction, const rbac::Principal& who, int64_t now_ms) : db_(transaction), who_(who), now_ms_(now_ms) {}
+  Tx(db::Transaction& transaction, const rbac::Principal& who, int64_t now_ms)
+      : db_(transaction), who_(who), now_ms_(now_ms) {}
   Tx(const Tx&) = delete;
   Tx& operator=(const Tx&) = delete;
 
@@ -54,8 +55,8 @@ class Tx {
   // The name is unique per project among tokens neither revoked nor superseded: exists. An expired token of the name is
   // revoked by this. not_found: project or owner is gone.
   Result<TokenRecord> insert_token(NewToken token);
-  // Inserts `successor` and leaves the old one usable until expires_ms (or its own expiry, when that is earlier). conflict
-  // when the old one is revoked or superseded already.
+  // Inserts `successor` and leaves the old one usable until expires_ms (or its own expiry, when that is earlier).
+  // conflict when the old one is revoked or superseded already.
   Result<TokenRecord> supersede_token(std::string_view old_id, NewToken successor, int64_t expires_ms);
   Result<TokenRecord> find_token(const crypto::Digest& sha);
   Result<TokenRecord> get_token(std::string_view id);
@@ -63,9 +64,10 @@ class Tx {
   Result<std::vector<TokenRecord>> list_tokens(std::optional<std::string_view> project_id = std::nullopt);
   // Removes the token's bindings with it. A revoked token stays as it is: the first time and reason count.
   Result<TokenRecord> revoke_token(std::string_view id, std::string_view reason);
-  Result<void> purge_token(std::string_view id);                         // the record itself
-  Result<int64_t> purge_revoked_tokens(int64_t revoked_before_ms);       // tombstones; how many went
-  // Unknown tokens are skipped, and so is a use less than a minute after the recorded one. Not a change of the revision.
+  Result<void> purge_token(std::string_view id);                    // the record itself
+  Result<int64_t> purge_revoked_tokens(int64_t revoked_before_ms);  // tombstones; how many went
+  // Unknown tokens are skipped, and so is a use less than a minute after the recorded one. Not a change of the
+  // revision.
   Result<void> touch_tokens(std::span<const TokenUse> uses);
   // Every token, unordered; stops at the first error of `each`. The record is reused between calls.
   Result<void> for_each_token(Function<Result<void>(const TokenRecord&)> each);

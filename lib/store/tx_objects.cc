@@ -1,7 +1,7 @@
 #include "store/removal.h"
 #include "store/tx.h"
 
-#define OBJECT_COLUMNS                                                                                             \
+#define OBJECT_COLUMNS                                                                                \
   "SELECT id, kind, ifnull(project_id, ''), name, version, revision, created_ms, updated_ms, system," \
   " ifnull(token_id, ''), doc FROM objects "
 
@@ -102,7 +102,8 @@ Result<Object> Tx::insert(NewObject wanted) {
   object.token_id = std::move(wanted.token_id);
   object.doc = std::move(wanted.doc);
   auto done = db_.run(
-      "INSERT INTO objects (id, kind, project_id, name, version, revision, created_ms, updated_ms, system, token_id, doc)"
+      "INSERT INTO objects (id, kind, project_id, name, version, revision, created_ms, updated_ms, system, token_id, "
+      "doc)"
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
       object.id, object.kind, null_when_empty(object.project_id), object.name, object.version, object.revision,
       object.created_ms, object.updated_ms, object.system, null_when_empty(object.token_id), object.doc);
@@ -136,8 +137,9 @@ Result<Object> Tx::update(std::string_view id, std::string doc, const std::vecto
 // The same object may be meant twice by one field (two keys of one secret): one row.
 Result<void> Tx::write_refs(std::string_view id, const std::vector<Ref>& wanted) {
   for (const Ref& ref : wanted) {
-    auto done = db_.run("INSERT INTO refs (from_id, field, to_id, on_delete) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-                        id, ref.field, ref.to_id, static_cast<int>(ref.on_delete));
+    auto done =
+        db_.run("INSERT INTO refs (from_id, field, to_id, on_delete) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                id, ref.field, ref.to_id, static_cast<int>(ref.on_delete));
     if (done) continue;
     if (done.error().status == Status::conflict) {
       return fail(Status::not_found, ref.field + ": refers to an object that does not exist");
@@ -175,8 +177,8 @@ Result<std::vector<Referrer>> Tx::referrers(std::string_view id) {
   for (;;) {
     MCPT_TRY(bool row, rows.step());
     if (!row) return out;
-    out.push_back({rows.text(0), rows.text(1), rows.text(2), rows.text(3), rows.text(4),
-                   static_cast<OnDelete>(rows.integer(5))});
+    out.push_back(
+        {rows.text(0), rows.text(1), rows.text(2), rows.text(3), rows.text(4), static_cast<OnDelete>(rows.integer(5))});
   }
 }
 

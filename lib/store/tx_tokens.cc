@@ -4,7 +4,7 @@
 #include "store/removal.h"
 #include "store/tx.h"
 
-#define TOKEN_COLUMNS                                                                                                   \
+#define TOKEN_COLUMNS                                                                                                  \
   "SELECT id, name, project_id, owner_id, description, shown, sha, created_ms, expires_ms, revoked_ms, revoke_reason," \
   " ifnull(superseded_by, ''), last_used_ms, last_used_from, rbac_mode FROM tokens "
 
@@ -130,7 +130,8 @@ Result<TokenRecord> Tx::insert_token_row(std::string id, NewToken token) {
   if (!done) {
     const std::string what = "token \"" + record.name + "\"";
     if (done.error().status == Status::exists) return fail(Status::exists, what + " exists already");
-    if (done.error().status == Status::conflict) return fail(Status::not_found, what + ": its project or owner does not exist");
+    if (done.error().status == Status::conflict)
+      return fail(Status::not_found, what + ": its project or owner does not exist");
     return fail(std::move(done).error());
   }
   changes_.tokens.push_back({Op::created, record});
@@ -143,7 +144,8 @@ Result<TokenRecord> Tx::revoke_token(std::string_view id, std::string_view reaso
   MCPT_CHECK(bump_revision());
   token.revoked_ms = now_ms_;
   token.revoke_reason = reason;
-  MCPT_CHECK(db_.run("UPDATE tokens SET revoked_ms = ?2, revoke_reason = ?3 WHERE id = ?1", id, token.revoked_ms, reason));
+  MCPT_CHECK(
+      db_.run("UPDATE tokens SET revoked_ms = ?2, revoke_reason = ?3 WHERE id = ?1", id, token.revoked_ms, reason));
   changes_.tokens.push_back({Op::updated, token});
   MCPT_CHECK(remove_bindings(id));
   return token;

@@ -42,8 +42,10 @@ Result<SessionRecord> Tx::insert_session(std::string_view user_id, const crypto:
   session.sha = sha;
   session.created_ms = session.last_used_ms = now_ms_;
   session.client = client;
-  auto done = db_.run("INSERT INTO sessions (id, user_id, sha, created_ms, last_used_ms, client)"
-                      " VALUES (?1, ?2, ?3, ?4, ?4, ?5)", session.id, user_id, sha, now_ms_, client);
+  auto done = db_.run(
+      "INSERT INTO sessions (id, user_id, sha, created_ms, last_used_ms, client)"
+      " VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+      session.id, user_id, sha, now_ms_, client);
   if (!done && done.error().status == Status::conflict) return fail(Status::not_found, "the user does not exist");
   if (!done) return fail(std::move(done).error());
   changes_.sessions.push_back({Op::created, session});
@@ -101,8 +103,10 @@ Result<void> Tx::for_each_session(Function<Result<void>(const SessionRecord&)> e
 }
 
 Result<void> Tx::set_password(std::string_view user_id, std::string_view phc) {
-  auto done = db_.run("INSERT INTO passwords (user_id, phc) VALUES (?1, ?2)"
-                      " ON CONFLICT (user_id) DO UPDATE SET phc = excluded.phc", user_id, phc);
+  auto done = db_.run(
+      "INSERT INTO passwords (user_id, phc) VALUES (?1, ?2)"
+      " ON CONFLICT (user_id) DO UPDATE SET phc = excluded.phc",
+      user_id, phc);
   if (!done && done.error().status == Status::conflict) return fail(Status::not_found, "the user does not exist");
   MCPT_CHECK(std::move(done));
   changes_.password_users.emplace_back(user_id);
@@ -115,8 +119,10 @@ Result<std::optional<std::string>> Tx::password(std::string_view user_id) {
 }
 
 Result<void> Tx::set_setting(std::string_view key, std::string_view value) {
-  return db_.run("INSERT INTO settings (key, value) VALUES (?1, ?2)"
-                 " ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+  return db_.run(
+      "INSERT INTO settings (key, value) VALUES (?1, ?2)"
+      " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+      key, value);
 }
 
 Result<void> Tx::remove_setting(std::string_view key) { return db_.run("DELETE FROM settings WHERE key = ?1", key); }

@@ -62,10 +62,11 @@ TEST_CASE_FIXTURE(AuditFixture, "every field comes back as it went in") {
   in.time_ms = 42;
   in.kind = Kind::gate_decision;
   in.outcome = Outcome::transport_error;
-  std::string* const texts[] = {&in.project, &in.session, &in.user, &in.token_name, &in.client_name, &in.client_version,
-                                &in.client_address, &in.server, &in.subject, &in.rule, &in.request_id, &in.reported_by,
-                                &in.payload};
-  for (size_t i = 0; i < std::size(texts); ++i) *texts[i] = "text " + std::to_string(i);
+  std::string* const texts[] = {&in.project,        &in.session,        &in.user,   &in.token_name, &in.client_name,
+                                &in.client_version, &in.client_address, &in.server, &in.subject,    &in.rule,
+                                &in.request_id,     &in.reported_by,    &in.payload};
+  for (size_t i = 0; i < std::size(texts); ++i)
+    *texts[i] = "text " + std::to_string(i);
   in.token_sha = digest(1);
   in.argument_digest = digest(2);
   in.duration_ms = 7;
@@ -89,10 +90,11 @@ TEST_CASE_FIXTURE(AuditFixture, "every field comes back as it went in") {
   CHECK(out.token_sha == in.token_sha);
   CHECK(out.argument_digest == in.argument_digest);
   CHECK(out.duration_ms == in.duration_ms);
-  std::string* const back[] = {&out.project, &out.session, &out.user, &out.token_name, &out.client_name,
-                               &out.client_version, &out.client_address, &out.server, &out.subject, &out.rule,
-                               &out.request_id, &out.reported_by, &out.payload};
-  for (size_t i = 0; i < std::size(back); ++i) CHECK(*back[i] == *texts[i]);
+  std::string* const back[] = {&out.project,        &out.session,        &out.user,   &out.token_name, &out.client_name,
+                               &out.client_version, &out.client_address, &out.server, &out.subject,    &out.rule,
+                               &out.request_id,     &out.reported_by,    &out.payload};
+  for (size_t i = 0; i < std::size(back); ++i)
+    CHECK(*back[i] == *texts[i]);
 }
 
 TEST_CASE_FIXTURE(AuditFixture, "an event goes with its transaction, and its number is never used again") {
@@ -163,7 +165,8 @@ TEST_CASE_FIXTURE(AuditFixture, "queries filter, and go on where a page stopped"
 }
 
 TEST_CASE_FIXTURE(AuditFixture, "a token's events are found by index") {
-  auto plan = connection->prepare("EXPLAIN QUERY PLAN SELECT seq FROM audit WHERE seq < ?1 AND token_sha = ?2 ORDER BY seq DESC");
+  auto plan = connection->prepare(
+      "EXPLAIN QUERY PLAN SELECT seq FROM audit WHERE seq < ?1 AND token_sha = ?2 ORDER BY seq DESC");
   REQUIRE(plan);
   REQUIRE(*plan->bind(5, digest(1)).step());
   CHECK(plan->text(3).find("USING COVERING INDEX audit_token") != std::string::npos);

@@ -45,7 +45,8 @@ struct AuditFixture {
   // The `subject`s of what is found, newest first.
   std::string subjects(const audit::Filter& filter) {
     std::string out;
-    for (const audit::Event& event : query(filter).events) out += event.subject;
+    for (const audit::Event& event : query(filter).events)
+      out += event.subject;
     return out;
   }
 

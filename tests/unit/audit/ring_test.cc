@@ -41,7 +41,8 @@ struct RecorderFixture : AuditFixture {
     Filter filter;
     filter.kind = Kind::events_lost;
     std::vector<std::string> out;
-    for (const Event& event : query(filter).events) out.push_back(event.payload);
+    for (const Event& event : query(filter).events)
+      out.push_back(event.payload);
     return out;
   }
 
@@ -56,19 +57,23 @@ TEST_CASE("a ring gives back what it took, in order, over its end") {
   std::vector<Event> out;
   int next = 0, seen = 0;
   for (int round = 0; round < 10; ++round) {
-    for (int i = 0; i < 3; ++i) CHECK(ring.push(numbered(next++)));
+    for (int i = 0; i < 3; ++i)
+      CHECK(ring.push(numbered(next++)));
     CHECK(!ring.empty());
     CHECK(ring.drain(out, 100) == 3);
     CHECK(ring.empty());
   }
-  for (const Event& event : out) CHECK(event.subject == std::to_string(seen++));
+  for (const Event& event : out)
+    CHECK(event.subject == std::to_string(seen++));
   CHECK(ring.lost() == 0);
 }
 
 TEST_CASE("a full ring counts what it cannot take") {
   Ring ring(4, 2, [] {});
-  for (int i = 0; i < 4; ++i) CHECK(ring.push(numbered(i)));
-  for (int i = 0; i < 3; ++i) CHECK(!ring.push(numbered(i)));
+  for (int i = 0; i < 4; ++i)
+    CHECK(ring.push(numbered(i)));
+  for (int i = 0; i < 3; ++i)
+    CHECK(!ring.push(numbered(i)));
   CHECK(ring.lost() == 3);
   CHECK(ring.push(numbered(100, Outcome::denied)));
   CHECK(ring.push(numbered(101, Outcome::denied)));
@@ -91,7 +96,8 @@ TEST_CASE("producer and consumer need no lock between them") {
   std::atomic<bool> finished{false};
   uint64_t refused = 0;
   std::thread producer([&] {
-    for (int i = 0; i < kEvents; ++i) refused += !ring.push(numbered(i));
+    for (int i = 0; i < kEvents; ++i)
+      refused += !ring.push(numbered(i));
     finished = true;
   });
   std::vector<Event> out;
@@ -118,7 +124,8 @@ TEST_CASE("producer and consumer need no lock between them") {
 TEST_CASE_FIXTURE(RecorderFixture, "events of all rings are written, a batch at a time, none starving") {
   Ring& one = recorder.add_ring();
   Ring& two = recorder.add_ring();
-  for (int i = 0; i < 450; ++i) REQUIRE(one.push(numbered(i)));
+  for (int i = 0; i < 450; ++i)
+    REQUIRE(one.push(numbered(i)));
   REQUIRE(two.push(numbered(1000)));
   CHECK(wakes == 451);
   CHECK(turn());
@@ -136,22 +143,26 @@ TEST_CASE_FIXTURE(RecorderFixture, "events of all rings are written, a batch at 
 TEST_CASE_FIXTURE(RecorderFixture, "what is lost is declared exactly once, to the last event") {
   Ring& one = recorder.add_ring(8, 2);
   Ring& two = recorder.add_ring(8, 2);
-  for (int i = 0; i < 20; ++i) one.push(numbered(i));                     // 12 lost
-  for (int i = 0; i < 11; ++i) two.push(numbered(i, Outcome::denied));  // 8 + 2 kept, 1 lost
+  for (int i = 0; i < 20; ++i)
+    one.push(numbered(i));  // 12 lost
+  for (int i = 0; i < 11; ++i)
+    two.push(numbered(i, Outcome::denied));  // 8 + 2 kept, 1 lost
   CHECK(recorder.lost() == 13);
   CHECK(!turn());
   CHECK(gaps() == std::vector<std::string>{R"({"lost":13,"denials":1})"});
   CHECK(count(Kind::tool_call_trace) == 18);
   CHECK(!turn());
   CHECK(gaps().size() == 1);
-  for (int i = 0; i < 9; ++i) one.push(numbered(i));
+  for (int i = 0; i < 9; ++i)
+    one.push(numbered(i));
   CHECK(!turn());
   CHECK(gaps().front() == R"({"lost":1,"denials":0})");
 }
 
 TEST_CASE_FIXTURE(RecorderFixture, "a transaction that fails loses nothing and declares nothing twice") {
   Ring& ring = recorder.add_ring(8, 2);
-  for (int i = 0; i < 10; ++i) ring.push(numbered(i));
+  for (int i = 0; i < 10; ++i)
+    ring.push(numbered(i));
   for (int attempt = 0; attempt < 3; ++attempt) {
     auto transaction = db::Transaction::begin(*connection);
     REQUIRE(recorder.write(*transaction));
@@ -159,7 +170,8 @@ TEST_CASE_FIXTURE(RecorderFixture, "a transaction that fails loses nothing and d
     recorder.finished(false);
     ring.push(numbered(100 + attempt));  // finds room: the first batch left the ring
   }
-  while (turn()) continue;
+  while (turn())
+    continue;
   CHECK(count(Kind::tool_call_trace) == 11);
   CHECK(subjects({}).find("100") != std::string::npos);
   CHECK(gaps() == std::vector<std::string>{R"({"lost":2,"denials":0})"});
@@ -201,7 +213,8 @@ TEST_CASE_FIXTURE(RecorderFixture, "a disk that stays full loses only what does 
     recorder.finished(false);
   }
   REQUIRE(connection->limit_pages(1'000'000));
-  while (turn()) continue;
+  while (turn())
+    continue;
   CHECK(count(Kind::tool_call_trace) == kept);
   CHECK(gaps() == std::vector<std::string>{"{\"lost\":" + std::to_string(pushed - kept) + ",\"denials\":0}"});
 }

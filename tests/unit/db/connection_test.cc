@@ -25,9 +25,10 @@ std::unique_ptr<Connection> open_in(const TempDir& dir) {
 void create_tables(Connection& connection) {
   auto transaction = Transaction::begin(connection);
   REQUIRE(transaction);
-  REQUIRE(connection.script("CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
-                            "CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents(id),"
-                            " size INTEGER CHECK (size < 10), data BLOB, note TEXT) STRICT"));
+  REQUIRE(
+      connection.script("CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
+                        "CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents(id),"
+                        " size INTEGER CHECK (size < 10), data BLOB, note TEXT) STRICT"));
   REQUIRE(transaction->commit());
 }
 
@@ -59,7 +60,8 @@ TEST_CASE("values come back as they went in") {
                            bytes, std::string_view()));
   REQUIRE(transaction->commit());
 
-  auto rows = connection->prepare("SELECT c.id, c.size, c.data, c.note, p.name FROM children c JOIN parents p ON p.id = c.parent");
+  auto rows = connection->prepare(
+      "SELECT c.id, c.size, c.data, c.note, p.name FROM children c JOIN parents p ON p.id = c.parent");
   REQUIRE(rows);
   REQUIRE(*rows->step());
   CHECK(rows->integer(0) == INT64_MAX);
@@ -81,7 +83,8 @@ TEST_CASE("a statement can be used inside a loop over itself") {
   while (*outer->step()) {
     auto inner = connection->prepare(sql);
     REQUIRE(inner);
-    while (*inner->step()) ++pairs;
+    while (*inner->step())
+      ++pairs;
   }
   CHECK(pairs == 9);
 }
@@ -222,7 +225,8 @@ TEST_CASE("damage is found when a log was left behind") {
     REQUIRE(transaction->commit());
   }
   // A copy of the files while they are open is what a crash leaves.
-  for (const char* end : {"", "-wal"}) std::filesystem::copy(path + end, dir.file(std::string("crash.db") + end));
+  for (const char* end : {"", "-wal"})
+    std::filesystem::copy(path + end, dir.file(std::string("crash.db") + end));
   std::filesystem::copy(dir.file("crash.db"), dir.file("bad.db"));
   std::filesystem::copy(dir.file("crash.db-wal"), dir.file("bad.db-wal"));
   {

@@ -17,9 +17,9 @@ constexpr Migration kBoth[] = {{1, "CREATE TABLE a (id INTEGER PRIMARY KEY) STRI
                                {2, "ALTER TABLE a ADD COLUMN note TEXT; INSERT INTO a VALUES (1, 'moved')"}};
 constexpr Migration kBroken[] = {{1, "CREATE TABLE a (id INTEGER PRIMARY KEY) STRICT"},
                                  {2, "CREATE TABLE half (x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)"}};
-constexpr Migration kDangling[] = {
-    {1, "PRAGMA defer_foreign_keys=ON; CREATE TABLE p (id INTEGER PRIMARY KEY) STRICT;"
-        "CREATE TABLE c (p INTEGER REFERENCES p(id)) STRICT; INSERT INTO c VALUES (9)"}};
+constexpr Migration kDangling[] = {{1,
+                                    "PRAGMA defer_foreign_keys=ON; CREATE TABLE p (id INTEGER PRIMARY KEY) STRICT;"
+                                    "CREATE TABLE c (p INTEGER REFERENCES p(id)) STRICT; INSERT INTO c VALUES (9)"}};
 constexpr Migration kMisnumbered[] = {{2, "SELECT 1"}};
 
 Result<void> migrate(Connection& connection, std::initializer_list<Schema> schemas) {

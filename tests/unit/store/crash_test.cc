@@ -1,5 +1,5 @@
-// A process that is killed at any moment loses nothing it has acknowledged and leaves nothing half done. (It says nothing
-// about a power loss: the system still has what a killed process wrote.)
+// A process that is killed at any moment loses nothing it has acknowledged and leaves nothing half done. (It says
+// nothing about a power loss: the system still has what a killed process wrote.)
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -21,8 +21,8 @@ using testing::TempDir;
 
 namespace {
 
-// Each number is one transaction: an object, a token bound to it, and a setting, all or nothing; every third revokes the
-// token before.
+// Each number is one transaction: an object, a token bound to it, and a setting, all or nothing; every third revokes
+// the token before.
 Result<void> change(Tx& tx, uint64_t number) {
   const std::string name = "n" + std::to_string(number);
   MCPT_TRY(auto project, tx.get("project", "", "home"));
@@ -51,13 +51,16 @@ Result<void> change(Tx& tx, uint64_t number) {
                           MCPT_TRY(auto seen, tx.setting("background"));
                           MCPT_CHECK(tx.set_setting("background", std::to_string(seen.value_or("").size())));
                           return true;
-                        }, {}});
-  store.run(system_principal(), [](Tx& tx) -> Result<void> {
-    if (tx.get("project", "", "home")) return {};
-    MCPT_CHECK(tx.insert(new_object("project", "", "home", "{}")));
-    MCPT_CHECK(tx.insert(new_object("user", "", "ann", "{}")));
-    return {};
-  }, {});
+                        },
+                        {}});
+  store.run(system_principal(),
+            [](Tx& tx) -> Result<void> {
+              if (tx.get("project", "", "home")) return {};
+              MCPT_CHECK(tx.insert(new_object("project", "", "home", "{}")));
+              MCPT_CHECK(tx.insert(new_object("user", "", "ann", "{}")));
+              return {};
+            },
+            {});
   for (uint64_t number = first;; ++number) {
     auto done = store.run_and_wait(system_principal(), [number](Tx& tx) { return change(tx, number); });
     if (!done) _exit(4);
@@ -65,8 +68,8 @@ Result<void> change(Tx& tx, uint64_t number) {
   }
 }
 
-// The last number that was acknowledged before the kill; `first - 1` when there was none. `life` counts from the start, or
-// from the first acknowledgement.
+// The last number that was acknowledged before the kill; `first - 1` when there was none. `life` counts from the start,
+// or from the first acknowledgement.
 uint64_t run_and_kill(const std::string& dir, uint64_t first, std::chrono::microseconds life, bool from_first) {
   int fds[2];
   REQUIRE(pipe(fds) == 0);
@@ -107,7 +110,8 @@ uint64_t check_whole(const std::string& dir) {
     CHECK(prompts.size() == last);
     CHECK(tokens.size() == last);
     uint64_t live = 0;
-    for (const TokenRecord& token : tokens) live += !token.revoked_ms;
+    for (const TokenRecord& token : tokens)
+      live += !token.revoked_ms;
     CHECK(bindings.size() == live);
     CHECK(live == last - (last + 1) / 3);
     MCPT_TRY(auto sound, tx.db().prepare("PRAGMA integrity_check"));

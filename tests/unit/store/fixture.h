@@ -27,7 +27,8 @@ inline rbac::Principal system_principal() {
 
 inline crypto::Digest digest(uint64_t number) {
   crypto::Digest out{};
-  for (size_t i = 0; i < 8; ++i) out[i] = static_cast<uint8_t>(number >> (8 * i));
+  for (size_t i = 0; i < 8; ++i)
+    out[i] = static_cast<uint8_t>(number >> (8 * i));
   return out;
 }
 

@@ -47,14 +47,16 @@ TEST_CASE_FIXTURE(StoreFixture, "names are unique per kind and project") {
 
 TEST_CASE_FIXTURE(StoreFixture, "lists are in byte order, of one project or of all") {
   const std::string project = add("project", "home");
-  for (const char* name : {"b", "a", "B"}) add("prompt", name);
+  for (const char* name : {"b", "a", "B"})
+    add("prompt", name);
   add("prompt", "c", project);
   auto names = [&](std::optional<std::string_view> where) {
     std::string out;
     write([&](Tx& tx) {
       auto all = tx.list("prompt", where);
       REQUIRE(all);
-      for (const Object& one : *all) out += one.name;
+      for (const Object& one : *all)
+        out += one.name;
     });
     return out;
   };
@@ -112,8 +114,8 @@ TEST_CASE_FIXTURE(StoreFixture, "a reference keeps what it refers to, and the me
   const std::string secret = add("secret", "db");
   std::vector<std::string> servers;
   for (int i = 10; i < 22; ++i) {
-    servers.push_back(add("server", "s" + std::to_string(i), "", {{"env", secret, OnDelete::restrict_},
-                                                                  {"env", secret, OnDelete::restrict_}}));
+    servers.push_back(add("server", "s" + std::to_string(i), "",
+                          {{"env", secret, OnDelete::restrict_}, {"env", secret, OnDelete::restrict_}}));
   }
   auto refused = attempt([&](Tx& tx) { return tx.remove(secret); });
   REQUIRE(!refused);
@@ -123,7 +125,8 @@ TEST_CASE_FIXTURE(StoreFixture, "a reference keeps what it refers to, and the me
   write([&](Tx& tx) {
     CHECK(tx.referrers(secret)->size() == 12);
     CHECK(tx.refs(servers[0])->size() == 1);
-    for (const std::string& id : servers) REQUIRE(tx.update(id, "{}", {}));
+    for (const std::string& id : servers)
+      REQUIRE(tx.update(id, "{}", {}));
     CHECK(tx.remove(secret));
     CHECK(status_of(tx.get(secret)) == Status::not_found);
     CHECK(status_of(tx.update(servers[0], "{}", {{"env", secret, OnDelete::restrict_}})) == Status::not_found);
@@ -137,9 +140,11 @@ TEST_CASE_FIXTURE(StoreFixture, "cascade removes the referrer, transitively; unl
   const std::string group = add("group", "all", "", {{"members", server, OnDelete::unlink}});
   auto changes = write([&](Tx& tx) { REQUIRE(tx.remove(server)); });
   CHECK(changes.objects.size() == 3);
-  for (const ObjectChange& one : changes.objects) CHECK(one.op == Op::removed);
+  for (const ObjectChange& one : changes.objects)
+    CHECK(one.op == Op::removed);
   write([&](Tx& tx) {
-    for (const std::string& id : {server, instance, log}) CHECK(status_of(tx.get(id)) == Status::not_found);
+    for (const std::string& id : {server, instance, log})
+      CHECK(status_of(tx.get(id)) == Status::not_found);
     CHECK(tx.get(group));
     CHECK(tx.refs(group)->empty());
   });
@@ -171,7 +176,8 @@ TEST_CASE_FIXTURE(StoreFixture, "a circle of references can be removed whole") {
 
 TEST_CASE_FIXTURE(StoreFixture, "one revision per transaction, whatever it changes") {
   auto changes = write([&](Tx& tx) {
-    for (int i = 0; i < 5; ++i) REQUIRE(tx.insert(new_object("server", "", "s" + std::to_string(i), "{}")));
+    for (int i = 0; i < 5; ++i)
+      REQUIRE(tx.insert(new_object("server", "", "s" + std::to_string(i), "{}")));
   });
   CHECK(changes.revision == 1);
   CHECK(changes.objects.size() == 5);

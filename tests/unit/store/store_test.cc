@@ -32,7 +32,12 @@ Result<void> nothing(Tx&) { return {}; }
 class Gate {
  public:
   explicit Gate(Store& store) {
-    store.run(system_principal(), [this](Tx&) -> Result<void> { entered_.set_value(); open_.get_future().wait(); return {}; },
+    store.run(system_principal(),
+              [this](Tx&) -> Result<void> {
+                entered_.set_value();
+                open_.get_future().wait();
+                return {};
+              },
               {});
     entered_.get_future().wait();
   }
@@ -82,7 +87,8 @@ TEST_CASE("one store per directory, in this process and in others") {
   auto second = Store::open(Options(dir.path()));
   REQUIRE(!second);
   CHECK(second.error().status == Status::busy);
-  CHECK(second.error().message == "the data directory " + dir.path() + " is in use by process " + std::to_string(getpid()));
+  CHECK(second.error().message ==
+        "the data directory " + dir.path() + " is in use by process " + std::to_string(getpid()));
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) _exit(status_of(Store::open(Options(dir.path()))) == Status::busy ? 7 : 1);
@@ -112,16 +118,16 @@ TEST_CASE_FIXTURE(StoreFixture, "jobs run in the order they were queued, and are
   std::vector<int> worked, acknowledged;
   Gate gate(*store);
   for (int i = 0; i < 100; ++i) {
-    store->run(system_principal(),
-               [&worked, i](Tx& tx) -> Result<void> {
-                 worked.push_back(i);
-                 return i % 10 == 3 ? Result<void>(fail(Status::denied, "no"))
-                                    : tx.set_setting("last", std::to_string(i));
-               },
-               [&acknowledged, i](Result<void> done, const Changes&) {
-                 CHECK(status_of(done) == (i % 10 == 3 ? Status::denied : Status::ok));
-                 acknowledged.push_back(i);
-               });
+    store->run(
+        system_principal(),
+        [&worked, i](Tx& tx) -> Result<void> {
+          worked.push_back(i);
+          return i % 10 == 3 ? Result<void>(fail(Status::denied, "no")) : tx.set_setting("last", std::to_string(i));
+        },
+        [&acknowledged, i](Result<void> done, const Changes&) {
+          CHECK(status_of(done) == (i % 10 == 3 ? Status::denied : Status::ok));
+          acknowledged.push_back(i);
+        });
   }
   gate.open();
   store->close();
@@ -133,13 +139,14 @@ TEST_CASE_FIXTURE(StoreFixture, "jobs run in the order they were queued, and are
 TEST_CASE_FIXTURE(StoreFixture, "done is called after the commit: another connection sees the change") {
   std::promise<std::string> seen;
   const std::string path = database_path(dir.file("data"));
-  store->run(system_principal(), [](Tx& tx) { return tx.set_setting("a", "b"); },
-             [&](Result<void> done, const Changes&) {
-               REQUIRE(done);
-               auto other = db::Connection::open(db::OpenOptions(path));
-               auto rows = (*other)->prepare("SELECT value FROM settings WHERE key = 'a'");
-               seen.set_value(*rows->step() ? rows->text(0) : "nothing");
-             });
+  store->run(
+      system_principal(), [](Tx& tx) { return tx.set_setting("a", "b"); },
+      [&](Result<void> done, const Changes&) {
+        REQUIRE(done);
+        auto other = db::Connection::open(db::OpenOptions(path));
+        auto rows = (*other)->prepare("SELECT value FROM settings WHERE key = 'a'");
+        seen.set_value(*rows->step() ? rows->text(0) : "nothing");
+      });
   CHECK(seen.get_future().get() == "b");
 }
 
@@ -197,7 +204,8 @@ TEST_CASE_FIXTURE(StoreFixture, "closing takes the log into the file") {
   CHECK(std::filesystem::file_size(database_path(dir.file("data")) + "-wal") == 0);
 }
 
-TEST_CASE_FIXTURE(StoreFixture, "background work goes behind queued jobs, in transactions of its own, until nothing waits") {
+TEST_CASE_FIXTURE(StoreFixture,
+                  "background work goes behind queued jobs, in transactions of its own, until nothing waits") {
   std::mutex mutex;
   std::string order;
   std::promise<void> finished;
@@ -221,13 +229,15 @@ TEST_CASE_FIXTURE(StoreFixture, "background work goes behind queued jobs, in tra
                            if (left == 0) finished.set_value();
                          }});
   for (int i = 0; i < 5; ++i) {
-    store->run(system_principal(), [&](Tx& tx) -> Result<void> {
-      auto level = tx.db().prepare("PRAGMA synchronous");
-      CHECK(*level->step());
-      CHECK(level->integer(0) == 2);
-      note('j');
-      return {};
-    }, {});
+    store->run(system_principal(),
+               [&](Tx& tx) -> Result<void> {
+                 auto level = tx.db().prepare("PRAGMA synchronous");
+                 CHECK(*level->step());
+                 CHECK(level->integer(0) == 2);
+                 note('j');
+                 return {};
+               },
+               {});
   }
   gate.open();
   finished.get_future().wait();
@@ -244,19 +254,30 @@ TEST_CASE_FIXTURE(StoreFixture, "jobs that never stop do not starve the backgrou
       if (!stop) again();
     });
   };
-  for (int i = 0; i < 10; ++i) again();
-  store->set_background({[&](Tx&) -> Result<bool> { ran = true; return false; }, {}});
-  for (int i = 0; i < 2000 && !ran; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 10; ++i)
+    again();
+  store->set_background({[&](Tx&) -> Result<bool> {
+                           ran = true;
+                           return false;
+                         },
+                         {}});
+  for (int i = 0; i < 2000 && !ran; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const bool ran_beside_jobs = ran;  // closing gives a turn anyway
   stop = true;
   store->close();
   CHECK(ran_beside_jobs);
 }
 
-TEST_CASE_FIXTURE(StoreFixture, "what arrives until the end is written at the end; a failure there is no endless loop") {
+TEST_CASE_FIXTURE(StoreFixture,
+                  "what arrives until the end is written at the end; a failure there is no endless loop") {
   std::atomic<int> waiting{0};
   int written = 0, refused = 0;
-  store->set_background({[&](Tx&) -> Result<bool> { written += waiting.exchange(0); return false; }, {}});
+  store->set_background({[&](Tx&) -> Result<bool> {
+                           written += waiting.exchange(0);
+                           return false;
+                         },
+                         {}});
   for (int i = 0; i < 100; ++i) {
     ++waiting;
     store->wake_background();
@@ -277,7 +298,8 @@ TEST_CASE_FIXTURE(StoreFixture, "a full disk refuses changes, leaves no half of 
   auto fill = [&](int count) {
     return attempt([&](Tx& tx) -> Result<void> {
       for (int i = 0; i < count; ++i) {
-        MCPT_CHECK(tx.insert(new_object("prompt", project, "p" + std::to_string(i), large, {{"p", project, OnDelete::cascade}})));
+        MCPT_CHECK(tx.insert(
+            new_object("prompt", project, "p" + std::to_string(i), large, {{"p", project, OnDelete::cascade}})));
       }
       return {};
     });

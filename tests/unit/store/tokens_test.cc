@@ -268,7 +268,8 @@ TEST_CASE_FIXTURE(TokenFixture, "last use is written once a minute at most, and 
 }
 
 TEST_CASE_FIXTURE(TokenFixture, "snapshots are built from one walk") {
-  for (uint64_t i = 0; i < 20; ++i) mint("t" + std::to_string(i), i);
+  for (uint64_t i = 0; i < 20; ++i)
+    mint("t" + std::to_string(i), i);
   write([&](Tx& tx) {
     REQUIRE(tx.insert_session(owner, digest(100), "cli"));
     REQUIRE(tx.insert_session(owner, digest(101), "web"));
