@@ -24,7 +24,7 @@ std::string url_encode(std::string_view text) {
 }
 
 std::string no_answer_hint(const Failure& failure, const std::string& server) {
-  if (failure.status != MCPTOKEN_NETWORK && failure.status != MCPTOKEN_TIMEOUT) return {};
+  if (!failure.unanswered) return {};
   return "is mcpd running at " + server + "? another place: --mcpd-url URL or MCPCTL_SERVER";
 }
 

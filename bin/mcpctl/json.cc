@@ -2,6 +2,17 @@
 
 namespace mcpctl {
 
+namespace {
+
+// A connection that was never made, whatever the library calls it: there is no HTTP status behind it.
+bool is_unanswered(const mcptoken_error* error) {
+  const mcptoken_status status = mcptoken_error_status(error);
+  const bool transport = status == MCPTOKEN_NETWORK || status == MCPTOKEN_TIMEOUT || status == MCPTOKEN_UNAVAILABLE;
+  return transport && mcptoken_error_http_status(error) == 0;
+}
+
+}  // namespace
+
 Failure failure_of(const mcptoken_error* error, std::string what) {
   Failure failure;
   const mcptoken_status status = mcptoken_error_status(error);
@@ -12,6 +23,7 @@ Failure failure_of(const mcptoken_error* error, std::string what) {
   failure.hint = mcptoken_error_hint(error);
   failure.request_id = mcptoken_error_request_id(error);
   failure.status = status;
+  failure.unanswered = is_unanswered(error);
   return failure;
 }
 

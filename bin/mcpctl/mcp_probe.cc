@@ -19,15 +19,14 @@ constexpr HintRow kHints[] = {
     {MCPTOKEN_UNAUTHENTICATED, "mint a token with: mcpctl create mcptoken NAME -p PROJECT, and give it with --token-file"},
     {MCPTOKEN_DENIED, "a token opens the endpoint of its own project alone"},
     {MCPTOKEN_NOT_FOUND, "endpoints look like http://HOST:PORT/projects/PROJECT/mcp"},
-    {MCPTOKEN_NETWORK, "is the server running, and are host and port right?"},
     {MCPTOKEN_TIMEOUT, "try a larger --timeout"},
     {MCPTOKEN_PROTOCOL, "is this the URL of an MCP endpoint? another protocol revision: --era legacy or --era modern"},
 };
 
 // A hint that came with an answer is the server's own and stays; without an answer it is the library's, meant for gateways.
 void add_hint(Failure& failure) {
-  const bool answered = failure.status != MCPTOKEN_NETWORK && failure.status != MCPTOKEN_TIMEOUT;
-  if (answered && !failure.hint.empty()) return;
+  if (!failure.unanswered && !failure.hint.empty()) return;
+  if (failure.unanswered) failure.hint = "is the server running, and are host and port right?";
   for (const HintRow& row : kHints) {
     if (failure.status == row.status) failure.hint = row.hint;
   }

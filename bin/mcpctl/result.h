@@ -26,6 +26,7 @@ struct Failure {
   std::string hint;        // what to run or change next; may be empty
   std::string request_id;  // the server's id of the request; may be empty
   int32_t status = 0;      // MCPTOKEN_* of the call behind it, 0 when there was none
+  bool unanswered = false;  // the call got no answer at all
 };
 
 inline Failure usage_failure(std::string what, std::string hint = {}) {

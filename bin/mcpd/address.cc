@@ -52,8 +52,10 @@ bool Address::is_loopback() const {
 
 std::string Address::text() const {
   std::array<char, INET6_ADDRSTRLEN> out{};
-  if (is_v4()) ::inet_ntop(AF_INET, bytes.data() + kMappedPrefix.size(), out.data(), out.size());
-  else ::inet_ntop(AF_INET6, bytes.data(), out.data(), out.size());
+  if (is_v4())
+    ::inet_ntop(AF_INET, bytes.data() + kMappedPrefix.size(), out.data(), out.size());
+  else
+    ::inet_ntop(AF_INET6, bytes.data(), out.data(), out.size());
   return out.data();
 }
 
@@ -101,8 +103,10 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const auto port = parse_number<uint16_t>(text.substr(colon + 1));
   std::string_view host = text.substr(0, colon);
   if (host == "localhost") host = "127.0.0.1";
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  else if (host.find(':') != std::string_view::npos) return std::nullopt;  // which colon begins the port?
+  if (host.starts_with('[') && host.ends_with(']'))
+    host = host.substr(1, host.size() - 2);
+  else if (host.find(':') != std::string_view::npos)
+    return std::nullopt;  // which colon begins the port?
   const auto address = parse_address(host);
   if (!port || !address) return std::nullopt;
   return Endpoint{*address, *port};
@@ -128,7 +132,8 @@ Outcome<std::vector<Network>> parse_networks(std::string_view list) {
   std::vector<Network> networks;
   for (const auto part : split_list(list)) {
     const auto network = parse_network(part);
-    if (!network) return Failure{kExitUsage, "'" + std::string(part) + "' is not an address or a network like 10.0.0.0/8"};
+    if (!network)
+      return Failure{kExitUsage, "'" + std::string(part) + "' is not an address or a network like 10.0.0.0/8"};
     networks.push_back(*network);
   }
   return networks;

@@ -1,5 +1,5 @@
-// Addresses of peers and listeners, and lists of networks. IPv4 is kept as ::ffff:a.b.c.d, so that a client looks the same
-// whichever kind of socket it came through.
+// Addresses of peers and listeners, and lists of networks. IPv4 is kept as ::ffff:a.b.c.d, so that a client looks the
+// same whichever kind of socket it came through.
 #pragma once
 
 #include <sys/socket.h>

@@ -26,16 +26,26 @@ bool acceptable(std::string_view name, std::string_view value) {
 
 std::string_view error_code(int32_t status) {
   switch (status) {
-    case 405: return "method_not_allowed";
-    case 408: return "timeout";
-    case 413: return "too_large";
-    case 414: return "target_too_long";
-    case 415: return "unsupported_media_type";
-    case 417: return "expectation_failed";
-    case 431: return "head_too_large";
-    case 500: return "internal";
-    case 505: return "version_not_supported";
-    default: return "bad_request";
+    case 405:
+      return "method_not_allowed";
+    case 408:
+      return "timeout";
+    case 413:
+      return "too_large";
+    case 414:
+      return "target_too_long";
+    case 415:
+      return "unsupported_media_type";
+    case 417:
+      return "expectation_failed";
+    case 431:
+      return "head_too_large";
+    case 500:
+      return "internal";
+    case 505:
+      return "version_not_supported";
+    default:
+      return "bad_request";
   }
 }
 
@@ -73,7 +83,8 @@ std::string raw_head(const Answer& answer, Delimiter delimiter) {
   });
   add_field(head, "Date", http_date());
   const bool bodyless = answer.status() == 204 || answer.status() == 304;
-  if (delimiter == Delimiter::length && !bodyless) add_field(head, "Content-Length", std::to_string(answer.body().size()));
+  if (delimiter == Delimiter::length && !bodyless)
+    add_field(head, "Content-Length", std::to_string(answer.body().size()));
   if (delimiter == Delimiter::chunks) add_field(head, "Transfer-Encoding", "chunked");
   return head.append("Connection: close\r\n\r\n");
 }
@@ -98,7 +109,8 @@ std::string_view status_text(int32_t status) {
 std::string_view http_date() {
   // Names are spelled out because strftime's follow the locale.
   static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   thread_local std::array<char, 64> text{};
   thread_local time_t written_at = -1;
   const time_t now = ::time(nullptr);

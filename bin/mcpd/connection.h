@@ -1,5 +1,5 @@
-// One client connection from accept to the close of its last descriptor: libmicrohttpd's, and the duplicate that a stream
-// or a refusal is written on.
+// One client connection from accept to the close of its last descriptor: libmicrohttpd's, and the duplicate that a
+// stream or a refusal is written on.
 #pragma once
 
 #include <array>
@@ -56,13 +56,13 @@ class Connection : public Link<Attached> {
     if (--references_ == 0) delete this;
   }
 
-  const int fd;               // libmicrohttpd's; closed by it
+  const int fd;  // libmicrohttpd's; closed by it
   const Address peer;
   Phase phase = Phase::head;
-  int64_t deadline_ms = 0;    // of the phase; 0: none
+  int64_t deadline_ms = 0;  // of the phase; 0: none
   int64_t body_since_ms = 0;
   uint64_t body_bytes = 0;
-  std::string target;         // raw request target of the request being read
+  std::string target;  // raw request target of the request being read
 
  private:
   ~Connection();

@@ -37,8 +37,8 @@ Exchange::Step Exchange::open(const mcptoken_head& head) {
     return Step::drop;
   }
   if (taken_over_ || cut_) return Step::drop;
-  // Without a body the answer waits for the next call of the handler, which comes at once: libmicrohttpd closes a connection
-  // whose answer is queued in the first.
+  // Without a body the answer waits for the next call of the handler, which comes at once: libmicrohttpd closes a
+  // connection whose answer is queued in the first.
   return answered_ && announced_body_ ? reply_and_close() : Step::proceed;
 }
 
@@ -155,7 +155,8 @@ void Exchange::settle() {
 
 // --- the service's answer
 
-void Exchange::on_head(void* self, int32_t status, const mcptoken_header* fields, size_t count, int64_t length) noexcept {
+void Exchange::on_head(void* self, int32_t status, const mcptoken_header* fields, size_t count,
+                       int64_t length) noexcept {
   auto& exchange = *static_cast<Exchange*>(self);
   exchange.answer_ = exchange.worker_.take_answer();
   exchange.answer_->start(status, std::span(fields, count), length);
@@ -165,7 +166,8 @@ void Exchange::on_head(void* self, int32_t status, const mcptoken_header* fields
 void Exchange::begin_stream() {
   taken_over_ = true;
   const bool chunked = !http10_;
-  stream_ = worker_.take_over(connection_, raw_head(*answer_, chunked ? Delimiter::chunks : Delimiter::close), chunked, this);
+  stream_ =
+      worker_.take_over(connection_, raw_head(*answer_, chunked ? Delimiter::chunks : Delimiter::close), chunked, this);
   worker_.recycle(std::move(answer_));
   doomed_ = stream_ == nullptr;
   if (suspended_ || doomed_) schedule();  // libmicrohttpd lets go when it asks again
@@ -181,8 +183,10 @@ size_t Exchange::on_write(void* self, const char* data, size_t size) noexcept {
 void Exchange::on_end(void* self, int32_t ok) noexcept {
   auto& exchange = *static_cast<Exchange*>(self);
   exchange.answered_ = true;
-  if (exchange.stream_) exchange.stream_->end(ok != 0);
-  else exchange.cut_ = ok == 0 || !exchange.answer_ || !exchange.answer_->complete();
+  if (exchange.stream_)
+    exchange.stream_->end(ok != 0);
+  else
+    exchange.cut_ = ok == 0 || !exchange.answer_ || !exchange.answer_->complete();
   exchange.stream_ = nullptr;
   if (exchange.suspended_ || exchange.over()) exchange.schedule();
 }

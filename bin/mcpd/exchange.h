@@ -1,5 +1,5 @@
-// One request between libmicrohttpd and the service: hands the head, the body and the client's end over, gathers the answer,
-// and suspends the connection while there is none. Everything runs on the loop's thread.
+// One request between libmicrohttpd and the service: hands the head, the body and the client's end over, gathers the
+// answer, and suspends the connection while there is none. Everything runs on the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -82,10 +82,10 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   bool taken_over_ = false;  // a stream has been asked for: libmicrohttpd must drop the connection
   bool input_ended_ = false;
   bool suspended_ = false;
-  bool answered_ = false;    // the service has ended its answer
-  bool cut_ = false;         // and wants the connection cut
-  bool gone_ = false;        // the service knows that the client has gone
-  bool doomed_ = false;      // the service has yet to be told
+  bool answered_ = false;  // the service has ended its answer
+  bool cut_ = false;       // and wants the connection cut
+  bool gone_ = false;      // the service knows that the client has gone
+  bool doomed_ = false;    // the service has yet to be told
 };
 
 }  // namespace mcpd

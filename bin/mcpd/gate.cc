@@ -10,8 +10,8 @@ namespace {
 
 using Verdict = std::optional<Refusal>;
 
-constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";          // RFC 9110, 5.6.2
-constexpr std::string_view kPathMarks = "-._~!$&'()*+,;=:@/%";       // RFC 3986, 3.3
+constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";     // RFC 9110, 5.6.2
+constexpr std::string_view kPathMarks = "-._~!$&'()*+,;=:@/%";  // RFC 3986, 3.3
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -54,8 +54,8 @@ Verdict judge_method(std::string_view method) {
   return Refusal{405, "the method is not supported"};
 }
 
-// Decodes percent triplets byte by byte. In the path, an encoded byte that would change where segments end, or what they
-// name, is refused: whoever decodes later must see the same path.
+// Decodes percent triplets byte by byte. In the path, an encoded byte that would change where segments end, or what
+// they name, is refused: whoever decodes later must see the same path.
 Verdict judge_encoding(std::string_view text, bool path) {
   Utf8Check utf8;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -96,7 +96,8 @@ Verdict judge_target(std::string_view target) {
   const auto path = target.substr(0, mark);
   const auto query = target.substr(mark);
   if (!all_of(path, kPathBytes)) return Refusal{400, "the path contains a byte that must be percent-encoded"};
-  const bool printable = std::all_of(query.begin(), query.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
+  const bool printable =
+      std::all_of(query.begin(), query.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
   if (!printable) return Refusal{400, "the query contains a byte that must be percent-encoded"};
   if (auto refusal = judge_encoding(path, true)) return refusal;
   if (auto refusal = judge_segments(path)) return refusal;
@@ -123,7 +124,8 @@ Verdict judge_host(std::string_view host) {
     const size_t close = host.find(']');
     if (close == std::string_view::npos) return refusal;
     const auto inside = host.substr(1, close - 1);
-    const bool literal = std::all_of(inside.begin(), inside.end(), [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
+    const bool literal =
+        std::all_of(inside.begin(), inside.end(), [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
     if (!literal || inside.size() < 2) return refusal;
     name_end = close + 1;
   } else {
@@ -180,11 +182,13 @@ Verdict judge_length(const RequestHead& head, const Framers& framers, Framing& f
   if (framers.coding) {
     if (framers.length) return Refusal{400, "Content-Length beside Transfer-Encoding"};
     if (framing.http10) return Refusal{400, "Transfer-Encoding in HTTP/1.0"};
-    if (!equals_ignoring_case(framers.coding->value, "chunked")) return Refusal{400, "only chunked transfer coding is accepted"};
+    if (!equals_ignoring_case(framers.coding->value, "chunked"))
+      return Refusal{400, "only chunked transfer coding is accepted"};
     framing.content_length = -1;
   } else if (framers.length) {
     const auto digits = framers.length->value;
-    if (digits.empty() || !std::all_of(digits.begin(), digits.end(), is_digit)) return Refusal{400, "Content-Length is not a number"};
+    if (digits.empty() || !std::all_of(digits.begin(), digits.end(), is_digit))
+      return Refusal{400, "Content-Length is not a number"};
     for (char c : digits) {
       framing.content_length = framing.content_length * 10 + (c - '0');
       if (framing.content_length > kBodyBytes) return Refusal{413, "the body is larger than 4 MiB"};
@@ -214,7 +218,8 @@ Verdict judge_framers(const RequestHead& head, const Framers& framers, Framing& 
 }  // namespace
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::optional<Refusal> judge(const RequestHead& head, Framing& framing) {

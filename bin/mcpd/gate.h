@@ -1,6 +1,7 @@
 // The framing gate: what a request must look like before anything acts on it. libmicrohttpd accepts much that RFC 9112
-// forbids (two lengths, a length beside chunks, names that are no tokens, encoded slashes); another server in front could
-// read such a message differently and let a second request hide in the first. A refusal always closes the connection.
+// forbids (two lengths, a length beside chunks, names that are no tokens, encoded slashes); another server in front
+// could read such a message differently and let a second request hide in the first. A refusal always closes the
+// connection.
 //
 // Pure: no I/O, no allocation.
 #pragma once

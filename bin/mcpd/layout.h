@@ -1,8 +1,8 @@
 // Whether the head of a request lay in the input exactly as RFC 9112 delimits it.
 //
-// libmicrohttpd before 1.0 forgives bare LF, NUL, folded lines and lines without a name, and no handler can see that it did.
-// But it parses in place: it replaces delimiters by NUL and hands out pointers into its input buffer. Where the parts of the
-// head touch each other with just the delimiters that belong between them, nothing was forgiven.
+// libmicrohttpd before 1.0 forgives bare LF, NUL, folded lines and lines without a name, and no handler can see that it
+// did. But it parses in place: it replaces delimiters by NUL and hands out pointers into its input buffer. Where the
+// parts of the head touch each other with just the delimiters that belong between them, nothing was forgiven.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Lists through members of the listed objects: no allocation, removal without a search, and an object that dies leaves its
-// lists by itself. One object may be in one list per tag.
+// Lists through members of the listed objects: no allocation, removal without a search, and an object that dies leaves
+// its lists by itself. One object may be in one list per tag.
 #pragma once
 
 namespace mcpd {

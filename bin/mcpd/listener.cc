@@ -56,7 +56,8 @@ Outcome<int> open_listener(const Endpoint& endpoint, bool share) {
   if (fd < 0) return failure_of(endpoint, errno);
   enable(fd, SO_REUSEADDR);
   if (share) enable(fd, SO_REUSEPORT);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0 || ::listen(fd, kBacklog) != 0) {
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0 ||
+      ::listen(fd, kBacklog) != 0) {
     const int error = errno;
     ::close(fd);
     return failure_of(endpoint, error);
@@ -78,11 +79,12 @@ uint16_t port_of(int fd) {
 Outcome<Listeners> open_listeners(const Endpoint& endpoint, size_t count) {
   Listeners listeners{{}, endpoint};
   for (size_t i = 0; i < count; ++i) {
-    // Only a socket that does not share its port fails on a port in use. Once it listens it may share: later sockets of this
-    // process join it, and another server's first one, which does not share, still fails.
+    // Only a socket that does not share its port fails on a port in use. Once it listens it may share: later sockets of
+    // this process join it, and another server's first one, which does not share, still fails.
     auto fd = open_listener(listeners.endpoint, i > 0);
     if (!fd) {
-      for (int open : listeners.fds) ::close(open);
+      for (int open : listeners.fds)
+        ::close(open);
       return fd.failure();
     }
     listeners.fds.push_back(*fd);

@@ -18,8 +18,8 @@ struct Failure {
 template <class T>
 class Outcome {
  public:
-  Outcome(T value) : value_(std::move(value)) {}                   // NOLINT(google-explicit-constructor)
-  Outcome(Failure failure) : failure_(std::move(failure)) {}       // NOLINT(google-explicit-constructor)
+  Outcome(T value) : value_(std::move(value)) {}              // NOLINT(google-explicit-constructor)
+  Outcome(Failure failure) : failure_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
   explicit operator bool() const { return value_.has_value(); }
   T& operator*() { return *value_; }
   T* operator->() { return &*value_; }

@@ -8,8 +8,8 @@
 
 namespace mcpd {
 
-// Private files, no core dumps, no tracing by others (unless `debuggable`), as many descriptors as allowed, no SIGPIPE, and
-// the signals that end the server kept for EndEvents. Before any thread is started.
+// Private files, no core dumps, no tracing by others (unless `debuggable`), as many descriptors as allowed, no SIGPIPE,
+// and the signals that end the server kept for EndEvents. Before any thread is started.
 void prepare_process(bool debuggable);
 size_t descriptor_limit();
 

@@ -50,7 +50,8 @@ size_t usable_cores() {
 Outcome<Config> make_config(const Settings& settings, const Endpoint& endpoint) {
   mcptoken_config* raw = nullptr;
   mcptoken_error* error = nullptr;
-  if (const auto status = mcptoken_config_new(&raw, &error); status != MCPTOKEN_OK) return failure_of(status, error, "config");
+  if (const auto status = mcptoken_config_new(&raw, &error); status != MCPTOKEN_OK)
+    return failure_of(status, error, "config");
   Config config(raw);
   const auto set = [&](const char* key, const std::string& value, std::string_view name) -> std::optional<Failure> {
     mcptoken_error* detail = nullptr;
@@ -90,17 +91,20 @@ class Server {
   // Until a signal. A second one during the grace abandons the calls under way.
   void run() {
     EndEvents events;
-    for (auto& worker : workers_) worker->start(events.finished_fd());
+    for (auto& worker : workers_)
+      worker->start(events.finished_fd());
     size_t running = workers_.size();
     for (bool draining = false; running > 0;) {
       const auto happened = events.wait();
       running -= std::min(running, happened.finished);
       if (!happened.signalled) continue;
       log(Level::info, draining ? "stopping at once" : "stopping");
-      for (auto& worker : workers_) draining ? worker->hurry() : worker->drain(settings_.integer(Setting::grace_ms));
+      for (auto& worker : workers_)
+        draining ? worker->hurry() : worker->drain(settings_.integer(Setting::grace_ms));
       draining = true;
     }
-    for (auto& worker : workers_) worker->join();
+    for (auto& worker : workers_)
+      worker->join();
   }
 
  private:
@@ -148,9 +152,11 @@ class Server {
     const auto& folder = settings_.text(Setting::data_dir);
     log_start("mcpd listening on http://" + endpoint_.text() + " (data " + folder + ")");
     if (mcptoken_service_needs_bootstrap(service_.get()) != 0) {
-      log_start("no user exists yet: the code in " + folder + "/bootstrap-code makes the first one, with mcpctl bootstrap EMAIL");
+      log_start("no user exists yet: the code in " + folder +
+                "/bootstrap-code makes the first one, with mcpctl bootstrap EMAIL");
     }
-    if (!endpoint_.address.is_loopback()) log(Level::warning, "plain HTTP on an address that others can reach: put TLS in front");
+    if (!endpoint_.address.is_loopback())
+      log(Level::warning, "plain HTTP on an address that others can reach: put TLS in front");
   }
 
   // Scripts wait for these lines, whatever the log level.

@@ -17,7 +17,8 @@ constexpr std::array kRows{
                "state folder (default: STATE_DIRECTORY, else mcpd in the XDG state folder)"},
     SettingRow{Setting::config, "config", Kind::path, "", "", nullptr, "YAML file with settings"},
     SettingRow{Setting::port_file, "port-file", Kind::path, "", "", nullptr, "file that gets the port once it is open"},
-    SettingRow{Setting::loops, "loops", Kind::integer, "0", "0..256", nullptr, "event loops, one thread each; 0: one a core"},
+    SettingRow{Setting::loops, "loops", Kind::integer, "0", "0..256", nullptr,
+               "event loops, one thread each; 0: one a core"},
     SettingRow{Setting::allowed_hosts, "allowed-hosts", Kind::list, "", "", "allowed_hosts",
                "names that a Host header may carry"},
     SettingRow{Setting::allowed_origins, "allowed-origins", Kind::list, "", "", "allowed_origins",
@@ -62,7 +63,8 @@ bool hidden(const SettingRow& row) { return row.help.empty(); }
 
 std::string variable_of(const SettingRow& row) {
   std::string name = "MCPD_";
-  for (char c : row.name) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  for (char c : row.name)
+    name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return name;
 }
 
@@ -151,7 +153,8 @@ Outcome<bool> read_environment(const Environment& environment, Settings& setting
     const auto* row = std::find_if(kRows.begin(), kRows.end(),
                                    [&](const auto& one) { return !hidden(one) && variable_of(one) == name; });
     if (row == kRows.end()) {
-      if (std::any_of(kForeignVariables.begin(), kForeignVariables.end(), [&](auto one) { return name.starts_with(one); })) {
+      if (std::any_of(kForeignVariables.begin(), kForeignVariables.end(),
+                      [&](auto one) { return name.starts_with(one); })) {
         continue;
       }
       return Failure{kExitUsage, "unknown environment variable " + name + "; see mcpd --help"};
@@ -185,7 +188,8 @@ std::string default_data_dir(const Environment& environment) {
   if (const auto given = variable_or_empty(environment, "STATE_DIRECTORY"); !given.empty()) {
     return given.substr(0, given.find(':'));
   }
-  if (const auto state = variable_or_empty(environment, "XDG_STATE_HOME"); state.starts_with('/')) return state + "/mcpd";
+  if (const auto state = variable_or_empty(environment, "XDG_STATE_HOME"); state.starts_with('/'))
+    return state + "/mcpd";
   if (const auto home = variable_or_empty(environment, "HOME"); !home.empty()) return home + "/.local/state/mcpd";
   return "";
 }

@@ -1,5 +1,6 @@
-// One table gives each setting its name; flag, environment variable and YAML key follow from it: "data-dir" is --data-dir,
-// MCPD_DATA_DIR and `data-dir:`. A flag beats the environment, which beats the file, which beats the default.
+// One table gives each setting its name; flag, environment variable and YAML key follow from it: "data-dir" is
+// --data-dir, MCPD_DATA_DIR and `data-dir:`. A flag beats the environment, which beats the file, which beats the
+// default.
 #pragma once
 
 #include <array>
@@ -46,9 +47,9 @@ struct SettingRow {
   std::string_view name;
   Kind kind;
   std::string_view fallback;
-  std::string_view values;       // choice: "a|b"; integer: "min..max"
-  const char* service_key;       // the service's name for it, or NULL
-  std::string_view help;         // "" hides the row: a flag for tests, without variable and key
+  std::string_view values;  // choice: "a|b"; integer: "min..max"
+  const char* service_key;  // the service's name for it, or NULL
+  std::string_view help;    // "" hides the row: a flag for tests, without variable and key
 };
 
 std::span<const SettingRow> setting_rows();

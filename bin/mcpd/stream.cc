@@ -27,7 +27,8 @@ void set_option(int fd, int level, int option, int value) { ::setsockopt(fd, lev
 
 }  // namespace
 
-Stream::Stream(mcptoken_loop* loop, StreamLists& lists, Connection& connection, int fd, bool chunked, StreamSource* source)
+Stream::Stream(mcptoken_loop* loop, StreamLists& lists, Connection& connection, int fd, bool chunked,
+               StreamSource* source)
     : loop_(loop), lists_(lists), connection_(connection), source_(source), fd_(fd), chunked_(chunked) {
   connection_.ref();
   lists_.open.push_back(*this);
@@ -39,12 +40,13 @@ Stream::~Stream() {
   connection_.unref();
 }
 
-Stream* Stream::take_over(mcptoken_loop* loop, StreamLists& lists, Connection& connection, std::string_view head, bool chunked,
-                          StreamSource* source) {
+Stream* Stream::take_over(mcptoken_loop* loop, StreamLists& lists, Connection& connection, std::string_view head,
+                          bool chunked, StreamSource* source) {
   const int fd = ::fcntl(connection.fd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return nullptr;
   std::unique_ptr<Stream> stream(new Stream(loop, lists, connection, fd, chunked && source, source));
-  if (mcptoken_watch_new(loop, fd, kQuiet, on_events, stream.get(), &stream->watch_, nullptr) != MCPTOKEN_OK) return nullptr;
+  if (mcptoken_watch_new(loop, fd, kQuiet, on_events, stream.get(), &stream->watch_, nullptr) != MCPTOKEN_OK)
+    return nullptr;
   stream->watched_ = kQuiet;
   // libmicrohttpd may have corked the socket for an answer of its own.
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -63,7 +65,8 @@ size_t Stream::write(std::string_view data) {
     char* end = std::to_chars(size.data(), size.data() + 16, data.size(), 16).ptr;
     *end++ = '\r';
     *end++ = '\n';
-    const std::array pieces{std::string_view(size.data(), static_cast<size_t>(end - size.data())), data, std::string_view("\r\n")};
+    const std::array pieces{std::string_view(size.data(), static_cast<size_t>(end - size.data())), data,
+                            std::string_view("\r\n")};
     send_all(pieces.data(), pieces.size());
   }
   return out_.size() - sent_;
@@ -73,7 +76,7 @@ void Stream::end(bool ok) {
   source_ = nullptr;
   if (state_ != State::open) return;
   if (!ok) {
-    const struct linger reset{1, 0};
+    const struct linger reset { 1, 0 };
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     return break_off();
   }
@@ -90,7 +93,8 @@ void Stream::send_all(const std::string_view* pieces, size_t count) {
   size_t sent = 0;
   if (out_.empty()) {
     std::array<iovec, 3> vectors{};
-    for (size_t i = 0; i < count; ++i) vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    for (size_t i = 0; i < count; ++i)
+      vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
@@ -164,8 +168,10 @@ void Stream::on_events(void* self, int32_t events) noexcept { static_cast<Stream
 
 void Stream::handle(int32_t events) {
   if ((events & MCPTOKEN_WRITABLE) && state_ != State::broken && !out_.empty() && flush()) {
-    if (state_ == State::ending) linger();
-    else if (source_) source_->stream_drained();
+    if (state_ == State::ending)
+      linger();
+    else if (source_)
+      source_->stream_drained();
   }
   const bool input = (events & (MCPTOKEN_READABLE | MCPTOKEN_DISCONNECT)) != 0;
   if (state_ != State::broken && (!input || discard_input())) return;

@@ -1,7 +1,7 @@
-// A connection taken over from libmicrohttpd: a duplicate of its socket, our own framing, our own bounded buffer. It carries
-// streams (an idle one costs a few hundred bytes, and its client's end is noticed at once) and the answers that end a
-// connection before its request has been read: those linger until the client has taken the answer, because closing a socket
-// with unread input makes the kernel drop what was sent.
+// A connection taken over from libmicrohttpd: a duplicate of its socket, our own framing, our own bounded buffer. It
+// carries streams (an idle one costs a few hundred bytes, and its client's end is noticed at once) and the answers that
+// end a connection before its request has been read: those linger until the client has taken the answer, because
+// closing a socket with unread input makes the kernel drop what was sent.
 #pragma once
 
 #include <cstddef>
@@ -46,10 +46,10 @@ struct StreamLists {
 
 class Stream final : public StreamSink, public Link<Open>, public Link<Closing> {
  public:
-  // Takes the connection over: duplicates the descriptor and sends `head`. NULL when that is impossible (no descriptor is
-  // left). With a source, `chunked` says how writes are framed. Without one, the stream is ended at once.
-  static Stream* take_over(mcptoken_loop* loop, StreamLists& lists, Connection& connection, std::string_view head, bool chunked,
-                           StreamSource* source);
+  // Takes the connection over: duplicates the descriptor and sends `head`. NULL when that is impossible (no descriptor
+  // is left). With a source, `chunked` says how writes are framed. Without one, the stream is ended at once.
+  static Stream* take_over(mcptoken_loop* loop, StreamLists& lists, Connection& connection, std::string_view head,
+                           bool chunked, StreamSource* source);
   ~Stream() override;
 
   size_t write(std::string_view data) override;
@@ -82,7 +82,7 @@ class Stream final : public StreamSink, public Link<Open>, public Link<Closing> 
   State state_ = State::open;
   const bool chunked_;
   uint32_t discarded_ = 0;
-  size_t sent_ = 0;            // bytes of out_ that have gone
+  size_t sent_ = 0;  // bytes of out_ that have gone
   int64_t deadline_ms_ = 0;
   std::string out_;
 };

@@ -17,11 +17,11 @@ namespace mcpd {
 namespace {
 
 constexpr size_t kPoolBytes = 16 * 1024;
-constexpr unsigned kTimeoutSeconds = 60;     // libmicrohttpd's: no byte either way
-constexpr int kAcceptsPerTurn = 32;          // so that a flood of connections does not starve those that are open
-constexpr int64_t kAcceptPauseMs = 100;      // while no descriptor is left
+constexpr unsigned kTimeoutSeconds = 60;  // libmicrohttpd's: no byte either way
+constexpr int kAcceptsPerTurn = 32;       // so that a flood of connections does not starve those that are open
+constexpr int64_t kAcceptPauseMs = 100;   // while no descriptor is left
 constexpr int kRunsPerTurn = 8;
-constexpr int64_t kUnwatchedMs = 50;         // most calls are answered by then and need no watch
+constexpr int64_t kUnwatchedMs = 50;  // most calls are answered by then and need no watch
 constexpr int64_t kTickMs = 1'000;
 constexpr int64_t kQuietCheckMs = 10;
 constexpr int64_t kLastBytesMs = 5'000;      // for answers under way when the service has finished
@@ -56,14 +56,15 @@ Worker::Worker(const WorkerOptions& options, mcptoken_loop* loop, int listen_fd)
 Worker::~Worker() { close_all(); }
 
 Outcome<bool> Worker::begin() {
-  const auto access = [](void* self, MHD_Connection* request, const char* target, const char* method, const char* version,
-                         const char* data, size_t* size, void** slot) noexcept -> MHD_Result {
+  const auto access = [](void* self, MHD_Connection* request, const char* target, const char* method,
+                         const char* version, const char* data, size_t* size, void** slot) noexcept -> MHD_Result {
     auto& worker = *static_cast<Worker*>(self);
     auto* exchange = static_cast<Exchange*>(*slot);
     const size_t taken = std::exchange(*size, 0);
-    const auto step = !exchange ? worker.open_exchange(request, {method, target, version}, reinterpret_cast<Exchange**>(slot))
-                      : taken   ? exchange->body({data, taken})
-                                : exchange->proceed();
+    const auto step = !exchange
+                          ? worker.open_exchange(request, {method, target, version}, reinterpret_cast<Exchange**>(slot))
+                      : taken ? exchange->body({data, taken})
+                              : exchange->proceed();
     return step == Exchange::Step::proceed ? MHD_YES : MHD_NO;
   };
   const auto target_seen = [](void* self, const char* text, MHD_Connection* request) noexcept -> void* {
@@ -82,8 +83,8 @@ Outcome<bool> Worker::begin() {
       connection->unref();
     }
   };
-  // Strictness 1 would only make libmicrohttpd refuse, badly, what the gate refuses: it answers a request without Host twice
-  // and one with a space in its target not at all.
+  // Strictness 1 would only make libmicrohttpd refuse, badly, what the gate refuses: it answers a request without Host
+  // twice and one with a space in its target not at all.
   daemon_ = MHD_start_daemon(
       MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr,
       static_cast<MHD_AccessHandlerCallback>(access), this, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kPoolBytes,
@@ -100,14 +101,17 @@ Outcome<bool> Worker::begin() {
     return mcptoken_timer_new(loop_, callback, this, out, nullptr) == MCPTOKEN_OK;
   };
   const bool ready =
-      mcptoken_watch_new(loop_, info->epoll_fd, MCPTOKEN_READABLE, pumps, this, &daemon_watch_, nullptr) == MCPTOKEN_OK &&
+      mcptoken_watch_new(loop_, info->epoll_fd, MCPTOKEN_READABLE, pumps, this, &daemon_watch_, nullptr) ==
+          MCPTOKEN_OK &&
       mcptoken_watch_new(loop_, listen_fd_, MCPTOKEN_READABLE, accepts, this, &listen_watch_, nullptr) == MCPTOKEN_OK &&
       timer(call<&Worker::kick>, &kick_timer_) && timer(call<&Worker::tick>, &tick_timer_) &&
       timer(call<&Worker::look_at_waiting>, &wait_timer_) && timer(call<&Worker::check_quiet>, &quiet_timer_) &&
-      timer([](void* self) noexcept {
-        auto& worker = *static_cast<Worker*>(self);
-        if (worker.listen_watch_) mcptoken_watch_change(worker.listen_watch_, MCPTOKEN_READABLE);
-      }, &accept_timer_);
+      timer(
+          [](void* self) noexcept {
+            auto& worker = *static_cast<Worker*>(self);
+            if (worker.listen_watch_) mcptoken_watch_change(worker.listen_watch_, MCPTOKEN_READABLE);
+          },
+          &accept_timer_);
   if (!ready) return Failure{kExitFailure, "the event loop cannot watch another descriptor"};
   const int64_t shortest = std::min({options_.header_ms, options_.body_ms, options_.idle_ms});
   const int64_t tick_ms = std::clamp<int64_t>(shortest / 4, 10, kTickMs);
@@ -166,7 +170,8 @@ void Worker::admit(int fd, const Address& peer, const sockaddr* socket_address, 
 }
 
 void Worker::pause_accepting(int error) {
-  if (descriptor_log_.open(now_ms())) log(Level::error, std::string("cannot accept connections: ") + std::strerror(error));
+  if (descriptor_log_.open(now_ms()))
+    log(Level::error, std::string("cannot accept connections: ") + std::strerror(error));
   mcptoken_watch_change(listen_watch_, 0);
   mcptoken_timer_start(accept_timer_, kAcceptPauseMs, 0);
 }
@@ -207,7 +212,8 @@ void Worker::settle_soon(Exchange& exchange) {
 
 void Worker::kick() {
   kicked_ = false;
-  while (auto* exchange = due_.pop_front()) exchange->settle();
+  while (auto* exchange = due_.pop_front())
+    exchange->settle();
   pump();
 }
 
@@ -235,7 +241,8 @@ std::optional<Refusal> Worker::judge_head(Connection& connection, const Line& li
   const RequestHead head{line.method, connection.target, line.version, fields_};
   if (auto refusal = judge(head, framing)) return refusal;
   const HeadLayout layout{head.method, line.target, head.target.size(), head.version, fields_};
-  if (layout_known_ && !is_exact(layout)) return Refusal{400, "the head contains NUL, a folded line or a bare line feed"};
+  if (layout_known_ && !is_exact(layout))
+    return Refusal{400, "the head contains NUL, a folded line or a bare line feed"};
   return std::nullopt;
 }
 
@@ -253,8 +260,10 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   }
   const auto client = client_of(connection.peer, fields_, options_.trusted_proxies);
   const auto client_text = client.address.text();
-  const mcptoken_head head{sizeof(mcptoken_head), client.tls ? MCPTOKEN_HEAD_TLS : 0u, line.method, connection.target.c_str(),
-                           client_text.c_str(), headers_.data(), headers_.size(), framing.content_length};
+  const mcptoken_head head{sizeof(mcptoken_head), client.tls ? MCPTOKEN_HEAD_TLS : 0u,
+                           line.method,           connection.target.c_str(),
+                           client_text.c_str(),   headers_.data(),
+                           headers_.size(),       framing.content_length};
   const int64_t now = now_ms();
   connection.phase = framing.announces_body() ? Phase::body : Phase::answer;
   connection.deadline_ms = framing.announces_body() ? now + options_.body_ms : 0;
@@ -325,7 +334,8 @@ void Worker::expire(Connection& connection, int64_t now) {
   bool late = connection.deadline_ms <= now;
   if (connection.phase == Phase::body) {
     const int64_t since_ms = now - connection.body_since_ms;
-    late |= since_ms >= kSlowBodyAfterMs && connection.body_bytes < static_cast<uint64_t>(since_ms * kSlowBodyBytesPerSecond / 1000);
+    late |= since_ms >= kSlowBodyAfterMs &&
+            connection.body_bytes < static_cast<uint64_t>(since_ms * kSlowBodyBytesPerSecond / 1000);
   }
   if (!late) return;
   connection.deadline_ms = 0;
@@ -381,7 +391,8 @@ void Worker::close_all() {
     mcptoken_watch_free(std::exchange(daemon_watch_, nullptr));  // before its descriptor is closed
     MHD_stop_daemon(std::exchange(daemon_, nullptr));
   }
-  while (auto* exchange = due_.pop_front()) exchange->settle();
+  while (auto* exchange = due_.pop_front())
+    exchange->settle();
   live_.for_each([](Exchange& exchange) { delete &exchange; });
   streams_.open.for_each([](Stream& stream) { delete &stream; });
   for (auto** timer : {&kick_timer_, &tick_timer_, &wait_timer_, &accept_timer_, &quiet_timer_}) {

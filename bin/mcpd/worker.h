@@ -1,5 +1,6 @@
-// One thread's share of the server: an event loop, a libmicrohttpd daemon driven by it, a listening socket, and everything
-// that came in through it. Nothing is shared with the other workers but the service and the connection census.
+// One thread's share of the server: an event loop, a libmicrohttpd daemon driven by it, a listening socket, and
+// everything that came in through it. Nothing is shared with the other workers but the service and the connection
+// census.
 //
 // libmicrohttpd runs in external epoll mode: its epoll descriptor is watched by our loop. It does not listen itself; we
 // accept and hand connections over, because it would spin when descriptors run out while it holds no connection.
@@ -35,7 +36,7 @@ struct WorkerOptions {
   unsigned connection_limit = 0;  // above the census's: libmicrohttpd's own limit is never reached
   int64_t header_ms = 0;          // from accept, or from the request line on a connection that is kept alive
   int64_t body_ms = 0;
-  int64_t idle_ms = 0;            // from an answer to the next request line
+  int64_t idle_ms = 0;  // from an answer to the next request line
 };
 
 class Worker {
@@ -113,11 +114,11 @@ class Worker {
   MHD_Daemon* daemon_ = nullptr;
   mcptoken_watch* listen_watch_ = nullptr;
   mcptoken_watch* daemon_watch_ = nullptr;
-  mcptoken_timer* kick_timer_ = nullptr;     // work left by a call of the service, or by a long turn
-  mcptoken_timer* tick_timer_ = nullptr;     // the watchdog
-  mcptoken_timer* wait_timer_ = nullptr;     // runs while an exchange waits unwatched
-  mcptoken_timer* accept_timer_ = nullptr;   // ends a pause
-  mcptoken_timer* quiet_timer_ = nullptr;    // the last phase of a drain
+  mcptoken_timer* kick_timer_ = nullptr;    // work left by a call of the service, or by a long turn
+  mcptoken_timer* tick_timer_ = nullptr;    // the watchdog
+  mcptoken_timer* wait_timer_ = nullptr;    // runs while an exchange waits unwatched
+  mcptoken_timer* accept_timer_ = nullptr;  // ends a pause
+  mcptoken_timer* quiet_timer_ = nullptr;   // the last phase of a drain
   std::thread thread_;
 
   List<Connection, Attached> attached_;

@@ -21,7 +21,8 @@ class Document {
  public:
   Document(std::string path, const std::string& text) : path_(std::move(path)) {
     ready_ = yaml_parser_initialize(&parser_) == 1;
-    if (ready_) yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    if (ready_)
+      yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
   }
   ~Document() {
     if (ready_) yaml_parser_delete(&parser_);

@@ -9,8 +9,9 @@ namespace mcptoken::control {
 using json::Value;
 
 Error forbidden(const rbac::Query& query) {
-  std::string scope = query.operation ? "run:" + std::string(rbac::to_text(*query.operation))
-                                      : std::string(rbac::to_text(query.action)) + ":" + std::string(rbac::to_text(query.resource));
+  std::string scope = query.operation
+                          ? "run:" + std::string(rbac::to_text(*query.operation))
+                          : std::string(rbac::to_text(query.action)) + ":" + std::string(rbac::to_text(query.resource));
   return Error(Status::denied, "needs " + rbac::to_text(query))
       .with_code("forbidden")
       .with_http(403)
@@ -26,13 +27,20 @@ struct Mapping {
   std::string_view code;
 };
 constexpr std::array kMappings = {
-    Mapping{Status::not_found, 404, "not_found"},       Mapping{Status::denied, 403, "forbidden"},
-    Mapping{Status::unauthenticated, 401, "unauthorized"}, Mapping{Status::exists, 409, "already_exists"},
-    Mapping{Status::conflict, 409, "conflict"},         Mapping{Status::expired, 401, "invalid_token"},
-    Mapping{Status::invalid, 400, "invalid"},           Mapping{Status::not_supported, 400, "not_supported"},
-    Mapping{Status::too_large, 413, "too_large"},       Mapping{Status::limit, 429, "rate_limited"},
-    Mapping{Status::unavailable, 503, "unavailable"},   Mapping{Status::busy, 503, "unavailable"},
-    Mapping{Status::timeout, 503, "unavailable"},       Mapping{Status::no_memory, 503, "unavailable"},
+    Mapping{Status::not_found, 404, "not_found"},
+    Mapping{Status::denied, 403, "forbidden"},
+    Mapping{Status::unauthenticated, 401, "unauthorized"},
+    Mapping{Status::exists, 409, "already_exists"},
+    Mapping{Status::conflict, 409, "conflict"},
+    Mapping{Status::expired, 401, "invalid_token"},
+    Mapping{Status::invalid, 400, "invalid"},
+    Mapping{Status::not_supported, 400, "not_supported"},
+    Mapping{Status::too_large, 413, "too_large"},
+    Mapping{Status::limit, 429, "rate_limited"},
+    Mapping{Status::unavailable, 503, "unavailable"},
+    Mapping{Status::busy, 503, "unavailable"},
+    Mapping{Status::timeout, 503, "unavailable"},
+    Mapping{Status::no_memory, 503, "unavailable"},
     Mapping{Status::cancelled, 503, "unavailable"},
 };
 
@@ -64,7 +72,9 @@ std::string scope_of(const Error& error) {
 
 std::string challenge(const Error& error, const Mapping& mapping) {
   std::string out = "Bearer realm=\"mcpctl\"";
-  const auto add = [&](std::string_view name, std::string_view value) { out += ", " + std::string(name) + "=" + quoted_string(value); };
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out += ", " + std::string(name) + "=" + quoted_string(value);
+  };
   if (mapping.http == 401) {
     if (mapping.code != "invalid_token") return out;
     add("error", "invalid_token");
@@ -91,22 +101,26 @@ Response to_response(const Error& error, std::string_view request_id) {
   const bool ours = mapping.http >= 500;
   Value body = Value::object();
   body.set("error", text_value(mapping.code));
-  body.set("message", text_value(!ours                  ? error.message
+  body.set("message", text_value(!ours                 ? error.message
                                  : mapping.http == 503 ? "the server cannot do this at the moment"
                                                        : "internal error"));
-  body.set("hint", text_value(ours && error.hint.empty() ? "try again; the server's log has the request id" : error.hint));
+  body.set("hint",
+           text_value(ours && error.hint.empty() ? "try again; the server's log has the request id" : error.hint));
   body.set("request_id", text_value(request_id));
   auto response = answer(mapping.http, body);
-  if (auto text = challenge(error, mapping); !text.empty()) response.headers.emplace_back("WWW-Authenticate", std::move(text));
+  if (auto text = challenge(error, mapping); !text.empty())
+    response.headers.emplace_back("WWW-Authenticate", std::move(text));
   if (mapping.http == 429 || mapping.http == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 
-std::optional<audit::Event> refusal_event(const Error& error, const rbac::Principal& who, const Request& request, int64_t now_ms) {
+std::optional<audit::Event> refusal_event(const Error& error, const rbac::Principal& who, const Request& request,
+                                          int64_t now_ms) {
   if (error.status != Status::denied) return std::nullopt;
   auto event = audit::event_by(who, audit::Kind::rbac_decision, audit::Outcome::denied, now_ms);
   event.subject = request.method + " ";
-  for (const auto& segment : request.path) event.subject += "/" + segment;
+  for (const auto& segment : request.path)
+    event.subject += "/" + segment;
   event.rule = error.message;
   event.request_id = request.request_id;
   event.client_name = request.client_name;

@@ -1,4 +1,5 @@
-// Login, logout and passwords. Hashing happens between transactions, so what was judged before it is judged again after.
+// Login, logout and passwords. Hashing happens between transactions, so what was judged before it is judged again
+// after.
 #include <memory>
 
 #include "base/bytes.h"
@@ -14,7 +15,8 @@ namespace mcptoken::control {
 
 using json::Value;
 
-Result<Value> check_members(const Value& body, std::initializer_list<std::string_view> required, std::initializer_list<std::string_view> optional) {
+Result<Value> check_members(const Value& body, std::initializer_list<std::string_view> required,
+                            std::initializer_list<std::string_view> optional) {
   const auto in = [](std::string_view key, std::initializer_list<std::string_view> list) {
     for (auto one : list) {
       if (one == key) return true;
@@ -115,7 +117,8 @@ Result<void> drop_other_sessions(Context& context, const std::string& user_id) {
     if (session.user_id == user_id && session.id != context.who.session_id) others.push_back(session.id);
     return {};
   }));
-  for (const auto& id : others) MCPT_CHECK(context.tx.remove_session(id));
+  for (const auto& id : others)
+    MCPT_CHECK(context.tx.remove_session(id));
   return {};
 }
 

@@ -1,5 +1,5 @@
-// The first user. The code is in a file that only the operator can read, its hash in the store; the transaction that makes
-// the user removes the hash, so that of two requests one succeeds.
+// The first user. The code is in a file that only the operator can read, its hash in the store; the transaction that
+// makes the user removes the hash, so that of two requests one succeeds.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,7 +32,8 @@ Result<std::string> read_code(const std::string& path) {
   const auto size = ::read(fd, buffer.data(), buffer.size());
   ::close(fd);
   std::string code(buffer.data(), size > 0 ? static_cast<size_t>(size) : 0);
-  while (!code.empty() && code.back() == '\n') code.pop_back();
+  while (!code.empty() && code.back() == '\n')
+    code.pop_back();
   return code;
 }
 
@@ -51,9 +52,14 @@ Result<void> check_code(Context& context, std::string_view code) {
   MCPT_TRY(const auto users, context.tx.list("user"));
   MCPT_TRY(const auto expected, context.tx.setting(kSetting));
   if (!users.empty() || !expected)
-    return fail(Error(Status::conflict, "this server has its first user already").with_code("already_bootstrapped").with_hint("log in: mcpctl login"));
+    return fail(Error(Status::conflict, "this server has its first user already")
+                    .with_code("already_bootstrapped")
+                    .with_hint("log in: mcpctl login"));
   if (crypto::equal(*expected, digest_text(code))) return {};
-  return fail(Error(Status::denied, "the bootstrap code is wrong").with_code("bad_bootstrap_code").with_http(403).with_hint("the code is in the file bootstrap-code of the data directory"));
+  return fail(Error(Status::denied, "the bootstrap code is wrong")
+                  .with_code("bad_bootstrap_code")
+                  .with_http(403)
+                  .with_hint("the code is in the file bootstrap-code of the data directory"));
 }
 
 Value administrator_doc(const std::string& name, const std::string& user_id) {
@@ -134,7 +140,8 @@ loop::Task<Result<Response>> bootstrap(Control& control, Runner& runner) {
     return Response();
   });
   MCPT_CO_CHECK(co_await judge);
-  auto hashing = runner.off_loop([password = crypto::Secret(user.text("password"))] { return crypto::hash_password(password.reveal()); });
+  auto hashing = runner.off_loop(
+      [password = crypto::Secret(user.text("password"))] { return crypto::hash_password(password.reveal()); });
   MCPT_CO_TRY(const auto phc, co_await hashing);
   auto write = runner.in_transaction([code, user, phc, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));

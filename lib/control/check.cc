@@ -13,7 +13,9 @@ Result<void> bad(const std::string& path, std::string_view what) {
   return fail(Status::invalid, (path.empty() ? "body" : path) + ": " + std::string(what));
 }
 template <class T>
-tl::unexpected<Error> bad_as(const T& path, std::string_view what) { return fail(bad(path, what).error()); }
+tl::unexpected<Error> bad_as(const T& path, std::string_view what) {
+  return fail(bad(path, what).error());
+}
 
 std::string join(const std::string& path, std::string_view member) {
   return path.empty() ? std::string(member) : path + "." + std::string(member);
@@ -33,7 +35,8 @@ class Checker {
     if (!input.is(json::Type::object)) return bad_as(path, "must be an object");
     for (const auto& [key, value] : input.members()) {
       const auto* field = find_field(fields, key);
-      if (!field || field->read_only) return bad_as(join(path, key), field ? "is set by the server; unknown field in a body" : "unknown field");
+      if (!field || field->read_only)
+        return bad_as(join(path, key), field ? "is set by the server; unknown field in a body" : "unknown field");
     }
     Value out = Value::object();
     for (const auto& field : fields) {
@@ -72,16 +75,20 @@ class Checker {
       case Type::integer: {
         const auto number = input.as_int();
         if (!number || *number < field.min || *number > field.max)
-          return bad_as(path, "must be a whole number from " + std::to_string(field.min) + " to " + std::to_string(field.max));
+          return bad_as(
+              path, "must be a whole number from " + std::to_string(field.min) + " to " + std::to_string(field.max));
         break;
       }
       case Type::object:
         if (!input.is(json::Type::object)) return bad_as(path, "must be an object");
         if (!field.fields.empty()) return object(field.fields, input, path);
         break;
-      case Type::list: return list(field, input, path);
-      case Type::map: return map(field, input, path);
-      default: MCPT_CHECK(string(field, input, path));
+      case Type::list:
+        return list(field, input, path);
+      case Type::map:
+        return map(field, input, path);
+      default:
+        MCPT_CHECK(string(field, input, path));
     }
     if (field.rule) {
       if (auto good = field.rule(input); !good) return fail(std::move(good).error().in(path));
@@ -98,10 +105,12 @@ class Checker {
       return bad(path, "must have " + std::to_string(field.min) + " to " + std::to_string(field.max) + " bytes");
     if (!field.values.empty() && std::find(field.values.begin(), field.values.end(), *text) == field.values.end()) {
       std::string words;
-      for (auto word : field.values) words += (words.empty() ? "" : ", ") + std::string(word);
+      for (auto word : field.values)
+        words += (words.empty() ? "" : ", ") + std::string(word);
       return bad(path, "must be " + std::string(field.values.size() > 1 ? "one of " : "") + words);
     }
-    if (field.type == Type::time && !from_iso8601(*text)) return bad(path, "must be an instant like 2026-07-28T09:30:00Z");
+    if (field.type == Type::time && !from_iso8601(*text))
+      return bad(path, "must be an instant like 2026-07-28T09:30:00Z");
     return {};
   }
 
@@ -162,7 +171,8 @@ class Checker {
 Result<Value> check(const Kind& kind, const Value& input, Mode mode, std::vector<std::string>* warnings) {
   Value body = input;
   if (const auto* word = body.find("kind")) {  // reserved: the object's kind and nothing else
-    if (!word->as_string() || *word->as_string() != kind.name) return bad_as("kind", "must be " + std::string(kind.name));
+    if (!word->as_string() || *word->as_string() != kind.name)
+      return bad_as("kind", "must be " + std::string(kind.name));
     body.erase("kind");
   }
   MCPT_TRY(auto out, Checker(mode, warnings).object(kind.fields, body, ""));
@@ -175,7 +185,8 @@ Result<void> check_immutable(const Kind& kind, const Value& before, const Value&
     if (!field.immutable) continue;
     const auto* old_value = before.find(field.name);
     const auto* new_value = after.find(field.name);
-    if (!old_value || !new_value || !(*old_value == *new_value)) return bad(std::string(field.name), "cannot be changed");
+    if (!old_value || !new_value || !(*old_value == *new_value))
+      return bad(std::string(field.name), "cannot be changed");
   }
   return {};
 }

@@ -14,7 +14,9 @@ namespace {
 
 Result<void> bad(std::string message) { return fail(Status::invalid, std::move(message)); }
 
-std::string item_path(std::string_view list, size_t index) { return std::string(list) + "[" + std::to_string(index) + "]"; }
+std::string item_path(std::string_view list, size_t index) {
+  return std::string(list) + "[" + std::to_string(index) + "]";
+}
 
 // env and headers: each entry has a proper, unrepeated name and exactly one source of its value.
 Result<void> check_entries(const Value& object, std::string_view list, bool headers) {
@@ -26,7 +28,8 @@ Result<void> check_entries(const Value& object, std::string_view list, bool head
     const auto path = item_path(list, i);
     const auto name = entry.text("name");
     if (headers ? !is_header_name(name) : !is_variable_name(name))
-      return bad(path + ".name: " + (headers ? "is not a header that can be set" : "must be a variable name (A-Z a-z 0-9 _)"));
+      return bad(path +
+                 ".name: " + (headers ? "is not a header that can be set" : "must be a variable name (A-Z a-z 0-9 _)"));
     if (!seen.insert(headers ? lower(name) : name).second) return bad(path + ".name: is there twice");
     if ((entry.find("value") != nullptr) == (entry.find("valueFrom") != nullptr))
       return bad(path + ": must have either value or valueFrom");
@@ -57,7 +60,8 @@ Result<void> complete_server(Value& object) {
   if (!object.find("transport")) object.set("transport", Value::string(external ? "STREAMABLE_HTTP" : "STDIO"));
   const bool stdio = object.text("transport") == "STDIO";
   if (external == stdio)
-    return bad(external ? "transport: must be SSE or STREAMABLE_HTTP for an externalUrl" : "transport: must be STDIO for " + given);
+    return bad(external ? "transport: must be SSE or STREAMABLE_HTTP for an externalUrl"
+                        : "transport: must be STDIO for " + given);
   if (object.find("runtime") && given != "packageName") return bad("runtime: goes with packageName only");
   if (external && object.find("env")) return bad("env: goes with servers that are started here; use headers");
   if (!external && object.find("headers")) return bad("headers: go with externalUrl only; use env");
@@ -77,10 +81,12 @@ Result<void> complete_project(Value& object) {
   for (size_t i = 0; i < servers->items().size(); i++) {
     const auto& attachment = servers->items()[i];
     const auto server = attachment.text("server");
-    if (!names.insert(server).second) return bad(item_path("servers", i) + ".server: \"" + server + "\" is attached twice");
+    if (!names.insert(server).second)
+      return bad(item_path("servers", i) + ".server: \"" + server + "\" is attached twice");
     const auto prefix = attachment.find("prefix") ? attachment.text("prefix") : server;
     if (!prefixes.insert(prefix).second)
-      return bad(item_path("servers", i) + ".prefix: " + (prefix.empty() ? "only one may be empty" : "\"" + prefix + "\" is there twice"));
+      return bad(item_path("servers", i) +
+                 ".prefix: " + (prefix.empty() ? "only one may be empty" : "\"" + prefix + "\" is there twice"));
   }
   return {};
 }
@@ -92,24 +98,27 @@ Result<void> complete_rbac(Value& object) {
       const auto name = subject.text("name");
       const auto kind = subject.text("kind");
       uint8_t sha[32];
-      const bool good = kind == "User"     ? email_rule(Value::string(name)).has_value()
-                        : kind == "Group"  ? is_name(name)
-                        : kind == "McpToken" ? from_hex(name, sha)
-                                             : name.starts_with("project:") && is_name(std::string_view(name).substr(8));
+      const bool good = kind == "User"    ? email_rule(Value::string(name)).has_value()
+                        : kind == "Group" ? is_name(name)
+                        : kind == "McpToken"
+                            ? from_hex(name, sha)
+                            : name.starts_with("project:") && is_name(std::string_view(name).substr(8));
       if (!good) return bad(item_path("subjects", i) + ".name: is not the name of a " + kind);
       if (kind == "User") subject.set("name", Value::string(normal_email(name)));
     }
   }
   auto* bindings = object.find("roleBindings");
   MCPT_TRY(const auto parsed, bindings_of(bindings, "roleBindings"));
-  for (size_t i = 0; i < parsed.size(); i++) bindings->items()[i] = rbac::to_json(parsed[i]);
+  for (size_t i = 0; i < parsed.size(); i++)
+    bindings->items()[i] = rbac::to_json(parsed[i]);
   return {};
 }
 
 Result<void> complete_mcptoken(Value& object) {
   auto* bindings = object.find("bindings");
   MCPT_TRY(const auto parsed, bindings_of(bindings, "bindings"));
-  for (size_t i = 0; i < parsed.size(); i++) bindings->items()[i] = rbac::to_json(parsed[i]);
+  for (size_t i = 0; i < parsed.size(); i++)
+    bindings->items()[i] = rbac::to_json(parsed[i]);
   if (object.find("ttl") && object.find("expiresAt")) return bad("expiresAt: cannot be combined with ttl");
   return {};
 }
@@ -146,8 +155,12 @@ Result<Value> pair_from_text(std::string_view text, char separator, std::string_
 }
 }  // namespace
 
-Result<Value> subject_from_text(std::string_view text) { return pair_from_text(text, ':', "kind", "name", "KIND:NAME"); }
-Result<Value> variable_from_text(std::string_view text) { return pair_from_text(text, '=', "name", "value", "NAME=VALUE"); }
+Result<Value> subject_from_text(std::string_view text) {
+  return pair_from_text(text, ':', "kind", "name", "KIND:NAME");
+}
+Result<Value> variable_from_text(std::string_view text) {
+  return pair_from_text(text, '=', "name", "value", "NAME=VALUE");
+}
 
 Result<Value> attachment_from_text(std::string_view text) {
   Value out = Value::object();

@@ -59,7 +59,8 @@ Result<rbac::Policy> Control::load_policy(store::Tx& tx) const {
     rbac::Group group{object.id, object.name, {}};
     if (const auto* members = doc.find("members")) {
       for (const auto& member : members->items()) {
-        if (member.as_string() && !disabled.contains(*member.as_string())) group.user_ids.push_back(*member.as_string());
+        if (member.as_string() && !disabled.contains(*member.as_string()))
+          group.user_ids.push_back(*member.as_string());
       }
     }
     groups.push_back(std::move(group));

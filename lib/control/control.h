@@ -48,8 +48,8 @@ class Control {
   Result<std::optional<std::string>> prepare_bootstrap(store::Tx& tx) const;
   std::string bootstrap_path() const;
 
-  // The policy of the store's present state. Disabled users hold nothing. Reload after a commit that touches rbac, group,
-  // user or a token.
+  // The policy of the store's present state. Disabled users hold nothing. Reload after a commit that touches rbac,
+  // group, user or a token.
   Result<rbac::Policy> load_policy(store::Tx& tx) const;
 
   // --- secrets, for those who run servers. Stored documents name secrets by id.
@@ -65,8 +65,8 @@ class Control {
   Log log_;
 };
 
-// One request inside one transaction. `policy` is that of the store's state when the transaction began, so that check and
-// write see the same rights.
+// One request inside one transaction. `policy` is that of the store's state when the transaction began, so that check
+// and write see the same rights.
 struct Context {
   Context(store::Tx& tx_in, const rbac::Policy& policy_in, const rbac::Principal& who_in, const Request& request_in,
           const Params& params_in)
@@ -77,13 +77,13 @@ struct Context {
   const rbac::Principal& who;
   const Request& request;
   const Params& params;
-  const Route* route = nullptr;               // set by authorise
-  std::optional<store::Object> object;        // what the permission's segment names, when it exists; set by authorise
-  std::optional<std::string> password_phc;    // a password of the body, hashed before this transaction
+  const Route* route = nullptr;             // set by authorise
+  std::optional<store::Object> object;      // what the permission's segment names, when it exists; set by authorise
+  std::optional<std::string> password_phc;  // a password of the body, hashed before this transaction
 };
 
-// What needs no store: the fence for tokens, then that the caller is known where the route is not open. The service may ask
-// it on the headers, before the body is read.
+// What needs no store: the fence for tokens, then that the caller is known where the route is not open. The service may
+// ask it on the headers, before the body is read.
 Result<void> admit(const rbac::Principal& who, const Route& route, const Params& params);
 // admit, then the permission. Errors: unauthenticated, denied (code and scope as the answer shows them), not_found.
 Result<void> authorise(Context& context, const Route& route);

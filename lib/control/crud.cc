@@ -15,7 +15,8 @@ using rbac::Action;
 
 Result<void> check_query(const Request& request, std::initializer_list<std::string_view> known) {
   for (const auto& [name, value] : request.query) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) return fail(Status::invalid, "query: unknown parameter \"" + name + "\"");
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      return fail(Status::invalid, "query: unknown parameter \"" + name + "\"");
   }
   return {};
 }
@@ -63,7 +64,8 @@ namespace {
 void mask(Value& object) {
   auto* data = object.find("data");
   if (!data) return;
-  for (auto& [name, value] : data->members()) value = text_value(kMask);
+  for (auto& [name, value] : data->members())
+    value = text_value(kMask);
 }
 
 Result<Value> readable(Context& context, const Kind& kind, const store::Object& object) {
@@ -72,12 +74,14 @@ Result<Value> readable(Context& context, const Kind& kind, const store::Object& 
   return to_answer(kind, object, std::move(wire), context.who);
 }
 
-Result<Response> written(Context& context, int status, const store::Object& object, const std::vector<std::string>& warnings) {
+Result<Response> written(Context& context, int status, const store::Object& object,
+                         const std::vector<std::string>& warnings) {
   const auto& kind = *context.route->kind;
   MCPT_TRY(auto body, readable(context, kind, object));
   if (!warnings.empty()) {
     std::vector<Value> items;
-    for (const auto& warning : warnings) items.push_back(text_value(warning));
+    for (const auto& warning : warnings)
+      items.push_back(text_value(warning));
     body.set("warnings", Value::array(std::move(items)));
   }
   auto response = answer(status, body);
@@ -100,7 +104,10 @@ Result<Response> update(Control& control, Context& context, const Value& before,
   const auto& kind = *context.route->kind;
   const auto& object = *context.object;
   if (object.system)
-    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token").with_code("forbidden").with_http(403).with_hint("revoke the token"));
+    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token")
+                    .with_code("forbidden")
+                    .with_http(403)
+                    .with_hint("revoke the token"));
   std::vector<std::string> warnings;
   Value wanted = input;
   if (patch) {
@@ -116,7 +123,8 @@ Result<Response> update(Control& control, Context& context, const Value& before,
     MCPT_CHECK(seal_data(control.keys().secrets(), object.id, stored_before.find("data"), after));
   }
   MCPT_TRY(auto stored, to_stored(context.tx, kind, after));
-  MCPT_TRY(const auto updated, context.tx.update(object.id, std::move(stored.doc), stored.refs, context.request.if_match));
+  MCPT_TRY(const auto updated,
+           context.tx.update(object.id, std::move(stored.doc), stored.refs, context.request.if_match));
   if (kind.name == "user") MCPT_CHECK(after_user_write(context, updated, after));
   return written(context, 200, updated, warnings);
 }
@@ -218,7 +226,10 @@ Result<Response> delete_object(Control&, Context& context) {
   const auto& object = *context.object;
   MCPT_CHECK(check_query(context.request, {object.kind == "user" ? "cascade" : ""}));
   if (object.system)
-    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token").with_code("forbidden").with_http(403).with_hint("revoke the token"));
+    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token")
+                    .with_code("forbidden")
+                    .with_http(403)
+                    .with_hint("revoke the token"));
   const bool cascade = object.kind == "user" && flag(context.request, "cascade");
   MCPT_CHECK(context.tx.remove(object.id, context.request.if_match, cascade));
   Value body = Value::object();
@@ -260,10 +271,12 @@ loop::Task<Result<Response>> write_user(Control& control, Runner& runner) {
       return Response();
     });
     MCPT_CO_CHECK(co_await judge);
-    auto hash = runner.off_loop([password = crypto::Secret(*given->as_string())] { return crypto::hash_password(password.reveal()); });
+    auto hash = runner.off_loop(
+        [password = crypto::Secret(*given->as_string())] { return crypto::hash_password(password.reveal()); });
     MCPT_CO_TRY(phc, co_await hash);
   }
-  auto write = runner.in_transaction([&control, &route, phc](Context& context) { return write_with(control, context, route, phc); });
+  auto write = runner.in_transaction(
+      [&control, &route, phc](Context& context) { return write_with(control, context, route, phc); });
   co_return co_await write;
 }
 

@@ -13,17 +13,21 @@ namespace {
 using rbac::PrincipalKind;
 
 Result<void> refuse_token(std::string_view why) {
-  return fail(Error(Status::denied, std::string(why)).with_code("forbidden").with_http(403).with_hint("log in as a user"));
+  return fail(
+      Error(Status::denied, std::string(why)).with_code("forbidden").with_http(403).with_hint("log in as a user"));
 }
 
 Result<void> fence(const rbac::Principal& who, const Route& route, const Params& params) {
   if (who.kind != PrincipalKind::token) return {};
   switch (route.tokens) {
-    case TokenAccess::never: break;
+    case TokenAccess::never:
+      break;
     case TokenAccess::self_project: {
       const auto& project = params.get("project");
       if (!project.empty() && (project == who.project || project == who.project_id)) return {};
-      return fail(Error(Status::denied, "this token is for project \"" + who.project + "\"").with_code("wrong_project").with_http(403));
+      return fail(Error(Status::denied, "this token is for project \"" + who.project + "\"")
+                      .with_code("wrong_project")
+                      .with_http(403));
     }
     case TokenAccess::itself: {
       const auto& id = params.get("id");
@@ -65,7 +69,8 @@ Result<void> permit(Context& context, const Permission& permission) {
   query.resource = permission.resource;
   switch (permission.level) {
     case Permission::Level::open:
-    case Permission::Level::self: return {};
+    case Permission::Level::self:
+      return {};
     case Permission::Level::operation:
       query.action = rbac::Action::run;
       query.operation = permission.operation;
@@ -75,7 +80,8 @@ Result<void> permit(Context& context, const Permission& permission) {
       if (scope.all || !scope.names.empty()) return {};
       return fail(forbidden(query));
     }
-    case Permission::Level::exact: break;
+    case Permission::Level::exact:
+      break;
   }
   return permission.segment.empty() ? require(context, query) : permit_named(context, permission);
 }
@@ -124,7 +130,9 @@ Result<void> record_token(Context& context, const store::TokenChange& change) {
   json::Value payload = json::Value::object();
   payload.set("id", text_value(token.id));
   payload.set("tokenSha", text_value(to_hex(token.sha)));
-  if (!created) payload.set("reason", text_value(change.op == store::Op::removed ? "removed with its project or owner" : token.revoke_reason));
+  if (!created)
+    payload.set("reason", text_value(change.op == store::Op::removed ? "removed with its project or owner"
+                                                                     : token.revoke_reason));
   event.payload = json::to_text(payload);
   return audit::append(context.tx.db(), event);
 }
@@ -134,7 +142,9 @@ Result<void> record_token(Context& context, const store::TokenChange& change) {
 Result<void> admit(const rbac::Principal& who, const Route& route, const Params& params) {
   MCPT_CHECK(fence(who, route, params));
   if (route.permission.level == Permission::Level::open || who.kind != PrincipalKind::anonymous) return {};
-  return fail(Error(Status::unauthenticated, "credentials are required").with_code("unauthorized").with_hint("log in: mcpctl login"));
+  return fail(Error(Status::unauthenticated, "credentials are required")
+                  .with_code("unauthorized")
+                  .with_hint("log in: mcpctl login"));
 }
 
 Result<void> authorise(Context& context, const Route& route) {
@@ -145,8 +155,10 @@ Result<void> authorise(Context& context, const Route& route) {
 
 Result<void> record_changes(Context& context) {
   const auto& changes = context.tx.changes();
-  for (const auto& change : changes.objects) MCPT_CHECK(record_object(context, change));
-  for (const auto& change : changes.tokens) MCPT_CHECK(record_token(context, change));
+  for (const auto& change : changes.objects)
+    MCPT_CHECK(record_object(context, change));
+  for (const auto& change : changes.tokens)
+    MCPT_CHECK(record_token(context, change));
   for (const auto& user : changes.password_users) {
     auto event = event_of(context, audit::Kind::object_changed);
     MCPT_TRY(const auto object, context.tx.get(user));

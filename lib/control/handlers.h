@@ -5,7 +5,8 @@
 
 namespace mcptoken::control {
 
-// Appends the events of everything that the transaction has changed so far. Every path that changes something ends here.
+// Appends the events of everything that the transaction has changed so far. Every path that changes something ends
+// here.
 Result<void> record_changes(Context& context);
 Result<void> record_login(Context& context, audit::Kind kind, const std::string& email);
 
@@ -41,8 +42,9 @@ Result<Response> get_kinds(Control& control, Context& context);
 Result<Response> get_version(Control& control, Context& context);
 
 // --- shared
-Result<void> check_query(const Request& request, std::initializer_list<std::string_view> known);  // invalid: unknown parameter
-bool flag(const Request& request, const std::string& name);                                     // ?name=true
+Result<void> check_query(const Request& request,
+                         std::initializer_list<std::string_view> known);  // invalid: unknown parameter
+bool flag(const Request& request, const std::string& name);               // ?name=true
 // The part of `items` that ?limit= and ?cursor= ask for, in the order of their keys: {"items","cursor"?,"revision"}.
 using Keyed = std::pair<std::string, json::Value>;
 Result<Response> page(Context& context, std::vector<Keyed> items);

@@ -25,7 +25,8 @@ Result<Response> whoami(Control&, Context& context) {
     out.set("email", text_value(who.user_email));
   }
   std::vector<Value> permissions;
-  for (const auto& binding : context.policy.permissions(who)) permissions.push_back(rbac::to_json(binding));
+  for (const auto& binding : context.policy.permissions(who))
+    permissions.push_back(rbac::to_json(binding));
   out.set("permissions", Value::array(std::move(permissions)));
   return answer(200, out);
 }
@@ -34,8 +35,10 @@ Result<Response> whoami(Control&, Context& context) {
 Result<Response> check_access(Control&, Context& context) {
   MCPT_TRY(const auto body, parse_body(context.request));
   for (const auto& [key, value] : body.members()) {
-    if (key != "action" && key != "resource" && key != "name" && key != "operation") return fail(Status::invalid, key + ": unknown field");
-    if (!value.as_string() || value.as_string()->empty()) return fail(Status::invalid, key + ": must be a text that is not empty");
+    if (key != "action" && key != "resource" && key != "name" && key != "operation")
+      return fail(Status::invalid, key + ": unknown field");
+    if (!value.as_string() || value.as_string()->empty())
+      return fail(Status::invalid, key + ": must be a text that is not empty");
   }
   rbac::Query query;
   if (body.find("operation")) {
@@ -52,7 +55,8 @@ Result<Response> check_access(Control&, Context& context) {
     query.resource = *resource;
     query.name = body.text("name");
     if (!query.name.empty()) {
-      if (auto good = rbac::check_scope(query.resource, query.name); !good) return fail(std::move(good).error().in("name"));
+      if (auto good = rbac::check_scope(query.resource, query.name); !good)
+        return fail(std::move(good).error().in("name"));
     }
   }
   const auto decision = context.policy.decide(context.who, query);
@@ -62,7 +66,8 @@ Result<Response> check_access(Control&, Context& context) {
   return answer(200, out);
 }
 
-// Servers attached to the project: all of them for a user who may view it, for a token those of which it may call something.
+// Servers attached to the project: all of them for a user who may view it, for a token those of which it may call
+// something.
 Result<Response> list_project_servers(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {"limit", "cursor"}));
   const auto& kind = *find_kind("server");

@@ -14,7 +14,9 @@ namespace {
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
@@ -32,13 +34,15 @@ Result<void> read_key(int fd, const std::string& path, crypto::Key& key) {
   if (::fstat(fd, &info) != 0) return io(path, "read");
   if (!S_ISREG(info.st_mode)) return fail(Status::denied, path + " is not a plain file");
   if ((info.st_mode & 077) != 0) return fail(Status::denied, path + " may be read by others: chmod 600 it");
-  if (info.st_size != static_cast<off_t>(key.size()) || ::read(fd, key.data(), key.size()) != static_cast<ssize_t>(key.size()))
+  if (info.st_size != static_cast<off_t>(key.size()) ||
+      ::read(fd, key.data(), key.size()) != static_cast<ssize_t>(key.size()))
     return fail(Status::corrupt, path + " must have exactly 32 bytes");
   return {};
 }
 
 Result<void> write_all(int fd, const crypto::Key& key, const std::string& path) {
-  if (::write(fd, key.data(), key.size()) != static_cast<ssize_t>(key.size()) || ::fsync(fd) != 0) return io(path, "write");
+  if (::write(fd, key.data(), key.size()) != static_cast<ssize_t>(key.size()) || ::fsync(fd) != 0)
+    return io(path, "write");
   return {};
 }
 
@@ -72,7 +76,8 @@ Keys Keys::from_master(const crypto::Key& master) {
 Keys::Keys(Keys&& other) noexcept : secrets_(other.secrets_), audit_(other.audit_), watch_(other.watch_) {}
 
 Keys::~Keys() {
-  for (auto* key : {&secrets_, &audit_, &watch_}) crypto::wipe(key->data(), key->size());
+  for (auto* key : {&secrets_, &audit_, &watch_})
+    crypto::wipe(key->data(), key->size());
 }
 
 Result<Keys> Keys::open(const KeyOptions& options) {
@@ -85,9 +90,11 @@ Result<Keys> Keys::open(const KeyOptions& options) {
   } else if (errno != ENOENT) {
     return io(path, "open");
   } else if (options.database_exists || !options.key_file.empty()) {
-    return fail(Error(Status::unavailable, "the key " + path + " is missing")
-                    .with_hint(options.database_exists ? "put back the key that this database was made with: without it its secrets cannot be read"
-                                                       : "give the path of an existing key of 32 bytes"));
+    return fail(
+        Error(Status::unavailable, "the key " + path + " is missing")
+            .with_hint(options.database_exists
+                           ? "put back the key that this database was made with: without it its secrets cannot be read"
+                           : "give the path of an existing key of 32 bytes"));
   } else {
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return io(directory, "create");
     MCPT_CHECK(make_key(path, directory, master));

@@ -10,7 +10,7 @@ namespace mcptoken::control {
 
 struct KeyOptions {
   KeyOptions() = default;
-  std::string data_dir;          // the key is <data_dir>/keys/master.key unless key_file is given
+  std::string data_dir;  // the key is <data_dir>/keys/master.key unless key_file is given
   std::string key_file;
   bool database_exists = false;  // an existing database without its key refuses to start
 };
@@ -18,8 +18,8 @@ struct KeyOptions {
 // Wipes its keys on release. Shareable once made.
 class Keys {
  public:
-  // Reads the key, or makes it (32 random bytes, 0600, never over an existing file) for a new database. Errors: unavailable
-  // (database without key), corrupt (wrong size), denied (readable by others, or not a plain file), io.
+  // Reads the key, or makes it (32 random bytes, 0600, never over an existing file) for a new database. Errors:
+  // unavailable (database without key), corrupt (wrong size), denied (readable by others, or not a plain file), io.
   static Result<Keys> open(const KeyOptions& options);
   static Keys from_master(const crypto::Key& master);
 

@@ -8,12 +8,13 @@ namespace {
 
 using json::Value;
 
-constexpr std::array<std::string_view, 11> kTypeNames = {"string", "text", "integer", "boolean", "enum", "list",
-                                                         "map", "object", "time", "secret", "reference"};
+constexpr std::array<std::string_view, 11> kTypeNames = {"string", "text",   "integer", "boolean", "enum",     "list",
+                                                         "map",    "object", "time",    "secret",  "reference"};
 
 Value text_list(std::span<const std::string_view> words) {
   std::vector<Value> items;
-  for (auto word : words) items.push_back(Value::string(std::string(word)));
+  for (auto word : words)
+    items.push_back(Value::string(std::string(word)));
   return Value::array(std::move(items));
 }
 
@@ -39,8 +40,10 @@ Value field_json(const Field& field) {
   Value out = Value::object();
   out.set("name", text_of(field.name));
   out.set("type", text_of(kTypeNames[static_cast<size_t>(field.type)]));
-  if (field.item) out.set("item", text_of(kTypeNames[static_cast<size_t>(field.item->type)]));
-  else if (field.type == Type::list) out.set("item", text_of("object"));
+  if (field.item)
+    out.set("item", text_of(kTypeNames[static_cast<size_t>(field.item->type)]));
+  else if (field.type == Type::list)
+    out.set("item", text_of("object"));
   if (!field.fields.empty()) out.set("fields", fields_json(field.fields));
   out.set("required", Value::boolean(field.shape == Shape::required));
   if (!field.default_json.empty()) {
@@ -53,14 +56,16 @@ Value field_json(const Field& field) {
   out.set("readOnly", Value::boolean(field.read_only));
   out.set("writeOnly", Value::boolean(field.write_only));
   out.set("help", text_of(field.help));
-  if (field.flag != "-" && !field.read_only) out.set("flag", text_of(field.flag.empty() ? kebab(field.name) : std::string(field.flag)));
+  if (field.flag != "-" && !field.read_only)
+    out.set("flag", text_of(field.flag.empty() ? kebab(field.name) : std::string(field.flag)));
   out.set("repeatable", Value::boolean(field.repeatable));
   return out;
 }
 
 Value fields_json(std::span<const Field> fields) {
   std::vector<Value> items;
-  for (const auto& field : fields) items.push_back(field_json(field));
+  for (const auto& field : fields)
+    items.push_back(field_json(field));
   return Value::array(std::move(items));
 }
 
@@ -106,7 +111,8 @@ Value kind_table_json() {
     one.set("nameField", text_of(kind.name_field));
     one.set("verbs", text_list(kind.verbs));
     Value fields = fields_json(kind.fields);
-    for (const auto& meta : kMeta) fields.items().push_back(field_json(meta));
+    for (const auto& meta : kMeta)
+      fields.items().push_back(field_json(meta));
     one.set("fields", std::move(fields));
     one.set("columns", columns_json(kind.columns));
     one.set("applyOrder", Value::integer(kind.apply_order));

@@ -1,9 +1,9 @@
 // Start here. lib/control is the control plane: the kinds of objects there are, what may be written into them, the REST
-// handlers, secrets at rest, bootstrap, login and the minting of tokens. It knows no HTTP: requests come parsed, answers
-// leave as values (control/route.h), and every handler runs inside one store transaction (control/control.h).
+// handlers, secrets at rest, bootstrap, login and the minting of tokens. It knows no HTTP: requests come parsed,
+// answers leave as values (control/route.h), and every handler runs inside one store transaction (control/control.h).
 //
-// This header is the ONE schema table. A row here gives a kind its REST routes, validation, references, masking, and (as
-// JSON) the command line its nouns, flags and columns. A new kind is a new row.
+// This header is the ONE schema table. A row here gives a kind its REST routes, validation, references, masking, and
+// (as JSON) the command line its nouns, flags and columns. A new kind is a new row.
 #pragma once
 
 #include <cstdint>
@@ -41,23 +41,23 @@ struct Field {
   Type type = Type::string;
   std::string_view help;
   Shape shape = Shape::optional;
-  std::string_view default_json = {};               // filled in when absent; empty: stays absent
-  std::span<const std::string_view> values = {};    // enumeration
-  int64_t min = 0;                                  // integers: value; strings: bytes; lists and maps: entries
+  std::string_view default_json = {};             // filled in when absent; empty: stays absent
+  std::span<const std::string_view> values = {};  // enumeration
+  int64_t min = 0;                                // integers: value; strings: bytes; lists and maps: entries
   int64_t max = 64 * 1024;
-  std::string_view reference = {};                  // Type::reference: kind referred to; "*": the sibling member `kind` says
+  std::string_view reference = {};  // Type::reference: kind referred to; "*": the sibling member `kind` says
   store::OnDelete on_delete = store::OnDelete::restrict_;
   Use use = Use::none;
-  std::span<const Field> fields = {};               // object, or list of objects
-  const Field* item = nullptr;                      // list of other things, or map values
+  std::span<const Field> fields = {};  // object, or list of objects
+  const Field* item = nullptr;         // list of other things, or map values
   Rule rule = nullptr;
-  Rule key_rule = nullptr;                          // map keys
-  FromText from_text = nullptr;                     // list of objects: of one item
-  bool immutable = false;                           // the same in every later write
-  bool read_only = false;                           // in answers only: in a body it is an unknown field
-  bool write_only = false;                          // in bodies only
-  bool for_tokens = false;                          // a project token may see it (nothing else of the object)
-  std::string_view flag = {};                       // command line; empty: the name in kebab case; "-": none
+  Rule key_rule = nullptr;       // map keys
+  FromText from_text = nullptr;  // list of objects: of one item
+  bool immutable = false;        // the same in every later write
+  bool read_only = false;        // in answers only: in a body it is an unknown field
+  bool write_only = false;       // in bodies only
+  bool for_tokens = false;       // a project token may see it (nothing else of the object)
+  std::string_view flag = {};    // command line; empty: the name in kebab case; "-": none
   bool repeatable = false;
 };
 
@@ -75,8 +75,8 @@ struct Kind {
   rbac::Resource resource;
   std::span<const std::string_view> aliases;
   KindScope scope;
-  bool is_virtual;                // kept in tables of its own, with handlers of its own
-  std::string_view name_field;    // "name", or "email" for users
+  bool is_virtual;              // kept in tables of its own, with handlers of its own
+  std::string_view name_field;  // "name", or "email" for users
   std::span<const std::string_view> verbs;
   std::span<const Field> fields;
   std::span<const Column> columns;
@@ -104,13 +104,13 @@ Result<json::Value> check(const Kind& kind, const json::Value& input, Mode mode,
 Result<void> check_immutable(const Kind& kind, const json::Value& before, const json::Value& after);
 json::Value merge_patch(json::Value target, const json::Value& patch);  // RFC 7396
 
-// Calls `visit` for every reference in the object, with the kind it refers to and its path; what visit stores in `value` is
-// written back. `keep` false: the list item that holds it is dropped (a reference that no longer resolves).
+// Calls `visit` for every reference in the object, with the kind it refers to and its path; what visit stores in
+// `value` is written back. `keep` false: the list item that holds it is dropped (a reference that no longer resolves).
 struct Reference {
   const Field& field;
   std::string_view kind;  // of the object referred to; empty: a text that stays as it is (tokens, service accounts)
   std::string path;
-  std::string_view top;   // the top-level field
+  std::string_view top;  // the top-level field
   std::string& value;
   bool keep = true;
 };

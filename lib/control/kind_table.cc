@@ -6,6 +6,8 @@
 namespace mcptoken::control {
 namespace {
 
+// A row stays together.
+// clang-format off
 using enum Type;
 constexpr auto kRequired = Shape::required;
 constexpr auto kAccepted = Shape::accepted;
@@ -14,7 +16,8 @@ constexpr int64_t kKiB = 1024;
 // --- shared by many kinds
 constexpr Field kLabelValue{.name = "value", .type = string, .max = 63, .rule = label_value_rule};
 constexpr Field kName{.name = "name", .type = string, .help = "Unique name; never changes.", .shape = kRequired,
-                      .min = 1, .max = limits::kNameBytes, .rule = name_rule, .immutable = true, .for_tokens = true, .flag = "-"};
+                      .min = 1, .max = limits::kNameBytes, .rule = name_rule, .immutable = true, .for_tokens = true,
+                      .flag = "-"};
 constexpr Field kDescription{.name = "description", .type = string, .help = "One line for people.", .max = kKiB,
                              .rule = line_rule, .for_tokens = true};
 constexpr Field kLabels{.name = "labels", .type = map, .help = "Labels to select by.", .max = 64, .item = &kLabelValue,
@@ -26,19 +29,22 @@ constexpr Column kAgeColumn{"AGE", "createdAt", "age"};
 
 // --- user
 constexpr Field kUserFields[] = {
-    {.name = "email", .type = string, .help = "The user's name; never changes.", .shape = kRequired, .min = 3, .max = 254,
-     .rule = email_rule, .immutable = true, .flag = "-"},
+    {.name = "email", .type = string, .help = "The user's name; never changes.", .shape = kRequired, .min = 3,
+     .max = 254, .rule = email_rule, .immutable = true, .flag = "-"},
     {.name = "name", .type = string, .help = "Full name.", .max = 256, .rule = line_rule, .flag = "full-name"},
     kDescription,
     kLabels,
     {.name = "password", .type = secret, .help = "Sets the password; without one the user cannot log in.", .min = 1,
      .max = kKiB, .rule = password_rule, .write_only = true, .flag = "-"},
-    {.name = "disabled", .type = boolean, .help = "Refuses the user and all of the user's tokens.", .default_json = "false"},
+    {.name = "disabled", .type = boolean, .help = "Refuses the user and all of the user's tokens.",
+     .default_json = "false"},
 };
-constexpr Column kUserColumns[] = {{"EMAIL", "email", "text"}, {"NAME", "name", "text"}, {"DISABLED", "disabled", "bool"}, kAgeColumn};
+constexpr Column kUserColumns[] = {{"EMAIL", "email", "text"}, {"NAME", "name", "text"},
+                                   {"DISABLED", "disabled", "bool"}, kAgeColumn};
 
 // --- group
-constexpr Field kMember{.name = "member", .type = reference, .max = 254, .reference = "user", .on_delete = store::OnDelete::unlink};
+constexpr Field kMember{.name = "member", .type = reference, .max = 254, .reference = "user",
+    .on_delete = store::OnDelete::unlink};
 constexpr Field kGroupFields[] = {
     kName,
     kDescription,
@@ -46,7 +52,8 @@ constexpr Field kGroupFields[] = {
     {.name = "members", .type = list, .help = "Users, by e-mail address.", .default_json = "[]", .max = 10'000,
      .item = &kMember, .flag = "member", .repeatable = true},
 };
-constexpr Column kGroupColumns[] = {kNameColumn, {"MEMBERS", "members", "list"}, {"DESCRIPTION", "description", "text"}, kAgeColumn};
+constexpr Column kGroupColumns[] = {kNameColumn, {"MEMBERS", "members", "list"},
+                                    {"DESCRIPTION", "description", "text"}, kAgeColumn};
 
 // --- secret
 constexpr Field kSecretValue{.name = "value", .type = secret, .rule = secret_value_rule};
@@ -55,16 +62,19 @@ constexpr Field kSecretFields[] = {
     kDescription,
     kLabels,
     {.name = "data", .type = map, .help = "Keys and values; values are encrypted at rest and masked in answers.",
-     .default_json = "{}", .max = 256, .item = &kSecretValue, .key_rule = secret_key_rule, .flag = "data", .repeatable = true},
+     .default_json = "{}", .max = 256, .item = &kSecretValue, .key_rule = secret_key_rule, .flag = "data",
+     .repeatable = true},
 };
 constexpr std::string_view kSecretAliases[] = {"sec"};
-constexpr Column kSecretColumns[] = {kNameColumn, {"KEYS", "data", "list"}, {"DESCRIPTION", "description", "text"}, kAgeColumn};
+constexpr Column kSecretColumns[] = {kNameColumn, {"KEYS", "data", "list"}, {"DESCRIPTION", "description", "text"},
+    kAgeColumn};
 
 // {name, key} of a secret
 constexpr Field kSecretRefFields[] = {
     {.name = "name", .type = reference, .help = "The secret.", .shape = kRequired, .min = 1, .max = limits::kNameBytes,
      .reference = "secret", .use = Use::secret},
-    {.name = "key", .type = string, .help = "The key in it.", .shape = kRequired, .min = 1, .max = 128, .rule = secret_key_rule},
+    {.name = "key", .type = string, .help = "The key in it.", .shape = kRequired, .min = 1, .max = 128,
+     .rule = secret_key_rule},
 };
 
 // --- server
@@ -73,7 +83,8 @@ constexpr std::string_view kRuntimes[] = {"node", "python"};
 constexpr std::string_view kShares[] = {"installation", "project", "principal", "session"};
 constexpr Field kArgument{.name = "argument", .type = string, .max = 8 * kKiB, .rule = argument_rule};
 constexpr Field kValueFromFields[] = {
-    {.name = "secretRef", .type = object, .help = "A value in a secret.", .shape = kRequired, .fields = kSecretRefFields},
+    {.name = "secretRef", .type = object, .help = "A value in a secret.", .shape = kRequired,
+     .fields = kSecretRefFields},
 };
 constexpr Field kEntryFields[] = {
     {.name = "name", .type = string, .shape = kRequired, .min = 1, .max = 128},
@@ -82,7 +93,8 @@ constexpr Field kEntryFields[] = {
     {.name = "valueFrom", .type = object, .help = "Where the value comes from.", .fields = kValueFromFields},
 };
 constexpr Field kHealthFields[] = {
-    {.name = "tool", .type = string, .help = "The tool to call.", .shape = kRequired, .min = 1, .max = 256, .rule = line_rule},
+    {.name = "tool", .type = string, .help = "The tool to call.", .shape = kRequired, .min = 1, .max = 256,
+     .rule = line_rule},
     {.name = "arguments", .type = object, .help = "Its arguments.", .default_json = "{}"},
     {.name = "intervalSeconds", .type = integer, .default_json = "60", .min = 1, .max = 86'400},
     {.name = "timeoutSeconds", .type = integer, .default_json = "10", .min = 1, .max = 600},
@@ -102,21 +114,28 @@ constexpr Field kServerFields[] = {
      .values = kTransports, .for_tokens = true},
     {.name = "command", .type = list, .help = "Program and arguments, run without a shell.", .min = 1, .max = 256,
      .item = &kArgument, .repeatable = true},
-    {.name = "packageName", .type = string, .help = "npm or Python package, NAME@VERSION.", .min = 1, .max = 214, .rule = package_rule},
+    {.name = "packageName", .type = string, .help = "npm or Python package, NAME@VERSION.", .min = 1, .max = 214,
+     .rule = package_rule},
     {.name = "runtime", .type = enumeration, .help = "What runs packageName.", .values = kRuntimes},
     {.name = "dockerImage", .type = string, .help = "Container image.", .min = 1, .max = 255, .rule = image_rule},
-    {.name = "externalUrl", .type = string, .help = "URL of a server that runs elsewhere.", .min = 1, .max = 2 * kKiB, .rule = url_rule},
-    {.name = "env", .type = list, .help = "Environment of a server that is started here.", .max = 256, .fields = kEntryFields,
+    {.name = "externalUrl", .type = string, .help = "URL of a server that runs elsewhere.", .min = 1, .max = 2 * kKiB,
+     .rule = url_rule},
+    {.name = "env", .type = list, .help = "Environment of a server that is started here.", .max = 256,
+     .fields = kEntryFields,
      .from_text = variable_from_text, .repeatable = true},
     {.name = "headers", .type = list, .help = "Header fields for externalUrl.", .max = 64, .fields = kEntryFields,
      .from_text = variable_from_text, .flag = "header", .repeatable = true},
     {.name = "replicas", .type = integer, .help = "How many run.", .default_json = "1", .min = 0, .max = 10},
-    {.name = "share", .type = enumeration, .help = "Who shares one process or connection.", .default_json = "\"project\"", .values = kShares},
+    {.name = "share", .type = enumeration, .help = "Who shares one process or connection.",
+     .default_json = "\"project\"", .values = kShares},
     {.name = "healthCheck", .type = object, .help = "A tool to call as a probe.", .fields = kHealthFields, .flag = "-"},
     {.name = "timeouts", .type = object, .help = "Deadlines in milliseconds.", .fields = kTimeoutFields, .flag = "-"},
-    {.name = "allowPrivate", .type = boolean, .help = "May be at a private or loopback address.", .default_json = "false"},
-    {.name = "pin", .type = boolean, .help = "Hides tools whose definition changes until they are approved.", .default_json = "false"},
-    {.name = "repositoryUrl", .type = string, .help = "Where the source is; for people.", .max = 2 * kKiB, .rule = url_rule},
+    {.name = "allowPrivate", .type = boolean, .help = "May be at a private or loopback address.",
+     .default_json = "false"},
+    {.name = "pin", .type = boolean, .help = "Hides tools whose definition changes until they are approved.",
+     .default_json = "false"},
+    {.name = "repositoryUrl", .type = string, .help = "Where the source is; for people.", .max = 2 * kKiB,
+     .rule = url_rule},
     {.name = "containerPort", .type = integer, .help = "For people.", .min = 1, .max = 65'535},
 };
 constexpr std::string_view kServerAliases[] = {"srv"};
@@ -127,15 +146,19 @@ constexpr Column kServerColumns[] = {kNameColumn, {"TRANSPORT", "transport", "te
 constexpr std::string_view kProxyModels[] = {"none"};
 constexpr std::string_view kTiers[] = {"fast", "heavy"};
 constexpr Field kAttachmentFields[] = {
-    {.name = "server", .type = reference, .help = "The server.", .shape = kRequired, .min = 1, .max = limits::kNameBytes,
+    {.name = "server", .type = reference, .help = "The server.", .shape = kRequired, .min = 1,
+     .max = limits::kNameBytes,
      .reference = "server", .use = Use::attach, .for_tokens = true},
     {.name = "prefix", .type = string, .help = "In front of its names; the server's name when absent.", .max = 63,
      .rule = prefix_rule, .for_tokens = true},
-    {.name = "proxyModel", .type = enumeration, .help = "For this server alone.", .values = kProxyModels, .for_tokens = true},
+    {.name = "proxyModel", .type = enumeration, .help = "For this server alone.", .values = kProxyModels,
+     .for_tokens = true},
 };
 constexpr Field kLlmFields[] = {
-    {.name = "baseUrl", .type = string, .help = "OpenAI-compatible endpoint.", .shape = kRequired, .min = 1, .max = 2 * kKiB, .rule = url_rule},
-    {.name = "model", .type = string, .help = "Name of the model.", .shape = kRequired, .min = 1, .max = 256, .rule = line_rule},
+    {.name = "baseUrl", .type = string, .help = "OpenAI-compatible endpoint.", .shape = kRequired, .min = 1,
+     .max = 2 * kKiB, .rule = url_rule},
+    {.name = "model", .type = string, .help = "Name of the model.", .shape = kRequired, .min = 1, .max = 256,
+     .rule = line_rule},
     {.name = "apiKeySecret", .type = object, .help = "The key, in a secret.", .fields = kSecretRefFields},
     {.name = "tier", .type = enumeration, .values = kTiers},
     {.name = "timeoutMs", .type = integer, .min = 1, .max = 600'000},
@@ -145,17 +168,22 @@ constexpr Field kProjectFields[] = {
     kName,
     kDescription,
     kLabels,
-    {.name = "proxyModel", .type = enumeration, .help = "What happens to content between server and client.", .shape = kRequired,
+    {.name = "proxyModel", .type = enumeration, .help = "What happens to content between server and client.",
+     .shape = kRequired,
      .values = kProxyModels, .for_tokens = true},
-    {.name = "servers", .type = list, .help = "Attached servers.", .default_json = "[]", .max = 256, .fields = kAttachmentFields,
+    {.name = "servers", .type = list, .help = "Attached servers.", .default_json = "[]", .max = 256,
+     .fields = kAttachmentFields,
      .from_text = attachment_from_text, .for_tokens = true, .flag = "server", .repeatable = true},
-    {.name = "prompt", .type = text, .help = "Instructions for the clients' models.", .default_json = "\"\"", .max = 64 * kKiB,
+    {.name = "prompt", .type = text, .help = "Instructions for the clients' models.", .default_json = "\"\"",
+     .max = 64 * kKiB,
      .rule = text_rule, .for_tokens = true},
     {.name = "llm", .type = object, .help = "A model for content stages.", .fields = kLlmFields, .flag = "-"},
-    {.name = "separator", .type = string, .help = "Between prefix and name.", .default_json = "\"__\"", .min = 1, .max = 4,
+    {.name = "separator", .type = string, .help = "Between prefix and name.", .default_json = "\"__\"", .min = 1,
+     .max = 4,
      .rule = separator_rule, .for_tokens = true},
     {.name = "gated", .type = boolean, .help = "Has no effect: proxyModel decides.", .shape = kAccepted, .flag = "-"},
-    {.name = "proxyMode", .type = string, .help = "Has no effect: proxyModel decides.", .shape = kAccepted, .flag = "-"},
+    {.name = "proxyMode", .type = string, .help = "Has no effect: proxyModel decides.", .shape = kAccepted,
+     .flag = "-"},
 };
 constexpr std::string_view kProjectAliases[] = {"proj"};
 constexpr Column kProjectColumns[] = {kNameColumn, {"PROXYMODEL", "proxyModel", "text"}, {"SERVERS", "servers", "list"},
@@ -165,7 +193,8 @@ constexpr Column kProjectColumns[] = {kNameColumn, {"PROXYMODEL", "proxyModel", 
 constexpr std::string_view kSubjectKinds[] = {"User", "Group", "ServiceAccount", "McpToken"};
 constexpr Field kSubjectFields[] = {
     {.name = "kind", .type = enumeration, .shape = kRequired, .values = kSubjectKinds},
-    {.name = "name", .type = reference, .help = "E-mail address, group, project:NAME, or the token's SHA-256.", .shape = kRequired,
+    {.name = "name", .type = reference, .help = "E-mail address, group, project:NAME, or the token's SHA-256.",
+     .shape = kRequired,
      .min = 1, .max = 254, .reference = "*", .on_delete = store::OnDelete::unlink},
 };
 constexpr Field kBindingFields[] = {
@@ -181,11 +210,14 @@ constexpr Field kRbacFields[] = {
     kLabels,
     {.name = "subjects", .type = list, .help = "Who holds the bindings, KIND:NAME.", .shape = kRequired, .max = 1'000,
      .fields = kSubjectFields, .from_text = subject_from_text, .flag = "subject", .repeatable = true},
-    {.name = "roleBindings", .type = list, .help = "What they may do, role:…,resource:…[,name:…] or action:….", .shape = kRequired,
-     .max = 1'000, .fields = kBindingFields, .from_text = binding_from_text, .flag = "roleBindings", .repeatable = true},
+    {.name = "roleBindings", .type = list, .help = "What they may do, role:…,resource:…[,name:…] or action:….",
+     .shape = kRequired,
+     .max = 1'000, .fields = kBindingFields, .from_text = binding_from_text, .flag = "roleBindings",
+     .repeatable = true},
 };
 constexpr std::string_view kRbacAliases[] = {"rbacs", "rbac-definition"};
-constexpr Column kRbacColumns[] = {kNameColumn, {"SUBJECTS", "subjects", "list"}, {"BINDINGS", "roleBindings", "list"}, kAgeColumn};
+constexpr Column kRbacColumns[] = {kNameColumn, {"SUBJECTS", "subjects", "list"}, {"BINDINGS", "roleBindings",
+    "list"}, kAgeColumn};
 
 // --- mcptoken (kept in tables of its own)
 constexpr std::string_view kRbacModes[] = {"empty", "clone"};
@@ -195,13 +227,17 @@ constexpr Field kTokenFields[] = {
     {.name = "project", .type = reference, .help = "The one project it opens.", .shape = kRequired, .min = 1,
      .max = limits::kNameBytes, .reference = "project", .immutable = true},
     kDescription,
-    {.name = "ttl", .type = string, .help = "30d, 12h, 45m, 2w, never, or an instant with zone.", .min = 1, .max = 64, .write_only = true},
+    {.name = "ttl", .type = string, .help = "30d, 12h, 45m, 2w, never, or an instant with zone.", .min = 1, .max = 64,
+     .write_only = true},
     {.name = "expiresAt", .type = time, .help = "When it ends; absent: never.", .min = 1, .max = 64, .flag = "-"},
-    {.name = "rbacMode", .type = enumeration, .help = "clone takes over your own rights as far as a token can use them.",
+    {.name = "rbacMode", .type = enumeration,
+     .help = "clone takes over your own rights as far as a token can use them.",
      .default_json = "\"empty\"", .values = kRbacModes, .flag = "rbac"},
     {.name = "bindings", .type = list, .help = "Rights, role:…,resource:…[,name:…] or action:….",
-     .max = limits::kBindingsPerToken, .fields = kBindingFields, .from_text = binding_from_text, .flag = "bind", .repeatable = true},
-    {.name = "force", .type = boolean, .help = "Replaces a living token of the same name.", .default_json = "false", .write_only = true},
+     .max = limits::kBindingsPerToken, .fields = kBindingFields, .from_text = binding_from_text, .flag = "bind",
+     .repeatable = true},
+    {.name = "force", .type = boolean, .help = "Replaces a living token of the same name.", .default_json = "false",
+     .write_only = true},
     {.name = "owner", .type = string, .help = "Who made it.", .read_only = true},
     {.name = "prefix", .type = string, .help = "How its text begins.", .read_only = true},
     {.name = "tokenSha", .type = string, .help = "SHA-256 of its text.", .read_only = true},
@@ -222,17 +258,23 @@ constexpr Kind kKinds[] = {
      "A person who may log in.", complete_user},
     {"group", "groups", Resource::groups, {}, kGlobal, false, "name", kAllVerbs, kGroupFields, kGroupColumns, 20,
      "Users who share rights.", nullptr},
-    {"secret", "secrets", Resource::secrets, kSecretAliases, kGlobal, false, "name", kAllVerbs, kSecretFields, kSecretColumns, 30,
+    {"secret", "secrets", Resource::secrets, kSecretAliases, kGlobal, false, "name", kAllVerbs, kSecretFields,
+     kSecretColumns, 30,
      "Values for servers, encrypted at rest.", nullptr},
-    {"server", "servers", Resource::servers, kServerAliases, kGlobal, false, "name", kAllVerbs, kServerFields, kServerColumns, 40,
+    {"server", "servers", Resource::servers, kServerAliases, kGlobal, false, "name", kAllVerbs, kServerFields,
+     kServerColumns, 40,
      "An MCP server.", complete_server},
-    {"project", "projects", Resource::projects, kProjectAliases, kGlobal, false, "name", kAllVerbs, kProjectFields, kProjectColumns,
+    {"project", "projects", Resource::projects, kProjectAliases, kGlobal, false, "name", kAllVerbs, kProjectFields,
+     kProjectColumns,
      50, "Servers behind one endpoint.", complete_project},
     {"rbac", "rbac", Resource::rbac, kRbacAliases, kGlobal, false, "name", kAllVerbs, kRbacFields, kRbacColumns, 60,
      "Who may do what.", complete_rbac},
-    {"mcptoken", "mcptokens", Resource::mcptokens, kTokenAliases, KindScope::project, true, "name", kTokenVerbs, kTokenFields,
+    {"mcptoken", "mcptokens", Resource::mcptokens, kTokenAliases, KindScope::project, true, "name", kTokenVerbs,
+     kTokenFields,
      kTokenColumns, 70, "A token for one project.", complete_mcptoken},
 };
+
+// clang-format on
 
 }  // namespace
 

@@ -95,7 +95,8 @@ Value for_token(std::span<const Field> fields, const Value& object) {
     if (!value || !field.for_tokens) continue;
     if (field.type == Type::list && !field.fields.empty()) {
       std::vector<Value> items;
-      for (const auto& item : value->items()) items.push_back(for_token(field.fields, item));
+      for (const auto& item : value->items())
+        items.push_back(for_token(field.fields, item));
       out.set(field.name, Value::array(std::move(items)));
     } else {
       out.set(field.name, *value);
@@ -112,20 +113,25 @@ Value to_answer(const Kind& kind, const store::Object& object, Value wire, const
   out.set("createdAt", time_value(object.created_ms));
   out.set("updatedAt", time_value(object.updated_ms));
   if (who.kind == rbac::PrincipalKind::token) wire = for_token(kind.fields, wire);
-  for (auto& [name, value] : wire.members()) out.set(name, std::move(value));
+  for (auto& [name, value] : wire.members())
+    out.set(name, std::move(value));
   return out;
 }
 
 namespace {
-std::string associated(std::string_view id, std::string_view name) { return std::string(id) + '\0' + std::string(name); }
+std::string associated(std::string_view id, std::string_view name) {
+  return std::string(id) + '\0' + std::string(name);
+}
 }  // namespace
 
-Result<std::string> seal_value(const crypto::Key& key, std::string_view id, std::string_view name, std::string_view plain) {
+Result<std::string> seal_value(const crypto::Key& key, std::string_view id, std::string_view name,
+                               std::string_view plain) {
   MCPT_TRY(const auto sealed, crypto::seal(key, plain, associated(id, name)));
   return to_base64url(sealed);
 }
 
-Result<crypto::Secret> open_value(const crypto::Key& key, std::string_view id, std::string_view name, std::string_view sealed) {
+Result<crypto::Secret> open_value(const crypto::Key& key, std::string_view id, std::string_view name,
+                                  std::string_view sealed) {
   const auto bytes = from_base64url(sealed);
   if (!bytes) return fail(Status::corrupt, "a secret value is damaged");
   MCPT_TRY(auto plain, crypto::open(key, *bytes, associated(id, name)));

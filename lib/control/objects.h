@@ -1,5 +1,5 @@
-// Objects between their two forms: on the wire references are names and secrets masked; in the store references are ids,
-// with a row in refs for each, and secrets are sealed.
+// Objects between their two forms: on the wire references are names and secrets masked; in the store references are
+// ids, with a row in refs for each, and secrets are sealed.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ Result<store::Object> find_object(store::Tx& tx, const Kind& kind, const std::st
 // By name alone: how bodies refer to objects, so that one object has one spelling in a document. not_found.
 Result<store::Object> find_named(store::Tx& tx, const Kind& kind, const std::string& name);
 
-// Ids become names; list items whose target has gone are left out. Write-only fields are not there. Secrets stay sealed.
+// Ids become names; list items whose target has gone are left out. Write-only fields are not there. Secrets stay
+// sealed.
 Result<json::Value> to_wire(store::Tx& tx, const Kind& kind, const store::Object& object);
 
 struct Stored {
@@ -24,15 +25,17 @@ struct Stored {
 // Names become ids. invalid with the path when a name does not resolve.
 Result<Stored> to_stored(store::Tx& tx, const Kind& kind, json::Value object);
 
-// The answer about an object: kind, id, version, times, then its fields; secrets masked. For a token only what is marked
-// for tokens.
+// The answer about an object: kind, id, version, times, then its fields; secrets masked. For a token only what is
+// marked for tokens.
 json::Value to_answer(const Kind& kind, const store::Object& object, json::Value wire, const rbac::Principal& who);
 // What a project token may know of an object.
 json::Value for_token(std::span<const Field> fields, const json::Value& object);
 
 // --- secrets at rest: the `data` map of kind secret. The id is authenticated with each value.
-Result<std::string> seal_value(const crypto::Key& key, std::string_view id, std::string_view name, std::string_view plain);
-Result<crypto::Secret> open_value(const crypto::Key& key, std::string_view id, std::string_view name, std::string_view sealed);
+Result<std::string> seal_value(const crypto::Key& key, std::string_view id, std::string_view name,
+                               std::string_view plain);
+Result<crypto::Secret> open_value(const crypto::Key& key, std::string_view id, std::string_view name,
+                                  std::string_view sealed);
 // Replaces each plain value by its sealed form; the mask stands for what `before` (the stored data, or nullptr) has.
 Result<void> seal_data(const crypto::Key& key, std::string_view id, const json::Value* before, json::Value& object);
 // Sealed values in the clear, for somebody who may edit the secret.

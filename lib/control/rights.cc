@@ -48,7 +48,8 @@ bool needs_spawn(const Value& server) {
 bool attaches(const Value* project, const std::string& server) {
   const auto* servers = project ? project->find("servers") : nullptr;
   if (!servers) return false;
-  return std::any_of(servers->items().begin(), servers->items().end(), [&](const Value& one) { return one.text("server") == server; });
+  return std::any_of(servers->items().begin(), servers->items().end(),
+                     [&](const Value& one) { return one.text("server") == server; });
 }
 
 // Judged by name and before names are resolved: what is missing and what is forbidden look alike.
@@ -95,9 +96,10 @@ Result<void> check_members(const Context& context, const Value* before, const Va
   for (const auto& definition : definitions) {
     MCPT_TRY(const auto doc, json::parse(definition.doc));
     const auto* subjects = doc.find("subjects");
-    const bool bound = subjects && std::any_of(subjects->items().begin(), subjects->items().end(), [&](const Value& subject) {
-      return subject.text("kind") == "Group" && subject.text("name") == context.object->id;
-    });
+    const bool bound =
+        subjects && std::any_of(subjects->items().begin(), subjects->items().end(), [&](const Value& subject) {
+          return subject.text("kind") == "Group" && subject.text("name") == context.object->id;
+        });
     if (!bound) continue;
     MCPT_TRY(auto bindings, bindings_of(doc.find("roleBindings"), "roleBindings"));
     wanted.insert(wanted.end(), bindings.begin(), bindings.end());

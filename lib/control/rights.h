@@ -1,5 +1,5 @@
-// What writing an object asks for beyond the permission of its route. Create, replace and patch all call this one function,
-// before anything is written.
+// What writing an object asks for beyond the permission of its route. Create, replace and patch all call this one
+// function, before anything is written.
 #pragma once
 
 #include "control/control.h"

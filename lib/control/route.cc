@@ -44,7 +44,8 @@ std::vector<Route> build() {
     if (!kind.is_virtual) add_kind(table, kind);
   }
   const auto row = [&](auto&&... columns) { table.emplace_back(std::forward<decltype(columns)>(columns)...); };
-  row("GET", "/api/v1/projects/:project/servers", needs(Action::view, Resource::projects, "project"), kOwnProject, list_project_servers);
+  row("GET", "/api/v1/projects/:project/servers", needs(Action::view, Resource::projects, "project"), kOwnProject,
+      list_project_servers);
 
   row("POST", "/api/v1/mcptokens", needs_some(Action::create, Resource::mcptokens), kNever, mint_token);
   row("GET", "/api/v1/mcptokens", anybody_known(), kNever, list_tokens);
@@ -77,7 +78,8 @@ const std::vector<Compiled>& compiled() {
     std::vector<Compiled> out;
     for (const auto& route : routes()) {
       auto segments = split(std::string_view(route.pattern).substr(1), '/');
-      const auto literals = std::count_if(segments.begin(), segments.end(), [](std::string_view s) { return !s.starts_with(':'); });
+      const auto literals =
+          std::count_if(segments.begin(), segments.end(), [](std::string_view s) { return !s.starts_with(':'); });
       out.push_back({&route, std::move(segments), static_cast<size_t>(literals)});
     }
     return out;
@@ -86,9 +88,10 @@ const std::vector<Compiled>& compiled() {
 }
 
 bool fits(const Compiled& row, std::span<const std::string> path) {
-  return row.segments.size() == path.size() && std::equal(path.begin(), path.end(), row.segments.begin(), [](const std::string& have, std::string_view want) {
-    return want.starts_with(':') ? !have.empty() : have == want;
-  });
+  return row.segments.size() == path.size() &&
+         std::equal(path.begin(), path.end(), row.segments.begin(), [](const std::string& have, std::string_view want) {
+           return want.starts_with(':') ? !have.empty() : have == want;
+         });
 }
 
 }  // namespace
@@ -98,8 +101,10 @@ std::span<const Route> routes() {
   return table;
 }
 
-const Route* match(std::string_view method, std::span<const std::string> path, Params& params, std::vector<std::string_view>& allowed) {
-  // The most literal pattern that fits is the path's only meaning: a method that it lacks does not fall through to a wider one.
+const Route* match(std::string_view method, std::span<const std::string> path, Params& params,
+                   std::vector<std::string_view>& allowed) {
+  // The most literal pattern that fits is the path's only meaning: a method that it lacks does not fall through to a
+  // wider one.
   const Compiled* best = nullptr;
   size_t literals = 0;
   params.clear();

@@ -1,5 +1,5 @@
-// Routes are a table: method, pattern, permission, token column, handler. A row cannot be written without a permission or
-// the explicit word that the route is open, and tokens are refused unless the row says otherwise.
+// Routes are a table: method, pattern, permission, token column, handler. A row cannot be written without a permission
+// or the explicit word that the route is open, and tokens are refused unless the row says otherwise.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ struct Request {
 
 struct Response {
   int status = 200;
-  std::string body;  // JSON
+  std::string body;                                          // JSON
   std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type and Content-Length
 };
 
@@ -54,10 +54,10 @@ enum class TokenAccess : uint8_t {
 class Permission {
  public:
   enum class Level : uint8_t {
-    open,       // nobody needs to be known
-    self,       // anybody who is known: the handler judges what is the caller's own
-    exact,      // the action on the object that the segment `segment` names (empty: on all of the resource)
-    some,       // the action on at least one name: the handler filters, or judges the name in the body
+    open,   // nobody needs to be known
+    self,   // anybody who is known: the handler judges what is the caller's own
+    exact,  // the action on the object that the segment `segment` names (empty: on all of the resource)
+    some,   // the action on at least one name: the handler filters, or judges the name in the body
     operation,
   };
   Level level;
@@ -94,27 +94,35 @@ constexpr Permission needs_operation(rbac::Operation operation) {
 
 // A handler answers inside the transaction it is given. An error leaves nothing behind.
 using Handler = Result<Response> (*)(Control&, Context&);
-// A handler with work between transactions (password hashing): it drives itself through the Runner, and authorises in each
-// transaction (control.h: authorise).
+// A handler with work between transactions (password hashing): it drives itself through the Runner, and authorises in
+// each transaction (control.h: authorise).
 using AsyncHandler = loop::Task<Result<Response>> (*)(Control&, Runner&);
 
 struct Route {
-  Route(std::string_view method_in, std::string pattern_in, Permission permission_in, TokenAccess tokens_in, Handler handler_in,
-        const Kind* kind_in = nullptr)
-      : method(method_in), pattern(std::move(pattern_in)), permission(permission_in), tokens(tokens_in), handler(handler_in),
+  Route(std::string_view method_in, std::string pattern_in, Permission permission_in, TokenAccess tokens_in,
+        Handler handler_in, const Kind* kind_in = nullptr)
+      : method(method_in),
+        pattern(std::move(pattern_in)),
+        permission(permission_in),
+        tokens(tokens_in),
+        handler(handler_in),
         kind(kind_in) {}
   Route(std::string_view method_in, std::string pattern_in, Permission permission_in, TokenAccess tokens_in,
         AsyncHandler handler_in, const Kind* kind_in = nullptr)
-      : method(method_in), pattern(std::move(pattern_in)), permission(permission_in), tokens(tokens_in),
-        async_handler(handler_in), kind(kind_in) {}
+      : method(method_in),
+        pattern(std::move(pattern_in)),
+        permission(permission_in),
+        tokens(tokens_in),
+        async_handler(handler_in),
+        kind(kind_in) {}
 
   std::string_view method;
   std::string pattern;  // "/api/v1/projects/:project/servers"
   Permission permission;
   TokenAccess tokens;
-  Handler handler = nullptr;             // exactly one of the two is set
+  Handler handler = nullptr;  // exactly one of the two is set
   AsyncHandler async_handler = nullptr;
-  const Kind* kind;                      // generic handlers: of which kind
+  const Kind* kind;  // generic handlers: of which kind
 
   bool reads_only() const { return method == "GET" && handler != nullptr; }  // may run in a read transaction
 };

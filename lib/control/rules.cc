@@ -57,7 +57,8 @@ Result<void> name_rule(const Value& value) {
 
 Result<void> definition_name_rule(const Value& value) {
   MCPT_CHECK(name_rule(value));
-  if (text_of(value).starts_with(kTokenDefinitionPrefix)) return bad("names that begin with mcptoken- belong to tokens");
+  if (text_of(value).starts_with(kTokenDefinitionPrefix))
+    return bad("names that begin with mcptoken- belong to tokens");
   return {};
 }
 
@@ -82,7 +83,9 @@ Result<void> line_rule(const Value& value) {
 
 Result<void> text_rule(const Value& value) {
   const auto text = text_of(value);
-  const auto refused = [](char c) { return is_control(static_cast<unsigned char>(c)) && c != '\n' && c != '\t' && c != '\r'; };
+  const auto refused = [](char c) {
+    return is_control(static_cast<unsigned char>(c)) && c != '\n' && c != '\t' && c != '\r';
+  };
   if (std::any_of(text.begin(), text.end(), refused) || has_hidden(text))
     return bad("must not hold control or invisible characters");
   return {};
@@ -94,7 +97,8 @@ bool is_label_char(char c) { return is_alpha(c) || is_digit(c) || c == '.' || c 
 
 Result<void> label_key_rule(const Value& value) {
   const auto text = text_of(value);
-  if (text.empty() || text.size() > 63 || !only(text, is_label_char)) return bad("a label's name is 1 to 63 of A-Z a-z 0-9 . _ - /");
+  if (text.empty() || text.size() > 63 || !only(text, is_label_char))
+    return bad("a label's name is 1 to 63 of A-Z a-z 0-9 . _ - /");
   return {};
 }
 
@@ -107,19 +111,25 @@ Result<void> url_rule(const Value& value) {
   const auto text = text_of(value);
   const auto scheme = text.starts_with("https://") ? 8u : text.starts_with("http://") ? 7u : 0u;
   if (scheme == 0) return bad("must begin with http:// or https://");
-  const auto printable = [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '\\' && c != '#'; };
+  const auto printable = [](char c) {
+    return c > 0x20 && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '\\' && c != '#';
+  };
   if (!only(text, printable)) return bad("must be a URL of printable ASCII characters without a fragment");
   auto authority = text.substr(scheme, text.find_first_of("/?", scheme) - scheme);
   if (authority.find('@') != authority.npos) return bad("must not hold user information: use headers with a secret");
-  if (const auto colon = authority.rfind(':'); colon != authority.npos && authority.find(']', colon) == authority.npos) {
+  if (const auto colon = authority.rfind(':');
+      colon != authority.npos && authority.find(']', colon) == authority.npos) {
     const auto port = parse_decimal(authority.substr(colon + 1));
     if (!port || *port < 1 || *port > 65535) return bad("has a bad port");
     authority = authority.substr(0, colon);
   }
   const bool literal = authority.starts_with('[') && authority.ends_with(']') && authority.size() > 2;
   const auto host_char = [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '-' || c == '_'; };
-  const auto address_char = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.'; };
-  if (literal ? !only(authority.substr(1, authority.size() - 2), address_char) : authority.empty() || !only(authority, host_char))
+  const auto address_char = [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+  };
+  if (literal ? !only(authority.substr(1, authority.size() - 2), address_char)
+              : authority.empty() || !only(authority, host_char))
     return bad("has no valid host");
   return {};
 }
@@ -144,8 +154,11 @@ Result<void> package_rule(const Value& value) {
 
 Result<void> image_rule(const Value& value) {
   const auto text = text_of(value);
-  const auto allowed = [](char c) { return is_alpha(c) || is_digit(c) || std::string_view("._-/:@").find(c) != std::string_view::npos; };
-  if (text.empty() || !(is_alpha(text[0]) || is_digit(text[0])) || !only(text, allowed)) return bad("must be an image reference");
+  const auto allowed = [](char c) {
+    return is_alpha(c) || is_digit(c) || std::string_view("._-/:@").find(c) != std::string_view::npos;
+  };
+  if (text.empty() || !(is_alpha(text[0]) || is_digit(text[0])) || !only(text, allowed))
+    return bad("must be an image reference");
   return {};
 }
 
@@ -203,9 +216,21 @@ bool is_variable_name(std::string_view name) {
 
 bool is_header_name(std::string_view name) {
   // What frames the message, names the peer, or belongs to the protocol is not the operator's to set.
-  static constexpr std::array kOurs = {"host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade",
-                                       "te", "trailer", "keep-alive", "expect", "accept", "accept-encoding", "last-event-id",
-                                       "proxy-authorization", "proxy-connection"};
+  static constexpr std::array kOurs = {"host",
+                                       "content-length",
+                                       "content-type",
+                                       "transfer-encoding",
+                                       "connection",
+                                       "upgrade",
+                                       "te",
+                                       "trailer",
+                                       "keep-alive",
+                                       "expect",
+                                       "accept",
+                                       "accept-encoding",
+                                       "last-event-id",
+                                       "proxy-authorization",
+                                       "proxy-connection"};
   const auto folded = lower(name);
   return !name.empty() && name.size() <= 128 && only(name, is_tchar) && !folded.starts_with("mcp-") &&
          std::find(kOurs.begin(), kOurs.end(), folded) == kOurs.end();

@@ -15,11 +15,11 @@ inline constexpr std::string_view kTokenDefinitionPrefix = "mcptoken-";  // of t
 Result<void> name_rule(const json::Value& value);
 Result<void> definition_name_rule(const json::Value& value);  // name_rule, and not in the tokens' name space
 Result<void> email_rule(const json::Value& value);
-Result<void> line_rule(const json::Value& value);      // no control or bidirectional characters
-Result<void> text_rule(const json::Value& value);      // the same, but tabs and line ends
+Result<void> line_rule(const json::Value& value);  // no control or bidirectional characters
+Result<void> text_rule(const json::Value& value);  // the same, but tabs and line ends
 Result<void> label_key_rule(const json::Value& value);
 Result<void> label_value_rule(const json::Value& value);
-Result<void> url_rule(const json::Value& value);       // http or https, a host, no user information, no fragment
+Result<void> url_rule(const json::Value& value);  // http or https, a host, no user information, no fragment
 Result<void> package_rule(const json::Value& value);
 Result<void> image_rule(const json::Value& value);
 Result<void> argument_rule(const json::Value& value);

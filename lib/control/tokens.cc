@@ -53,8 +53,12 @@ std::string name_of(store::Tx& tx, const std::string& id) {
 Result<Value> token_json(Context& context, const TokenRecord& token, const std::string& project) {
   const auto now = context.tx.now_ms();
   Value out = Value::object();
-  const auto text = [&](std::string_view key, std::string_view value) { if (!value.empty()) out.set(key, text_value(value)); };
-  const auto time = [&](std::string_view key, std::optional<int64_t> value) { if (value) out.set(key, time_value(*value)); };
+  const auto text = [&](std::string_view key, std::string_view value) {
+    if (!value.empty()) out.set(key, text_value(value));
+  };
+  const auto time = [&](std::string_view key, std::optional<int64_t> value) {
+    if (value) out.set(key, time_value(*value));
+  };
   text("kind", "mcptoken");
   text("id", token.id);
   text("name", token.name);
@@ -90,7 +94,8 @@ Result<std::optional<int64_t>> expiry_of(const Control& control, const Context& 
   }
   const auto most = control.settings().max_token_ttl_ms;
   if (!most || (expires && *expires - now <= *most)) return expires;
-  return fail(Error(Status::invalid, "ttl: this server allows at most " + std::to_string(*most / 1000) + " seconds").with_hint("give a shorter --ttl"));
+  return fail(Error(Status::invalid, "ttl: this server allows at most " + std::to_string(*most / 1000) + " seconds")
+                  .with_hint("give a shorter --ttl"));
 }
 
 struct Wanted {
@@ -111,7 +116,8 @@ Result<Wanted> wanted_bindings(const Context& context, const Value& body, const 
     if (std::find(wanted.bindings.begin(), wanted.bindings.end(), binding) == wanted.bindings.end())
       wanted.bindings.push_back(std::move(binding));
     if (wanted.bindings.size() > limits::kBindingsPerToken)
-      return fail(Status::invalid, "bindings: a token has at most " + std::to_string(limits::kBindingsPerToken) + " bindings");
+      return fail(Status::invalid,
+                  "bindings: a token has at most " + std::to_string(limits::kBindingsPerToken) + " bindings");
   }
   MCPT_CHECK(require_all(context, wanted.bindings, false));
   return wanted;
@@ -145,7 +151,8 @@ Result<void> insert_definition(Context& context, const TokenRecord& token, const
   subject.set("kind", text_value("McpToken"));
   subject.set("name", text_value(to_hex(token.sha)));
   std::vector<Value> items;
-  for (const auto& binding : bindings) items.push_back(rbac::to_json(binding));
+  for (const auto& binding : bindings)
+    items.push_back(rbac::to_json(binding));
   store::NewObject definition;
   definition.kind = "rbac";
   definition.name = std::string(kTokenDefinitionPrefix) + token.id;
@@ -160,12 +167,14 @@ Result<void> insert_definition(Context& context, const TokenRecord& token, const
   return {};
 }
 
-// The token that :id names (an id, or with ?project= a name), when the caller may do `action` with it or it is the caller's.
+// The token that :id names (an id, or with ?project= a name), when the caller may do `action` with it or it is the
+// caller's.
 Result<TokenRecord> chosen_token(Context& context, Action action, std::string& project) {
   const auto& word = context.params.get("id");
   std::string scope = word;
   Result<TokenRecord> found = context.tx.get_token(word);
-  if (const auto* in = context.request.parameter("project"); !found && found.error().status == Status::not_found && in) {
+  if (const auto* in = context.request.parameter("project");
+      !found && found.error().status == Status::not_found && in) {
     MCPT_TRY(const auto object, visible_project(context, *in));
     scope = scope_name(object.name, word);
     found = context.tx.get_token(object.id, word);
@@ -217,7 +226,8 @@ Result<Response> mint_token(Control& control, Context& context) {
   MCPT_TRY(auto out, token_json(context, *inserted, project.name));
   out.set("token", text_value(minted.raw.reveal()));
   std::vector<Value> dropped;
-  for (const auto& one : wanted.dropped) dropped.push_back(text_value(one));
+  for (const auto& one : wanted.dropped)
+    dropped.push_back(text_value(one));
   if (!dropped.empty()) out.set("dropped", Value::array(std::move(dropped)));
   return answer(201, out);
 }
@@ -257,7 +267,9 @@ Result<Response> revoke_token(Control&, Context& context) {
   MCPT_TRY(const auto token, chosen_token(context, Action::delete_, project));
   const bool purge = context.request.method == "DELETE" && flag(context.request, "purge");
   if (purge) MCPT_CHECK(require(context, Action::delete_, Resource::mcptokens, scope_name(project, token.name)));
-  MCPT_TRY(const auto revoked, context.tx.revoke_token(token.id, is_itself(context, token) ? "revoked by itself" : "revoked by " + context.who.user_email));
+  MCPT_TRY(const auto revoked,
+           context.tx.revoke_token(
+               token.id, is_itself(context, token) ? "revoked by itself" : "revoked by " + context.who.user_email));
   MCPT_TRY(const auto body, token_json(context, revoked, project));
   if (purge) MCPT_CHECK(context.tx.purge_token(token.id));
   return answer(200, body);
@@ -266,7 +278,8 @@ Result<Response> revoke_token(Control&, Context& context) {
 Result<Response> introspect(Control&, Context& context) {
   MCPT_CHECK(check_query(context.request, {}));
   if (context.who.kind != rbac::PrincipalKind::token)
-    return fail(Error(Status::invalid, "introspection is of the project token that asks").with_hint("send the token as bearer"));
+    return fail(Error(Status::invalid, "introspection is of the project token that asks")
+                    .with_hint("send the token as bearer"));
   MCPT_TRY(const auto token, context.tx.get_token(context.who.token_id));
   Value out = Value::object();
   out.set("ok", Value::boolean(true));
@@ -276,7 +289,8 @@ Result<Response> introspect(Control&, Context& context) {
   out.set("owner", text_value(name_of(context.tx, token.owner_id)));
   if (token.expires_ms) out.set("expiresAt", time_value(*token.expires_ms));
   std::vector<Value> permissions;
-  for (const auto& binding : context.policy.permissions(context.who)) permissions.push_back(rbac::to_json(binding));
+  for (const auto& binding : context.policy.permissions(context.who))
+    permissions.push_back(rbac::to_json(binding));
   out.set("permissions", Value::array(std::move(permissions)));
   MCPT_TRY(const auto revision, context.tx.revision());
   out.set("revision", Value::integer(revision));

@@ -89,11 +89,13 @@ loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec
   }
   if (now - entry->began_ms >= limits::kDiscoveryMs) {  // others have waited in vain for this flight already
     if (entry->list) co_return entry->list;
+    entry->missed = true;
     co_return fail(Status::timeout, server->name + ": the server has not answered in time");
   }
   auto task = entry->fetching.join(group_, std::move(start), scope);
   auto done = co_await task;
   if (entry->list) co_return entry->list;
+  entry->missed = true;
   if (!done) co_return fail(std::move(done).error());
   co_return fail(Status::unavailable, server->name + ": no list");
 }
@@ -112,6 +114,7 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   auto task = on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
   auto list = co_await task;
   if (!list) {
+    entry->missed = true;
     entry->error = list.error();
     entry->retry_at_ms = site_.loop.now_ms() + (list.error().status == Status::cancelled ? 0 : kNegativeMs);
     co_return fail(std::move(list).error());
@@ -120,6 +123,7 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   entry->stale = false;
   entry->error.reset();
   entry->retry_at_ms = 0;
+  if (std::exchange(entry->missed, false)) site_.gateway.announce_tools(server->id);
   co_return Result<void>();
 }
 

@@ -53,6 +53,7 @@ class Catalogue {
     int64_t retry_at_ms = 0;        // after a failure
     std::optional<Error> error;
     int64_t began_ms = 0;           // of the flight under way
+    bool missed = false;            // somebody was answered without this list: its arrival is news
     loop::Flight fetching;
   };
 

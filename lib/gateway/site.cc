@@ -13,10 +13,6 @@ namespace {
 
 constexpr size_t kEndedSessions = 10'000;
 
-// What changed, by the notification that says so.
-constexpr std::array<std::string_view, 3> kListChanges = {"notifications/tools/list_changed", "notifications/prompts/list_changed",
-                                                          "notifications/resources/list_changed"};
-
 }  // namespace
 
 Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
@@ -53,17 +49,19 @@ void Gateway::tell_all(std::function<void(Site&)> what) {
   for (auto& site : sites_) site->loop.post([what, &to = *site] { what(to); });
 }
 
+void Gateway::announce_tools(const std::string& server_id) {
+  tell_all([server_id, text = mcp::notification("notifications/tools/list_changed", "")](Site& site) {
+    for (Listener* listener : std::list(site.listeners)) {
+      auto& ids = listener->server_ids;
+      if (std::find(ids.begin(), ids.end(), server_id) != ids.end()) listener->tell(text);
+    }
+  });
+}
+
 void Gateway::server_says(Site&, const std::string& server_id, mcp::Message message) {
-  for (std::string_view change : kListChanges) {
-    if (message.method() != change) continue;
-    tell_all([server_id, text = mcp::notification(change, "")](Site& site) {
-      site.catalogue.invalidate(server_id);
-      for (Listener* listener : std::list(site.listeners)) {
-        auto& ids = listener->server_ids;
-        if (std::find(ids.begin(), ids.end(), server_id) != ids.end()) listener->tell(text);
-      }
-    });
-  }
+  if (message.method() != "notifications/tools/list_changed") return;  // nothing else is offered yet
+  tell_all([server_id](Site& site) { site.catalogue.invalidate(server_id); });
+  announce_tools(server_id);
 }
 
 // Environment of a server process: a fixed minimum and what the definition declares. Nothing of ours is inherited.

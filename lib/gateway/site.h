@@ -94,6 +94,8 @@ class Gateway {
   // Runs on every site's loop, including the caller's (there, too, as a message).
   void tell_all(std::function<void(Site&)> what);
 
+  // Tells the clients that listen that a server's tools are others than they were.
+  void announce_tools(const std::string& server_id);
   // A notification of a server that belongs to no call: what it offers has changed.
   void server_says(Site& from, const std::string& server_id, mcp::Message message);
 

@@ -52,32 +52,49 @@ HopParams::HopParams(const Message& message, const HopMeta& hop, std::string_vie
   json::append_pieces(pieces_, message.text(), params->value, edits_.sorted());
 }
 
+namespace {
+
+constexpr std::string_view kServerInfo = "io.modelcontextprotocol/serverInfo";
+
+// The result's `_meta` with our own server info (modern) or none (legacy); "" when nothing is left.
+std::string client_meta(const Outline& outline, const Node& result, const ClientHop& hop) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object();
+  const Node* node = outline.find(result, "_meta");
+  auto meta = node && node->type == json::Type::object ? Outline::read(outline.raw(*node), 1) : Result<Outline>(fail(Status::not_found, ""));
+  if (meta) {
+    for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
+      if (meta->key(*member) != kServerInfo) writer.key(meta->key(*member)).raw(meta->raw(*member));
+    }
+  }
+  if (hop.era == Era::modern) writer.raw_member(kServerInfo, hop.server_info);
+  writer.end_object();
+  return out.size() == 2 ? std::string() : out;
+}
+
+}  // namespace
+
 std::string to_client(const Message& reply, const ClientHop& hop) {
   const Outline& outline = reply.outline();
   json::Edits edits(outline);
   if (reply.id_node()) edits.replace(*reply.id_node(), std::string(hop.id));
   else edits.set(outline.root(), "id", hop.id);
-  if (const Node* result = reply.result(); result && result->type == json::Type::object) {
+  const Node* result = reply.result();
+  if (result && result->type == json::Type::object) {
+    const Node* meta = outline.find(*result, "_meta");
     if (hop.era == Era::modern) {
       if (!outline.find(*result, "resultType")) edits.set(*result, "resultType", "\"complete\"");
-      std::string meta = "{";
-      if (const Node* node = outline.find(*result, "_meta"); node && node->type == json::Type::object) {
-        if (auto members = Outline::read(outline.raw(*node), 1)) {
-          for (auto* m = members->first(members->root()); m; m = members->after(members->root(), *m)) {
-            if (members->key(*m) == "io.modelcontextprotocol/serverInfo") continue;
-            if (meta.size() > 1) meta.push_back(',');
-            json::append_quoted(meta, members->key(*m));
-            meta.append(":").append(members->raw(*m));
-          }
-        }
-      }
-      if (meta.size() > 1) meta.push_back(',');
-      meta.append("\"io.modelcontextprotocol/serverInfo\":").append(hop.server_info).append("}");
-      edits.set(*result, "_meta", meta);
+      edits.set(*result, "_meta", client_meta(outline, *result, hop));
     } else {
       // Members that only the modern era defines at this place.
       for (std::string_view key : {"resultType", "ttlMs", "cacheScope"}) {
         if (const Node* node = outline.find(*result, key)) edits.remove(*result, *node);
+      }
+      if (meta && outline.raw(*meta).find(kServerInfo) != std::string_view::npos) {
+        std::string left = client_meta(outline, *result, hop);
+        if (left.empty()) edits.remove(*result, *meta);
+        else edits.set(*result, "_meta", left);
       }
     }
   }

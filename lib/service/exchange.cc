@@ -71,6 +71,8 @@ class Exchange::RestRunner final : public control::Runner {
   explicit RestRunner(Exchange& exchange) : exchange_(exchange) {}
   const control::Request& request() const override { return *exchange_.job_->request; }
   const control::Route& route() const override { return *exchange_.route_; }
+  const control::Params& params() const override { return exchange_.job_->params; }
+  const rbac::Principal& who() const override { return *exchange_.job_->who; }
   loop::Task<Result<control::Response>> in_transaction(Function<Result<control::Response>(control::Context&)> work) override {
     return exchange_.service_.local().transact(exchange_.node_, exchange_.job_, false, std::move(work), exchange_.link_.scope);
   }
@@ -306,7 +308,7 @@ loop::Task<Result<void>> Exchange::run_rest() {
   job_->params = std::move(params_);
   if (route_->async_handler) {
     runner_ = std::make_unique<RestRunner>(*this);
-    auto task = route_->async_handler(service_.local().control(), *runner_);
+    auto task = control::dispatch(service_.local().control(), *runner_);
     respond_rest(co_await task);
   } else {
     Function<Result<control::Response>(control::Context&)> work = [&control = service_.local().control(), route = route_](control::Context& context) {

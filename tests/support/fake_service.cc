@@ -123,7 +123,9 @@ struct mcptoken_exchange {
     event("hello");
   }
   void tick_stream(int64_t every_ms) {
-    if (every_ms > 0) timer.start(every_ms, [this] { tick(); }, every_ms);
+    if (every_ms > 0)
+      timer.start(
+          every_ms, [this] { tick(); }, every_ms);
   }
   void tick() {
     if (events_left == 0) return finish(true);
@@ -139,7 +141,9 @@ struct mcptoken_exchange {
   }
   std::string counters_text() const {
     const auto& c = service.counters;
-    const auto row = [](const char* name, int64_t value) { return "\"" + std::string(name) + "\":" + std::to_string(value); };
+    const auto row = [](const char* name, int64_t value) {
+      return "\"" + std::string(name) + "\":" + std::to_string(value);
+    };
     return "{" + row("marker", c.marker) + "," + row("exchanges", c.exchanges) + "," + row("live", c.live) + "," +
            row("cancelled", c.cancelled) + "," + row("streams", c.streams) + "," + row("writable", c.writable) + "," +
            row("loop", state.index) + "}";
@@ -151,17 +155,28 @@ struct mcptoken_exchange {
     answer(202, "");
   }
   void run() {
-    if (path == "/echo") answer(200, body, "application/octet-stream");
-    else if (path == "/head") answer(200, head_text);
-    else if (path == "/slow") timer.start(parameter(target, "ms", 100), [this] { answer(200, "slow"); });
-    else if (path == "/big") answer(200, std::string(static_cast<size_t>(parameter(target, "bytes", 1000)), 'b'));
-    else if (path == "/counters") answer(200, counters_text(), "application/json");
-    else if (path == "/publish") publish();
-    else if (path == "/stream") begin_stream(), tick_stream(parameter(target, "every", 0));
-    else if (path == "/flood") begin_stream(), flood();
-    else if (path == "/cut") head(200, 10, "text/plain"), sink.write(sink.user_data, "12345", 5), finish(false);
-    else if (path == "/slowstream") late_stream();
-    else service.counters.marker++, answer(200, "marker");
+    if (path == "/echo")
+      answer(200, body, "application/octet-stream");
+    else if (path == "/head")
+      answer(200, head_text);
+    else if (path == "/slow")
+      timer.start(parameter(target, "ms", 100), [this] { answer(200, "slow"); });
+    else if (path == "/big")
+      answer(200, std::string(static_cast<size_t>(parameter(target, "bytes", 1000)), 'b'));
+    else if (path == "/counters")
+      answer(200, counters_text(), "application/json");
+    else if (path == "/publish")
+      publish();
+    else if (path == "/stream")
+      begin_stream(), tick_stream(parameter(target, "every", 0));
+    else if (path == "/flood")
+      begin_stream(), flood();
+    else if (path == "/cut")
+      head(200, 10, "text/plain"), sink.write(sink.user_data, "12345", 5), finish(false);
+    else if (path == "/slowstream")
+      late_stream();
+    else
+      service.counters.marker++, answer(200, "marker");
   }
   void late_stream() {
     events_left = parameter(target, "events", 3);
@@ -186,7 +201,8 @@ void check_drained(LoopState& state) {
 
 void cancel_all(LoopState& state) {
   for (auto* exchange : state.exchanges) {
-    if (!exchange->answered && !exchange->gone) exchange->streaming ? exchange->finish(true) : exchange->answer(503, "cancelled");
+    if (!exchange->answered && !exchange->gone)
+      exchange->streaming ? exchange->finish(true) : exchange->answer(503, "cancelled");
   }
   check_drained(state);
 }
@@ -214,8 +230,8 @@ mcptoken_status mcptoken_loop_post(mcptoken_loop* loop, mcptoken_loop_fn callbac
   loop->loop->post([callback, user_data] { callback(user_data); });
   return MCPTOKEN_OK;
 }
-mcptoken_status mcptoken_watch_new(mcptoken_loop* loop, int fd, int32_t events, mcptoken_watch_fn callback, void* user_data,
-                                   mcptoken_watch** out, mcptoken_error** error) {
+mcptoken_status mcptoken_watch_new(mcptoken_loop* loop, int fd, int32_t events, mcptoken_watch_fn callback,
+                                   void* user_data, mcptoken_watch** out, mcptoken_error** error) {
   std::unique_ptr<mcptoken_watch> watch(new mcptoken_watch{mcptoken::loop::Watch(*loop->loop)});
   auto started = watch->watch.start(fd, events, [callback, user_data](int seen) { callback(user_data, seen); });
   if (!started) return fail(MCPTOKEN_IO, started.error().message, error);
@@ -224,13 +240,14 @@ mcptoken_status mcptoken_watch_new(mcptoken_loop* loop, int fd, int32_t events, 
 }
 void mcptoken_watch_change(mcptoken_watch* watch, int32_t events) { watch->watch.change(events); }
 void mcptoken_watch_free(mcptoken_watch* watch) { delete watch; }
-mcptoken_status mcptoken_timer_new(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data, mcptoken_timer** out,
-                                   mcptoken_error**) {
+mcptoken_status mcptoken_timer_new(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data,
+                                   mcptoken_timer** out, mcptoken_error**) {
   *out = new mcptoken_timer{mcptoken::loop::Timer(*loop->loop), callback, user_data};
   return MCPTOKEN_OK;
 }
 void mcptoken_timer_start(mcptoken_timer* timer, int64_t delay_ms, int64_t repeat_ms) {
-  timer->timer.start(delay_ms, [callback = timer->callback, data = timer->user_data] { callback(data); }, repeat_ms);
+  timer->timer.start(
+      delay_ms, [callback = timer->callback, data = timer->user_data] { callback(data); }, repeat_ms);
 }
 void mcptoken_timer_stop(mcptoken_timer* timer) { timer->timer.stop(); }
 void mcptoken_timer_free(mcptoken_timer* timer) { delete timer; }
@@ -239,7 +256,8 @@ mcptoken_status mcptoken_config_new(mcptoken_config** out, mcptoken_error**) {
   *out = new mcptoken_config;
   return MCPTOKEN_OK;
 }
-mcptoken_status mcptoken_config_set(mcptoken_config* config, const char* key, const char* value, mcptoken_error** error) {
+mcptoken_status mcptoken_config_set(mcptoken_config* config, const char* key, const char* value,
+                                    mcptoken_error** error) {
   if (std::string_view(key) == "max_token_ttl" && std::string_view(value) == "soon") {
     return fail(MCPTOKEN_INVALID, "not a lifetime", error);
   }
@@ -287,8 +305,8 @@ mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* 
                                       const mcptoken_sink* sink, mcptoken_exchange** out, mcptoken_error**) {
   auto& state = service->loops.at(loop);
   const std::string_view target = head->target;
-  auto* exchange = new mcptoken_exchange{*service, loop, state, *sink, std::string(target),
-                                         std::string(target.substr(0, target.find('?')))};
+  auto* exchange = new mcptoken_exchange{
+      *service, loop, state, *sink, std::string(target), std::string(target.substr(0, target.find('?')))};
   state.exchanges.insert(exchange);
   service->counters.exchanges++;
   service->counters.live++;
@@ -298,8 +316,10 @@ mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* 
   for (size_t i = 0; i < head->header_count; ++i) {
     exchange->head_text += std::string(head->headers[i].name) + ": " + head->headers[i].value + "\n";
   }
-  if (state.draining) exchange->answer(503, "draining");
-  else if (exchange->path == "/early") exchange->answer(401, "early");
+  if (state.draining)
+    exchange->answer(503, "draining");
+  else if (exchange->path == "/early")
+    exchange->answer(401, "early");
   return MCPTOKEN_OK;
 }
 int32_t mcptoken_exchange_answered(const mcptoken_exchange* exchange) { return exchange->answered ? 1 : 0; }

@@ -374,7 +374,8 @@ class Limits(unittest.TestCase):
             for sock in held:
                 sock.close()
             self.assertTrue(until(lambda: call(server, "/marker")[0] == 200, 10))
-            self.assertLess(server.log().count("\n"), 10)
+            if not SANITIZED:  # without descriptors UBSan cannot look at memory and reports every object
+                self.assertLess(server.log().count("\n"), 10, server.log())
 
     def test_fewer_connections_than_descriptors(self):
         with Server(PROGRAM, "--loops", "1", "--connections-per-address", "0", descriptors=64) as server:

@@ -28,14 +28,16 @@ TEST_CASE("errors become answers, byte for byte") {
   query.resource = rbac::Resource::servers;
   query.name = "x";
   const Case cases[] = {
-      {Error(Status::unauthenticated, "credentials are required").with_code("unauthorized"), 401, "unauthorized", R"(Bearer realm="mcpctl")"},
+      {Error(Status::unauthenticated, "credentials are required").with_code("unauthorized"), 401, "unauthorized",
+       R"(Bearer realm="mcpctl")"},
       {Error(Status::unauthenticated, "The \"token\" is revoked").with_code("invalid_token"), 401, "invalid_token",
        R"(Bearer realm="mcpctl", error="invalid_token", error_description="The \"token\" is revoked")"},
       {Error(Status::invalid, "two credentials").with_code("invalid_request"), 400, "invalid_request",
        R"(Bearer realm="mcpctl", error="invalid_request", error_description="two credentials")"},
       {Error(Status::denied, "this token is for project \"p\"").with_code("wrong_project"), 403, "wrong_project",
        R"(Bearer realm="mcpctl", error="insufficient_scope", error_description="The token is not valid for this project")"},
-      {forbidden(query), 403, "forbidden", R"(Bearer realm="mcpctl", error="insufficient_scope", scope="edit:servers")"},
+      {forbidden(query), 403, "forbidden",
+       R"(Bearer realm="mcpctl", error="insufficient_scope", scope="edit:servers")"},
       {Error(Status::denied, "no").with_code("origin_denied"), 403, "origin_denied", ""},
       {Error(Status::not_found, "x"), 404, "not_found", ""},
       {Error(Status::exists, "x"), 409, "already_exists", ""},

@@ -72,20 +72,25 @@ TEST_CASE("the first user is made once, with the code, and holds everything") {
   CHECK(prepare(world) == path);
   CHECK(first_line(*path) == code);  // a pending code stays
 
-  CHECK(world.expect(403, kNobody, "POST", kBootstrap, body_of(std::string(32, '0'))).text("error") == "bad_bootstrap_code");
+  CHECK(world.expect(403, kNobody, "POST", kBootstrap, body_of(std::string(32, '0'))).text("error") ==
+        "bad_bootstrap_code");
   CHECK(world.hashes == 0);  // a wrong code costs no work
-  world.expect(400, kNobody, "POST", kBootstrap, R"({"email":"root@example.org","password":"short","code":")" + code + "\"}");
-  world.expect(400, kNobody, "POST", kBootstrap, R"({"email":"root@example.org","password":"correct horse","code":"x","disabled":"x"})");
+  world.expect(400, kNobody, "POST", kBootstrap,
+               R"({"email":"root@example.org","password":"short","code":")" + code + "\"}");
+  world.expect(400, kNobody, "POST", kBootstrap,
+               R"({"email":"root@example.org","password":"correct horse","code":"x","disabled":"x"})");
   const auto made = world.expect(201, kNobody, "POST", kBootstrap, body_of(code));
   CHECK(token::classify(made.text("token")) == token::Kind::session);
   CHECK(slurp(*path).empty());
-  CHECK(world.expect(409, kNobody, "POST", kBootstrap, body_of(code, "two@example.org")).text("error") == "already_bootstrapped");
+  CHECK(world.expect(409, kNobody, "POST", kBootstrap, body_of(code, "two@example.org")).text("error") ==
+        "already_bootstrapped");
 
   const auto root = session(world, made.text("token"));
   const auto me = world.expect(200, root, "GET", "/api/v1/auth/whoami");
   CHECK(me.text("email") == "root@example.org");
-  for (auto query : {R"({"action":"edit","resource":"servers"})", R"({"action":"run","resource":"servers","name":"x"})", R"({"action":"edit","resource":"*"})",
-                     R"({"operation":"backup"})", R"({"operation":"escalate"})", R"({"operation":"set-own-password"})"})
+  for (auto query : {R"({"action":"edit","resource":"servers"})", R"({"action":"run","resource":"servers","name":"x"})",
+                     R"({"action":"edit","resource":"*"})", R"({"operation":"backup"})", R"({"operation":"escalate"})",
+                     R"({"operation":"set-own-password"})"})
     CHECK(world.expect(200, root, "POST", "/api/v1/authz/check", query).json.find("allowed")->as_bool() == true);
   CHECK(world.events(audit::Kind::login).size() == 1);
   CHECK(!prepare(world).has_value());
@@ -100,8 +105,11 @@ TEST_CASE("of two bootstraps at once one succeeds (CE-71)") {
   };
   CHECK(world.call(kNobody, "POST", kBootstrap, body_of(code)).status == 409);
   CHECK(inner == 201);
-  const auto two = world.expect(200, kNobody, "POST", kLogin, R"({"email":"two@example.org","password":"correct horse"})");
-  CHECK(world.expect(200, session(world, two.text("token")), "GET", "/api/v1/users").json.find("items")->items().size() == 1);
+  const auto two =
+      world.expect(200, kNobody, "POST", kLogin, R"({"email":"two@example.org","password":"correct horse"})");
+  CHECK(
+      world.expect(200, session(world, two.text("token")), "GET", "/api/v1/users").json.find("items")->items().size() ==
+      1);
 }
 
 TEST_CASE("login, logout, and what looks alike when it fails") {
@@ -109,15 +117,19 @@ TEST_CASE("login, logout, and what looks alike when it fails") {
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
   world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"nopass@example.org"})");
-  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"off@example.org","password":"correct horse","disabled":true})");
-  const auto good = world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@EXAMPLE.org","password":"correct horse"})");
+  world.expect(201, admin, "POST", "/api/v1/users",
+               R"({"email":"off@example.org","password":"correct horse","disabled":true})");
+  const auto good =
+      world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@EXAMPLE.org","password":"correct horse"})");
   CHECK(good.header("Cache-Control") == "no-store");
   const auto bob = session(world, good.text("token"));
   CHECK(bob.user_email == "bob@example.org");
 
   const auto before = world.hashes;
-  const char* bad[] = {R"({"email":"bob@example.org","password":"wrong horse"})", R"({"email":"none@example.org","password":"correct horse"})",
-                       R"({"email":"nopass@example.org","password":"correct horse"})", R"({"email":"off@example.org","password":"correct horse"})"};
+  const char* bad[] = {R"({"email":"bob@example.org","password":"wrong horse"})",
+                       R"({"email":"none@example.org","password":"correct horse"})",
+                       R"({"email":"nopass@example.org","password":"correct horse"})",
+                       R"({"email":"off@example.org","password":"correct horse"})"};
   std::string same;
   for (auto body : bad) {
     const auto reply = world.expect(401, kNobody, "POST", kLogin, body);
@@ -127,7 +139,8 @@ TEST_CASE("login, logout, and what looks alike when it fails") {
   }
   CHECK(world.hashes == before + 4);  // unknown users cost the same work
   CHECK(world.events(audit::Kind::login_failed).size() == 4);
-  for (const auto& event : world.events(audit::Kind::login_failed)) CHECK(event.payload.find("horse") == std::string::npos);
+  for (const auto& event : world.events(audit::Kind::login_failed))
+    CHECK(event.payload.find("horse") == std::string::npos);
 
   world.expect(200, bob, "POST", "/api/v1/auth/logout");
   CHECK(!session_lives(world, good.text("token")));
@@ -147,7 +160,8 @@ TEST_CASE("a password that changes while it is verified does not let in") {
 TEST_CASE("passwords are write-only, and setting one ends the user's sessions") {
   World world;
   const auto admin = world.admin();
-  const auto made = world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
+  const auto made =
+      world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
   CHECK(made.body.find("horse") == std::string::npos);
   CHECK(made.json.find("password") == nullptr);
   const auto login = R"({"email":"bob@example.org","password":"correct horse"})";
@@ -157,7 +171,9 @@ TEST_CASE("passwords are write-only, and setting one ends the user's sessions") 
   world.expect(200, admin, "PATCH", "/api/v1/users/bob@example.org", R"({"password":"battery staple"})");
   CHECK(!session_lives(world, one));
   world.expect(401, kNobody, "POST", kLogin, login);
-  const auto two = world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"battery staple"})").text("token");
+  const auto two =
+      world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"battery staple"})")
+          .text("token");
   world.expect(200, admin, "PATCH", "/api/v1/users/bob@example.org", R"({"disabled":true})");
   CHECK(!session_lives(world, two));
   world.read([&](store::Tx& tx) -> Result<void> {
@@ -188,13 +204,20 @@ TEST_CASE("one's own password needs the operation and the old one") {
   World world;
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
-  const auto own = session(world, world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})").text("token"));
-  const auto other = world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})").text("token");
+  const auto own = session(
+      world, world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})")
+                 .text("token"));
+  const auto other =
+      world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})")
+          .text("token");
   const auto path = "/api/v1/users/me/password";
-  CHECK(world.expect(403, own, "POST", path, R"({"current":"correct horse","password":"battery staple"})").header("WWW-Authenticate").find("run:set-own-password") !=
-        std::string::npos);
-  world.expect(201, admin, "POST", "/api/v1/rbac", R"({"name":"own","subjects":["User:bob@example.org"],"roleBindings":["action:set-own-password"]})");
-  CHECK(world.expect(400, own, "POST", path, R"({"current":"wrong horse","password":"battery staple"})").text("message") == "current: is not your password");
+  CHECK(world.expect(403, own, "POST", path, R"({"current":"correct horse","password":"battery staple"})")
+            .header("WWW-Authenticate")
+            .find("run:set-own-password") != std::string::npos);
+  world.expect(201, admin, "POST", "/api/v1/rbac",
+               R"({"name":"own","subjects":["User:bob@example.org"],"roleBindings":["action:set-own-password"]})");
+  CHECK(world.expect(400, own, "POST", path, R"({"current":"wrong horse","password":"battery staple"})")
+            .text("message") == "current: is not your password");
   world.expect(400, own, "POST", path, R"({"current":"correct horse","password":"short"})");
   world.expect(200, own, "POST", path, R"({"current":"correct horse","password":"battery staple"})");
   CHECK(!session_lives(world, other));

@@ -62,21 +62,32 @@ TEST_CASE("what is wrong is named by its path") {
       {"server", R"({"name":"s","command":["x"],"headers":[]})", "headers: go with externalUrl"},
       {"server", R"({"name":"s","externalUrl":"http://h/","env":[]})", "env: goes with servers"},
       {"server", R"({"name":"s","command":["x"],"env":[{"value":"1"}]})", "env[0].name: is required"},
-      {"server", R"({"name":"s","command":["x"],"env":[{"name":"1A","value":"1"}]})", "env[0].name: must be a variable name"},
-      {"server", R"({"name":"s","command":["x"],"env":[{"name":"A","value":"1"},{"name":"A","value":"2"}]})", "env[1].name: is there twice"},
+      {"server", R"({"name":"s","command":["x"],"env":[{"name":"1A","value":"1"}]})",
+       "env[0].name: must be a variable name"},
+      {"server", R"({"name":"s","command":["x"],"env":[{"name":"A","value":"1"},{"name":"A","value":"2"}]})",
+       "env[1].name: is there twice"},
       {"server", R"({"name":"s","command":["x"],"env":[{"name":"A"}]})", "env[0]: must have either"},
-      {"server", R"({"name":"s","command":["x"],"env":[{"name":"A","value":"1","valueFrom":{"secretRef":{"name":"t","key":"k"}}}]})", "env[0]: must have either"},
-      {"server", R"({"name":"s","command":["x"],"env":[{"name":"A","value":"1"},{"name":"B","value":"1"},{"name":"C","valueFrom":{"secretRef":{"key":"k"}}}]})",
+      {"server",
+       R"({"name":"s","command":["x"],"env":[{"name":"A","value":"1","valueFrom":{"secretRef":{"name":"t","key":"k"}}}]})",
+       "env[0]: must have either"},
+      {"server",
+       R"({"name":"s","command":["x"],"env":[{"name":"A","value":"1"},{"name":"B","value":"1"},{"name":"C","valueFrom":{"secretRef":{"key":"k"}}}]})",
        "env[2].valueFrom.secretRef.name: is required"},
-      {"server", R"({"name":"s","command":["x"],"env":[{"name":"C","valueFrom":{"secretRef":{"name":"n","key":"a/b"}}}]})",
+      {"server",
+       R"({"name":"s","command":["x"],"env":[{"name":"C","valueFrom":{"secretRef":{"name":"n","key":"a/b"}}}]})",
        "env[0].valueFrom.secretRef.key: a key is"},
       {"server", R"({"name":"s","command":["x"],"env":["A"]})", "env[0]: must have the form NAME=VALUE"},
-      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"Host","value":"x"}]})", "headers[0].name: is not a header"},
-      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"mcp-session-id","value":"x"}]})", "headers[0].name: is not a header"},
-      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"X","value":"a\nb"}]})", "headers[0].value: must be one line"},
-      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"X","value":"a\rb"}]})", "headers[0].value: must not hold control"},
+      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"Host","value":"x"}]})",
+       "headers[0].name: is not a header"},
+      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"mcp-session-id","value":"x"}]})",
+       "headers[0].name: is not a header"},
+      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"X","value":"a\nb"}]})",
+       "headers[0].value: must be one line"},
+      {"server", R"({"name":"s","externalUrl":"http://h/","headers":[{"name":"X","value":"a\rb"}]})",
+       "headers[0].value: must not hold control"},
       {"server", R"({"name":"s","command":["x"],"healthCheck":{}})", "healthCheck.tool: is required"},
-      {"server", R"({"name":"s","command":["x"],"healthCheck":{"tool":"t","interval":1}})", "healthCheck.interval: unknown field"},
+      {"server", R"({"name":"s","command":["x"],"healthCheck":{"tool":"t","interval":1}})",
+       "healthCheck.interval: unknown field"},
       {"server", R"({"name":"s","command":["x"],"description":"a\u001b[31m"})", "description: must be one line"},
       {"server", R"({"name":"s","command":["x"],"description":"a\u202eb"})", "description: must be one line"},
       {"server", R"({"name":"s","command":["x"],"labels":{"a b":"c"}})", "labels: a label's name"},
@@ -85,25 +96,36 @@ TEST_CASE("what is wrong is named by its path") {
       {"server", R"([])", "body: must be an object"},
       {"project", R"({"name":"p"})", "proxyModel: is required"},
       {"project", R"({"name":"p","proxyModel":"default"})", "proxyModel: must be none"},
-      {"project", R"({"name":"p","proxyModel":"none","servers":[{"server":"a"},{"server":"a"}]})", "servers[1].server: \"a\" is attached twice"},
-      {"project", R"({"name":"p","proxyModel":"none","servers":[{"server":"a","prefix":""},{"server":"b","prefix":""}]})", "servers[1].prefix: only one may be empty"},
+      {"project", R"({"name":"p","proxyModel":"none","servers":[{"server":"a"},{"server":"a"}]})",
+       "servers[1].server: \"a\" is attached twice"},
+      {"project",
+       R"({"name":"p","proxyModel":"none","servers":[{"server":"a","prefix":""},{"server":"b","prefix":""}]})",
+       "servers[1].prefix: only one may be empty"},
       {"project", R"({"name":"p","proxyModel":"none","servers":[{"prefix":""}]})", "servers[0].server: is required"},
       {"project", R"({"name":"p","proxyModel":"none","separator":"x"})", "separator: must be 1 to 4"},
-      {"project", R"({"name":"p","proxyModel":"none","llm":{"baseUrl":"http://h","model":"m","apiKeySecret":{"name":"s"}}})", "llm.apiKeySecret.key: is required"},
+      {"project",
+       R"({"name":"p","proxyModel":"none","llm":{"baseUrl":"http://h","model":"m","apiKeySecret":{"name":"s"}}})",
+       "llm.apiKeySecret.key: is required"},
       {"user", R"({"email":"xyz"})", "email: must be an e-mail address"},
       {"user", R"({"email":"a@b.org","password":"short"})", "password: must have 8"},
       {"secret", R"({"name":"s","data":{"a b":"c"}})", "data: a key is"},
       {"secret", R"({"name":"s","data":{"a":1}})", "data.a: must be a string"},
       {"rbac", R"({"name":"mcptoken-x","subjects":[],"roleBindings":[]})", "name: names that begin with mcptoken-"},
       {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"role":"view"}]})", "roleBindings[0]"},
-      {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"role":"view","resource":"servers"},{"role":"","resource":"servers"}]})", "roleBindings[1]"},
-      {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"role":"view","resource":"servers","name":""}]})", "roleBindings[0]"},
-      {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"role":"view","resource":"servers","name":"*"}]})", "roleBindings[0]"},
+      {"rbac",
+       R"({"name":"r","subjects":[],"roleBindings":[{"role":"view","resource":"servers"},{"role":"","resource":"servers"}]})",
+       "roleBindings[1]"},
+      {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"role":"view","resource":"servers","name":""}]})",
+       "roleBindings[0]"},
+      {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"role":"view","resource":"servers","name":"*"}]})",
+       "roleBindings[0]"},
       {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"role":"view","action":"logs"}]})", "roleBindings[0]"},
       {"rbac", R"({"name":"r","subjects":[],"roleBindings":[{"action":"fly"}]})", "roleBindings[0]"},
       {"rbac", R"({"name":"r","subjects":[],"roleBindings":["role=view"]})", "roleBindings[0]"},
-      {"rbac", R"({"name":"r","subjects":[{"kind":"McpToken","name":"ABC"}],"roleBindings":[]})", "subjects[0].name: is not the name of a McpToken"},
-      {"rbac", R"({"name":"r","subjects":[{"kind":"user","name":"a@b.org"}],"roleBindings":[]})", "subjects[0].kind: must be one of"},
+      {"rbac", R"({"name":"r","subjects":[{"kind":"McpToken","name":"ABC"}],"roleBindings":[]})",
+       "subjects[0].name: is not the name of a McpToken"},
+      {"rbac", R"({"name":"r","subjects":[{"kind":"user","name":"a@b.org"}],"roleBindings":[]})",
+       "subjects[0].kind: must be one of"},
       {"rbac", R"({"name":"r","subjects":["User"],"roleBindings":[]})", "subjects[0]: must have the form KIND:NAME"},
   };
   for (const auto& one : cases) {
@@ -117,7 +139,8 @@ TEST_CASE("fields that the server sets are unknown in a body") {
     const auto text = std::string(R"({"name":"s","command":["x"],")") + field + "\":\"x\"}";
     CHECK(checked("server", text) == std::string(field) + ": unknown field");
   }
-  for (auto field : {"id", "hash", "prefix", "createdAt", "revokedAt", "ceiling", "systemOwned", "ownerId", "owner", "tokenSha", "status"}) {
+  for (auto field : {"id", "hash", "prefix", "createdAt", "revokedAt", "ceiling", "systemOwned", "ownerId", "owner",
+                     "tokenSha", "status"}) {
     const auto text = std::string(R"({"name":"t","project":"p",")") + field + "\":\"x\"}";
     CHECK_MESSAGE(checked("mcptoken", text).find("unknown field") != std::string::npos, field);
   }
@@ -129,46 +152,63 @@ TEST_CASE("no credential of ours is taken into an object") {
   const std::string raw(minted->raw.reveal());
   CHECK(checked("secret", R"({"name":"s","data":{"k":"x )" + raw + "\"}}").find("credential") != std::string::npos);
   CHECK(checked("server", R"({"name":"s","command":["x",")" + raw + "\"]}").find("credential") != std::string::npos);
-  CHECK(checked("server", R"({"name":"s","externalUrl":"http://h","headers":[{"name":"A","value":"Bearer )" + raw + "\"}]}").find("credential") != std::string::npos);
+  CHECK(checked("server",
+                R"({"name":"s","externalUrl":"http://h","headers":[{"name":"A","value":"Bearer )" + raw + "\"}]}")
+            .find("credential") != std::string::npos);
 }
 
 TEST_CASE("defaults, one-line spellings and aliases become the canonical object") {
-  auto server = check(*find_kind("server"), parse(R"({"externalUrl":"http://h/mcp","name":"s","headers":["X-A=b=c"],"kind":"server"})"), Mode::create, nullptr);
+  auto server = check(*find_kind("server"),
+                      parse(R"({"externalUrl":"http://h/mcp","name":"s","headers":["X-A=b=c"],"kind":"server"})"),
+                      Mode::create, nullptr);
   REQUIRE(server.has_value());
-  CHECK(json::to_text(*server) ==
-        R"({"name":"s","externalUrl":"http://h/mcp","headers":[{"name":"X-A","value":"b=c"}],"replicas":1,"share":"project","allowPrivate":false,"pin":false,"transport":"STREAMABLE_HTTP"})");
-  auto role = check(*find_kind("rbac"), parse(R"({"name":"r","subjects":["User:A@Example.ORG"],"roleBindings":["role:view,resource:srv",{"role":"edit","resource":"project","name":"p"}]})"), Mode::create, nullptr);
+  CHECK(
+      json::to_text(*server) ==
+      R"({"name":"s","externalUrl":"http://h/mcp","headers":[{"name":"X-A","value":"b=c"}],"replicas":1,"share":"project","allowPrivate":false,"pin":false,"transport":"STREAMABLE_HTTP"})");
+  auto role = check(
+      *find_kind("rbac"),
+      parse(
+          R"({"name":"r","subjects":["User:A@Example.ORG"],"roleBindings":["role:view,resource:srv",{"role":"edit","resource":"project","name":"p"}]})"),
+      Mode::create, nullptr);
   REQUIRE(role.has_value());
-  CHECK(json::to_text(*role) ==
-        R"({"name":"r","subjects":[{"kind":"User","name":"A@example.org"}],"roleBindings":[{"role":"view","resource":"servers"},{"role":"edit","resource":"projects","name":"p"}]})");
-  auto health = check(*find_kind("server"), parse(R"({"name":"s","command":["x"],"healthCheck":{"tool":"t"}})"), Mode::create, nullptr);
+  CHECK(
+      json::to_text(*role) ==
+      R"({"name":"r","subjects":[{"kind":"User","name":"A@example.org"}],"roleBindings":[{"role":"view","resource":"servers"},{"role":"edit","resource":"projects","name":"p"}]})");
+  auto health = check(*find_kind("server"), parse(R"({"name":"s","command":["x"],"healthCheck":{"tool":"t"}})"),
+                      Mode::create, nullptr);
   REQUIRE(health.has_value());
   CHECK(health->find("healthCheck")->find("intervalSeconds")->as_int() == 60);
 }
 
 TEST_CASE("accepted fields of the past are dropped with a warning") {
   std::vector<std::string> warnings;
-  auto project = check(*find_kind("project"), parse(R"({"name":"p","proxyModel":"none","gated":true,"proxyMode":"x"})"), Mode::create, &warnings);
+  auto project = check(*find_kind("project"), parse(R"({"name":"p","proxyModel":"none","gated":true,"proxyMode":"x"})"),
+                       Mode::create, &warnings);
   REQUIRE(project.has_value());
   CHECK(project->find("gated") == nullptr);
   CHECK(warnings.size() == 2);
-  CHECK(checked("server", R"({"name":"s","command":["x"],"repositoryUrl":"https://h/r","containerPort":3000})") == "ok");
+  CHECK(checked("server", R"({"name":"s","command":["x"],"repositoryUrl":"https://h/r","containerPort":3000})") ==
+        "ok");
 }
 
 TEST_CASE("a patch requires nothing, may remove, and knows the same fields") {
   CHECK(checked("server", R"({"description":null,"replicas":2})", Mode::patch) == "ok");
   CHECK(checked("server", R"({"healthCheck":{"timeoutSeconds":null}})", Mode::patch) == "ok");
   CHECK(checked("server", R"({"nope":null})", Mode::patch) == "nope: unknown field");
-  CHECK(checked("server", R"({"env":[{"name":"A","value":null}]})", Mode::patch) == "env[0].value: must not be null; leave it out");
-  const auto merged = merge_patch(parse(R"({"a":1,"b":{"c":1,"d":2},"e":[1]})"), parse(R"({"a":null,"b":{"c":null,"x":{"y":null}},"e":[2]})"));
+  CHECK(checked("server", R"({"env":[{"name":"A","value":null}]})", Mode::patch) ==
+        "env[0].value: must not be null; leave it out");
+  const auto merged = merge_patch(parse(R"({"a":1,"b":{"c":1,"d":2},"e":[1]})"),
+                                  parse(R"({"a":null,"b":{"c":null,"x":{"y":null}},"e":[2]})"));
   CHECK(json::to_text(merged) == R"({"b":{"d":2,"x":{}},"e":[2]})");
 }
 
 TEST_CASE("references are found wherever they are") {
-  auto server = parse(R"({"name":"s","env":[{"name":"A","value":"1"},{"name":"B","valueFrom":{"secretRef":{"name":"t","key":"k"}}}]})");
+  auto server = parse(
+      R"({"name":"s","env":[{"name":"A","value":"1"},{"name":"B","valueFrom":{"secretRef":{"name":"t","key":"k"}}}]})");
   std::vector<std::string> seen;
   REQUIRE(each_reference(*find_kind("server"), server, [&](Reference& reference) -> Result<void> {
-    seen.push_back(reference.path + "=" + reference.value + ":" + std::string(reference.kind) + "/" + std::string(reference.top));
+    seen.push_back(reference.path + "=" + reference.value + ":" + std::string(reference.kind) + "/" +
+                   std::string(reference.top));
     reference.keep = false;
     return {};
   }));

@@ -17,23 +17,30 @@ struct Sample {
 };
 
 constexpr Sample kSamples[] = {
-    {"users", "bob@example.org", R"({"email":"bob@EXAMPLE.org","name":"Bob"})", R"({"name":"Robert"})", "name", R"("Robert")"},
-    {"groups", "ops", R"({"name":"ops","members":["root@example.org"]})", R"({"description":"operators"})", "description", R"("operators")"},
+    {"users", "bob@example.org", R"({"email":"bob@EXAMPLE.org","name":"Bob"})", R"({"name":"Robert"})", "name",
+     R"("Robert")"},
+    {"groups", "ops", R"({"name":"ops","members":["root@example.org"]})", R"({"description":"operators"})",
+     "description", R"("operators")"},
     {"secrets", "keys", R"({"name":"keys","data":{"a":"1"}})", R"({"description":"x"})", "description", R"("x")"},
-    {"servers", "echo", R"({"name":"echo","command":["echo-server","-v"],"env":["A=1"]})", R"({"replicas":3})", "replicas", "3"},
+    {"servers", "echo", R"({"name":"echo","command":["echo-server","-v"],"env":["A=1"]})", R"({"replicas":3})",
+     "replicas", "3"},
     {"projects", "demo", R"({"name":"demo","proxyModel":"none"})", R"({"prompt":"be kind"})", "prompt", R"("be kind")"},
-    {"rbac", "viewers", R"({"name":"viewers","subjects":["User:root@example.org","Group:ops"],"roleBindings":["role:view,resource:servers"]})",
-     R"({"roleBindings":["role:view,resource:projects"]})", "roleBindings", R"([{"role":"view","resource":"projects"}])"},
+    {"rbac", "viewers",
+     R"({"name":"viewers","subjects":["User:root@example.org","Group:ops"],"roleBindings":["role:view,resource:servers"]})",
+     R"({"roleBindings":["role:view,resource:projects"]})", "roleBindings",
+     R"([{"role":"view","resource":"projects"}])"},
 };
 
 // What a client would send back: the answer without what the server sets.
 Value as_body(const Value& answer) {
   Value body = answer;
-  for (auto key : {"id", "version", "createdAt", "updatedAt", "warnings"}) body.erase(key);
+  for (auto key : {"id", "version", "createdAt", "updatedAt", "warnings"})
+    body.erase(key);
   return body;
 }
 
-Status open_value_for_test(const crypto::Key& key, std::string_view id, std::string_view name, std::string_view sealed) {
+Status open_value_for_test(const crypto::Key& key, std::string_view id, std::string_view name,
+                           std::string_view sealed) {
   const auto opened = open_value(key, id, name, sealed);
   return opened ? Status::ok : opened.error().status;
 }
@@ -57,7 +64,8 @@ TEST_CASE("every kind is created, read, listed, replaced, patched and deleted") 
     CHECK(world.expect(200, admin, "GET", all + "/" + id).body == made.body);
     bool listed = false;
     const auto list = world.expect(200, admin, "GET", all);
-    for (const auto& item : list.json.find("items")->items()) listed = listed || item == got.json;
+    for (const auto& item : list.json.find("items")->items())
+      listed = listed || item == got.json;
     CHECK(listed);
     CHECK(list.json.find("revision")->as_int().value_or(0) > 0);
 
@@ -79,7 +87,8 @@ TEST_CASE("every kind is created, read, listed, replaced, patched and deleted") 
     world.expect(404, admin, "GET", one);
   }
   const auto events = world.events(audit::Kind::object_changed);
-  CHECK(events.size() == std::size(kSamples) * 4);  // created, replaced, patched, removed: each once, refused ones never
+  CHECK(events.size() ==
+        std::size(kSamples) * 4);  // created, replaced, patched, removed: each once, refused ones never
   for (const auto& event : events) {
     CHECK(event.user == "root@example.org");
     CHECK(event.request_id == "req1");
@@ -90,15 +99,21 @@ TEST_CASE("names never change, and bodies hold no fields of the server's") {
   World world;
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"demo","proxyModel":"none"})");
-  CHECK(world.expect(400, admin, "PUT", "/api/v1/projects/demo", R"({"name":"other","proxyModel":"none"})").text("message") == "name: cannot be changed");
-  CHECK(world.expect(400, admin, "PATCH", "/api/v1/projects/demo", R"({"name":"other"})").text("message") == "name: cannot be changed");
-  CHECK(world.expect(400, admin, "PATCH", "/api/v1/projects/demo", R"({"name":null})").text("message") == "name: is required");
+  CHECK(world.expect(400, admin, "PUT", "/api/v1/projects/demo", R"({"name":"other","proxyModel":"none"})")
+            .text("message") == "name: cannot be changed");
+  CHECK(world.expect(400, admin, "PATCH", "/api/v1/projects/demo", R"({"name":"other"})").text("message") ==
+        "name: cannot be changed");
+  CHECK(world.expect(400, admin, "PATCH", "/api/v1/projects/demo", R"({"name":null})").text("message") ==
+        "name: is required");
   for (auto field : {"id", "version", "createdAt", "updatedAt", "system", "ownerId"}) {
     const auto extra = std::string(",\"") + field + "\":\"x\"}";
-    CHECK(world.expect(400, admin, "POST", "/api/v1/projects", R"({"name":"p2","proxyModel":"none")" + extra).text("error") == "invalid");
-    CHECK(world.expect(400, admin, "PATCH", "/api/v1/projects/demo", R"({"prompt":"x")" + extra).text("error") == "invalid");
+    CHECK(world.expect(400, admin, "POST", "/api/v1/projects", R"({"name":"p2","proxyModel":"none")" + extra)
+              .text("error") == "invalid");
+    CHECK(world.expect(400, admin, "PATCH", "/api/v1/projects/demo", R"({"prompt":"x")" + extra).text("error") ==
+          "invalid");
   }
-  for (auto body : {"", "{", "[]", "null", R"({"name":"a","name":"b","proxyModel":"none"})"}) world.expect(400, admin, "POST", "/api/v1/projects", body);
+  for (auto body : {"", "{", "[]", "null", R"({"name":"a","name":"b","proxyModel":"none"})"})
+    world.expect(400, admin, "POST", "/api/v1/projects", body);
   CHECK(world.expect(200, admin, "GET", "/api/v1/projects").json.find("items")->items().size() == 1);
   world.expect(400, admin, "GET", "/api/v1/projects?nope=1");
 }
@@ -106,7 +121,8 @@ TEST_CASE("names never change, and bodies hold no fields of the server's") {
 TEST_CASE("accepted fields come back as warnings") {
   World world;
   const auto admin = world.admin();
-  const auto made = world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"demo","proxyModel":"none","gated":true})");
+  const auto made =
+      world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"demo","proxyModel":"none","gated":true})");
   REQUIRE(made.json.find("warnings") != nullptr);
   CHECK(made.json.find("warnings")->items().size() == 1);
   CHECK(made.json.find("gated") == nullptr);
@@ -116,11 +132,15 @@ TEST_CASE("lists show what the caller may see, in pages") {
   World world;
   const auto admin = world.admin();
   for (auto name : {"a", "b", "c", "d"})
-    world.expect(201, admin, "POST", "/api/v1/servers", std::string(R"({"externalUrl":"https://h/","name":")") + name + "\"}");
-  const auto some = world.user("some@example.org", {"role:view,resource:servers,name:b", "role:edit,resource:servers,name:d", "role:run,resource:servers,name:a"});
+    world.expect(201, admin, "POST", "/api/v1/servers",
+                 std::string(R"({"externalUrl":"https://h/","name":")") + name + "\"}");
+  const auto some = world.user(
+      "some@example.org",
+      {"role:view,resource:servers,name:b", "role:edit,resource:servers,name:d", "role:run,resource:servers,name:a"});
   const auto names = [](const Reply& reply) {
     std::string out;
-    for (const auto& item : reply.json.find("items")->items()) out += item.text("name");
+    for (const auto& item : reply.json.find("items")->items())
+      out += item.text("name");
     return out;
   };
   CHECK(names(world.expect(200, some, "GET", "/api/v1/servers")) == "bd");
@@ -154,11 +174,14 @@ TEST_CASE("references hold what they refer to") {
   World world;
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/secrets", R"({"name":"keys","data":{"k":"v"}})");
-  world.expect(201, admin, "POST", "/api/v1/servers",
-               R"({"name":"s","command":["x"],"env":[{"name":"A","valueFrom":{"secretRef":{"name":"keys","key":"k"}}},{"name":"B","valueFrom":{"secretRef":{"name":"keys","key":"l"}}}]})");
+  world.expect(
+      201, admin, "POST", "/api/v1/servers",
+      R"({"name":"s","command":["x"],"env":[{"name":"A","valueFrom":{"secretRef":{"name":"keys","key":"k"}}},{"name":"B","valueFrom":{"secretRef":{"name":"keys","key":"l"}}}]})");
   world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["s"]})");
-  CHECK(world.expect(409, admin, "DELETE", "/api/v1/servers/s").text("message").find("project \"p\" (servers)") != std::string::npos);
-  CHECK(world.expect(409, admin, "DELETE", "/api/v1/secrets/keys").text("message").find("server \"s\" (env)") != std::string::npos);
+  CHECK(world.expect(409, admin, "DELETE", "/api/v1/servers/s").text("message").find("project \"p\" (servers)") !=
+        std::string::npos);
+  CHECK(world.expect(409, admin, "DELETE", "/api/v1/secrets/keys").text("message").find("server \"s\" (env)") !=
+        std::string::npos);
   CHECK(world.expect(400, admin, "PATCH", "/api/v1/projects/p", R"({"servers":["s","gone"]})").text("message") ==
         "servers[1].server: there is no server \"gone\"");
   CHECK(world.expect(200, admin, "GET", "/api/v1/projects/p").json.find("version")->as_int() == 1);
@@ -171,11 +194,14 @@ TEST_CASE("a deleted user leaves groups and roles, and a namesake inherits nothi
   World world;
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org"})");
-  world.expect(201, admin, "POST", "/api/v1/groups", R"({"name":"ops","members":["bob@example.org","root@example.org"]})");
-  world.expect(201, admin, "POST", "/api/v1/rbac", R"({"name":"r","subjects":["User:bob@example.org"],"roleBindings":["role:view,resource:servers"]})");
+  world.expect(201, admin, "POST", "/api/v1/groups",
+               R"({"name":"ops","members":["bob@example.org","root@example.org"]})");
+  world.expect(201, admin, "POST", "/api/v1/rbac",
+               R"({"name":"r","subjects":["User:bob@example.org"],"roleBindings":["role:view,resource:servers"]})");
   world.expect(200, admin, "DELETE", "/api/v1/users/bob@example.org");
   const auto again = world.user("bob@example.org");
-  CHECK(json::to_text(*world.expect(200, admin, "GET", "/api/v1/groups/ops").json.find("members")) == R"(["root@example.org"])");
+  CHECK(json::to_text(*world.expect(200, admin, "GET", "/api/v1/groups/ops").json.find("members")) ==
+        R"(["root@example.org"])");
   CHECK(json::to_text(*world.expect(200, admin, "GET", "/api/v1/rbac/r").json.find("subjects")) == "[]");
   world.expect(403, again, "GET", "/api/v1/servers");
 }
@@ -183,21 +209,28 @@ TEST_CASE("a deleted user leaves groups and roles, and a namesake inherits nothi
 TEST_CASE("secrets are encrypted at rest, masked in answers, and revealed to editors who ask") {
   World world;
   const auto admin = world.admin();
-  const auto made = world.expect(201, admin, "POST", "/api/v1/secrets", R"({"name":"keys","data":{"a":"planted-one","b":"planted-two"}})");
+  const auto made = world.expect(201, admin, "POST", "/api/v1/secrets",
+                                 R"({"name":"keys","data":{"a":"planted-one","b":"planted-two"}})");
   CHECK(made.body.find("planted") == std::string::npos);
   CHECK(json::to_text(*made.json.find("data")) == R"({"a":"***","b":"***"})");
   const auto viewer = world.user("v@example.org", {"role:view,resource:secrets", "role:run,resource:secrets"});
   CHECK(world.expect(200, viewer, "GET", "/api/v1/secrets/keys").text("kind") == "secret");
   CHECK(world.expect(403, viewer, "GET", "/api/v1/secrets/keys?reveal=true").body.find("planted") == std::string::npos);
-  CHECK(json::to_text(*world.expect(200, admin, "GET", "/api/v1/secrets/keys?reveal=true").json.find("data")) == R"({"a":"planted-one","b":"planted-two"})");
+  CHECK(json::to_text(*world.expect(200, admin, "GET", "/api/v1/secrets/keys?reveal=true").json.find("data")) ==
+        R"({"a":"planted-one","b":"planted-two"})");
 
   // The mask means "as it is"; other values replace; null removes.
   world.expect(200, admin, "PATCH", "/api/v1/secrets/keys", R"({"data":{"b":"planted-new","c":"planted-three"}})");
   world.expect(200, admin, "PUT", "/api/v1/secrets/keys", R"({"name":"keys","data":{"a":"***","b":"***","c":"***"}})");
   world.expect(200, admin, "PATCH", "/api/v1/secrets/keys", R"({"data":{"c":null}})");
-  CHECK(json::to_text(*world.expect(200, admin, "GET", "/api/v1/secrets/keys?reveal=true").json.find("data")) == R"({"a":"planted-one","b":"planted-new"})");
-  CHECK(world.expect(400, admin, "PATCH", "/api/v1/secrets/keys", R"({"data":{"new":"***"}})").text("message").starts_with("data.new: is masked"));
-  CHECK(world.expect(400, admin, "POST", "/api/v1/secrets", R"({"name":"k2","data":{"new":"***"}})").text("message").starts_with("data.new: is masked"));
+  CHECK(json::to_text(*world.expect(200, admin, "GET", "/api/v1/secrets/keys?reveal=true").json.find("data")) ==
+        R"({"a":"planted-one","b":"planted-new"})");
+  CHECK(world.expect(400, admin, "PATCH", "/api/v1/secrets/keys", R"({"data":{"new":"***"}})")
+            .text("message")
+            .starts_with("data.new: is masked"));
+  CHECK(world.expect(400, admin, "POST", "/api/v1/secrets", R"({"name":"k2","data":{"new":"***"}})")
+            .text("message")
+            .starts_with("data.new: is masked"));
 
   world.read([&](store::Tx& tx) -> Result<void> {
     MCPT_TRY(const auto object, tx.get("secret", "", "keys"));
@@ -214,17 +247,20 @@ TEST_CASE("secrets are encrypted at rest, masked in answers, and revealed to edi
     CHECK(open_value_for_test(key, object.id, "a", sealed) == Status::ok);
     return {};
   });
-  for (const auto& event : world.events(audit::Kind::object_changed)) CHECK(event.payload.find("planted") == std::string::npos);
+  for (const auto& event : world.events(audit::Kind::object_changed))
+    CHECK(event.payload.find("planted") == std::string::npos);
 }
 
 TEST_CASE("the values of a server's environment are resolved for whoever starts it") {
   World world;
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/secrets", R"({"name":"keys","data":{"k":"v1"}})");
-  world.expect(201, admin, "POST", "/api/v1/servers",
-               R"({"name":"s","command":["x"],"env":["A=plain",{"name":"B","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}]})");
-  world.expect(201, admin, "POST", "/api/v1/servers",
-               R"({"name":"t","command":["x"],"env":[{"name":"B","valueFrom":{"secretRef":{"name":"keys","key":"none"}}}]})");
+  world.expect(
+      201, admin, "POST", "/api/v1/servers",
+      R"({"name":"s","command":["x"],"env":["A=plain",{"name":"B","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}]})");
+  world.expect(
+      201, admin, "POST", "/api/v1/servers",
+      R"({"name":"t","command":["x"],"env":[{"name":"B","valueFrom":{"secretRef":{"name":"keys","key":"none"}}}]})");
   world.read([&](store::Tx& tx) -> Result<void> {
     MCPT_TRY(const auto server, tx.get("server", "", "s"));
     CHECK(server.doc.find("keys") == std::string::npos);  // by id

@@ -34,10 +34,13 @@ TEST_CASE("the schema table is consistent") {
     const std::string name(kind.name);
     CHECK(words.insert(kind.name).second);
     if (kind.plural != kind.name) CHECK(words.insert(kind.plural).second);
-    for (auto alias : kind.aliases) CHECK_MESSAGE(words.insert(alias).second, name);
+    for (auto alias : kind.aliases)
+      CHECK_MESSAGE(words.insert(alias).second, name);
     // Every word for the kind is a word for its resource, too: one vocabulary.
-    for (auto word : {kind.name, kind.plural}) CHECK_MESSAGE(rbac::resource_of(word) == kind.resource, name);
-    for (auto alias : kind.aliases) CHECK_MESSAGE(rbac::resource_of(alias) == kind.resource, alias);
+    for (auto word : {kind.name, kind.plural})
+      CHECK_MESSAGE(rbac::resource_of(word) == kind.resource, name);
+    for (auto alias : kind.aliases)
+      CHECK_MESSAGE(rbac::resource_of(alias) == kind.resource, alias);
     check_fields(kind.fields, name);
     bool named = false;
     for (const auto& field : kind.fields) {
@@ -73,7 +76,8 @@ TEST_CASE("the table as JSON has what a command line needs") {
   const auto& list = table.find("kinds")->items();
   REQUIRE(list.size() == kinds().size());
   for (const auto& kind : list) {
-    for (auto key : {"name", "plural", "aliases", "scope", "verbs", "fields", "columns", "applyOrder", "help", "nameField"})
+    for (auto key :
+         {"name", "plural", "aliases", "scope", "verbs", "fields", "columns", "applyOrder", "help", "nameField"})
       CHECK_MESSAGE(kind.find(key) != nullptr, key);
     if (kind.text("name") != "server") continue;
     CHECK(kind.text("scope") == "global");

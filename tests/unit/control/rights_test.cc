@@ -17,8 +17,10 @@ TEST_CASE("whoever writes a server that starts something here needs the spawn ri
   World world;
   const auto admin = world.admin();
   const auto editor = world.user("e@example.org", {"role:edit,resource:servers"});
-  const auto runner = world.user("r@example.org", {"role:edit,resource:servers", "role:run,resource:servers,name:mine"});
-  const char* starting[] = {R"({"name":"mine","command":["x"]})", R"({"name":"mine","packageName":"pkg@1.0"})", R"({"name":"mine","dockerImage":"img:1"})",
+  const auto runner =
+      world.user("r@example.org", {"role:edit,resource:servers", "role:run,resource:servers,name:mine"});
+  const char* starting[] = {R"({"name":"mine","command":["x"]})", R"({"name":"mine","packageName":"pkg@1.0"})",
+                            R"({"name":"mine","dockerImage":"img:1"})",
                             R"({"name":"mine","externalUrl":"https://h/","allowPrivate":true})"};
   for (auto body : starting) {
     CAPTURE(body);
@@ -44,10 +46,13 @@ TEST_CASE("a secret cannot be used through an object by somebody who may not use
   World world;
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/secrets", R"({"name":"keys","data":{"k":"v"}})");
-  const std::string with = R"({"name":"s","externalUrl":"https://h/","headers":[{"name":"X","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}]})";
-  const auto editor = world.user("e@example.org", {"role:edit,resource:servers", "role:edit,resource:projects", "role:view,resource:secrets"});
+  const std::string with =
+      R"({"name":"s","externalUrl":"https://h/","headers":[{"name":"X","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}]})";
+  const auto editor = world.user(
+      "e@example.org", {"role:edit,resource:servers", "role:edit,resource:projects", "role:view,resource:secrets"});
   const auto user = world.user("u@example.org", {"role:edit,resource:servers", "role:run,resource:secrets,name:keys"});
-  const auto owner = world.user("o@example.org", {"role:edit,resource:servers", "role:edit,resource:secrets,name:keys"});
+  const auto owner =
+      world.user("o@example.org", {"role:edit,resource:servers", "role:edit,resource:secrets,name:keys"});
   const auto refused = world.expect(403, editor, "POST", kServers, with);
   CHECK(scope_of(refused) == R"(Bearer realm="mcpctl", error="insufficient_scope", scope="run:secrets")");
   world.expect(201, user, "POST", kServers, with);
@@ -56,9 +61,11 @@ TEST_CASE("a secret cannot be used through an object by somebody who may not use
   world.expect(403, editor, "PUT", "/api/v1/servers/s", with);
   world.expect(200, owner, "PATCH", "/api/v1/servers/s", R"({"externalUrl":"https://good/"})");
   world.expect(200, editor, "PATCH", "/api/v1/servers/s", R"({"headers":[]})");
-  world.expect(403, editor, "PATCH", "/api/v1/servers/s", R"({"headers":[{"name":"X","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}]})");
+  world.expect(403, editor, "PATCH", "/api/v1/servers/s",
+               R"({"headers":[{"name":"X","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}]})");
   // Missing and forbidden secrets look alike.
-  world.expect(403, editor, "PATCH", "/api/v1/servers/s", R"({"headers":[{"name":"X","valueFrom":{"secretRef":{"name":"gone","key":"k"}}}]})");
+  world.expect(403, editor, "PATCH", "/api/v1/servers/s",
+               R"({"headers":[{"name":"X","valueFrom":{"secretRef":{"name":"gone","key":"k"}}}]})");
   const std::string llm = R"("llm":{"baseUrl":"https://h/","model":"m","apiKeySecret":{"name":"keys","key":"k"}})";
   world.expect(403, editor, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none",)" + llm + "}");
   world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none",)" + llm + "}");
@@ -68,10 +75,14 @@ TEST_CASE("a secret cannot be used through an object by somebody who may not use
 TEST_CASE("attaching a server needs expose on it and edit on the project") {
   World world;
   const auto admin = world.admin();
-  for (auto name : {"a", "b"}) world.expect(201, admin, "POST", kServers, std::string(R"({"externalUrl":"https://h/","name":")") + name + "\"}");
-  const auto one = world.user("one@example.org", {"role:edit,resource:projects", "role:expose,resource:servers,name:a"});
+  for (auto name : {"a", "b"})
+    world.expect(201, admin, "POST", kServers, std::string(R"({"externalUrl":"https://h/","name":")") + name + "\"}");
+  const auto one =
+      world.user("one@example.org", {"role:edit,resource:projects", "role:expose,resource:servers,name:a"});
   const auto maker = world.user("maker@example.org", {"role:create,resource:projects", "role:expose,resource:servers"});
-  CHECK(scope_of(world.expect(403, one, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["b"]})")).find("expose:servers") != std::string::npos);
+  CHECK(scope_of(
+            world.expect(403, one, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["b"]})"))
+            .find("expose:servers") != std::string::npos);
   world.expect(403, maker, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["a"]})");
   world.expect(201, maker, "POST", "/api/v1/projects", R"({"name":"q","proxyModel":"none"})");
   world.expect(201, one, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["a"]})");
@@ -84,16 +95,19 @@ TEST_CASE("attaching a server needs expose on it and edit on the project") {
 TEST_CASE("a role definition cannot hand out what its writer does not hold (CE-46, 47, 48)") {
   World world;
   const auto admin = world.admin();
-  const auto clerk = world.user("clerk@example.org", {"role:edit,resource:rbac", "role:view,resource:servers", "role:edit,resource:projects,name:mine"});
+  const auto clerk = world.user("clerk@example.org", {"role:edit,resource:rbac", "role:view,resource:servers",
+                                                      "role:edit,resource:projects,name:mine"});
   const auto escalator = world.user("esc@example.org", {"role:edit,resource:rbac", "action:escalate"});
   world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
   const auto token = world.expect(201, admin, "POST", "/api/v1/mcptokens", R"({"name":"t","project":"p"})");
   const auto body = [](const std::string& subject, const std::string& binding) {
     return R"({"name":"r","subjects":[")" + subject + R"("],"roleBindings":[")" + binding + "\"]}";
   };
-  for (const auto& subject : {std::string("User:clerk@example.org"), "McpToken:" + token.text("tokenSha"), std::string("ServiceAccount:project:p")}) {
+  for (const auto& subject : {std::string("User:clerk@example.org"), "McpToken:" + token.text("tokenSha"),
+                              std::string("ServiceAccount:project:p")}) {
     CAPTURE(subject);
-    for (auto binding : {"role:edit,resource:servers", "role:view,resource:*", "role:run,resource:servers", "role:edit,resource:projects", "action:backup"}) {
+    for (auto binding : {"role:edit,resource:servers", "role:view,resource:*", "role:run,resource:servers",
+                         "role:edit,resource:projects", "action:backup"}) {
       CAPTURE(binding);
       const auto refused = world.expect(403, clerk, "POST", "/api/v1/rbac", body(subject, binding));
       CHECK(refused.text("message").find("you do not hold") == 0);
@@ -103,12 +117,16 @@ TEST_CASE("a role definition cannot hand out what its writer does not hold (CE-4
   world.expect(403, clerk, "PATCH", "/api/v1/rbac/r", R"({"roleBindings":["role:edit,resource:servers"]})");
   world.expect(403, clerk, "PUT", "/api/v1/rbac/r", body("User:clerk@example.org", "action:logs"));
   world.expect(200, clerk, "PATCH", "/api/v1/rbac/r", R"({"roleBindings":["role:edit,resource:projects,name:mine"]})");
-  world.expect(201, escalator, "POST", "/api/v1/rbac", R"({"name":"all","subjects":["User:root@example.org"],"roleBindings":["role:edit,resource:*"]})");
+  world.expect(201, escalator, "POST", "/api/v1/rbac",
+               R"({"name":"all","subjects":["User:root@example.org"],"roleBindings":["role:edit,resource:*"]})");
   // Neither does a change of subjects alone hand on what the writer lacks.
   world.expect(403, clerk, "PATCH", "/api/v1/rbac/all", R"({"subjects":["User:clerk@example.org"]})");
-  CHECK(world.expect(400, admin, "POST", "/api/v1/rbac", body("McpToken:" + std::string(64, 'a'), "role:view,resource:servers")).text("message")
+  CHECK(world
+            .expect(400, admin, "POST", "/api/v1/rbac",
+                    body("McpToken:" + std::string(64, 'a'), "role:view,resource:servers"))
+            .text("message")
             .find("no token") != std::string::npos);
-  CHECK(world.refusals.size() == 18);
+  REQUIRE(world.refusals.size() == 18);
   CHECK(world.refusals[0].kind == audit::Kind::rbac_decision);
   CHECK(world.refusals[0].outcome == audit::Outcome::denied);
   CHECK(world.refusals[0].user == "clerk@example.org");
@@ -119,7 +137,8 @@ TEST_CASE("who fills a group hands out what the group holds") {
   const auto admin = world.admin();
   const auto clerk = world.user("clerk@example.org", {"role:edit,resource:groups"});
   world.expect(201, admin, "POST", "/api/v1/groups", R"({"name":"admins","members":["root@example.org"]})");
-  world.expect(201, admin, "POST", "/api/v1/rbac", R"({"name":"r","subjects":["Group:admins"],"roleBindings":["role:edit,resource:*"]})");
+  world.expect(201, admin, "POST", "/api/v1/rbac",
+               R"({"name":"r","subjects":["Group:admins"],"roleBindings":["role:edit,resource:*"]})");
   world.expect(403, clerk, "PATCH", "/api/v1/groups/admins", R"({"members":["root@example.org","clerk@example.org"]})");
   world.expect(403, clerk, "PUT", "/api/v1/groups/admins", R"({"name":"admins","members":["clerk@example.org"]})");
   world.expect(200, clerk, "PATCH", "/api/v1/groups/admins", R"({"description":"fine"})");
@@ -132,15 +151,19 @@ TEST_CASE("definitions that belong to tokens are not edited or deleted as roles 
   World world;
   const auto admin = world.admin();
   world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
-  const auto token = world.expect(201, admin, "POST", "/api/v1/mcptokens", R"({"name":"t","project":"p","bindings":["role:view,resource:servers"]})");
+  const auto token = world.expect(201, admin, "POST", "/api/v1/mcptokens",
+                                  R"({"name":"t","project":"p","bindings":["role:view,resource:servers"]})");
   const auto path = "/api/v1/rbac/mcptoken-" + token.text("id");
   const auto shown = world.expect(200, admin, "GET", path);
-  CHECK(json::to_text(*shown.json.find("subjects")) == R"([{"kind":"McpToken","name":")" + token.text("tokenSha") + "\"}]");
+  CHECK(json::to_text(*shown.json.find("subjects")) ==
+        R"([{"kind":"McpToken","name":")" + token.text("tokenSha") + "\"}]");
   world.expect(403, admin, "PATCH", path, R"({"roleBindings":["role:edit,resource:*"]})");
   world.expect(403, admin, "PUT", path, R"({"name":"x","subjects":[],"roleBindings":[]})");
   world.expect(403, admin, "DELETE", path);
   world.expect(403, admin, "DELETE", "/api/v1/rbac/" + shown.text("id"));
-  CHECK(world.expect(400, admin, "POST", "/api/v1/rbac", R"({"name":"mcptoken-x","subjects":[],"roleBindings":[]})").text("message").find("belong to tokens") != std::string::npos);
+  CHECK(world.expect(400, admin, "POST", "/api/v1/rbac", R"({"name":"mcptoken-x","subjects":[],"roleBindings":[]})")
+            .text("message")
+            .find("belong to tokens") != std::string::npos);
   world.expect(200, admin, "DELETE", "/api/v1/mcptokens/" + token.text("id"));
   world.expect(404, admin, "GET", path);
 }

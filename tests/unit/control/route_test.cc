@@ -19,7 +19,8 @@ struct Found {
 
 Found find(std::string_view method, std::string_view path) {
   std::vector<std::string> segments;
-  for (auto part : split(path.substr(1), '/')) segments.emplace_back(part);
+  for (auto part : split(path.substr(1), '/'))
+    segments.emplace_back(part);
   Found found{};
   found.route = match(method, segments, found.params, found.allowed);
   return found;
@@ -37,14 +38,17 @@ TEST_CASE("the table is consistent") {
   for (const auto& route : routes()) {
     CHECK_MESSAGE(keys.insert(std::string(route.method) + " " + route.pattern).second, route.pattern);
     CHECK_MESSAGE(((route.handler != nullptr) != (route.async_handler != nullptr)), route.pattern);
-    const bool has_segment = route.permission.segment.empty() || route.pattern.find(":" + std::string(route.permission.segment)) != std::string::npos;
+    const bool has_segment = route.permission.segment.empty() ||
+                             route.pattern.find(":" + std::string(route.permission.segment)) != std::string::npos;
     CHECK_MESSAGE(has_segment, route.pattern);
     // What a token may reach names its project, or is about the token.
-    if (route.tokens == TokenAccess::self_project) CHECK_MESSAGE(route.pattern.starts_with("/api/v1/projects/:project"), route.pattern);
+    if (route.tokens == TokenAccess::self_project)
+      CHECK_MESSAGE(route.pattern.starts_with("/api/v1/projects/:project"), route.pattern);
     if (route.tokens == TokenAccess::self_project) CHECK_MESSAGE(route.method == "GET", route.pattern);
     // Whoever is unknown reaches these and no other.
     if (route.permission.level == Permission::Level::open) {
-      const std::set<std::string> open = {"POST /api/v1/auth/bootstrap", "POST /api/v1/auth/login", "GET /api/v1/kinds", "GET /api/v1/version"};
+      const std::set<std::string> open = {"POST /api/v1/auth/bootstrap", "POST /api/v1/auth/login", "GET /api/v1/kinds",
+                                          "GET /api/v1/version"};
       CHECK_MESSAGE(open.contains(std::string(route.method) + " " + route.pattern), route.pattern);
     }
   }
@@ -59,8 +63,9 @@ TEST_CASE("paths match exactly") {
   CHECK(find("GET", "/api/v1/mcptokens/abc").params.get("id") == "abc");
   CHECK(find("POST", "/api/v1/users/me/password").route->pattern == "/api/v1/users/me/password");
   CHECK(find("PUT", "/api/v1/users/bob/password").route->pattern == "/api/v1/users/:user/password");
-  for (auto path : {"/api/v1/Servers", "/api/v1/servers/", "/api/v1//servers", "/api/v1/mcptokens/introspect/", "/api/v1/mcptokens/Introspect/x",
-                    "/api/v1/mcptokens/introspect/../servers", "/api/v1/mcptokens/introspect;x/y/z", "/servers", "/"}) {
+  for (auto path : {"/api/v1/Servers", "/api/v1/servers/", "/api/v1//servers", "/api/v1/mcptokens/introspect/",
+                    "/api/v1/mcptokens/Introspect/x", "/api/v1/mcptokens/introspect/../servers",
+                    "/api/v1/mcptokens/introspect;x/y/z", "/servers", "/"}) {
     const auto found = find("GET", path);
     CHECK_MESSAGE(found.route == nullptr, path);
     CHECK_MESSAGE(found.allowed.empty(), path);

@@ -25,10 +25,13 @@ struct Tokens : World {
   }
   static std::string bindings(const std::vector<std::string>& texts) {
     std::string out;
-    for (const auto& text : texts) out += (out.empty() ? "\"" : ",\"") + text + "\"";
+    for (const auto& text : texts)
+      out += (out.empty() ? "\"" : ",\"") + text + "\"";
     return "\"bindings\":[" + out + "]";
   }
-  size_t count() { return expect(200, root, "GET", std::string(kTokens) + "?all=true").json.find("items")->items().size(); }
+  size_t count() {
+    return expect(200, root, "GET", std::string(kTokens) + "?all=true").json.find("items")->items().size();
+  }
   rbac::Principal root = admin();
 };
 
@@ -36,7 +39,9 @@ struct Tokens : World {
 
 TEST_CASE("a token is shown once, and its record tells everything but the secret") {
   Tokens world;
-  const auto made = world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("description":"for tests","ttl":"30d","bindings":["role:view,resource:srv"])"));
+  const auto made =
+      world.expect(201, world.root, "POST", kTokens,
+                   Tokens::body("t", R"("description":"for tests","ttl":"30d","bindings":["role:view,resource:srv"])"));
   const auto raw = made.text("token");
   REQUIRE(token::classify(raw) == token::Kind::pat);
   CHECK(made.text("tokenSha") == to_hex(token::hash(raw)));
@@ -46,7 +51,8 @@ TEST_CASE("a token is shown once, and its record tells everything but the secret
   CHECK(made.text("expiresAt") == to_iso8601(world.clock.now + 30 * kDay));
   CHECK(json::to_text(*made.json.find("bindings")) == R"([{"role":"view","resource":"servers"}])");
   const auto id = made.text("id");
-  for (const auto& target : {std::string(kTokens) + "/" + id, std::string(kTokens) + "/t?project=p", std::string(kTokens), std::string(kTokens) + "?project=p"}) {
+  for (const auto& target : {std::string(kTokens) + "/" + id, std::string(kTokens) + "/t?project=p",
+                             std::string(kTokens), std::string(kTokens) + "?project=p"}) {
     const auto shown = world.expect(200, world.root, "GET", target);
     CHECK(shown.body.find(raw) == std::string::npos);
     CHECK(shown.body.find(made.text("tokenSha")) != std::string::npos);
@@ -72,16 +78,32 @@ TEST_CASE("minting above one's own rights is refused whole (CE-01 to 07, 18, 29)
   const Case cases[] = {
       {"CE-01 view asks for edit", {"role:view,resource:servers"}, {"role:edit,resource:servers"}, 403},
       {"CE-02 a name asks for all", {"role:edit,resource:servers,name:a"}, {"role:edit,resource:servers"}, 403},
-      {"CE-03 a name asks for another", {"role:view,resource:servers,name:a"}, {"role:view,resource:servers,name:b"}, 403},
-      {"CE-04 two names ask for all", {"role:view,resource:servers,name:a", "role:view,resource:servers,name:b"}, {"role:view,resource:servers"}, 403},
-      {"CE-05 every kind asks for *", {"role:view,resource:servers", "role:view,resource:secrets", "role:view,resource:users", "role:view,resource:groups",
-                                       "role:view,resource:rbac", "role:view,resource:prompts", "role:view,resource:projects"}, {"role:view,resource:*"}, 403},
+      {"CE-03 a name asks for another",
+       {"role:view,resource:servers,name:a"},
+       {"role:view,resource:servers,name:b"},
+       403},
+      {"CE-04 two names ask for all",
+       {"role:view,resource:servers,name:a", "role:view,resource:servers,name:b"},
+       {"role:view,resource:servers"},
+       403},
+      {"CE-05 every kind asks for *",
+       {"role:view,resource:servers", "role:view,resource:secrets", "role:view,resource:users",
+        "role:view,resource:groups", "role:view,resource:rbac", "role:view,resource:prompts",
+        "role:view,resource:projects"},
+       {"role:view,resource:*"},
+       403},
       {"CE-06 view * asks for edit", {"role:view,resource:*"}, {"role:edit,resource:servers"}, 403},
-      {"CE-07 parts of edit ask for edit", {"role:view,resource:servers", "role:create,resource:servers", "role:delete,resource:servers", "role:expose,resource:servers"},
-       {"role:edit,resource:servers"}, 403},
+      {"CE-07 parts of edit ask for edit",
+       {"role:view,resource:servers", "role:create,resource:servers", "role:delete,resource:servers",
+        "role:expose,resource:servers"},
+       {"role:edit,resource:servers"},
+       403},
       {"CE-07 edit gives view", {"role:edit,resource:servers"}, {"role:view,resource:servers"}, 201},
       {"edit does not give run", {"role:edit,resource:*"}, {"role:run,resource:servers"}, 403},
-      {"CE-09 one good, one bad", {"role:view,resource:servers"}, {"role:view,resource:servers", "role:view,resource:secrets"}, 403},
+      {"CE-09 one good, one bad",
+       {"role:view,resource:servers"},
+       {"role:view,resource:servers", "role:view,resource:secrets"},
+       403},
       {"CE-18 everything", {"role:view,resource:servers"}, {"role:edit,resource:*"}, 403},
       {"CE-29 an operation", {"role:edit,resource:*", "role:run,resource:*"}, {"action:logs"}, 403},
       {"whole servers give their tools", {"role:edit,resource:*"}, {"role:run,resource:tools"}, 201},
@@ -96,25 +118,38 @@ TEST_CASE("minting above one's own rights is refused whole (CE-01 to 07, 18, 29)
     CAPTURE(one.what);
     const auto who = world.minter("u" + std::to_string(number++) + "@example.org", one.held);
     const auto before = world.count();
-    const auto reply = world.expect(one.status, who, "POST", kTokens, Tokens::body("t" + std::to_string(number), Tokens::bindings(one.wanted)));
+    const auto reply = world.expect(one.status, who, "POST", kTokens,
+                                    Tokens::body("t" + std::to_string(number), Tokens::bindings(one.wanted)));
     CHECK(world.count() == before + (one.status == 201 ? 1 : 0));
-    if (one.status == 403) CHECK(reply.text("message") == "you do not hold " + rbac::to_text(*rbac::parse_binding(one.wanted.back())) + " yourself");
+    if (one.status == 403)
+      CHECK(reply.text("message") ==
+            "you do not hold " + rbac::to_text(*rbac::parse_binding(one.wanted.back())) + " yourself");
   }
 }
 
 TEST_CASE("bad bindings are 400, never 'no check' (CE-04, 08, 10, 15, 16, 17, 30)") {
   Tokens world;
   const char* bad[] = {
-      R"("bindings":[{"role":"owner","resource":"servers"}])",    R"("bindings":[{"role":"","resource":"servers"}])",
-      R"("bindings":[{"role":"view","resource":"Servers"}])",     R"("bindings":[{"role":"view ","resource":"servers"}])",
-      R"("bindings":[{"role":"view","resource":"servers","name":""}])", R"("bindings":[{"role":"view","resource":"servers","name":null}])",
-      R"("bindings":[{"role":"view","resource":"servers","name":"*"}])", R"("bindings":[{"role":"run","action":"logs","resource":"servers"}])",
-      R"("bindings":[{"role":"run","action":"fly"}])",            R"("bindings":[{"role":"view","role":"edit","resource":"servers"}])",
-      R"("bindings":["role:edit,resource:servers,"])",            R"("bindings":{"role":"view"})",
-      R"("rbacMode":"all")",                                      R"("ownerId":"x")",
-      R"("hash":"x")",                                            R"("revokedAt":"2030-01-01T00:00:00Z")",
-      R"("ttl":"0d")",                                            R"("ttl":"-1d")",
-      R"("ttl":"soon")",                                          R"("expiresAt":"2001-01-01T00:00:00Z")",
+      R"("bindings":[{"role":"owner","resource":"servers"}])",
+      R"("bindings":[{"role":"","resource":"servers"}])",
+      R"("bindings":[{"role":"view","resource":"Servers"}])",
+      R"("bindings":[{"role":"view ","resource":"servers"}])",
+      R"("bindings":[{"role":"view","resource":"servers","name":""}])",
+      R"("bindings":[{"role":"view","resource":"servers","name":null}])",
+      R"("bindings":[{"role":"view","resource":"servers","name":"*"}])",
+      R"("bindings":[{"role":"run","action":"logs","resource":"servers"}])",
+      R"("bindings":[{"role":"run","action":"fly"}])",
+      R"("bindings":[{"role":"view","role":"edit","resource":"servers"}])",
+      R"("bindings":["role:edit,resource:servers,"])",
+      R"("bindings":{"role":"view"})",
+      R"("rbacMode":"all")",
+      R"("ownerId":"x")",
+      R"("hash":"x")",
+      R"("revokedAt":"2030-01-01T00:00:00Z")",
+      R"("ttl":"0d")",
+      R"("ttl":"-1d")",
+      R"("ttl":"soon")",
+      R"("expiresAt":"2001-01-01T00:00:00Z")",
       R"("ttl":"1d","expiresAt":"2100-01-01T00:00:00Z")",
   };
   for (auto rest : bad) {
@@ -124,7 +159,8 @@ TEST_CASE("bad bindings are 400, never 'no check' (CE-04, 08, 10, 15, 16, 17, 30
   const std::vector<std::string> many(65, "role:view,resource:servers");
   world.expect(400, world.root, "POST", kTokens, Tokens::body("t", Tokens::bindings(many)));
   std::string huge = "role:view,resource:servers";
-  world.expect(400, world.root, "POST", kTokens, Tokens::body("t", Tokens::bindings(std::vector<std::string>(10'000, huge))));
+  world.expect(400, world.root, "POST", kTokens,
+               Tokens::body("t", Tokens::bindings(std::vector<std::string>(10'000, huge))));
   CHECK(world.count() == 0);
   const std::vector<std::string> same(64, "role:view,resource:servers");
   const auto made = world.expect(201, world.root, "POST", kTokens, Tokens::body("t", Tokens::bindings(same)));
@@ -143,11 +179,15 @@ TEST_CASE("clone takes what a token can use, and says what it dropped (CE-11, 12
 
   const auto member = world.minter("m@example.org", {});
   world.expect(201, world.root, "POST", "/api/v1/groups", R"({"name":"g","members":["m@example.org"]})");
-  world.expect(201, world.root, "POST", "/api/v1/rbac", R"({"name":"r","subjects":["Group:g"],"roleBindings":["role:view,resource:servers,name:a"]})");
+  world.expect(201, world.root, "POST", "/api/v1/rbac",
+               R"({"name":"r","subjects":["Group:g"],"roleBindings":["role:view,resource:servers,name:a"]})");
   const auto cloned = world.expect(201, member, "POST", kTokens, Tokens::body("mine", R"("rbacMode":"clone")"));
   CHECK(json::to_text(*cloned.json.find("bindings")).find(R"("name":"a")") != std::string::npos);
-  world.expect(403, member, "POST", kTokens, Tokens::body("more", R"("rbacMode":"clone","bindings":["role:edit,resource:servers"])"));
-  const auto both = world.expect(201, member, "POST", kTokens, Tokens::body("both", R"("rbacMode":"clone","bindings":["role:run,resource:tools,name:a/x"])"));
+  world.expect(403, member, "POST", kTokens,
+               Tokens::body("more", R"("rbacMode":"clone","bindings":["role:edit,resource:servers"])"));
+  const auto both =
+      world.expect(201, member, "POST", kTokens,
+                   Tokens::body("both", R"("rbacMode":"clone","bindings":["role:run,resource:tools,name:a/x"])"));
   CHECK(json::to_text(*both.json.find("bindings")).find("a/x") != std::string::npos);
 
   // A right that came from the group goes with the membership.
@@ -166,7 +206,8 @@ TEST_CASE("minting needs the project and the name (CE-14)") {
   CHECK(foreign.text("message") == "needs view:projects:q");
   CHECK(missing.text("message") == "needs view:projects:z");
   world.expect(404, world.root, "POST", kTokens, R"({"name":"t","project":"z"})");
-  const auto narrow = world.user("n@example.org", {"role:view,resource:projects,name:p", "role:create,resource:mcptokens,name:p/one"});
+  const auto narrow =
+      world.user("n@example.org", {"role:view,resource:projects,name:p", "role:create,resource:mcptokens,name:p/one"});
   world.expect(403, narrow, "POST", kTokens, Tokens::body("two"));
   world.expect(201, narrow, "POST", kTokens, Tokens::body("one"));
   const auto viewer = world.user("v@example.org", {"role:view,resource:projects"});
@@ -178,13 +219,15 @@ TEST_CASE("a maximum lifetime binds everybody") {
   settings.max_token_ttl_ms = 30 * kDay;
   Tokens world(std::move(settings));
   for (auto rest : {"", R"("ttl":"never")", R"("ttl":"31d")", R"("expiresAt":"2100-01-01T00:00:00Z")"})
-    CHECK(world.expect(400, world.root, "POST", kTokens, Tokens::body("t", rest)).text("message").find("at most") != std::string::npos);
+    CHECK(world.expect(400, world.root, "POST", kTokens, Tokens::body("t", rest)).text("message").find("at most") !=
+          std::string::npos);
   world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("ttl":"30d")"));
 }
 
 TEST_CASE("a name is taken while its token lives; force replaces, expiry frees (CE-23)") {
   Tokens world;
-  const auto first = world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("ttl":"1d","bindings":["role:view,resource:servers"])"));
+  const auto first = world.expect(201, world.root, "POST", kTokens,
+                                  Tokens::body("t", R"("ttl":"1d","bindings":["role:view,resource:servers"])"));
   const auto taken = world.expect(409, world.root, "POST", kTokens, Tokens::body("t"));
   CHECK(taken.text("error") == "already_exists");
   CHECK(taken.text("hint").find("--force") != std::string::npos);
@@ -209,7 +252,9 @@ TEST_CASE("revoking is for the owner, who holds the right, and the token itself 
   const auto owner = world.minter("o@example.org", {});
   const auto stranger = world.minter("s@example.org", {});
   const auto deleter = world.user("d@example.org", {"role:delete,resource:mcptokens,name:p/*"});
-  const auto mint = [&](const std::string& name) { return world.expect(201, owner, "POST", kTokens, Tokens::body(name)); };
+  const auto mint = [&](const std::string& name) {
+    return world.expect(201, owner, "POST", kTokens, Tokens::body(name));
+  };
   const auto path = [](const Reply& made) { return "/api/v1/mcptokens/" + made.text("id"); };
   const auto a = mint("a"), b = mint("b"), c = mint("c");
   const auto refused = world.expect(403, stranger, "DELETE", path(a));
@@ -237,14 +282,16 @@ TEST_CASE("revoking is for the owner, who holds the right, and the token itself 
 TEST_CASE("a project's end is its tokens' end (CE-53); a user's too, when asked (CE-43)") {
   Tokens world;
   const auto owner = world.minter("o@example.org", {});
-  const auto made = world.expect(201, owner, "POST", kTokens, Tokens::body("a", R"("bindings":["role:view,resource:projects,name:p"])"));
+  const auto made = world.expect(201, owner, "POST", kTokens,
+                                 Tokens::body("a", R"("bindings":["role:view,resource:projects,name:p"])"));
   const auto refused = world.expect(409, world.root, "DELETE", "/api/v1/users/o@example.org");
   CHECK(refused.text("message").find("token \"a\"") != std::string::npos);
   world.expect(200, world.root, "DELETE", "/api/v1/users/o@example.org?cascade=true");
   world.expect(404, world.root, "GET", "/api/v1/mcptokens/" + made.text("id"));
   CHECK(world.count() == 0);
 
-  const auto other = world.expect(201, world.root, "POST", kTokens, Tokens::body("b", R"("bindings":["role:view,resource:servers"])"));
+  const auto other =
+      world.expect(201, world.root, "POST", kTokens, Tokens::body("b", R"("bindings":["role:view,resource:servers"])"));
   world.expect(200, world.root, "DELETE", "/api/v1/projects/p");
   world.expect(404, world.root, "GET", "/api/v1/mcptokens/" + other.text("id"));
   world.expect(404, world.root, "GET", "/api/v1/rbac/mcptoken-" + other.text("id"));
@@ -258,8 +305,10 @@ TEST_CASE("a project's end is its tokens' end (CE-53); a user's too, when asked 
 TEST_CASE("introspection tells the token about itself, under the live ceiling (CE-42)") {
   Tokens world;
   const auto owner = world.minter("o@example.org", {});
-  world.expect(201, world.root, "POST", "/api/v1/rbac", R"({"name":"extra","subjects":["User:o@example.org"],"roleBindings":["role:view,resource:servers"]})");
-  const auto made = world.expect(201, owner, "POST", kTokens, Tokens::body("t", R"("ttl":"1d","bindings":["role:view,resource:servers"])"));
+  world.expect(201, world.root, "POST", "/api/v1/rbac",
+               R"({"name":"extra","subjects":["User:o@example.org"],"roleBindings":["role:view,resource:servers"]})");
+  const auto made = world.expect(201, owner, "POST", kTokens,
+                                 Tokens::body("t", R"("ttl":"1d","bindings":["role:view,resource:servers"])"));
   const auto token = world.bearer(made.text("token"));
   const auto told = world.expect(200, token, "GET", "/api/v1/mcptokens/introspect");
   CHECK(told.json.find("ok")->as_bool() == true);
@@ -271,18 +320,21 @@ TEST_CASE("introspection tells the token about itself, under the live ceiling (C
   CHECK(json::to_text(*told.json.find("permissions")) == R"([{"role":"view","resource":"servers"}])");
   CHECK(told.json.find("revision")->as_int().value_or(0) > 0);
   world.expect(200, world.root, "DELETE", "/api/v1/rbac/extra");
-  CHECK(json::to_text(*world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").json.find("permissions")) == "[]");
+  CHECK(json::to_text(*world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").json.find("permissions")) ==
+        "[]");
   world.expect(400, owner, "GET", "/api/v1/mcptokens/introspect");
 }
 
 TEST_CASE("a disabled user and the user's tokens hold nothing (CE-44)") {
   Tokens world;
   const auto owner = world.minter("o@example.org", {"role:view,resource:servers"});
-  const auto made = world.expect(201, owner, "POST", kTokens, Tokens::body("t", R"("bindings":["role:view,resource:servers"])"));
+  const auto made =
+      world.expect(201, owner, "POST", kTokens, Tokens::body("t", R"("bindings":["role:view,resource:servers"])"));
   const auto token = world.bearer(made.text("token"));
   world.expect(200, world.root, "PATCH", "/api/v1/users/o@example.org", R"({"disabled":true})");
   world.expect(403, owner, "GET", "/api/v1/servers");
-  CHECK(json::to_text(*world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").json.find("permissions")) == "[]");
+  CHECK(json::to_text(*world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").json.find("permissions")) ==
+        "[]");
   world.expect(200, world.root, "PATCH", "/api/v1/users/o@example.org", R"({"disabled":false})");
   world.expect(200, owner, "GET", "/api/v1/servers");
 }

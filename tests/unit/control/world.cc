@@ -12,7 +12,8 @@ using Work = Function<Result<Response>(Context&)>;
 // Runs everything at once, on the calling thread.
 class ImmediateRunner final : public Runner {
  public:
-  ImmediateRunner(World& world, const rbac::Principal& who, const Request& request, const Route& route, const Params& params)
+  ImmediateRunner(World& world, const rbac::Principal& who, const Request& request, const Route& route,
+                  const Params& params)
       : world_(world), who_(who), request_(request), route_(route), params_(params) {}
 
   const Request& request() const override { return request_; }
@@ -54,7 +55,8 @@ Request request_of(const std::string& method, const std::string& target, const s
   request.client_address = "127.0.0.1";
   request.client_name = "unit";
   const auto mark = target.find('?');
-  for (auto part : split(std::string_view(target).substr(1, mark == target.npos ? target.npos : mark - 1), '/')) request.path.emplace_back(part);
+  for (auto part : split(std::string_view(target).substr(1, mark == target.npos ? target.npos : mark - 1), '/'))
+    request.path.emplace_back(part);
   if (mark == target.npos) return request;
   for (auto pair : split(std::string_view(target).substr(mark + 1), '&')) {
     const auto equal = pair.find('=');
@@ -83,8 +85,8 @@ World::World(Settings settings) {
   store = must(store::Store::open(std::move(options)));
 }
 
-Reply World::call(const rbac::Principal& who, const std::string& method, const std::string& target, const std::string& body,
-                  std::optional<int64_t> if_match) {
+Reply World::call(const rbac::Principal& who, const std::string& method, const std::string& target,
+                  const std::string& body, std::optional<int64_t> if_match) {
   auto request = request_of(method, target, body);
   request.if_match = if_match;
   Params params;
@@ -110,8 +112,8 @@ Reply World::call(const rbac::Principal& who, const std::string& method, const s
   return reply;
 }
 
-Reply World::expect(int status, const rbac::Principal& who, const std::string& method, const std::string& target, const std::string& body,
-                    std::optional<int64_t> if_match) {
+Reply World::expect(int status, const rbac::Principal& who, const std::string& method, const std::string& target,
+                    const std::string& body, std::optional<int64_t> if_match) {
   auto reply = call(who, method, target, body, if_match);
   CHECK_MESSAGE(reply.status == status, method << " " << target << " " << body << " -> " << reply.body);
   return reply;
@@ -125,7 +127,8 @@ rbac::Principal World::system() {
 
 std::vector<std::string> World::everything() {
   std::vector<std::string> all = {"role:edit,resource:*", "role:run,resource:*"};
-  for (auto operation : {"logs", "backup", "restore", "impersonate", "audit-export", "audit-purge", "set-own-password", "escalate"})
+  for (auto operation :
+       {"logs", "backup", "restore", "impersonate", "audit-export", "audit-purge", "set-own-password", "escalate"})
     all.push_back(std::string("action:") + operation);
   return all;
 }
@@ -151,7 +154,8 @@ rbac::Principal World::user(const std::string& email, const std::vector<std::str
     store::NewObject definition;
     definition.kind = "rbac";
     definition.name = "of-" + made.id;
-    definition.doc = R"({"name":")" + definition.name + R"(","subjects":[{"kind":"User","name":")" + made.id + R"("}],"roleBindings":[)" + list + "]}";
+    definition.doc = R"({"name":")" + definition.name + R"(","subjects":[{"kind":"User","name":")" + made.id +
+                     R"("}],"roleBindings":[)" + list + "]}";
     definition.refs.push_back({"subjects", made.id, store::OnDelete::unlink});
     MCPT_CHECK(tx.insert(std::move(definition)));
     return {};

@@ -58,11 +58,11 @@ class World {
   World& operator=(const World&) = delete;
 
   // "GET", "/api/v1/servers?limit=1", a body as JSON text or nothing.
-  Reply call(const rbac::Principal& who, const std::string& method, const std::string& target, const std::string& body = {},
-             std::optional<int64_t> if_match = std::nullopt);
+  Reply call(const rbac::Principal& who, const std::string& method, const std::string& target,
+             const std::string& body = {}, std::optional<int64_t> if_match = std::nullopt);
   // The same, with the status expected: the answer shows when it differs.
-  Reply expect(int status, const rbac::Principal& who, const std::string& method, const std::string& target, const std::string& body = {},
-               std::optional<int64_t> if_match = std::nullopt);
+  Reply expect(int status, const rbac::Principal& who, const std::string& method, const std::string& target,
+               const std::string& body = {}, std::optional<int64_t> if_match = std::nullopt);
 
   // A user who holds these bindings ("role:view,resource:servers"), made directly in the store.
   rbac::Principal user(const std::string& email, const std::vector<std::string>& bindings = {});
@@ -72,9 +72,13 @@ class World {
   static std::vector<std::string> everything();
 
   template <class F>
-  void write(F work) { must(store->run_and_wait(system(), [&](store::Tx& tx) -> Result<void> { return work(tx); })); }
+  void write(F work) {
+    must(store->run_and_wait(system(), [&](store::Tx& tx) -> Result<void> { return work(tx); }));
+  }
   template <class F>
-  void read(F work) { must(store->read_and_wait(system(), [&](store::Tx& tx) -> Result<void> { return work(tx); })); }
+  void read(F work) {
+    must(store->read_and_wait(system(), [&](store::Tx& tx) -> Result<void> { return work(tx); }));
+  }
   std::vector<audit::Event> events(audit::Kind kind);
 
   static rbac::Principal system();
@@ -83,7 +87,7 @@ class World {
   std::unique_ptr<Control> control;
   std::unique_ptr<store::Store> store;
   std::vector<audit::Event> refusals;
-  int hashes = 0;                     // jobs given to the hasher
+  int hashes = 0;                       // jobs given to the hasher
   std::function<void()> while_hashing;  // once, between the transactions of an asynchronous handler
 };
 

@@ -27,7 +27,8 @@ TEST_CASE("the client behind proxies") {
 
 TEST_CASE("a chain is believed from its end") {
   CHECK(client("10.1.1.1", {{"x-forwarded-for", "1.1.1.1, 2.2.2.2, 10.2.2.2"}}).address.text() == "2.2.2.2");
-  CHECK(client("10.1.1.1", {{"X-Forwarded-For", "1.1.1.1"}, {"X-Forwarded-For", "10.2.2.2"}}).address.text() == "1.1.1.1");
+  CHECK(client("10.1.1.1", {{"X-Forwarded-For", "1.1.1.1"}, {"X-Forwarded-For", "10.2.2.2"}}).address.text() ==
+        "1.1.1.1");
   CHECK(client("10.1.1.1", {{"X-Forwarded-For", "1.1.1.1, nonsense, 10.2.2.2"}}).address.text() == "10.2.2.2");
   CHECK(client("10.1.1.1", {{"X-Forwarded-For", "nonsense"}}).address.text() == "10.1.1.1");
   CHECK(client("10.1.1.1", {}).address.text() == "10.1.1.1");
@@ -36,6 +37,8 @@ TEST_CASE("a chain is believed from its end") {
 }
 
 TEST_CASE("fields about hops") {
-  for (const char* name : {"Forwarded", "X-Real-IP", "x-forwarded-host", "X-Forwarded-For"}) CHECK(is_hop_field(name));
-  for (const char* name : {"Host", "X-Forward", "Forwarded-X", ""}) CHECK_FALSE(is_hop_field(name));
+  for (const char* name : {"Forwarded", "X-Real-IP", "x-forwarded-host", "X-Forwarded-For"})
+    CHECK(is_hop_field(name));
+  for (const char* name : {"Host", "X-Forward", "Forwarded-X", ""})
+    CHECK_FALSE(is_hop_field(name));
 }

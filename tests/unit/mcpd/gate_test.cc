@@ -50,8 +50,10 @@ TEST_CASE("request line") {
   const auto line = [&](std::string_view method, std::string_view version) {
     return judged({method, "/mcp", version, fields});
   };
-  for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) CHECK(line(method, "HTTP/1.1") == 0);
-  for (const char* method : {"get", "Post", "TRACE", "CONNECT", "PRI", "FOO", "", "GET "}) CHECK(line(method, "HTTP/1.1") == 405);
+  for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+    CHECK(line(method, "HTTP/1.1") == 0);
+  for (const char* method : {"get", "Post", "TRACE", "CONNECT", "PRI", "FOO", "", "GET "})
+    CHECK(line(method, "HTTP/1.1") == 405);
   CHECK(line("GET", "HTTP/1.0") == 0);
   for (const char* version : {"HTTP/1.9", "HTTP/1.10", "HTTP/2.0", "HTTP/0.9", "http/1.1", "", "HTTP/1.1 "}) {
     CHECK(line("GET", version) == 505);
@@ -59,17 +61,63 @@ TEST_CASE("request line") {
 }
 
 TEST_CASE("targets") {
-  for (const char* good : {"/", "/mcp", "/projects/a-b_c~d/mcp", "/a/", "/a?b", "/a?b=/../&c=//%0a%2f", "/m%61", "/%e2%82%ac",
-                           "/a:b@c", "/...", "/.a", "/a..b", "/a;b=c,d", "/?%f0%9f%98%80"}) {
+  for (const char* good : {"/", "/mcp", "/projects/a-b_c~d/mcp", "/a/", "/a?b", "/a?b=/../&c=//%0a%2f", "/m%61",
+                           "/%e2%82%ac", "/a:b@c", "/...", "/.a", "/a..b", "/a;b=c,d", "/?%f0%9f%98%80"}) {
     CAPTURE(good);
     CHECK(judged_target(good) == 0);
   }
-  for (const char* bad :
-       {"", "mcp", "http://h/mcp", "h:80", "//", "//mcp", "/a//b", "/.", "/..", "/a/..", "/a/../b", "/a/./b", "/a/.?x", "/a#b",
-        "/a?b#c", "/a b", "/a\tb", "/a\\b", "/a\"b", "/a{b", "/a|b", "/\x7f", "/\xff", "/\xc3\xa9", "/a?\xc3\xa9", "/%", "/%4",
-        "/%zz", "/%4g", "/a?%", "/a?%4", "/%00", "/a?%00", "/%2e", "/%2E%2e/", "/%2f", "/%2F", "/%5c", "/%0d", "/%0A", "/%7f",
-        "/%c0%af", "/%c1%81", "/%e0%80%af", "/%ed%a0%80", "/%f0%80%80%af", "/%f4%90%80%80", "/%f5%80%80%80", "/%80", "/%e2%82",
-        "/%e2%82x", "/a?%ff"}) {
+  for (const char* bad : {"",
+                          "mcp",
+                          "http://h/mcp",
+                          "h:80",
+                          "//",
+                          "//mcp",
+                          "/a//b",
+                          "/.",
+                          "/..",
+                          "/a/..",
+                          "/a/../b",
+                          "/a/./b",
+                          "/a/.?x",
+                          "/a#b",
+                          "/a?b#c",
+                          "/a b",
+                          "/a\tb",
+                          "/a\\b",
+                          "/a\"b",
+                          "/a{b",
+                          "/a|b",
+                          "/\x7f",
+                          "/\xff",
+                          "/\xc3\xa9",
+                          "/a?\xc3\xa9",
+                          "/%",
+                          "/%4",
+                          "/%zz",
+                          "/%4g",
+                          "/a?%",
+                          "/a?%4",
+                          "/%00",
+                          "/a?%00",
+                          "/%2e",
+                          "/%2E%2e/",
+                          "/%2f",
+                          "/%2F",
+                          "/%5c",
+                          "/%0d",
+                          "/%0A",
+                          "/%7f",
+                          "/%c0%af",
+                          "/%c1%81",
+                          "/%e0%80%af",
+                          "/%ed%a0%80",
+                          "/%f0%80%80%af",
+                          "/%f4%90%80%80",
+                          "/%f5%80%80%80",
+                          "/%80",
+                          "/%e2%82",
+                          "/%e2%82x",
+                          "/a?%ff"}) {
     CAPTURE(bad);
     CHECK(judged_target(bad) == 400);
   }
@@ -83,8 +131,9 @@ TEST_CASE("hosts") {
     CAPTURE(good);
     CHECK(judged_host(good) == 0);
   }
-  for (const char* bad : {"", " ", "a b", "a/b", "a?b", "a#b", "u@a", "a:b:1", "a:", "a:x", "a:123456", ":80", "[::1", "[::1]x",
-                          "[::1]:", "[]", "[g::1]", "a,b", "a\\b", "a%00", "\xc3\xa9"}) {
+  for (const char* bad :
+       {"",    " ",    "a b",    "a/b",    "a?b", "a#b",    "u@a", "a:b:1", "a:",   "a:x",     "a:123456",
+        ":80", "[::1", "[::1]x", "[::1]:", "[]",  "[g::1]", "a,b", "a\\b",  "a%00", "\xc3\xa9"}) {
     CAPTURE(bad);
     CHECK(judged_host(bad) == 400);
   }
@@ -96,7 +145,8 @@ TEST_CASE("hosts") {
 
 TEST_CASE("fields") {
   CHECK(judged_fields({{"X-A", "b\tc"}, {"x!#$%&'*+.^`|~", ""}, {"B", "\xc3\xa9"}}) == 0);
-  for (const char* name : {"", "A ", "A\t", " A", "A:", "A(", "A\x01", "A\x7f", "A\xc3\xa9", "A\"", "A_B", "X_Forwarded_For"}) {
+  for (const char* name :
+       {"", "A ", "A\t", " A", "A:", "A(", "A\x01", "A\x7f", "A\xc3\xa9", "A\"", "A_B", "X_Forwarded_For"}) {
     CAPTURE(name);
     CHECK(judged_fields({{name, "x"}}) == 400);
   }
@@ -131,7 +181,8 @@ TEST_CASE("framing") {
     CAPTURE(length);
     CHECK(judged_fields({{"Content-Length", length}}) == 400);
   }
-  for (const char* coding : {"", "xchunked", "gzip, chunked", "chunked, identity", "identity", "chunked;q=1", "\"chunked\"", "chunked "}) {
+  for (const char* coding :
+       {"", "xchunked", "gzip, chunked", "chunked, identity", "identity", "chunked;q=1", "\"chunked\"", "chunked "}) {
     CAPTURE(coding);
     CHECK(judged_fields({{"Transfer-Encoding", coding}}) == 400);
   }
@@ -183,6 +234,7 @@ TEST_CASE("layout of a head that was parsed in place") {
   lone[34] = 'x';  // a bare LF as the empty line, and a body behind it
   const auto shift = lone.data() - data;
   std::vector<Field> moved;
-  for (const auto& field : fields) moved.push_back({{field.name.data() + shift, field.name.size()}, {field.value.data() + shift, field.value.size()}});
+  for (const auto& field : fields)
+    moved.push_back({{field.name.data() + shift, field.name.size()}, {field.value.data() + shift, field.value.size()}});
   CHECK_FALSE(is_exact({{lone.data(), 4}, lone.data() + 5, 4, {lone.data() + 10, 8}, moved}));
 }

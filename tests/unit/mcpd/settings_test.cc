@@ -48,13 +48,16 @@ TEST_CASE("defaults") {
   CHECK(settings.integer(Setting::connections_per_address) == 256);
   CHECK_FALSE(settings.boolean(Setting::require_sandbox));
   CHECK(load({}, {{"XDG_STATE_HOME", "/s"}})->settings.text(Setting::data_dir) == "/s/mcpd");
-  CHECK(load({}, {{"XDG_STATE_HOME", "/s"}, {"STATE_DIRECTORY", "/var/lib/mcpd:/b"}})->settings.text(Setting::data_dir) == "/var/lib/mcpd");
+  CHECK(
+      load({}, {{"XDG_STATE_HOME", "/s"}, {"STATE_DIRECTORY", "/var/lib/mcpd:/b"}})->settings.text(Setting::data_dir) ==
+      "/var/lib/mcpd");
   CHECK_FALSE(load_settings({}, {}));
 }
 
 TEST_CASE("a flag beats the environment, which beats the file, which beats the default") {
   const TemporaryFile file("audit: strict\nloops: 2\nlog-level: debug\nallowed-hosts: [a.example, \"b.example\"]\n");
-  auto loaded = load({"--config", file.path().c_str(), "--loops=4"}, {{"MCPD_LOOPS", "3"}, {"MCPD_LOG_LEVEL", "error"}});
+  auto loaded =
+      load({"--config", file.path().c_str(), "--loops=4"}, {{"MCPD_LOOPS", "3"}, {"MCPD_LOG_LEVEL", "error"}});
   REQUIRE(loaded);
   const auto& settings = loaded->settings;
   CHECK(settings.integer(Setting::loops) == 4);
@@ -97,7 +100,9 @@ TEST_CASE("bad values") {
 }
 
 TEST_CASE("variables that Kubernetes sets for a service of our name are not ours") {
-  CHECK(load({}, {{"MCPD_SERVICE_HOST", "10.0.0.1"}, {"MCPD_PORT", "tcp://10.0.0.1:3100"}, {"MCPD_PORT_3100_TCP_ADDR", "10.0.0.1"}}));
+  CHECK(load({}, {{"MCPD_SERVICE_HOST", "10.0.0.1"},
+                  {"MCPD_PORT", "tcp://10.0.0.1:3100"},
+                  {"MCPD_PORT_3100_TCP_ADDR", "10.0.0.1"}}));
   CHECK(load({}, {{"MCPD_PORT_FILE", "/run/port"}})->settings.text(Setting::port_file) == "/run/port");
 }
 
