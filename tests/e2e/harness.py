@@ -39,6 +39,7 @@ def until(what, seconds=PATIENCE_S, pause=0.01):
         value = what()
         if value:
             return value
+        assert not any(gateway.crashed() for gateway in Gateway.open), "mcpd ended"
         assert time.monotonic() < end, f"did not happen within {seconds} s: {what.__name__}"
         time.sleep(pause)
 
@@ -90,6 +91,8 @@ class Process:
 class Gateway:
     """mcpd on a new data folder, with its first user logged in to mcpctl."""
 
+    open = []  # those that run, for the report of a failed test
+
     def __init__(self, loops=2, bootstrap=True, settings=()):
         self.stack = ExitStack()
         self.dir = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="mcptoken-e2e-")))
@@ -100,6 +103,8 @@ class Gateway:
         self.process = None
         self.admin = None
         self.stack.callback(lambda: self.process and self.process.close())
+        Gateway.open.append(self)
+        self.stack.callback(Gateway.open.remove, self)
         try:
             self.start()
             if bootstrap:
@@ -114,6 +119,8 @@ class Gateway:
         return self
 
     def __exit__(self, *failure):
+        if failure[0]:
+            print(self.report())
         self.close()
 
     def close(self):
@@ -144,6 +151,12 @@ class Gateway:
 
         self.port = int(until(listening))
 
+    def report(self):
+        """How it is, and the end of its log."""
+        code = self.process.popen.poll()
+        state = "runs" if code is None else f"ended with {code}"
+        return f"mcpd {state}:\n" + "\n".join(self.process.text().splitlines()[-30:])
+
     def stop(self):
         """SIGTERM; the exit code."""
         self.process.popen.send_signal(signal.SIGTERM)
@@ -151,6 +164,9 @@ class Gateway:
 
     def alive(self):
         return self.process.popen.poll() is None
+
+    def crashed(self):
+        return self.process and self.process.popen.poll() not in (None, 0)
 
     # --- management
 

@@ -35,17 +35,17 @@ def run_file(path, pattern):
     counts = [0, 0]
     with contextlib.ExitStack() as stack:
         fixture = None
+        if any(inspect.signature(test).parameters for _, test in tests):
+            fixture = stack.enter_context(module.fixture())  # what fails here fails the file
         for name, test in tests:
             start = time.monotonic()
             try:
-                if not inspect.signature(test).parameters:
-                    test()
-                else:
-                    fixture = fixture or stack.enter_context(module.fixture())
-                    test(fixture)
+                test(*([fixture] if inspect.signature(test).parameters else []))
                 verdict = 0
             except Exception:
                 traceback.print_exc(file=sys.stdout)
+                for gateway in harness.Gateway.open:
+                    print(gateway.report())
                 verdict = 1
             counts[verdict] += 1
             print(f"{('ok  ', 'FAIL')[verdict]} {path.stem}.{name} {time.monotonic() - start:.1f} s", flush=True)

@@ -53,6 +53,11 @@ class Connection:
         if body is not None:
             self.http.putheader("Content-Length", str(len(body)))
         self.http.endheaders(body)
+        self.socket = self.http.sock  # http.client forgets it when the answer will end with the connection
+
+    def cut(self):
+        """Closes at once, in both directions."""
+        self.socket.shutdown(socket.SHUT_RDWR)
 
     def request(self, method, path, body=None, headers=()):
         self.send(method, path, body, headers)
