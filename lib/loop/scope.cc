@@ -26,6 +26,7 @@ void Scope::Hook::detach() {
 }
 
 Scope::~Scope() {
+  if (gone_) *gone_ = true;
   link_.reset();
   while (hooks_) hooks_->detach();
 }
@@ -33,13 +34,15 @@ Scope::~Scope() {
 void Scope::cancel(Error reason) {
   if (reason_) return;
   reason_ = reason;
-  // A hook may end the work that owns this scope; `reason` is a copy on our stack and `hooks_` is re-read each time, so
-  // the loop is safe as long as the scope outlives its own cancel(), which its owner guarantees by destroying it later.
-  while (hooks_) {
+  // A hook may end the work that owns this scope: everything needed is on the stack, and `hooks_` is re-read each time.
+  bool gone = false;
+  gone_ = &gone;
+  while (!gone && hooks_) {
     Hook* hook = hooks_;
     hook->detach();
     hook->on_cancel(reason);
   }
+  if (!gone) gone_ = nullptr;
 }
 
 }  // namespace mcptoken::loop

@@ -51,6 +51,7 @@ class Scope {
   };
   Hook* hooks_ = nullptr;
   std::optional<Error> reason_;
+  bool* gone_ = nullptr;  // set while cancel() runs: a hook may destroy the scope
   std::optional<ParentLink> link_;
 };
 

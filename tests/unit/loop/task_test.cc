@@ -92,6 +92,25 @@ TEST_CASE("cancelling a scope ends the waits inside, with its reason, children i
   CHECK(group.size() == 0);
 }
 
+TEST_CASE("what is cancelled may destroy the scope it was cancelled through") {
+  struct Owner {
+    Scope scope;
+    Completion<int> first, second;
+  };
+  auto owner = std::make_unique<Owner>();
+  Group group;
+  auto ends_owner = [](std::unique_ptr<Owner>& owned) -> Task<Result<void>> {
+    auto value = co_await owned->first.wait(owned->scope);
+    owned.reset();
+    co_return Result<void>();
+  };
+  Result<int> other = 0;
+  group.spawn(store(owner->second, owner->scope, other));
+  group.spawn(ends_owner(owner));
+  owner->scope.cancel(Error(Status::cancelled, "bye"));
+  CHECK(owner == nullptr);
+}
+
 TEST_CASE("destroying a group destroys the frames it owns") {
   int alive = 0;
   Completion<int> completion;
