@@ -32,15 +32,15 @@ EMAIL = "admin@example.com"
 PATIENCE_S = 60  # for anything that has to happen, on a machine that does other things too
 
 
-def until(what, seconds=PATIENCE_S, pause=0.01):
-    """The first true value that `what` returns."""
+def until(what, seconds=PATIENCE_S, pause=0.01, why=lambda: "no more is known"):
+    """The first true value that `what` returns. `why`: what to show when none comes in time."""
     end = time.monotonic() + seconds
     while True:
         value = what()
         if value:
             return value
         assert not any(gateway.crashed() for gateway in Gateway.open), "mcpd ended"
-        assert time.monotonic() < end, f"did not happen within {seconds} s: {what.__name__}"
+        assert time.monotonic() < end, f"did not happen within {seconds} s; {why()}"
         time.sleep(pause)
 
 

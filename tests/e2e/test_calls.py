@@ -23,27 +23,32 @@ def fixture():
 
 
 class Log:
-    """The lines that come to an example server's log from now on, with the moment each was seen."""
+    """What comes to an example server's log from now on."""
 
     def __init__(self, path):
         self.path, self.at = path, path.stat().st_size
 
-    def seen(self, *starts, seconds=20):
-        def found():
-            with open(self.path, "rb") as file:
-                file.seek(self.at)
-                return any(line.startswith(starts) for line in file.read().decode(errors="replace").splitlines())
+    def lines(self):
+        with open(self.path, "rb") as file:
+            file.seek(self.at)
+            return file.read().decode(errors="replace").splitlines()
 
-        until(found, seconds, pause=0.001)
+    def seen(self, test, seconds=20):
+        """When a line was seen that passes the test."""
+        until(lambda: any(test(line) for line in self.lines()), seconds, pause=0.001, why=self.lines)
         return time.monotonic()
 
+    def seen_end(self, seconds=20):
+        return self.seen(lambda line: line.startswith(("cancelled", "closed")), seconds)
 
-def start_slow(gateway, client, server, connection, **options):
-    """A call that runs for a minute, once it has reached the server."""
+
+def start_slow(gateway, client, server, connection, seconds=60, **more):
+    """A call that runs for long, once the server works on it. (Its id, the log from then on.)"""
     log = Log(gateway.example_logs[server])
-    message = client.message("tools/call", {"name": f"{server}__slow", "arguments": {"seconds": 60, "steps": 600}} | options)
+    message = client.message("tools/call", {"name": f"{server}__slow", "arguments": {"seconds": seconds, "steps": 10 * seconds}} | more)
     connection.send("POST", client.path, json.dumps(message), client.fields(message))
-    until(lambda: b'"slow"' in gateway.example_logs[server].read_bytes()[log.at:])
+    log.seen(lambda line: line.startswith("message ") and '"slow"' in line)
+    time.sleep(0.05)  # between the line and the call being known there, a thread starts
     return message["id"], Log(gateway.example_logs[server])
 
 
@@ -53,7 +58,7 @@ def cancels(gateway, server):
         with wire.Connection(gateway.port) as calling, wire.Connection(gateway.port) as other:
             id, log = start_slow(gateway, client, server, calling)
             assert client.notify("notifications/cancelled", {"requestId": id, "reason": "no longer wanted"}, other) == 202
-            log.seen("cancelled", "closed")
+            log.seen_end()
             assert not any("result" in message for message in calling.events())
 
 
@@ -117,7 +122,7 @@ def close_latency(gateway, server, streaming):
             assert next(messages)["method"] == "notifications/progress"
         calling.cut()
         closed_at = time.monotonic()
-    return log.seen("cancelled", "closed") - closed_at
+    return log.seen_end() - closed_at
 
 
 def test_closing_cancels_within_100_ms(gateway):
@@ -135,7 +140,7 @@ def test_closing_a_legacy_stream_does_not_cancel(gateway):
         log = Log(gateway.example_logs["old"])
         assert next(iter(client.post(message, calling)))["method"] == "notifications/progress"
     try:
-        log.seen("cancelled", seconds=2)
+        log.seen(lambda line: line.startswith("cancelled"), seconds=2)
     except AssertionError:
         return
     raise AssertionError("the call was cancelled")
@@ -164,28 +169,21 @@ def test_a_session_outlives_a_restart():
 
 def test_term_drains_and_leaves_no_child():
     with Gateway(loops=2) as gateway:
-        gateway.example("old", era="legacy")
-        gateway.example_logs = {"old": gateway.logs / "old.log"}
-        web = gateway.example_http()
-        gateway.example_logs["web"] = web
+        gateway.example_logs = {"old": gateway.example("old", era="legacy"), "web": gateway.example_http()}
         gateway.project("demo", "old", "web")
         token = gateway.token("t")
         gateway.ready(token, "old", "web")
         client = wire.Legacy(gateway.port, token)
         with wire.Connection(gateway.port) as listening, wire.Connection(gateway.port) as first, wire.Connection(gateway.port) as second:
             stream = wire.Listener(client.listen(listening))
-            calls = [(first, client.message("tools/call", {"name": "old__slow", "arguments": {"seconds": 2}})),
-                     (second, client.message("tools/call", {"name": "web__slow", "arguments": {"seconds": 2}}))]
-            for connection, message in calls:
-                log = Log(gateway.example_logs[message["params"]["name"].split("__")[0]])
-                connection.send("POST", client.path, json.dumps(message), client.fields(message))
-                until(lambda: b'"slow"' in log.path.read_bytes()[log.at:])
+            calls = [(connection, start_slow(gateway, client, server, connection, seconds=2)[0])
+                     for connection, server in ((first, "old"), (second, "web"))]
             children = children_of(gateway.process.pid)
             assert children
             gateway.process.popen.terminate()
-            for connection, message in calls:
-                answers = list(connection.events())
-                assert answers[-1]["id"] == message["id"] and "result" in answers[-1], answers
+            for connection, id in calls:
+                answer = list(connection.events())[-1]
+                assert answer["id"] == id and answer["result"]["content"][0]["text"] == "done in 20 steps", answer
             stream.end()
             assert gateway.process.wait() == 0, gateway.process.text()
             until(lambda: not any(is_alive(child) for child in children), seconds=15)
