@@ -23,7 +23,7 @@ BUILD = Path(os.environ.get("MCPTOKEN_BUILD") or ROOT / "build").resolve()
 MCPD = BUILD / "bin/mcpd"
 MCPCTL = BUILD / "bin/mcpctl"
 EXAMPLE = BUILD / "examples/server/mcptoken-example-server"
-EQUAL_IDS = BUILD / "tests/support/equal-ids"
+EQUAL_IDS = BUILD / "tests/e2e/equal-ids"
 NODE = BUILD / "node/node"  # a link to a Node that is new enough; scripts/node-packages makes it
 EVERYTHING = BUILD / "node/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 

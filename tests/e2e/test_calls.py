@@ -2,11 +2,12 @@
 
 import json
 import socket
+import subprocess
 import time
 from contextlib import contextmanager
 
 import wire
-from harness import PATIENCE_S, Gateway, NodeClient, children_of, is_alive, until
+from harness import EQUAL_IDS, Gateway, NodeClient, children_of, is_alive, until
 
 TRIES = 12  # new connections land on a loop by chance: 2^-11 for all of them to miss the other one
 
@@ -123,6 +124,14 @@ def close_latency(gateway, server, streaming):
         calling.cut()
         closed_at = time.monotonic()
     return log.seen_end() - closed_at
+
+
+def test_equal_ids_meet_only_their_askers(gateway):
+    calls = 100_000
+    tools = [f"{server}__echo" for server in gateway.example_logs]
+    done = subprocess.run([EQUAL_IDS, str(gateway.port), "/projects/demo/mcp", "8", str(calls), *tools], text=True,
+                          capture_output=True, timeout=400, env={"E2E_TOKEN": gateway.bearer})
+    assert done.returncode == 0 and done.stdout == f"{calls} right, 0 wrong\n", done.stdout + done.stderr
 
 
 def test_closing_cancels_within_100_ms(gateway):
