@@ -27,6 +27,8 @@ EQUAL_IDS = BUILD / "tests/e2e/equal-ids"
 NODE = BUILD / "node/node"  # a link to a Node that is new enough; scripts/node-packages makes it
 EVERYTHING = BUILD / "node/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 
+SANITIZED = MCPD.exists() and b"__asan_init" in MCPD.read_bytes()
+
 PASSWORD = "correct horse battery staple"
 EMAIL = "admin@example.com"
 PATIENCE_S = 60  # for anything that has to happen, on a machine that does other things too
@@ -99,6 +101,8 @@ class Gateway:
         self.data, self.logs = self.dir / "data", self.dir / "logs"
         self.logs.mkdir()
         self.settings = ["--loops", loops, *settings]
+        if SANITIZED:  # the leak check at the end traces the process, which mcpd else forbids
+            self.settings.append("--debuggable")
         self.port = 0
         self.process = None
         self.admin = None
