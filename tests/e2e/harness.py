@@ -64,6 +64,14 @@ def is_alive(pid):
         return False
 
 
+def command_of(pid):
+    """Its arguments, NUL between them; nothing when it has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
 class Process:
     """A program whose output goes to a file. Ended when the test ends."""
 

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 import wire
-from harness import EQUAL_IDS, Gateway, NodeClient, children_of, is_alive, until
+from harness import EQUAL_IDS, Gateway, NodeClient, children_of, command_of, is_alive, until
 
 TRIES = 12  # new connections land on a loop by chance: 2^-11 for all of them to miss the other one
 
@@ -95,7 +95,7 @@ def test_elicitation_answer_on_another_connection(gateway):
 
 def test_a_session_that_can_be_asked_has_a_process_of_its_own(gateway):
     def processes():
-        commands = [open(f"/proc/{pid}/cmdline").read() for pid in children_of(gateway.process.pid) if is_alive(pid)]
+        commands = [command_of(pid) for pid in children_of(gateway.process.pid)]
         return sum("old.log" in command and "--stdio" in command for command in commands)
 
     wire.Legacy(gateway.port, gateway.bearer).text("old__echo", {"message": "shared"})
