@@ -90,7 +90,9 @@ Answer Server::modern(const Json& message, const Headers* headers, Channel& chan
   const std::string& method = message["method"].text;
   const Json& params = message["params"];
   const Json& meta = params["_meta"];
-  if (message["id"].is(Kind::missing)) return notified(message, ""), Answer{202, "", ""};
+  // On stdio a notification does not tell its era: calls of both are found by their id alone.
+  const std::string session = headers ? "" : "stdio";
+  if (message["id"].is(Kind::missing)) return notified(message, session), Answer{202, "", ""};
   if (!meta[META "protocolVersion"].is(Kind::string) || !meta[META "clientCapabilities"].is(Kind::object)) {
     return error(message, 400, -32602, "_meta lacks protocolVersion or clientCapabilities");
   }
@@ -115,7 +117,7 @@ Answer Server::modern(const Json& message, const Headers* headers, Channel& chan
   }
   if (method == "tools/list") return result(message, true, tool_list() + cache);
   if (method != "tools/call") return error(message, 404, -32601, "unknown method");
-  Call call{message, "", true, meta[META "clientCapabilities"]["elicitation"].is(Kind::object), channel};
+  Call call{message, session, true, meta[META "clientCapabilities"]["elicitation"].is(Kind::object), channel};
   return call_tool(call);
 }
 

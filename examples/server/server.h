@@ -51,7 +51,7 @@ class Server {
  private:
   struct Call {
     const Json& message;
-    std::string session;  // "": modern
+    std::string session;  // "": modern over HTTP
     bool modern;
     bool can_elicit;
     Channel& channel;

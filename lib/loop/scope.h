@@ -52,7 +52,7 @@ class Scope {
   };
   Hook* hooks_ = nullptr;
   std::optional<Error> reason_;
-  std::shared_ptr<bool> gone_;  // made by cancel(): a hook may destroy the scope under it
+  std::shared_ptr<bool> alive_;  // while cancel() runs: a hook may destroy the scope
   std::optional<ParentLink> link_;
 };
 

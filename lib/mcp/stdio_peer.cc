@@ -32,6 +32,14 @@ StdioPeer::~StdioPeer() {
 }
 
 Result<void> StdioPeer::start() {
+  auto started = spawn();
+  if (started) return {};
+  // The reason names the program: the operator's to know, not the callers'.
+  options_.log.warn(options_.label + ": " + started.error().message);
+  return fail(started.error().status, options_.label + ": the server process cannot be started");
+}
+
+Result<void> StdioPeer::spawn() {
   MCPT_TRY(auto spec, options_.make_spec());
   loop::ChildCallbacks callbacks;
   callbacks.on_line = [this](std::string line) { on_line(std::move(line)); };
@@ -54,7 +62,7 @@ loop::Task<Result<void>> StdioPeer::negotiate() {
   auto started = start();
   if (!started) {
     dead_ = true;
-    co_return fail(std::move(started).error().in(options_.label));
+    co_return fail(std::move(started).error());
   }
   bool modern = options_.era == EraChoice::modern;
   if (options_.era != EraChoice::legacy) {

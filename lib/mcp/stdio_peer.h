@@ -57,6 +57,7 @@ class StdioPeer final : public Peer {
   };
 
   Result<void> start();
+  Result<void> spawn();
   loop::Task<Result<void>> negotiate();
   loop::Task<Result<bool>> probe_modern();
   loop::Task<Result<void>> initialize();

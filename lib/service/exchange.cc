@@ -411,7 +411,8 @@ void Exchange::release() {
 }
 
 void Exchange::judge_again(const Snapshot& snapshot) {
-  if (!identity_ || (answered_ && !running_)) return;
+  // A management request under way ends with its own answer: it may be the one that ended the credential.
+  if (kind_ != Kind::mcp || !identity_ || (answered_ && !running_)) return;
   auto self = shared_from_this();
   auto valid = still_valid(snapshot, *identity_, node_.loop.clock().wall_ms());
   if (!valid) link_.scope.cancel(std::move(valid).error());

@@ -161,7 +161,10 @@ loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Lo
   };
   store_->read(system_principal(), std::move(work), std::move(done));
   auto result = co_await state->done.wait(scope);
-  if (!result) co_return fail(std::move(result).error().in(server->name));
+  if (!result) {  // the reason names a secret, which callers of tools may not learn
+    options_.log.warn(server->name + ": " + result.error().message);
+    co_return fail(result.error().status, server->name + ": the server's credentials cannot be read");
+  }
   co_return result;
 }
 

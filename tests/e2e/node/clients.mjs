@@ -1,0 +1,61 @@
+// An MCP client under remote control: one of the official packages, one connection.
+//
+//   E2E_TOKEN=… node clients.mjs URL v1|legacy|auto|modern [elicit]
+//
+// v1 is @modelcontextprotocol/sdk; the others are @modelcontextprotocol/client with that negotiation. Reads one command
+// a line from standard input, {"do":"list"} or {"do":"call","tool":…,"arguments":{…}}, and prints one answer a line.
+// The first line it prints tells what was negotiated. With `elicit` it declares elicitation and answers every form.
+import { createInterface } from 'node:readline';
+import * as v2 from '@modelcontextprotocol/client';
+import { Client as V1Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as V1Transport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ElicitRequestSchema, LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/sdk/types.js';
+
+const [url, flavour, wish] = process.argv.slice(2);
+const isV1 = flavour === 'v1';
+const info = { name: `e2e-${flavour}`, version: '1' };
+const capabilities = wish === 'elicit' ? { elicitation: {} } : {};
+const transportOptions = { requestInit: { headers: { Authorization: `Bearer ${process.env.E2E_TOKEN}` } } };
+const mode = flavour === 'modern' ? { pin: '2026-07-28' } : flavour;
+
+const client = isV1 ? new V1Client(info, { capabilities })
+  : new v2.Client(info, { capabilities, versionNegotiation: { mode } });
+const transport = new (isV1 ? V1Transport : v2.StreamableHTTPClientTransport)(new URL(url), transportOptions);
+
+let asked = [];
+if (wish === 'elicit') {
+  client.setRequestHandler(isV1 ? ElicitRequestSchema : 'elicitation/create', async ({ params }) => {
+    asked.push(params.message);
+    return { action: 'accept', content: { name: 'Ada' } };
+  });
+}
+
+const commands = {
+  async list() {
+    const { tools } = await client.listTools();
+    return { tools: tools.map((tool) => tool.name) };
+  },
+  async call({ tool, arguments: args }) {
+    const progress = [];
+    asked = [];
+    const options = { timeout: 60_000, onprogress: (step) => progress.push([step.progress, step.total]) };
+    const params = { name: tool, arguments: args ?? {} };
+    const result = await (isV1 ? client.callTool(params, undefined, options) : client.callTool(params, options));
+    return { text: result.content.map((part) => part.text).join('\n'), isError: result.isError ?? false, progress, asked };
+  },
+};
+
+const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
+client.onerror = (error) => process.stderr.write(`${error}\n`);
+
+await client.connect(transport);
+say({ version: isV1 ? transport.protocolVersion ?? LATEST_PROTOCOL_VERSION : client.getNegotiatedProtocolVersion(), session: transport.sessionId });
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  try {
+    say(await commands[command.do](command));
+  } catch (error) {
+    say({ failed: String(error) });
+  }
+}
+await client.close();

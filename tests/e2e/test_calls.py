@@ -1,0 +1,200 @@
+"""What happens to a running call: cancels and answers from other connections, closed streams, restarts, shutdown."""
+
+import json
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+
+import wire
+from harness import EQUAL_IDS, Gateway, NodeClient, children_of, command_of, is_alive, until
+
+TRIES = 12  # new connections land on a loop by chance: 2^-11 for all of them to miss the other one
+
+
+@contextmanager
+def fixture():
+    with Gateway(loops=2) as gateway:
+        gateway.example_logs = {"example": gateway.example(), "old": gateway.example("old", era="legacy"),
+                                "web": gateway.example_http(), "oldweb": gateway.example_http("oldweb", era="legacy")}
+        gateway.project("demo", *gateway.example_logs)
+        gateway.bearer = gateway.token("calls")
+        gateway.ready(gateway.bearer, *gateway.example_logs)
+        yield gateway
+
+
+class Log:
+    """What comes to an example server's log from now on."""
+
+    def __init__(self, path):
+        self.path, self.at = path, path.stat().st_size
+
+    def lines(self):
+        with open(self.path, "rb") as file:
+            file.seek(self.at)
+            return file.read().decode(errors="replace").splitlines()
+
+    def seen(self, test, seconds=20):
+        """When a line was seen that passes the test."""
+        until(lambda: any(test(line) for line in self.lines()), seconds, pause=0.001, why=self.lines)
+        return time.monotonic()
+
+    def seen_end(self, seconds=20):
+        return self.seen(lambda line: line.startswith(("cancelled", "closed")), seconds)
+
+
+def start_slow(gateway, client, server, connection, seconds=60, **more):
+    """A call that runs for long, once the server works on it. (Its id, the log from then on.)"""
+    log = Log(gateway.example_logs[server])
+    message = client.message("tools/call", {"name": f"{server}__slow", "arguments": {"seconds": seconds, "steps": 10 * seconds}} | more)
+    connection.send("POST", client.path, json.dumps(message), client.fields(message))
+    log.seen(lambda line: line.startswith("message ") and '"slow"' in line)
+    time.sleep(0.05)  # between the line and the call being known there, a thread starts
+    return message["id"], Log(gateway.example_logs[server])
+
+
+def cancels(gateway, server):
+    client = wire.Legacy(gateway.port, gateway.bearer)
+    for _ in range(TRIES):
+        with wire.Connection(gateway.port) as calling, wire.Connection(gateway.port) as other:
+            id, log = start_slow(gateway, client, server, calling)
+            assert client.notify("notifications/cancelled", {"requestId": id, "reason": "no longer wanted"}, other) == 202
+            log.seen_end()
+            assert not any("result" in message for message in calling.events())
+
+
+def test_cancel_on_another_connection_legacy_stdio(gateway):
+    cancels(gateway, "old")
+
+
+def test_cancel_on_another_connection_legacy_http(gateway):
+    cancels(gateway, "oldweb")
+
+
+def test_cancel_on_another_connection_modern_stdio(gateway):
+    cancels(gateway, "example")
+
+
+def test_cancel_on_another_connection_modern_http(gateway):
+    cancels(gateway, "web")
+
+
+def test_elicitation_answer_on_another_connection(gateway):
+    client = wire.Legacy(gateway.port, gateway.bearer, capabilities={"elicitation": {}})
+    for attempt in range(TRIES):
+        with wire.Connection(gateway.port) as calling, wire.Connection(gateway.port) as other:
+            message = client.message("tools/call", {"name": "old__ask", "arguments": {"message": f"Who {attempt}?"}})
+            messages = iter(client.post(message, calling))
+            question = next(messages)
+            assert question["method"] == "elicitation/create" and question["params"]["message"] == f"Who {attempt}?"
+            answer = {"action": "accept", "content": {"name": f"Ada {attempt}"}}
+            assert client.deliver({"jsonrpc": "2.0", "id": question["id"], "result": answer}, other) == 202
+            told = next(messages)
+            assert told["id"] == message["id"] and f'"Ada {attempt}"' in told["result"]["content"][0]["text"], told
+
+
+def test_a_session_that_can_be_asked_has_a_process_of_its_own(gateway):
+    def processes():
+        commands = [command_of(pid) for pid in children_of(gateway.process.pid)]
+        return sum("old.log" in command and "--stdio" in command for command in commands)
+
+    wire.Legacy(gateway.port, gateway.bearer).text("old__echo", {"message": "shared"})
+    before = processes()
+    sessions = [wire.Legacy(gateway.port, gateway.bearer, capabilities={"elicitation": {}}) for _ in range(2)]
+    for session in sessions:
+        session.text("old__echo", {"message": "mine"})
+    assert processes() == before + 2
+    for session in sessions:
+        session.connection.request("DELETE", session.path, headers=session.fields(None))
+    until(lambda: processes() == before)
+
+
+def close_latency(gateway, server, streaming):
+    """From closing the client's connection to the server's noticing."""
+    client = wire.Modern(gateway.port, gateway.bearer)
+    with wire.Connection(gateway.port) as calling:
+        if not streaming:  # no progress wanted and no event stream accepted: a plain request that waits
+            fields = client.fields
+            client.fields = lambda message: fields(message) | {"Accept": "application/json"}
+        options = {"_meta": {"progressToken": "p"}} if streaming else {}
+        _, log = start_slow(gateway, client, server, calling, **options)
+        if streaming:
+            messages = iter(calling.events())
+            assert next(messages)["method"] == "notifications/progress"
+        calling.cut()
+        closed_at = time.monotonic()
+    return log.seen_end() - closed_at
+
+
+def test_equal_ids_meet_only_their_askers(gateway):
+    calls = 100_000
+    tools = [f"{server}__echo" for server in gateway.example_logs]
+    done = subprocess.run([EQUAL_IDS, str(gateway.port), "/projects/demo/mcp", "8", str(calls), *tools], text=True,
+                          capture_output=True, timeout=400, env={"E2E_TOKEN": gateway.bearer})
+    assert done.returncode == 0 and done.stdout == f"{calls} right, 0 wrong\n", done.stdout + done.stderr
+
+
+def test_closing_cancels_within_100_ms(gateway):
+    for server in gateway.example_logs:
+        for streaming in (True, False):
+            best = min(close_latency(gateway, server, streaming) for _ in range(5))
+            assert best < 0.1, f"{server}, streaming {streaming}: {best * 1000:.0f} ms"
+
+
+def test_closing_a_legacy_stream_does_not_cancel(gateway):
+    client = wire.Legacy(gateway.port, gateway.bearer)
+    with wire.Connection(gateway.port) as calling:
+        message = client.message("tools/call", {"name": "old__slow", "arguments": {"seconds": 1, "steps": 10},
+                                                "_meta": {"progressToken": 1}})
+        log = Log(gateway.example_logs["old"])
+        assert next(iter(client.post(message, calling)))["method"] == "notifications/progress"
+    try:
+        log.seen(lambda line: line.startswith("cancelled"), seconds=2)
+    except AssertionError:
+        return
+    raise AssertionError("the call was cancelled")
+
+
+def test_a_session_outlives_a_restart():
+    with Gateway(loops=2) as gateway:
+        gateway.example("old", era="legacy")
+        gateway.example()
+        gateway.project("demo", "old", "example")
+        token = gateway.token("t")
+        raw_client = wire.Legacy(gateway.port, token)
+        raw_client.text("old__echo", {"message": "before"})
+        with NodeClient(gateway, token, "v1") as client, NodeClient(gateway, token, "legacy") as newer:
+            for each in (client, newer):
+                assert each.call("old__echo", message="before")["text"] == "before"
+            assert gateway.stop() == 0
+            gateway.start()
+            for each in (client, newer):
+                assert each.call("old__echo", message="after")["text"] == "after"
+                assert each.call("example__echo", message="after")["text"] == "after"
+            assert client.hello["session"] and newer.hello["session"]
+        raw_client.connection = wire.Connection(gateway.port)
+        assert raw_client.text("old__echo", {"message": "after"}) == "after"
+
+
+def test_term_drains_and_leaves_no_child():
+    with Gateway(loops=2) as gateway:
+        gateway.example_logs = {"old": gateway.example("old", era="legacy"), "web": gateway.example_http()}
+        gateway.project("demo", "old", "web")
+        token = gateway.token("t")
+        gateway.ready(token, "old", "web")
+        client = wire.Legacy(gateway.port, token)
+        with wire.Connection(gateway.port) as listening, wire.Connection(gateway.port) as first, wire.Connection(gateway.port) as second:
+            stream = wire.Listener(client.listen(listening))
+            calls = [(connection, start_slow(gateway, client, server, connection, seconds=2)[0])
+                     for connection, server in ((first, "old"), (second, "web"))]
+            children = children_of(gateway.process.pid)
+            assert children
+            gateway.process.popen.terminate()
+            for connection, id in calls:
+                answer = list(connection.events())[-1]
+                assert answer["id"] == id and answer["result"]["content"][0]["text"] == "done in 20 steps", answer
+            stream.end()
+            assert gateway.process.wait() == 0, gateway.process.text()
+            until(lambda: not any(is_alive(child) for child in children), seconds=15)
+            with socket.socket() as probe:
+                assert probe.connect_ex(("127.0.0.1", gateway.port)) != 0

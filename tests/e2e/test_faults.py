@@ -1,0 +1,132 @@
+"""Bad bodies, a second server in the same place, and upstreams that are dead in one way or another."""
+
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+
+import wire
+from harness import PATIENCE_S, Gateway, free_port
+
+DEADLINE_S = 2  # what a list waits for an upstream
+MARGIN_S = 1.5  # for a machine that does other things too
+UNDERFLOW = "[0." + "0" * 30 + "1e-2147483639]"  # aborts a well-known parser
+
+
+@contextmanager
+def fixture():
+    with Gateway(loops=2) as gateway:
+        gateway.example()
+        gateway.project("demo", "example")
+        gateway.bearer = gateway.token("faults")
+        yield gateway
+
+
+def body(members, id=1):
+    return '{"jsonrpc":"2.0","id":%d,%s}' % (id, members)
+
+
+BAD_BODIES = {
+    "underflow": UNDERFLOW,
+    "underflow in the arguments": body('"method":"tools/call","params":{"name":"example__echo","arguments":{"x":%s}}' % UNDERFLOW),
+    "NUL after the message": body('"method":"tools/list"') + "\0" + body('"method":"tools/call"'),
+    "NUL in a text": body('"method":"tools/li\0st"'),
+    "NUL in a name": body('"method":"tools/list","method\\u0000":"tools/call"'),
+    "duplicate member": body('"method":"tools/list","method":"tools/call"'),
+    "duplicate name": body('"method":"tools/call","params":{"name":"example__echo","name":"example__fail","arguments":{}}'),
+    "duplicate id": '{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/list"}',
+    "escaped member": body('"method":"tools/list","m\\u0065thod":"tools/call"'),
+    "other case": body('"method":"tools/list","Method":"tools/call"'),
+    "other case below": body('"method":"tools/call","params":{"name":"example__echo","NAME":"example__fail","arguments":{}}'),
+    "folded": body('"method":"tools/list","param\u017f":{}'),
+    "two messages": body('"method":"tools/list"') + body('"method":"tools/list"'),
+    "deep": body('"method":"tools/call","params":{"name":"example__echo","arguments":{"x":%s}}' % ("[" * 200 + "]" * 200)),
+    "nothing": "",
+    "half": '{"jsonrpc":"2.0","id":1,"method":"too',
+}
+
+
+def test_bad_bodies_are_400_and_the_server_lives(gateway):
+    for kind in (wire.Legacy, wire.Modern):
+        client = kind(gateway.port, gateway.bearer)
+        like = client.message("tools/list")
+        for name, text in BAD_BODIES.items():
+            with wire.Connection(gateway.port) as connection:
+                answer = connection.request("POST", client.path, text, client.fields(like))
+            assert answer.status == 400, f"{name}: {answer}"
+            assert answer.json["error"]["code"] in (-32700, -32600, -32602), f"{name}: {answer}"
+            assert gateway.alive(), name
+        assert client.text("example__echo", {"message": "still here"}) == "still here"
+
+
+def test_bad_bodies_are_refused_by_the_control_plane(gateway):
+    for name, text in (("underflow", UNDERFLOW), ("NUL", '{"name":"x"}\0'), ("duplicate", '{"name":"x","name":"y"}'),
+                       ("array", "[]"), ("half", '{"name":')):
+        answer = gateway.rest("POST", "groups", text)
+        assert answer.status in (400, 413), f"{name}: {answer}"
+    assert gateway.alive() and gateway.rest("GET", "groups").json["items"] == []
+
+
+def second(command, said):
+    """Starts one more mcpd where there is one: it must leave, and say why."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode not in (0, -6, -11), done
+    assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_second_server_on_the_port_is_refused(gateway):
+    second(gateway.command(gateway.port, data=gateway.dir / "elsewhere"), f"127.0.0.1:{gateway.port}")
+    client = wire.Modern(gateway.port, gateway.bearer)
+    assert client.text("example__echo", {"message": "the first"}) == "the first"
+
+
+def test_a_second_server_on_the_data_directory_is_refused(gateway):
+    second(gateway.command(0), str(gateway.data))
+    client = wire.Modern(gateway.port, gateway.bearer)
+    assert client.text("example__echo", {"message": "the first"}) == "the first"
+
+
+def timed(work):
+    start = time.monotonic()
+    return work(), time.monotonic() - start
+
+
+def test_dead_upstreams_delay_nobody(gateway):
+    with socket.socket() as silent:  # takes connections and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        gateway.http("silent", silent.getsockname()[1])
+        gateway.http("refusing", free_port())
+        gateway.stdio("missing", "/nonexistent/mcp-server")
+        gateway.stdio("leaving", "/bin/false")
+        gateway.stdio("mute", "/bin/sleep", "1000")
+        dead = ["silent", "refusing", "missing", "leaving", "mute"]
+        gateway.project("dead", "silent", "refusing", "example", "missing", "leaving", "mute")
+        token = gateway.token("dead", "dead")
+        # The living one runs before the first list, so that only the dead ones can delay it.
+        wire.Modern(gateway.port, token, "dead").text("example__echo", {"message": "x"})
+        for kind in (wire.Modern, wire.Legacy):
+            client = kind(gateway.port, token, project="dead")
+            result, took = timed(lambda: client.request("tools/list")["result"])
+            assert took < DEADLINE_S + MARGIN_S, f"the first list took {took:.2f} s"
+            assert result["_meta"]["io.mcptoken/unavailable"] == dead, result["_meta"]
+            assert {tool["name"].split("__")[0] for tool in result["tools"]} == {"example"}
+            later = [timed(lambda: client.request("tools/list")) for _ in range(20)]
+            assert sorted(took for _, took in later)[10] < 0.1, [took for _, took in later]
+            assert all(answer["result"]["_meta"]["io.mcptoken/unavailable"] == dead for answer, _ in later)
+            calls = [timed(lambda: client.text("example__echo", {"message": "x"}))[1] for _ in range(20)]
+            assert sorted(calls)[10] < 0.1, calls
+        for server in ("refusing", "missing", "leaving"):
+            answer, took = timed(lambda: client.call(f"{server}__echo", {"message": "x"}))
+            assert server in answer["error"]["message"] and took < 10, (took, answer)
+
+
+def test_an_upstream_that_comes_back_is_found_again(gateway):
+    """A crash ends the call with an error, and the next call starts the server again."""
+    client = wire.Modern(gateway.port, gateway.bearer)
+    answer = client.call("example__crash")
+    assert "example" in answer["error"]["message"], answer
+    end = time.monotonic() + PATIENCE_S
+    while "error" in client.call("example__echo", {"message": "again"}):
+        assert time.monotonic() < end
+        time.sleep(0.1)
