@@ -26,7 +26,7 @@ void Scope::Hook::detach() {
 }
 
 Scope::~Scope() {
-  if (gone_) *gone_ = true;
+  if (alive_) *alive_ = false;
   link_.reset();
   while (hooks_) hooks_->detach();
 }
@@ -35,14 +35,12 @@ void Scope::cancel(Error reason) {
   if (reason_) return;
   reason_ = reason;
   // A hook may end the work that owns this scope: everything needed is on the stack, and `hooks_` is re-read each time.
-  bool gone = false;
-  gone_ = &gone;
-  while (!gone && hooks_) {
+  const auto alive = alive_ = std::make_shared<bool>(true);
+  while (*alive && hooks_) {
     Hook* hook = hooks_;
     hook->detach();
     hook->on_cancel(reason);
   }
-  if (!gone) gone_ = nullptr;
 }
 
 }  // namespace mcptoken::loop

@@ -4,6 +4,7 @@
 // is detached before the call, so that it may destroy itself.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "base/result.h"
@@ -51,7 +52,7 @@ class Scope {
   };
   Hook* hooks_ = nullptr;
   std::optional<Error> reason_;
-  bool* gone_ = nullptr;  // set while cancel() runs: a hook may destroy the scope
+  std::shared_ptr<bool> alive_;  // while cancel() runs: a hook may destroy the scope
   std::optional<ParentLink> link_;
 };
 
