@@ -370,7 +370,8 @@ TEST_CASE("TLS connections are kept, and a server that dies under one hurts only
     harness.turn_until([&] {
       pollfd p{server.output, POLLIN, 0};
       char buffer[65536];
-      if (poll(&p, 1, 0) == 1) received.append(buffer, static_cast<size_t>(std::max<ssize_t>(0, read(server.output, buffer, sizeof buffer))));
+      if (poll(&p, 1, 0) == 1)
+        received.append(buffer, static_cast<size_t>(std::max<ssize_t>(0, read(server.output, buffer, sizeof buffer))));
       const size_t end = received.find("\r\n\r\n");
       return end != std::string::npos && received.size() - end == expected;
     });
