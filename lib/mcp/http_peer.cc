@@ -10,7 +10,7 @@
 namespace mcptoken::mcp {
 namespace {
 
-constexpr size_t kErrorTextBytes = 300;
+constexpr size_t kErrorTextBytes = 4096;  // a gateway's refusal as JSON fits, with its hint and request id
 
 bool is_media_type(const http::Response& head, std::string_view type) {
   const std::string_view* value = head.find("content-type");
@@ -260,7 +260,7 @@ loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
   request.body = body;
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   MCPT_CO_TRY(auto exchange, co_await sending);
-  auto reading = exchange->read_all(kErrorTextBytes * 64, scope);
+  auto reading = exchange->read_all(kErrorTextBytes * 4, scope);
   MCPT_CO_TRY(auto text, co_await reading);
   int status = exchange->head().status;
   if (status >= 300) {
