@@ -42,12 +42,18 @@ failed = 0
 with tempfile.TemporaryDirectory() as folder:
     copy = Path(folder) / "tree"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("build*", ".git", "node_modules", "__pycache__"))
-    for script, name, line, words in BREAKS:
-        path, text = copy / name, (copy / name).read_text()
-        path.write_text(f"{text}{line}\n")
+    for script in sorted({row[0] for row in BREAKS}):
+        rows = [row[1:] for row in BREAKS if row[0] == script]
+        before = {name: (copy / name).read_text() for name, _, _ in rows}
+        for name, line, _ in rows:
+            with (copy / name).open("a") as file:
+                file.write(line + "\n")
         done = subprocess.run([sys.executable, "-B", HERE / f"{script}.py", copy], capture_output=True, text=True)
-        path.write_text(text)
-        if done.returncode != 1 or name not in done.stdout or words not in done.stdout:
+        for name, text in before.items():
+            (copy / name).write_text(text)
+        for name, line, words in rows:
+            if done.returncode == 1 and any(told.startswith(name + ":") and words in told for told in done.stdout.splitlines()):
+                continue
             failed += 1
             print(f"{script}.py does not find `{line}` in {name}:\n{done.stdout}{done.stderr}")
 print(f"{len(BREAKS)} broken rules, {failed} not found")

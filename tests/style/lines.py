@@ -1,4 +1,5 @@
-"""Lines: at most 140 columns (clang-format aims at 120; a raw string may be longer), no trailing blanks, no tabs in code, a newline at the end."""
+"""Lines: at most 140 columns (clang-format aims at 120; a raw string may be longer), no blanks at the end, no tabs in code,
+a newline at the end of the file."""
 
 from tree import ROOT, files, finish, report
 
