@@ -37,7 +37,7 @@ built = {line.split()[-1].split("@")[0] for line in lines.splitlines() if line.s
 
 SETS = {"the headers": set(declared), "capi/symbols.txt": set(listed), "capi/libmcptoken.map": set(exported),
         "the built library": built}
-wrong += [f"{one} has {name}, {other} has not" for one, names in SETS.items() for other, others in SETS.items()
+wrong += [f"{name} is in {one}, not in {other}" for one, names in SETS.items() for other, others in SETS.items()
           for name in sorted(names - others)]
 for what, names in (("capi/symbols.txt", [row[0] for row in rows]), ("capi/libmcptoken.map", exported)):
     wrong += [f"{what} lists {name} twice" for name in sorted(set(names)) if names.count(name) > 1]

@@ -162,15 +162,23 @@ static void misuse_poisons(void) {
   static const struct {
     void (*calls)(mcptoken_json_writer*);
     mcptoken_status status;
-  } rows[] = {{value_for_key, MCPTOKEN_MISUSE}, {two_keys, MCPTOKEN_MISUSE},      {key_in_array, MCPTOKEN_MISUSE},
-              {key_alone, MCPTOKEN_MISUSE},     {null_key, MCPTOKEN_MISUSE},      {crossed, MCPTOKEN_MISUSE},
-              {nothing, MCPTOKEN_MISUSE},       {too_many_ends, MCPTOKEN_MISUSE}, {two_documents, MCPTOKEN_MISUSE},
-              {bad_raw, MCPTOKEN_INVALID},      {no_value, MCPTOKEN_INVALID}};
+    const char* words; /* which tell what was noticed, rather than that the document is not complete, either */
+  } rows[] = {{value_for_key, MCPTOKEN_MISUSE, "a JSON value where"},
+              {two_keys, MCPTOKEN_MISUSE, "a JSON key where"},
+              {key_in_array, MCPTOKEN_MISUSE, "a JSON key where"},
+              {key_alone, MCPTOKEN_MISUSE, "bracket"},
+              {null_key, MCPTOKEN_MISUSE, "a JSON key where"},
+              {crossed, MCPTOKEN_MISUSE, "bracket"},
+              {nothing, MCPTOKEN_MISUSE, "not complete"},
+              {too_many_ends, MCPTOKEN_MISUSE, "bracket"},
+              {two_documents, MCPTOKEN_MISUSE, "a JSON value where"},
+              {bad_raw, MCPTOKEN_INVALID, "not JSON"},
+              {no_value, MCPTOKEN_INVALID, "value is required"}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {
     mcptoken_json_writer* w = new_writer();
     mcptoken_bytes* text = NULL;
     rows[i].calls(w);
-    CHECK_FAILS(rows[i].status, "", mcptoken_json_writer_finish(w, &text, &error));
+    CHECK_FAILS(rows[i].status, rows[i].words, mcptoken_json_writer_finish(w, &text, &error));
     CHECK(text == NULL);
     mcptoken_json_writer_free(w);
   }
