@@ -21,7 +21,8 @@ class Blocking {
   template <class T, class Work>
   Result<T> run(int64_t timeout_ms, Work&& work) {
     loop::Group group;
-    loop::Deadline deadline(*loop_, group.scope(), timeout_ms, Error(Status::timeout, "no answer within " + std::to_string(timeout_ms) + " ms"));
+    loop::Deadline deadline(*loop_, group.scope(), timeout_ms,
+                            Error(Status::timeout, "no answer within " + std::to_string(timeout_ms) + " ms"));
     Result<T> result = fail(Status::internal, "not run");
     bool done = false;
     auto keep = [](loop::Task<Result<T>> task, Result<T>& out) -> loop::Task<Result<void>> {

@@ -106,9 +106,12 @@ mcptoken_status mcptoken_client_call(mcptoken_client* client, const char* method
     MCPT_CHECK(require(method, "method"));
     MCPT_CHECK(require(path, "path"));
     MCPT_CHECK(require(answer_out, "answer_out"));
+    // Anything else would continue the host or the port of the base, and take the bearer there.
+    if (*path != '/') return fail(Status::invalid, "path begins with '/'");
     MCPT_TRY(auto url, http::parse_url(client->base.origin() + path));
     std::string text(view(body, body_size));
-    auto answer = client->blocking->run<Answer>(client->timeout_ms, [&](loop::Scope& scope) { return call(*client, method, url, text, scope); });
+    auto answer = client->blocking->run<Answer>(
+        client->timeout_ms, [&](loop::Scope& scope) { return call(*client, method, url, text, scope); });
     if (!answer) return fail(std::move(answer).error());
     client->http_status = answer->status;
     if (answer->status < 200 || answer->status >= 300) return fail(refusal(*answer));

@@ -17,6 +17,20 @@ struct mcptoken_timer {
   void* user_data;
 };
 
+namespace {
+
+// Calls that have no way to report: a lack of memory ends them, nothing is thrown.
+template <class Handle, class Body>
+void on(Handle* handle, Body&& body) noexcept {
+  if (!handle) return;
+  guard(nullptr, [&]() -> Result<void> {
+    body(*handle);
+    return {};
+  });
+}
+
+}  // namespace
+
 extern "C" {
 
 mcptoken_status mcptoken_loop_new(mcptoken_loop** loop_out, mcptoken_error** error_out) {
@@ -32,13 +46,13 @@ void mcptoken_loop_free(mcptoken_loop* loop) { delete loop; }
 int mcptoken_loop_fd(const mcptoken_loop* loop) { return loop ? loop->loop->fd() : -1; }
 int64_t mcptoken_loop_timeout(const mcptoken_loop* loop) { return loop ? loop->loop->timeout_ms() : -1; }
 void mcptoken_loop_run_once(mcptoken_loop* loop) {
-  if (loop) loop->loop->run_once();
+  on(loop, [](auto& l) { l.loop->run_once(); });
 }
 void mcptoken_loop_run(mcptoken_loop* loop) {
-  if (loop) loop->loop->run();
+  on(loop, [](auto& l) { l.loop->run(); });
 }
 void mcptoken_loop_stop(mcptoken_loop* loop) {
-  if (loop) loop->loop->stop();
+  on(loop, [](auto& l) { l.loop->stop(); });
 }
 mcptoken_status mcptoken_loop_post(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data) {
   return guard(nullptr, [&]() -> Result<void> {
@@ -79,14 +93,12 @@ mcptoken_status mcptoken_timer_new(mcptoken_loop* loop, mcptoken_loop_fn callbac
   });
 }
 void mcptoken_timer_start(mcptoken_timer* timer, int64_t delay_ms, int64_t repeat_ms) {
-  guard(nullptr, [&]() -> Result<void> {
-    if (!timer) return {};
-    timer->timer.start(delay_ms, [callback = timer->callback, user_data = timer->user_data] { callback(user_data); }, repeat_ms);
-    return {};
+  on(timer, [&](auto& t) {
+    t.timer.start(delay_ms, [callback = t.callback, user_data = t.user_data] { callback(user_data); }, repeat_ms);
   });
 }
 void mcptoken_timer_stop(mcptoken_timer* timer) {
-  if (timer) timer->timer.stop();
+  on(timer, [](auto& t) { t.timer.stop(); });
 }
 void mcptoken_timer_free(mcptoken_timer* timer) { delete timer; }
 

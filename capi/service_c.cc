@@ -115,6 +115,7 @@ class HostSink final : public service::Sink {
 Result<service::Head> read_head(const mcptoken_head& in) {
   MCPT_CHECK(require(in.method, "method"));
   MCPT_CHECK(require(in.target, "target"));
+  MCPT_CHECK(require(in.headers || in.header_count == 0, "headers"));
   service::Head head;
   head.method = in.method;
   head.target = in.target;

@@ -53,7 +53,8 @@ Error explain(Error error) {
   return error;
 }
 
-loop::Task<Result<mcp::Message>> ask(mcptoken_session& session, std::string method, std::string params, std::string name, loop::Scope& scope) {
+loop::Task<Result<mcp::Message>> ask(mcptoken_session& session, std::string method, std::string params,
+                                     std::string name, loop::Scope& scope) {
   std::string text = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":" + json::quoted(method);
   if (!params.empty()) text += ",\"params\":" + params;
   text += "}";
@@ -101,7 +102,8 @@ Result<std::string> list_all(mcptoken_session& session, const std::string& metho
     limits.bytes = limits::kUpstreamBodyBytes;
     MCPT_TRY(auto result, json::parse(result_of(answer), limits));
     const json::Value* items = result.find(array);
-    if (!items || !items->is(json::Type::array)) return fail(Status::protocol, "the answer to " + method + " has no array \"" + array + "\"");
+    if (!items || !items->is(json::Type::array))
+      return fail(Status::protocol, "the answer to " + method + " has no array \"" + array + "\"");
     std::string cursor = result.text("nextCursor");
     bool last = !result.find("nextCursor");
     if (page == 0) {
@@ -145,7 +147,9 @@ mcptoken_status mcptoken_session_new(const char* url, const char* bearer, size_t
     MCPT_TRY(options.url, http::parse_url(url));
     options.label = options.url.host;
     options.identity = session->identity;
-    options.era = era == MCPTOKEN_ERA_LEGACY ? mcp::EraChoice::legacy : era == MCPTOKEN_ERA_MODERN ? mcp::EraChoice::modern : mcp::EraChoice::probe;
+    options.era = era == MCPTOKEN_ERA_LEGACY   ? mcp::EraChoice::legacy
+                  : era == MCPTOKEN_ERA_MODERN ? mcp::EraChoice::modern
+                                               : mcp::EraChoice::probe;
     options.http = Blocking::options();
     options.pool_key = "session";
     if (timeout_ms > 0) session->timeout_ms = timeout_ms;
@@ -281,8 +285,10 @@ mcptoken_status mcptoken_session_health(const char* base_url, int64_t timeout_ms
     MCPT_TRY(auto url, http::parse_url(base_url));
     url.target = "/healthz";
     MCPT_TRY(auto blocking, Blocking::create());
-    MCPT_TRY(int status, blocking->run<int>(timeout_ms > 0 ? timeout_ms : 30'000, [&](loop::Scope& scope) { return probe(*blocking, url, scope); }));
-    if (status < 200 || status >= 300) return fail(Error(Status::remote, "/healthz answered HTTP " + std::to_string(status)).with_http(status));
+    MCPT_TRY(int status, blocking->run<int>(timeout_ms > 0 ? timeout_ms : 30'000,
+                                            [&](loop::Scope& scope) { return probe(*blocking, url, scope); }));
+    if (status < 200 || status >= 300)
+      return fail(Error(Status::remote, "/healthz answered HTTP " + std::to_string(status)).with_http(status));
     return {};
   });
 }

@@ -17,7 +17,8 @@ MCPTOKEN_API mcptoken_status mcptoken_client_new(const char *base_url, const cha
 MCPTOKEN_API void mcptoken_client_free(mcptoken_client *client);
 /* One request; `path` begins with '/', `body` may be NULL. Ok for 2xx, with the answer's body. Otherwise the error carries the
  * HTTP status and the answer's error, message, hint and request id: UNAUTHENTICATED (401), DENIED (403), NOT_FOUND (404),
- * EXISTS or CONFLICT (409), INVALID (400, 422), UNAVAILABLE (503), NETWORK, TIMEOUT, REMOTE (other). Since: 0.1 */
+ * EXISTS or CONFLICT (409), INVALID (400, 422), UNAVAILABLE (503, or no connection: nothing was sent), NETWORK (the request may
+ * have run), TIMEOUT, REMOTE (other). Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_client_call(mcptoken_client *client, const char *method, const char *path, const char *body,
                                                   size_t body_size, mcptoken_bytes **answer_out, mcptoken_error **error_out);
 /* HTTP status of the last call that got an answer; 0 before. Since: 0.1 */

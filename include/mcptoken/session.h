@@ -24,8 +24,8 @@ MCPTOKEN_API mcptoken_status mcptoken_session_new(const char *url, const char *b
 MCPTOKEN_API void mcptoken_session_free(mcptoken_session *session);
 /* Receives notifications from now on; NULL stops. Since: 0.1 */
 MCPTOKEN_API void mcptoken_session_on_notification(mcptoken_session *session, mcptoken_notification_fn callback, void *user_data);
-/* Negotiates the era and opens the session. UNAUTHENTICATED and DENIED carry the answer's text; NETWORK, TIMEOUT, PROTOCOL.
- * Since: 0.1 */
+/* Negotiates the era and opens the session. UNAUTHENTICATED and DENIED carry the answer's text; UNAVAILABLE (no connection),
+ * NETWORK, TIMEOUT, PROTOCOL. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_connect(mcptoken_session *session, mcptoken_error **error_out);
 /* {"era":"legacy"|"modern","protocolVersion","serverInfo","capabilities","instructions"?} after connect. MISUSE before.
  * Since: 0.1 */
@@ -47,7 +47,7 @@ MCPTOKEN_API mcptoken_status mcptoken_session_close(mcptoken_session *session, m
 
 /* "http://host:3100" of "http://host:3100/projects/p/mcp". INVALID. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_base_url(const char *url, mcptoken_bytes **base_out, mcptoken_error **error_out);
-/* GET <base>/healthz; ok for 2xx. NETWORK, TIMEOUT, REMOTE. Since: 0.1 */
+/* GET <base>/healthz; ok for 2xx. UNAVAILABLE (no connection), NETWORK, TIMEOUT, REMOTE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_health(const char *base_url, int64_t timeout_ms, mcptoken_error **error_out);
 
 MCPTOKEN_END

@@ -69,7 +69,8 @@ class Gathering {
     for (size_t i = 0; i < lists_.size(); ++i) {
       auto& attachment = project.attachments[i];
       if (lists_[i]) add_tools(out, project, *exchange_.caller.who, attachment, *lists_[i]);
-      else if (project.policy->may_use_any_tool(*exchange_.caller.who, attachment.server->name)) out.unavailable.push_back(attachment.server->name);
+      else if (project.policy->may_use_any_tool(*exchange_.caller.who, attachment.server->name))
+        out.unavailable.push_back(attachment.server->name);
     }
     out.tools.push_back(']');
     return out;
@@ -150,7 +151,9 @@ class CallEvents final : public mcp::Events {
   void on_request(mcp::Message message, Function<void(std::string)> reply) override {
     uint32_t needed = needed_capability(message);
     if (!client_.session || needed == 0 || !(client_.capabilities & needed) || asked_.size() >= kMaxAsks || !answer_.can_send()) {
-      return reply(mcp::error_message(message.id(), Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound)));
+      return reply(mcp::error_message(
+          message.id(),
+          Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound)));
     }
     auto random = crypto::random_id();
     if (!random) return reply(mcp::error_message(message.id(), random.error()));
@@ -226,7 +229,9 @@ bool is_input_required(const mcp::Message& message) {
 
 loop::Task<Result<void>> list_tools(Exchange& exchange, Client& client, MessagePtr message, Answer& answer) {
   if (message->param("cursor")) {
-    answer.finish(200, mcp::error_message(message->id(), Error(Status::invalid, "the cursor is not one of ours").with_rpc(mcp::rpc::kInvalidParams)));
+    answer.finish(200, mcp::error_message(
+                           message->id(),
+                           Error(Status::invalid, "the cursor is not one of ours").with_rpc(mcp::rpc::kInvalidParams)));
     co_return Result<void>();
   }
   loop::Scope scope(exchange.link.scope);
@@ -243,7 +248,9 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
   auto& who = *exchange.caller.who;
   auto name = message->string_param("name");
   if (!name) {
-    answer.finish(200, mcp::error_message(message->id(), Error(Status::invalid, "params.name is required").with_rpc(mcp::rpc::kInvalidParams)));
+    answer.finish(
+        200, mcp::error_message(message->id(),
+                                Error(Status::invalid, "params.name is required").with_rpc(mcp::rpc::kInvalidParams)));
     co_return Result<void>();
   }
   int64_t began_ms = exchange.site.loop.now_ms();
@@ -300,13 +307,15 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
   } else if (is_input_required(upstream->message)) {
     record.outcome = CallOutcome::protocol_error;
     record.detail = "the server asked for input that the client did not offer";
-    text = mcp::error_message(message->id(), Error(Status::protocol, server->name + ": " + record.detail).with_rpc(mcp::rpc::kInternalError));
+    text = mcp::error_message(
+        message->id(), Error(Status::protocol, server->name + ": " + record.detail).with_rpc(mcp::rpc::kInternalError));
   } else {
     record.outcome = outcome_of(upstream->message);
     text = relay(exchange, client, *upstream, message->id());
   }
   if (!exchange.site.gateway.plane().record(exchange.site.index, std::move(record))) {
-    text = mcp::error_message(message->id(), Error(Status::unavailable, "the call could not be recorded").with_rpc(mcp::rpc::kInternalError));
+    text = mcp::error_message(
+        message->id(), Error(Status::unavailable, "the call could not be recorded").with_rpc(mcp::rpc::kInternalError));
   }
   answer.finish(200, std::move(text));
   co_return Result<void>();

@@ -154,7 +154,8 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
     call.request = std::make_shared<const mcp::Message>(std::move(request));
     call.method = "tools/list";
     loop::Scope page_scope(scope);
-    loop::Deadline deadline(site_.loop, page_scope, limits::kFirstByteMs, Error(Status::timeout, server->name + ": tools/list was not answered in time"));
+    loop::Deadline deadline(site_.loop, page_scope, limits::kFirstByteMs,
+                            Error(Status::timeout, server->name + ": tools/list was not answered in time"));
     auto task = site_.upstreams.call_here(std::move(call), nullptr, page_scope);
     MCPT_CO_TRY(auto answer, co_await task);
     auto read = read_page(answer.message, "tools", *list, cursor, ttl_ms);

@@ -41,8 +41,10 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
   const std::string* version = exchange.request.header("mcp-protocol-version", &repeated);
   if (repeated || (version && !mcp::is_legacy(*version))) {
     bool modern = version && mcp::is_modern(*version);
-    std::string text = modern ? "a request of revision " + *version + " names it in params._meta" : "the MCP-Protocol-Version header is not one we serve";
-    refuse(exchange, message->id(), Error(Status::invalid, text).with_rpc(modern ? mcp::rpc::kInvalidParams : mcp::rpc::kInvalidRequest), 400);
+    std::string text = modern ? "a request of revision " + *version + " names it in params._meta"
+                              : "the MCP-Protocol-Version header is not one we serve";
+    refuse(exchange, message->id(),
+           Error(Status::invalid, text).with_rpc(modern ? mcp::rpc::kInvalidParams : mcp::rpc::kInvalidRequest), 400);
     co_return Result<void>();
   }
   auto task = serve_legacy(exchange, std::move(message));

@@ -186,7 +186,9 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
     auto task = call_tool(exchange, client, message, answer);
     MCPT_CO_CHECK(co_await task);
   } else {
-    answer.finish(200, mcp::error_message(message->id(), Error(Status::not_found, "unknown method " + std::string(message->method())).with_rpc(mcp::rpc::kMethodNotFound)));
+    answer.finish(200, mcp::error_message(message->id(),
+                                          Error(Status::not_found, "unknown method " + std::string(message->method()))
+                                              .with_rpc(mcp::rpc::kMethodNotFound)));
   }
   co_return Result<void>();
 }

@@ -37,7 +37,9 @@ Result<void> check_headers(const HttpRequest& request, const mcp::Message& messa
   for (auto& named : kNamed) {
     if (named.method != message.method()) continue;
     auto value = message.string_param(named.member);
-    if (!value) return fail(Error(Status::invalid, "params." + std::string(named.member) + " is required").with_rpc(mcp::rpc::kInvalidParams));
+    if (!value)
+      return fail(Error(Status::invalid, "params." + std::string(named.member) + " is required")
+                      .with_rpc(mcp::rpc::kInvalidParams));
     MCPT_CHECK(compare(request, "mcp-name", "Mcp-Name", *value));
   }
   return {};
@@ -107,7 +109,10 @@ bool wants_tool_changes(const mcp::Message& message) {
 
 loop::Task<Result<void>> subscribe(Exchange& exchange, MessagePtr message) {
   if (!accepts(exchange.request, "text/event-stream")) {
-    refuse(exchange, message->id(), Error(Status::invalid, "subscriptions/listen needs a client that accepts text/event-stream").with_rpc(mcp::rpc::kInvalidRequest), 406);
+    refuse(exchange, message->id(),
+           Error(Status::invalid, "subscriptions/listen needs a client that accepts text/event-stream")
+               .with_rpc(mcp::rpc::kInvalidRequest),
+           406);
     co_return Result<void>();
   }
   exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
@@ -116,7 +121,8 @@ loop::Task<Result<void>> subscribe(Exchange& exchange, MessagePtr message) {
     for (auto& attachment : exchange.caller.project->attachments) listener.server_ids.push_back(attachment.server->id);
     listener.acknowledge();
   } else {
-    exchange.responder.write(sse_event(mcp::notification("notifications/subscriptions/acknowledged", R"({"notifications":{},"_meta":)" + listener.meta() + "}")));
+    exchange.responder.write(sse_event(mcp::notification("notifications/subscriptions/acknowledged",
+                                                         R"({"notifications":{},"_meta":)" + listener.meta() + "}")));
   }
   exchange.link.listens = true;
   loop::Completion<void> never;
@@ -145,7 +151,9 @@ loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mc
     co_return Result<void>();
   }
   if (!meta.has_capabilities) {
-    refuse(exchange, message->id(), Error(Status::invalid, "_meta must declare the client's capabilities").with_rpc(mcp::rpc::kInvalidParams), 400);
+    refuse(exchange, message->id(),
+           Error(Status::invalid, "_meta must declare the client's capabilities").with_rpc(mcp::rpc::kInvalidParams),
+           400);
     co_return Result<void>();
   }
   Client client;
@@ -167,7 +175,10 @@ loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mc
     auto task = subscribe(exchange, message);
     MCPT_CO_CHECK(co_await task);
   } else {
-    refuse(exchange, message->id(), Error(Status::not_found, "unknown method " + std::string(message->method())).with_rpc(mcp::rpc::kMethodNotFound), 404);
+    refuse(exchange, message->id(),
+           Error(Status::not_found, "unknown method " + std::string(message->method()))
+               .with_rpc(mcp::rpc::kMethodNotFound),
+           404);
   }
   co_return Result<void>();
 }

@@ -88,7 +88,9 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Event
   relay->target = events;
   Function<loop::Task<Result<UpstreamAnswer>>(loop::Scope&)> work =
       [&home, relayed = std::make_shared<RelayEvents>(site_.loop, home.loop, relay), has_events = events != nullptr,
-       call = std::move(call)](loop::Scope& there) mutable { return home.upstreams.call_here(std::move(call), has_events ? relayed.get() : nullptr, there); };
+       call = std::move(call)](loop::Scope& there) mutable {
+        return home.upstreams.call_here(std::move(call), has_events ? relayed.get() : nullptr, there);
+      };
   auto task = on_loop<UpstreamAnswer>(site_.loop, home.loop, home.group, std::move(work), scope);
   auto answer = co_await task;
   relay->target = nullptr;
@@ -223,7 +225,8 @@ Result<void> Upstreams::make_room(const UpstreamKey& key) {
     if (entry->calls == 0 && (!oldest || entry->last_used_ms < oldest->last_used_ms)) oldest = entry;
   }
   if (!oldest) {
-    return fail(Error(Status::limit, "all " + std::to_string(limits::kProcessesPerServer) + " processes of server " + running[0]->server->name + " are in use"));
+    return fail(Error(Status::limit, "all " + std::to_string(limits::kProcessesPerServer) + " processes of server " +
+                                         running[0]->server->name + " are in use"));
   }
   retire(oldest);
   return {};

@@ -1,15 +1,32 @@
 // What is said when a connection opens, in both eras. No I/O.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "mcp/message.h"
-#include "mcp/peer.h"
+#include "mcp/revision.h"
 
 namespace mcptoken::mcp {
+
+// What a client says about itself.
+struct PeerIdentity {
+  std::string client_info;         // raw JSON {"name","version"}
+  uint32_t capabilities = 0;       // mask
+};
+
+// What the opening told about the server.
+struct PeerInfo {
+  Era era = Era::legacy;
+  std::string revision;
+  std::string capabilities = "{}";  // raw JSON
+  std::string server_info = "{}";   // raw JSON
+  std::string instructions;
+  std::string session_id;           // legacy HTTP, "" when the server gave none
+};
 
 // Params of the opening requests (complete JSON objects).
 std::string initialize_params(const PeerIdentity& identity, std::string_view revision);

@@ -10,7 +10,7 @@
 namespace mcptoken::mcp {
 namespace {
 
-constexpr size_t kErrorTextBytes = 300;
+constexpr size_t kErrorTextBytes = 4096;  // a gateway's refusal as JSON fits, with its hint and request id
 
 bool is_media_type(const http::Response& head, std::string_view type) {
   const std::string_view* value = head.find("content-type");
@@ -186,7 +186,8 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& excha
       if (answer.status == 404 && answer.message && !info_.session_id.empty()) answer.message.reset();
     }
     answer.text = text.substr(0, kErrorTextBytes);
-    if (!answer.message && answer.status == 200) co_return fail(Status::protocol, options_.label + ": the answer is not a JSON-RPC response to the request");
+    if (!answer.message && answer.status == 200)
+      co_return fail(Status::protocol, options_.label + ": the answer is not a JSON-RPC response to the request");
   } else {
     answer.text = body->substr(0, kErrorTextBytes);
   }
@@ -233,7 +234,8 @@ void HttpPeer::dispatch(Message message, Events* events) {
     };
     if (message.method() == "ping") return reply(result_message(message.id(), "{}"));
     if (events) return events->on_request(std::move(message), std::move(reply));
-    return reply(error_message(message.id(), Error(Status::not_supported, "the client does not offer this").with_rpc(rpc::kMethodNotFound)));
+    return reply(error_message(
+        message.id(), Error(Status::not_supported, "the client does not offer this").with_rpc(rpc::kMethodNotFound)));
   }
   bool of_call = message.method() == "notifications/progress" || message.method() == "notifications/message";
   if (of_call && events) events->on_notification(std::move(message));
@@ -247,7 +249,8 @@ void HttpPeer::notify(std::string message) {
 
 loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
   loop::Scope scope(group_.scope());
-  loop::Deadline deadline(loop_, scope, options_.open_ms, Error(Status::timeout, options_.label + ": the server did not take a message in time"));
+  loop::Deadline deadline(loop_, scope, options_.open_ms,
+                          Error(Status::timeout, options_.label + ": the server did not take a message in time"));
   std::vector<std::string_view> body{message};
   auto headers = headers_for(info_.era, "", "");
   http::Request request;
@@ -257,7 +260,7 @@ loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
   request.body = body;
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   MCPT_CO_TRY(auto exchange, co_await sending);
-  auto reading = exchange->read_all(kErrorTextBytes * 64, scope);
+  auto reading = exchange->read_all(kErrorTextBytes * 4, scope);
   MCPT_CO_TRY(auto text, co_await reading);
   int status = exchange->head().status;
   if (status >= 300) {

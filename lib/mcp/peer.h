@@ -16,19 +16,11 @@
 
 #include "base/function.h"
 #include "loop/task.h"
+#include "mcp/handshake.h"
 #include "mcp/message.h"
 #include "mcp/revision.h"
 
 namespace mcptoken::mcp {
-
-struct PeerInfo {
-  Era era = Era::legacy;
-  std::string revision;
-  std::string capabilities = "{}";  // raw JSON
-  std::string server_info = "{}";   // raw JSON
-  std::string instructions;
-  std::string session_id;           // legacy HTTP, "" when the server gave none
-};
 
 struct Call {
   Call(std::string_view method_in, const std::vector<std::string_view>& params_in) : method(method_in), params(params_in) {}
@@ -57,12 +49,6 @@ class Peer {
   virtual loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) = 0;
   virtual void notify(std::string message) = 0;  // a complete JSON-RPC notification; failures are not reported
   virtual bool alive() const = 0;                // false: needs to be replaced
-};
-
-// What a peer says about itself.
-struct PeerIdentity {
-  std::string client_info;         // raw JSON {"name","version"}
-  uint32_t capabilities = 0;       // mask
 };
 
 enum class EraChoice : uint8_t { probe, legacy, modern };

@@ -62,7 +62,8 @@ std::string client_meta(const Outline& outline, const Node& result, const Client
   json::Writer writer(out);
   writer.begin_object();
   const Node* node = outline.find(result, "_meta");
-  auto meta = node && node->type == json::Type::object ? Outline::read(outline.raw(*node), 1) : Result<Outline>(fail(Status::not_found, ""));
+  auto meta = node && node->type == json::Type::object ? Outline::read(outline.raw(*node), 1)
+                                                       : Result<Outline>(fail(Status::not_found, ""));
   if (meta) {
     for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
       if (meta->key(*member) != kServerInfo) writer.key(meta->key(*member)).raw(meta->raw(*member));

@@ -74,7 +74,8 @@ loop::Task<Result<void>> StdioPeer::negotiate() {
       dead_ = true;
       co_return fail(std::move(answer).error());
     }
-    if (modern && !*answer) co_return fail(Status::protocol, options_.label + ": the server does not speak " + std::string(kModernRevision));
+    if (modern && !*answer)
+      co_return fail(Status::protocol, options_.label + ": the server does not speak " + std::string(kModernRevision));
     modern = *answer;
   }
   if (!modern) {

@@ -13,7 +13,10 @@ Error invalid_token(std::string why) {
       "create a token: mcpctl create mcptoken NAME -p PROJECT");
 }
 Error invalid_request(std::string why) {
-  return Error(Status::invalid, std::move(why)).with_code("invalid_request").with_http(400).with_hint("send one Authorization header: Bearer TOKEN");
+  return Error(Status::invalid, std::move(why))
+      .with_code("invalid_request")
+      .with_http(400)
+      .with_hint("send one Authorization header: Bearer TOKEN");
 }
 
 int hex_digit(char c) {
@@ -44,7 +47,9 @@ Result<std::shared_ptr<const rbac::Principal>> judge_token(const Snapshot& snaps
   const TokenEntry* entry = snapshot.tokens.find(sha);
   if (!entry) return fail(invalid_token("the token is unknown"));
   if (entry->revoked) return fail(invalid_token("the token was revoked"));
-  if (now_ms >= entry->expires_ms) return fail(invalid_token(entry->superseded ? "the token was replaced and its grace period has ended" : "the token has expired"));
+  if (now_ms >= entry->expires_ms)
+    return fail(invalid_token(entry->superseded ? "the token was replaced and its grace period has ended"
+                                                : "the token has expired"));
   auto owner = snapshot.users->find(entry->who->user_id);
   if (owner == snapshot.users->end() || owner->second.disabled) return fail(invalid_token("the token's owner is disabled or gone"));
   if (!snapshot.projects->contains(entry->who->project_id)) return fail(invalid_token("the token's project is gone"));
@@ -68,7 +73,8 @@ Result<std::shared_ptr<const rbac::Principal>> judge_session(const Snapshot& sna
   return std::shared_ptr<const rbac::Principal>(std::move(who));
 }
 
-Result<std::shared_ptr<const rbac::Principal>> judge(const Snapshot& snapshot, token::Kind kind, const crypto::Digest& sha, int64_t now_ms) {
+Result<std::shared_ptr<const rbac::Principal>> judge(const Snapshot& snapshot, token::Kind kind,
+                                                     const crypto::Digest& sha, int64_t now_ms) {
   return kind == token::Kind::pat ? judge_token(snapshot, sha, now_ms) : judge_session(snapshot, sha, now_ms);
 }
 

@@ -119,7 +119,8 @@ bool Exchange::answer_probe() {
     return true;
   }
   bool ok = health || !node_.draining;
-  respond(ok ? 200 : 503, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, ok ? R"({"status":"ok"})" : R"({"status":"draining"})");
+  respond(ok ? 200 : 503, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
+          ok ? R"({"status":"ok"})" : R"({"status":"draining"})");
   return true;
 }
 
@@ -177,7 +178,8 @@ bool Exchange::answer_preflight() {
 bool Exchange::answer_sign_in() {
   if (head_.path.empty()) return false;
   bool well_known = head_.path[0] == ".well-known";
-  bool sign_in = head_.path.size() == 1 && std::find(std::begin(kSignInPaths), std::end(kSignInPaths), head_.path[0]) != std::end(kSignInPaths);
+  bool sign_in = head_.path.size() == 1 &&
+                 std::find(std::begin(kSignInPaths), std::end(kSignInPaths), head_.path[0]) != std::end(kSignInPaths);
   if (!well_known && !sign_in) return false;
   respond(well_known ? 404 : 400, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, oauth_error(kNoSignIn));
   return true;
@@ -290,7 +292,9 @@ loop::Task<Result<void>> Exchange::run_rest() {
   if (!request->body.empty()) {
     auto types = head_.values("content-type");
     if (types.size() != 1 || !equals_ignoring_case(trim(types[0].substr(0, types[0].find(';'))), "application/json")) {
-      co_return fail(Error(Status::invalid, "the content type must be application/json").with_code("unsupported_media_type").with_http(415));
+      co_return fail(Error(Status::invalid, "the content type must be application/json")
+                         .with_code("unsupported_media_type")
+                         .with_http(415));
     }
   }
   job_ = std::make_shared<Job>();
@@ -311,7 +315,8 @@ loop::Task<Result<void>> Exchange::run_rest() {
     auto task = control::dispatch(service_.local().control(), *runner_);
     respond_rest(co_await task);
   } else {
-    Function<Result<control::Response>(control::Context&)> work = [&control = service_.local().control(), route = route_](control::Context& context) {
+    Function<Result<control::Response>(control::Context&)> work = [&control = service_.local().control(),
+                                                                   route = route_](control::Context& context) {
       return control::dispatch(control, context, *route);
     };
     auto task = service_.local().transact(node_, job_, route_->reads_only(), std::move(work), link_.scope);
@@ -332,6 +337,7 @@ void Exchange::respond_rest(Result<control::Response> result) {
 }
 
 void Exchange::respond_error(const Error& error) {
+  if (answered_) return;  // a client that has gone is no failure of ours to log
   auto response = control::to_response(error, request_id_);
   if (response.status >= 500) service_.log().error("request " + request_id_ + ": " + error.message);
   gateway::Headers headers = std::move(response.headers);

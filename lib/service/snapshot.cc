@@ -185,7 +185,8 @@ size_t DigestHash::operator()(const crypto::Digest& digest) const {
 const TokenEntry* TokenTable::find(const crypto::Digest& sha) const {
   auto& shard = shards_[shard_of(sha)];
   if (!shard) return nullptr;
-  auto it = std::lower_bound(shard->begin(), shard->end(), sha, [](const TokenEntry& entry, const crypto::Digest& key) { return entry.sha < key; });
+  auto it = std::lower_bound(shard->begin(), shard->end(), sha,
+                             [](const TokenEntry& entry, const crypto::Digest& key) { return entry.sha < key; });
   return it != shard->end() && it->sha == sha ? &*it : nullptr;
 }
 
@@ -200,7 +201,8 @@ TokenTable::Shard& TokenTable::writable(const crypto::Digest& sha) {
 
 void TokenTable::put(TokenEntry entry) {
   Shard& shard = writable(entry.sha);
-  auto it = std::lower_bound(shard.begin(), shard.end(), entry.sha, [](const TokenEntry& one, const crypto::Digest& key) { return one.sha < key; });
+  auto it = std::lower_bound(shard.begin(), shard.end(), entry.sha,
+                             [](const TokenEntry& one, const crypto::Digest& key) { return one.sha < key; });
   if (it != shard.end() && it->sha == entry.sha) *it = std::move(entry);
   else shard.insert(it, std::move(entry));
 }

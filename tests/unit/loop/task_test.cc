@@ -142,7 +142,8 @@ TEST_CASE("the completion callback gets the result") {
   Completion<int> completion;
   int alive = 0;
   Status status = Status::ok;
-  group.spawn(holds(completion, group.scope(), alive), [&](Result<void> result) { status = result ? Status::pending : result.error().status; });
+  group.spawn(holds(completion, group.scope(), alive),
+              [&](Result<void> result) { status = result ? Status::pending : result.error().status; });
   group.cancel(Error(Status::cancelled, "bye"));
   CHECK(status == Status::cancelled);
 }

@@ -1,0 +1,394 @@
+/* The whole gateway without a socket: settings, the first user, a project, a token, an MCP session, the end. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define PATIENCE_MS 30000
+#define CREDENTIAL 512
+
+static mcptoken_service* service;
+static mcptoken_loop* loop;
+static int warnings;
+
+static void log_line(void* user_data, int32_t level, const char* line) {
+  if (level < 2) return;
+  ++*(int*)user_data;
+  printf("log %d: %s\n", level, line);
+}
+
+struct answer {
+  int status, ended, ok;
+  int64_t length;
+  char session[256]; /* Mcp-Session-Id */
+  char challenge[512];
+  char body[65536];
+  size_t size;
+};
+
+static void on_head(void* user_data, int32_t status, const mcptoken_header* headers, size_t header_count,
+                    int64_t length) {
+  struct answer* answer = user_data;
+  CHECK_NUMBER(0, answer->status);
+  answer->status = status;
+  answer->length = length;
+  for (size_t i = 0; i < header_count; ++i) {
+    if (strcmp(headers[i].name, "Mcp-Session-Id") == 0)
+      snprintf(answer->session, sizeof answer->session, "%s", headers[i].value);
+    if (strcmp(headers[i].name, "WWW-Authenticate") == 0) {
+      snprintf(answer->challenge, sizeof answer->challenge, "%s", headers[i].value);
+    }
+  }
+}
+
+static size_t on_write(void* user_data, const char* data, size_t size) {
+  struct answer* answer = user_data;
+  CHECK(answer->size + size < sizeof answer->body);
+  memcpy(answer->body + answer->size, data, size);
+  answer->size += size;
+  return 0;
+}
+
+static void on_end(void* user_data, int32_t ok) {
+  struct answer* answer = user_data;
+  CHECK_NUMBER(0, answer->ended);
+  answer->ended = 1;
+  answer->ok = ok;
+  mcptoken_loop_stop(loop);
+}
+
+static void too_late(void* user_data) {
+  (void)user_data;
+  CHECK(!"no answer in time");
+  mcptoken_loop_stop(loop);
+}
+
+/* Runs the loop until `*done`, or until patience ends. */
+static void run_until(const int* done) {
+  mcptoken_timer* timer = NULL;
+  int before = check_failed;
+  CHECK_OK(mcptoken_timer_new(loop, too_late, NULL, &timer, &error));
+  mcptoken_timer_start(timer, PATIENCE_MS, 0);
+  while (!*done && check_failed == before)
+    mcptoken_loop_run(loop);
+  mcptoken_timer_free(timer);
+}
+
+/* One exchange from head to end. `more` are further headers, NULL-terminated names and values. */
+static struct answer* ask(const char* method, const char* target, const char* bearer, const char* body,
+                          const char* const* more) {
+  static struct answer answer;
+  char authorization[CREDENTIAL + 8];
+  mcptoken_header headers[8] = {{"Host", "localhost"}};
+  size_t count = 1;
+  memset(&answer, 0, sizeof answer);
+  if (bearer) {
+    snprintf(authorization, sizeof authorization, "Bearer %s", bearer);
+    headers[count++] = (mcptoken_header){"Authorization", authorization};
+  }
+  if (body) headers[count++] = (mcptoken_header){"Content-Type", "application/json"};
+  for (; more && *more; more += 2)
+    headers[count++] = (mcptoken_header){more[0], more[1]};
+  const mcptoken_head head = {sizeof head, 0,       method, target,
+                              "127.0.0.1", headers, count,  body ? (int64_t)strlen(body) : 0};
+  const mcptoken_sink sink = {sizeof sink, 0, &answer, on_head, on_write, on_end};
+  mcptoken_exchange* exchange = NULL;
+  CHECK_OK(mcptoken_exchange_new(service, loop, &head, &sink, &exchange, &error));
+  if (body && !mcptoken_exchange_answered(exchange)) { /* in two pieces, as a network would */
+    const size_t half = strlen(body) / 2;
+    mcptoken_exchange_body(exchange, body, half);
+    mcptoken_exchange_body(exchange, body + half, strlen(body) - half);
+  }
+  if (!mcptoken_exchange_answered(exchange)) mcptoken_exchange_end(exchange);
+  run_until(&answer.ended);
+  CHECK_NUMBER(1, mcptoken_exchange_answered(exchange));
+  CHECK_NUMBER(1, answer.ok);
+  if (answer.length >= 0) CHECK_NUMBER(answer.length, answer.size);
+  mcptoken_exchange_writable(exchange);
+  mcptoken_exchange_free(exchange);
+  answer.body[answer.size] = 0;
+  return &answer;
+}
+
+/* A member of the answer's body, copied. */
+static const char* member(const struct answer* answer, const char* key) {
+  static char text[CREDENTIAL];
+  mcptoken_json* json = NULL;
+  CHECK_OK(mcptoken_json_parse(answer->body, answer->size, &json, &error));
+  snprintf(text, sizeof text, "%s", mcptoken_json_text(mcptoken_json_get(mcptoken_json_root(json), key), NULL));
+  mcptoken_json_free(json);
+  return text;
+}
+
+static void settings(void) {
+  static const struct {
+    const char *key, *good, *bad;
+  } rows[] = {{"allowed_hosts", "a.example, B.example", NULL},
+              {"allowed_origins", "https://a.example", NULL},
+              {"upstream_allow", "10.0.0.0/8", "10.0.0.0/99"},
+              {"token_ceiling", "mint", "sometimes"},
+              {"tool_grant", "run", "walk"},
+              {"max_token_ttl", "365d", "365"},
+              {"audit", "strict", "none"},
+              {"require_sandbox", "false", "no"},
+              {"loopback_only", "true", "TRUE"},
+              {"listen_port", "3100", "65536"}};
+  mcptoken_config* config = NULL;
+  mcptoken_service* made = (mcptoken_service*)&made;
+  CHECK_OK(mcptoken_config_new(&config, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "data_dir", mcptoken_service_new(config, NULL, NULL, &made, &error));
+  CHECK(made == NULL);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {
+    CHECK_OK(mcptoken_config_set(config, rows[i].key, rows[i].good, &error));
+    if (rows[i].bad)
+      CHECK_FAILS(MCPTOKEN_INVALID, rows[i].key, mcptoken_config_set(config, rows[i].key, rows[i].bad, &error));
+  }
+  CHECK_FAILS(MCPTOKEN_NOT_SUPPORTED, "colour", mcptoken_config_set(config, "colour", "red", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "config", mcptoken_config_set(NULL, "audit", "strict", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "key", mcptoken_config_set(config, NULL, "strict", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "value", mcptoken_config_set(config, "audit", NULL, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "config_out", mcptoken_config_new(NULL, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "config", mcptoken_service_new(NULL, NULL, NULL, &made, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "service_out", mcptoken_service_new(config, NULL, NULL, NULL, &error));
+  CHECK_OK(mcptoken_config_set(config, "data_dir", "/proc/self/nothing/here", &error));
+  CHECK(mcptoken_service_new(config, NULL, NULL, &made, NULL) < 0);
+  CHECK(made == NULL);
+  mcptoken_config_free(config);
+  mcptoken_config_free(NULL);
+}
+
+static void begin(const char* data_dir) {
+  mcptoken_config* config = NULL;
+  mcptoken_service* second = NULL;
+  CHECK_OK(mcptoken_config_new(&config, &error));
+  CHECK_OK(mcptoken_config_set(config, "data_dir", data_dir, &error));
+  CHECK_OK(mcptoken_service_new(config, log_line, &warnings, &service, &error));
+  CHECK_FAILS(MCPTOKEN_BUSY, "", mcptoken_service_new(config, NULL, NULL, &second, &error));
+  CHECK(second == NULL);
+  mcptoken_config_free(config); /* the service has its own copy */
+  CHECK_OK(mcptoken_loop_new(&loop, &error));
+
+  const mcptoken_sink sink = {sizeof sink, 0, NULL, on_head, on_write, on_end};
+  const mcptoken_head head = {sizeof head, 0, "GET", "/healthz", NULL, NULL, 0, 0};
+  mcptoken_exchange* exchange = NULL;
+  CHECK_FAILS(MCPTOKEN_MISUSE, "attached", mcptoken_exchange_new(service, loop, &head, &sink, &exchange, &error));
+  CHECK_OK(mcptoken_service_attach(service, loop, &error));
+  CHECK_FAILS(MCPTOKEN_MISUSE, "attached", mcptoken_service_attach(service, loop, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "service", mcptoken_service_attach(NULL, loop, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "loop", mcptoken_service_attach(service, NULL, &error));
+}
+
+static void refuses_bad_structs(void) {
+  const mcptoken_sink sink = {sizeof sink, 0, NULL, on_head, on_write, on_end};
+  const mcptoken_head head = {sizeof head, 0, "GET", "/healthz", NULL, NULL, 0, 0};
+  mcptoken_sink bad_sink = sink;
+  mcptoken_head bad_head = head;
+  mcptoken_exchange* exchange = NULL;
+  bad_head.struct_size = 8;
+  CHECK_FAILS(MCPTOKEN_INVALID, "struct_size",
+              mcptoken_exchange_new(service, loop, &bad_head, &sink, &exchange, &error));
+  bad_head = head;
+  bad_head.method = NULL;
+  CHECK_FAILS(MCPTOKEN_INVALID, "method", mcptoken_exchange_new(service, loop, &bad_head, &sink, &exchange, &error));
+  bad_head = head;
+  bad_head.target = NULL;
+  CHECK_FAILS(MCPTOKEN_INVALID, "target", mcptoken_exchange_new(service, loop, &bad_head, &sink, &exchange, &error));
+  bad_head = head;
+  bad_head.header_count = 2;
+  CHECK_FAILS(MCPTOKEN_INVALID, "headers", mcptoken_exchange_new(service, loop, &bad_head, &sink, &exchange, &error));
+  bad_sink.write = NULL;
+  CHECK_FAILS(MCPTOKEN_INVALID, "sink", mcptoken_exchange_new(service, loop, &head, &bad_sink, &exchange, &error));
+  bad_sink = sink;
+  bad_sink.struct_size = 0;
+  CHECK_FAILS(MCPTOKEN_INVALID, "struct_size",
+              mcptoken_exchange_new(service, loop, &head, &bad_sink, &exchange, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "service", mcptoken_exchange_new(NULL, loop, &head, &sink, &exchange, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "loop", mcptoken_exchange_new(service, NULL, &head, &sink, &exchange, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "head", mcptoken_exchange_new(service, loop, NULL, &sink, &exchange, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "sink", mcptoken_exchange_new(service, loop, &head, NULL, &exchange, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "exchange_out", mcptoken_exchange_new(service, loop, &head, &sink, NULL, &error));
+  CHECK(exchange == NULL);
+}
+
+static void before_any_user(void) {
+  struct answer* answer = ask("GET", "/healthz", NULL, NULL, NULL);
+  CHECK_NUMBER(200, answer->status);
+  CHECK_TEXT("{\"status\":\"ok\"}", answer->body);
+  answer = ask("POST", "/mcp", NULL, "{}", NULL);
+  CHECK_NUMBER(401, answer->status);
+  CHECK(strncmp(answer->challenge, "Bearer", 6) == 0);
+  CHECK(*member(answer, "request_id") != 0);
+  CHECK_NUMBER(401, ask("GET", "/api/v1/projects", "mcpt_nonsense", NULL, NULL)->status);
+  CHECK_NUMBER(404, ask("GET", "/", NULL, NULL, NULL)->status);
+  CHECK_NUMBER(1, mcptoken_service_needs_bootstrap(service));
+}
+
+/* The code is in a file that only the operator can read. */
+static void first_user(const char* data_dir, char* session) {
+  char path[512], code[64] = "", body[256];
+  snprintf(path, sizeof path, "%s/bootstrap-code", data_dir);
+  FILE* file = fopen(path, "r");
+  CHECK(file != NULL);
+  if (!file) return;
+  CHECK(fgets(code, sizeof code, file) != NULL);
+  fclose(file);
+  code[strcspn(code, "\n")] = 0;
+  const char* form = "{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\",\"code\":\"%s\"}";
+  snprintf(body, sizeof body, form, "wrong");
+  CHECK_NUMBER(403, ask("POST", "/api/v1/auth/bootstrap", NULL, body, NULL)->status);
+  CHECK_NUMBER(1, mcptoken_service_needs_bootstrap(service));
+  snprintf(body, sizeof body, form, code);
+  struct answer* answer = ask("POST", "/api/v1/auth/bootstrap", NULL, body, NULL);
+  CHECK_NUMBER(201, answer->status);
+  CHECK_NUMBER(0, mcptoken_service_needs_bootstrap(service));
+  CHECK(access(path, F_OK) != 0);
+  CHECK_NUMBER(409, ask("POST", "/api/v1/auth/bootstrap", NULL, body, NULL)->status);
+
+  CHECK_NUMBER(
+      401, ask("POST", "/api/v1/auth/login", NULL, "{\"email\":\"ada@example.com\",\"password\":\"x\"}", NULL)->status);
+  answer = ask("POST", "/api/v1/auth/login", NULL,
+               "{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}", NULL);
+  CHECK_NUMBER(200, answer->status);
+  snprintf(session, CREDENTIAL, "%s", member(answer, "token"));
+  int32_t kind = 0;
+  CHECK_OK(mcptoken_token_classify(session, strlen(session), &kind, &error));
+  CHECK_NUMBER(MCPTOKEN_TOKEN_SESSION, kind);
+}
+
+static void project_and_token(const char* session, char* token) {
+  static const char* const project = "{\"name\":\"p\",\"proxyModel\":\"none\"}";
+  struct answer* answer = ask("POST", "/api/v1/projects", session, project, NULL);
+  CHECK_NUMBER(201, answer->status);
+  CHECK_TEXT("p", member(answer, "name"));
+  CHECK_NUMBER(409, ask("POST", "/api/v1/projects", session, project, NULL)->status);
+  answer = ask("POST", "/api/v1/mcptokens", session, "{\"name\":\"t\",\"project\":\"p\",\"ttl\":\"1h\"}", NULL);
+  CHECK_NUMBER(201, answer->status);
+  char sha[65];
+  snprintf(sha, sizeof sha, "%s", member(answer, "tokenSha"));
+  snprintf(token, CREDENTIAL, "%s", member(answer, "token"));
+  mcptoken_bytes* ours = NULL;
+  CHECK_OK(mcptoken_token_sha(token, strlen(token), &ours, &error));
+  CHECK_BYTES(sha, ours);
+}
+
+static void mcp_session(const char* login, const char* token) {
+  static const char* const plain[] = {"Accept", "application/json, text/event-stream", NULL};
+  const char* const initialize =
+      "{\"jsonrpc\":\"2.0\",\"id\":\"i\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\","
+      "\"capabilities\":{},\"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}}";
+  CHECK_NUMBER(401,
+               ask("POST", "/projects/p/mcp", login, initialize, plain)->status); /* a login session opens no MCP */
+  struct answer* answer = ask("POST", "/projects/q/mcp", token, initialize, plain);
+  CHECK_NUMBER(403, answer->status);
+  CHECK_TEXT("wrong_project", member(answer, "error"));
+  answer = ask("POST", "/projects/p/mcp", token, initialize, plain);
+  CHECK_NUMBER(200, answer->status);
+  CHECK(strstr(answer->body, "\"protocolVersion\":\"2025-06-18\"") != NULL);
+  char id[256];
+  snprintf(id, sizeof id, "%s", answer->session);
+  CHECK(*id != 0);
+  const char* const within[] = {"Accept", plain[1], "Mcp-Session-Id", id, "MCP-Protocol-Version", "2025-06-18", NULL};
+  answer =
+      ask("POST", "/projects/p/mcp", token, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", within);
+  CHECK_NUMBER(202, answer->status);
+  answer = ask("POST", "/projects/p/mcp", token, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/list\"}", within);
+  CHECK_NUMBER(200, answer->status);
+  CHECK(strstr(answer->body, "\"id\":7") != NULL && strstr(answer->body, "\"tools\":[]") != NULL);
+  CHECK_NUMBER(2, ask("DELETE", "/projects/p/mcp", token, NULL, within)->status / 100);
+
+  CHECK_NUMBER(200, ask("DELETE", "/api/v1/mcptokens/t?project=p", login, NULL, NULL)->status);
+  CHECK_NUMBER(401, ask("POST", "/projects/p/mcp", token, initialize, plain)->status);
+}
+
+/* A client that goes away: the sink is left alone from then on. */
+static void client_goes(const char* session) {
+  char authorization[CREDENTIAL + 8];
+  struct answer silent;
+  memset(&silent, 0, sizeof silent);
+  snprintf(authorization, sizeof authorization, "Bearer %s", session);
+  const mcptoken_header headers[] = {{"Host", "localhost"}, {"Authorization", authorization}};
+  const mcptoken_head head = {sizeof head, MCPTOKEN_HEAD_TLS, "GET", "/api/v1/projects", "127.0.0.1", headers, 2, 0};
+  const mcptoken_sink sink = {sizeof sink, 0, &silent, on_head, on_write, on_end};
+  mcptoken_exchange* exchange = NULL;
+  CHECK_OK(mcptoken_exchange_new(service, loop, &head, &sink, &exchange, &error));
+  mcptoken_exchange_end(exchange);
+  mcptoken_exchange_peer_closed(exchange);
+  CHECK_NUMBER(200, ask("GET", "/readyz", NULL, NULL, NULL)->status);
+  mcptoken_exchange_free(exchange);
+  CHECK_NUMBER(200, ask("GET", "/api/v1/projects", session, NULL, NULL)->status);
+  CHECK_NUMBER(0, silent.status);
+  CHECK_NUMBER(0, silent.ended);
+}
+
+static void drained(void* flag) {
+  *(int*)flag = 1;
+  mcptoken_loop_stop(loop);
+}
+
+static void end(const char* data_dir, const char* session) {
+  int done = 0;
+  mcptoken_service_drain(NULL, loop, 0, drained, &done);
+  mcptoken_service_drain(service, NULL, 0, drained, &done);
+  CHECK_NUMBER(0, done);
+  mcptoken_service_drain(service, loop, 1000, drained, &done);
+  run_until(&done);
+  CHECK_NUMBER(503, ask("GET", "/api/v1/projects", session, NULL, NULL)->status);
+  CHECK_NUMBER(200, ask("GET", "/healthz", NULL, NULL, NULL)->status);
+  CHECK_NUMBER(503, ask("GET", "/readyz", NULL, NULL, NULL)->status);
+  mcptoken_service_free(service);
+  mcptoken_loop_free(loop);
+
+  /* What was written is there for the next one, and the directory is free. */
+  begin(data_dir);
+  CHECK_NUMBER(0, mcptoken_service_needs_bootstrap(service));
+  CHECK_NUMBER(200, ask("GET", "/api/v1/projects/p", session, NULL, NULL)->status);
+  done = 0;
+  mcptoken_service_drain(service, loop, 0, drained, &done);
+  run_until(&done);
+  mcptoken_service_free(service);
+  mcptoken_loop_free(loop);
+}
+
+static void nulls(void) {
+  mcptoken_service_free(NULL);
+  CHECK_NUMBER(0, mcptoken_service_needs_bootstrap(NULL));
+  CHECK_NUMBER(0, mcptoken_exchange_answered(NULL));
+  mcptoken_exchange_body(NULL, "x", 1);
+  mcptoken_exchange_end(NULL);
+  mcptoken_exchange_writable(NULL);
+  mcptoken_exchange_peer_closed(NULL);
+  mcptoken_exchange_free(NULL);
+}
+
+static void kinds(void) {
+  mcptoken_bytes* table = NULL;
+  mcptoken_json* json = NULL;
+  CHECK_OK(mcptoken_kind_table(&table, &error));
+  CHECK_OK(mcptoken_json_parse(mcptoken_bytes_data(table), mcptoken_bytes_size(table), &json, &error));
+  CHECK(mcptoken_json_size(mcptoken_json_get(mcptoken_json_root(json), "kinds")) >= 7);
+  mcptoken_json_free(json);
+  mcptoken_bytes_free(table);
+  CHECK_FAILS(MCPTOKEN_INVALID, "json_out", mcptoken_kind_table(NULL, &error));
+}
+
+int main(void) {
+  const char* folder = getenv("TMPDIR");
+  char data_dir[256], session[CREDENTIAL] = "", token[CREDENTIAL] = "", remove_it[300];
+  snprintf(data_dir, sizeof data_dir, "%s/capi-service-XXXXXX", folder ? folder : "/tmp");
+  CHECK(mkdtemp(data_dir) != NULL);
+  settings();
+  begin(data_dir);
+  refuses_bad_structs();
+  before_any_user();
+  first_user(data_dir, session);
+  project_and_token(session, token);
+  mcp_session(session, token);
+  client_goes(session);
+  CHECK_NUMBER(0, warnings);
+  end(data_dir, session);
+  nulls();
+  kinds();
+  snprintf(remove_it, sizeof remove_it, "rm -rf '%s'", data_dir);
+  CHECK(system(remove_it) == 0);
+  return check_end();
+}
