@@ -29,13 +29,17 @@ bool lists(const Outline& outline, const Node* array, std::string_view wanted) {
   return false;
 }
 
-bool offers_modern(const Message& error) {
+// The era of a server that refused our revision, by the list it should have sent along.
+Result<Era> judge_supported(const Message& error) {
   const Node* data = error.outline().find(*error.error(), "data");
-  if (!data || data->type != Type::object) return true;  // a modern error without a list: assume the one we know
-  auto outline = Outline::read(error.outline().raw(*data), 1);
-  if (!outline) return false;
-  const Node* supported = outline->find("supported");
-  return !supported || lists(*outline, supported, kModernRevision);
+  if (!data || data->type != Type::object) return Era::modern;  // a modern error without a list: assume the one we know
+  MCPT_TRY(auto outline, Outline::read(error.outline().raw(*data), 1));
+  const Node* supported = outline.find("supported");
+  if (!supported || lists(outline, supported, kModernRevision)) return Era::modern;
+  for (auto revision : legacy_revisions()) {
+    if (lists(outline, supported, revision)) return Era::legacy;
+  }
+  return fail(Status::protocol, "the server speaks no protocol revision that we know");
 }
 
 }  // namespace
@@ -75,8 +79,7 @@ Result<Era> judge_discover(const Message& answer) {
     case rpc::kMissingCapability:
       return Era::modern;
     case rpc::kUnsupportedVersion:
-      if (offers_modern(answer)) return Era::modern;
-      return fail(Status::protocol, "the server speaks no protocol revision that we know");
+      return judge_supported(answer);
     default:
       return Era::legacy;
   }
