@@ -13,10 +13,9 @@ def source(path):
 
 
 def table(path, first_cell):
-    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    cells = [[cell.strip().strip("`") for cell in line.split("|")[1:]] for line in lines if line.startswith("|")]
-    rows = [row for row in cells if re.fullmatch(first_cell, row[0])]
-    return {tuple(row[:4]) for row in rows if row[1].startswith(("/api/", "MCPD"))}
+    lines = [line for line in (ROOT / path).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    rows = [tuple(cell.strip().strip("`") for cell in line.split("|")[1:5]) for line in lines]
+    return {row for row in rows if re.fullmatch(first_cell, row[0]) and row[1].startswith(("/api/", "MCPD"))}
 
 
 def permission(text):
@@ -37,8 +36,8 @@ def routes():
         tokens = TOKENS | {"read": "own project" if kind == "project" else "never"}
         for method, where, action, token in re.findall(generic, text):
             path, right = f"/api/v1/{plural}", f"{action} {plural}"
-            one = where == "one"
-            yield method, path + one * f"/:{kind}", f"{right} :{kind}" if one else f"some: {right}", tokens[token]
+            path, right = (path + f"/:{kind}", f"{right} :{kind}") if where == "one" else (path, "some: " + right)
+            yield method, path, right, tokens[token]
 
 
 def settings():
@@ -58,4 +57,4 @@ for what, doc, wanted in (("docs/http-api.md", table("docs/http-api.md", "[A-Z]+
             failures += 1
     print(f"{what}: {len(wanted)} rows")
     failures += len(wanted) < 15  # the patterns above no longer fit the source
-sys.exit(1 if failures else 0)
+sys.exit(failures > 0)
