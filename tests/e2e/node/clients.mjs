@@ -49,7 +49,8 @@ const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 client.onerror = (error) => process.stderr.write(`${error}\n`);
 
 await client.connect(transport);
-say({ version: isV1 ? transport.protocolVersion ?? LATEST_PROTOCOL_VERSION : client.getNegotiatedProtocolVersion(), session: transport.sessionId });
+const version = isV1 ? transport.protocolVersion ?? LATEST_PROTOCOL_VERSION : client.getNegotiatedProtocolVersion();
+say({ version, session: transport.sessionId });
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   try {

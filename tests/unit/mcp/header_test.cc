@@ -47,7 +47,8 @@ TEST_CASE("header: every byte comes back, or is refused") {
 
 TEST_CASE("header: bad Base64 in a complete marker") {
   for (const char* header : {"=?base64?YQ?=", "=?base64?YQ=?=", "=?base64?YQ===?=", "=?base64?Y?=", "=?base64?YR==?=", "=?base64?Y Q==?=",
-                             "=?base64?_-==?=", "=?base64?%59?=", "=?base64?YQ==YQ==?=", "=?base64?DQo=?=", "=?base64?AA==?=", "=?base64?YQo=?="}) {
+                             "=?base64?_-==?=", "=?base64?%59?=", "=?base64?YQ==YQ==?=",
+                              "=?base64?DQo=?=", "=?base64?AA==?=", "=?base64?YQo=?="}) {
     CAPTURE(header);
     CHECK_FALSE(decode_header(header));
   }

@@ -110,7 +110,8 @@ TEST_CASE("message: ids at their limits") {
     CHECK(must_parse(request_with_id(id)).id() == id);
   }
   for (const std::string& id : {std::string("9007199254740992"), std::string("-9007199254740992"), std::string("1.0"), std::string("1e3"),
-                                std::string("0.5"), std::string("99999999999999999999"), std::string("null"), std::string("true"), std::string("{}"),
+                                std::string("0.5"), std::string("99999999999999999999"),
+                                 std::string("null"), std::string("true"), std::string("{}"),
                                 std::string("[1]"), longer}) {
     CAPTURE(id);
     CHECK(code_of(request_with_id(id)) == rpc::kInvalidRequest);

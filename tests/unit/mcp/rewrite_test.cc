@@ -22,7 +22,8 @@ std::string join(const HopParams& params) {
   for (auto piece : params.pieces()) out.append(piece);
   return out;
 }
-std::string legacy_params(const std::string& params, std::string_view token = "", std::string_view member = "", std::string_view value = "") {
+std::string legacy_params(const std::string& params, std::string_view token = "", std::string_view member = "",
+                          std::string_view value = "") {
   auto message = request(params);
   HopMeta hop;
   hop.progress_token = token;
