@@ -265,6 +265,7 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
     auto list = co_await listing;
     auto full = list ? expand(project, *target->attachment, **list, *name) : std::nullopt;
     if (full) target->upstream_name = *full;
+    else if (target->upstream_name.empty()) target.reset();
   }
   if (!target || !project.policy->may_use_tool(who, target->attachment->server->name, target->upstream_name)) {
     if (target) record.server = target->attachment->server->name;

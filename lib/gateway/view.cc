@@ -11,15 +11,25 @@ namespace {
 
 constexpr size_t kHashDigits = 8;
 
+constexpr size_t kTailBytes = kHashDigits + 1;
+constexpr size_t kHeadBytes = kMaxNameBytes - kTailBytes;
+constexpr size_t kWidestCharacter = 4;  // bytes in UTF-8
+
+// Cut between characters: a half one would not be valid JSON, so what is listed could not be what is called.
 std::string shorten(const std::string& full) {
+  size_t end = kHeadBytes;
+  while (end > kHeadBytes - kWidestCharacter + 1 && (static_cast<uint8_t>(full[end]) & 0xc0) == 0x80) --end;
   auto digest = crypto::sha256(full);
-  return full.substr(0, kMaxNameBytes - kHashDigits - 1) + "_" + to_hex(std::span(digest).first(kHashDigits / 2));
+  return full.substr(0, end) + "_" + to_hex(std::span(digest).first(kHashDigits / 2));
 }
 
-bool looks_shortened(std::string_view name) {
-  if (name.size() != kMaxNameBytes || name[kMaxNameBytes - kHashDigits - 1] != '_') return false;
-  auto tail = name.substr(kMaxNameBytes - kHashDigits);
-  return std::all_of(tail.begin(), tail.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
+// What stands before the hash, or nothing when the name cannot be a shortened one.
+std::optional<std::string_view> shortened_head(std::string_view name) {
+  if (name.size() > kMaxNameBytes || name.size() + kWidestCharacter <= kMaxNameBytes) return std::nullopt;
+  auto tail = name.substr(name.size() - kTailBytes);
+  bool hash = tail[0] == '_' && std::all_of(tail.begin() + 1, tail.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
+  if (!hash) return std::nullopt;
+  return name.substr(0, name.size() - kTailBytes);
 }
 
 }  // namespace
@@ -34,22 +44,30 @@ std::optional<Target> resolve(const ProjectView& project, std::string_view name)
   const Attachment* best = nullptr;
   const Attachment* bare = nullptr;
   size_t best_size = 0;
+  bool best_cut = false;
+  auto head = shortened_head(name);
   for (const Attachment& attachment : project.attachments) {
     if (attachment.prefix.empty()) {
       bare = &attachment;
       continue;
     }
     size_t size = attachment.prefix.size() + project.separator.size();
-    if (size <= best_size || !name.starts_with(attachment.prefix)) continue;
-    if (!name.substr(attachment.prefix.size()).starts_with(project.separator)) continue;
+    if (size <= best_size) continue;
+    // A shortened name may have lost the end of a very long prefix.
+    bool cut = head && size > head->size();
+    if (cut ? !(attachment.prefix + project.separator).starts_with(*head)
+            : !name.starts_with(attachment.prefix) || !name.substr(attachment.prefix.size()).starts_with(project.separator)) {
+      continue;
+    }
     best = &attachment;
     best_size = size;
+    best_cut = cut;
   }
   Target target;
   target.attachment = best ? best : bare;
   if (!target.attachment) return std::nullopt;
-  target.upstream_name = name.substr(best_size);
-  target.shortened = best && looks_shortened(name);
+  if (!best_cut) target.upstream_name = name.substr(best_size);
+  target.shortened = best && head;
   return target;
 }
 

@@ -21,7 +21,7 @@ std::string exposed_name(const ProjectView& project, const Attachment& attachmen
 struct Target {
   const Attachment* attachment = nullptr;
   std::string upstream_name;
-  bool shortened = false;  // upstream_name is to be found by comparing exposed names
+  bool shortened = false;  // upstream_name is to be found by comparing exposed names; "" when there is no other way
 };
 std::optional<Target> resolve(const ProjectView& project, std::string_view name);
 // The upstream name of a shortened one, or nothing.
