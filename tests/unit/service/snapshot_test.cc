@@ -1,0 +1,313 @@
+#include "service/snapshot.h"
+
+#include <doctest/doctest.h>
+
+#include <random>
+#include <set>
+
+#include "base/bytes.h"
+#include "unit/control/world.h"
+
+using namespace mcptoken;
+using namespace mcptoken::service;
+using control::testing::World;
+
+namespace {
+
+crypto::Digest digest(uint8_t shard, uint8_t rest) {
+  crypto::Digest out{};
+  out[0] = shard;
+  out[31] = rest;
+  return out;
+}
+
+TokenEntry entry(const crypto::Digest& sha, int64_t expires_ms = 1) {
+  TokenEntry out;
+  out.sha = sha;
+  out.expires_ms = expires_ms;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("snapshot: the token table against a set") {
+  TokenTable table;
+  std::set<crypto::Digest> model;
+  std::mt19937 random(7);
+  for (int step = 0; step < 20'000; ++step) {
+    crypto::Digest sha{};
+    sha[0] = static_cast<uint8_t>(random() % 3);
+    sha[1] = static_cast<uint8_t>(random() % 3 * 16);
+    sha[31] = static_cast<uint8_t>(random() % 40);
+    if (random() % 3) table.put(entry(sha)), model.insert(sha);
+    else table.remove(sha), model.erase(sha);
+    crypto::Digest asked = sha;
+    asked[31] = static_cast<uint8_t>(random() % 40);
+    REQUIRE((table.find(asked) != nullptr) == model.contains(asked));
+    if (auto* found = table.find(asked)) REQUIRE(found->sha == asked);
+  }
+}
+
+TEST_CASE("snapshot: a copy of the token table does not see later changes") {
+  TokenTable table;
+  table.put(entry(digest(1, 1), 10));
+  table.put(entry(digest(1, 2), 20));
+  const TokenTable before = table;
+  const TokenEntry* old = before.find(digest(1, 1));
+  table.put(entry(digest(1, 1), 99));
+  table.put(entry(digest(1, 3), 30));
+  table.put(entry(digest(2, 1), 40));
+  table.remove(digest(1, 2));
+  CHECK(before.find(digest(1, 1)) == old);
+  CHECK(old->expires_ms == 10);
+  CHECK(before.find(digest(1, 2)));
+  CHECK_FALSE(before.find(digest(1, 3)));
+  CHECK_FALSE(before.find(digest(2, 1)));
+  CHECK(table.find(digest(1, 1))->expires_ms == 99);
+  CHECK_FALSE(table.find(digest(1, 2)));
+  CHECK(table.find(digest(1, 3)));
+  CHECK(table.find(digest(2, 1)));
+}
+
+namespace {
+
+// A control plane whose every change is followed by the snapshot that the service would publish.
+class Follower {
+ public:
+  Follower() { load(); }
+
+  void load() {
+    world.read([&](store::Tx& tx) -> Result<void> {
+      MCPT_TRY(now, load_snapshot(tx, *world.control));
+      return {};
+    });
+  }
+  template <class F>
+  void change(F work) {
+    world.write([&](store::Tx& tx) -> Result<void> {
+      MCPT_CHECK(work(tx));
+      MCPT_TRY(now, advance_snapshot(now, tx, *world.control));
+      return {};
+    });
+    agrees_with_load();
+  }
+  std::string insert(const std::string& kind, const std::string& name, const std::string& doc,
+                     std::vector<store::Ref> refs = {}, const std::string& project = "") {
+    std::string id;
+    change([&](store::Tx& tx) -> Result<void> {
+      store::NewObject object;
+      object.kind = kind;
+      object.name = name;
+      object.doc = doc;
+      object.refs = std::move(refs);
+      object.project_id = project;
+      MCPT_TRY(auto made, tx.insert(std::move(object)));
+      id = made.id;
+      return {};
+    });
+    return id;
+  }
+  static store::NewToken new_token(const std::string& name, const std::string& project, const std::string& owner, uint8_t number) {
+    store::NewToken token;
+    token.name = name;
+    token.project_id = project;
+    token.owner_id = owner;
+    token.shown = "mcpctl_pat_abcd";
+    token.sha = digest(number, number);
+    token.rbac_mode = "empty";
+    return token;
+  }
+  crypto::Digest add_token(const std::string& name, const std::string& project, const std::string& owner, uint8_t number) {
+    change([&](store::Tx& tx) -> Result<void> {
+      MCPT_CHECK(tx.insert_token(new_token(name, project, owner, number)));
+      return {};
+    });
+    tokens.push_back(digest(number, number));
+    return tokens.back();
+  }
+  static std::string token_id(store::Tx& tx, const crypto::Digest& sha) {
+    auto record = tx.find_token(sha);
+    REQUIRE(record);
+    return record->id;
+  }
+  const gateway::ProjectView& project(const std::string& id) { return *now->projects->at(id); }
+
+  // Following changes one by one comes to the same as reading everything.
+  void agrees_with_load() {
+    auto followed = now;
+    load();
+    CHECK(followed->revision <= now->revision);  // changes that matter to nobody are not followed
+    REQUIRE(followed->users->size() == now->users->size());
+    for (auto& [id, user] : *now->users) {
+      CHECK(followed->users->at(id).email == user.email);
+      CHECK(followed->users->at(id).disabled == user.disabled);
+    }
+    REQUIRE(followed->projects->size() == now->projects->size());
+    for (auto& [id, view] : *now->projects) {
+      auto& other = *followed->projects->at(id);
+      CHECK(other.name == view->name);
+      CHECK(other.separator == view->separator);
+      CHECK(other.policy == followed->policy);
+      REQUIRE(other.attachments.size() == view->attachments.size());
+      for (size_t i = 0; i < view->attachments.size(); ++i) {
+        CHECK(other.attachments[i].prefix == view->attachments[i].prefix);
+        CHECK(other.attachments[i].server->version == view->attachments[i].server->version);
+        CHECK(other.attachments[i].server->command == view->attachments[i].server->command);
+        CHECK(other.attachments[i].server->url == view->attachments[i].server->url);
+      }
+    }
+    CHECK(followed->sessions->size() == now->sessions->size());
+    for (auto& sha : tokens) {
+      auto *a = followed->tokens.find(sha), *b = now->tokens.find(sha);
+      REQUIRE((a != nullptr) == (b != nullptr));
+      if (!a) continue;
+      CHECK(a->revoked == b->revoked);
+      CHECK(a->superseded == b->superseded);
+      CHECK(a->expires_ms == b->expires_ms);
+      CHECK(a->who->project == b->who->project);
+      CHECK(a->who->user_email == b->who->user_email);
+    }
+    now = followed;
+  }
+
+  World world;
+  SnapshotPtr now;
+  std::vector<crypto::Digest> tokens;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Follower, "snapshot: servers and projects as the gateway sees them") {
+  const std::string ids[] = {
+      insert("server", "files", R"({"command":["run","-x"],"timeouts":{"callMs":1234},"share":"session"})"),
+      insert("server", "remote", R"({"externalUrl":"https://h/mcp","allowPrivate":true})"),
+      insert("server", "node", R"({"packageName":"@scope/pkg@1.2","runtime":"node"})"),
+      insert("server", "python", R"({"packageName":"pkg@1.2","runtime":"python"})"),
+      insert("server", "image", R"({"dockerImage":"img:1","command":["arg"],"env":[{"name":"K","value":"v"}]})"),
+  };
+  std::string servers;
+  std::vector<store::Ref> refs;
+  for (auto& id : ids) {
+    servers += (servers.empty() ? R"({"prefix":"","server":")" : R"(,{"server":")") + id + "\"}";
+    refs.push_back({"servers", id, store::OnDelete::restrict_});
+  }
+  auto id = insert("project", "home", R"({"prompt":"be kind","separator":"/","servers":[)" + servers + "]}", refs);
+  auto& view = project(id);
+  CHECK(view.name == "home");
+  CHECK(view.instructions == "be kind");
+  CHECK(view.separator == "/");
+  REQUIRE(view.attachments.size() == 5);
+  auto server = [&](size_t i) -> const gateway::ServerSpec& { return *view.attachments[i].server; };
+  CHECK(view.attachments[0].prefix.empty());
+  CHECK(server(0).command == std::vector<std::string>{"run", "-x"});
+  CHECK(server(0).call_ms == 1234);
+  CHECK(server(0).share == gateway::Share::session);
+  CHECK(server(0).transport == gateway::Transport::stdio);
+  CHECK(view.attachments[1].prefix == "remote");
+  CHECK(server(1).transport == gateway::Transport::http);
+  CHECK(server(1).allow_private);
+  CHECK(server(1).command.empty());
+  CHECK(server(2).command == std::vector<std::string>{"npx", "-y", "@scope/pkg@1.2"});
+  CHECK(server(3).command == std::vector<std::string>{"uvx", "pkg==1.2"});
+  CHECK(server(4).command == std::vector<std::string>{"docker", "run", "-i", "--rm", "-e", "K", "img:1", "arg"});
+}
+
+TEST_CASE_FIXTURE(Follower, "snapshot: a changed secret makes its servers new") {
+  auto secret = insert("secret", "key", R"({"data":{}})");
+  auto server = insert("server", "s",
+                       R"({"command":["x"],"env":[{"name":"K","valueFrom":{"secretRef":{"name":")" + secret + R"(","key":"k"}}}]})",
+                       {{"env", secret, store::OnDelete::restrict_}});
+  auto other = insert("server", "t", R"({"command":["y"]})");
+  auto id = insert("project", "p", R"({"servers":[{"server":")" + server + R"("},{"server":")" + other + R"("}]})",
+                   {{"servers", server, store::OnDelete::restrict_}, {"servers", other, store::OnDelete::restrict_}});
+  auto before = now;
+  auto version = project(id).attachments[0].server->version, untouched = project(id).attachments[1].server->version;
+  change([&](store::Tx& tx) -> Result<void> {
+    MCPT_CHECK(tx.update(secret, R"({"data":{"k":"z"}})", {}));
+    return {};
+  });
+  CHECK(project(id).attachments[0].server->version > version);
+  CHECK(project(id).attachments[1].server->version == untouched);
+  CHECK(before->projects->at(id)->attachments[0].server->version == version);  // who holds the old one keeps it
+}
+
+TEST_CASE_FIXTURE(Follower, "snapshot: the life of a token") {
+  auto user = insert("user", "u@example.org", R"({"email":"u@example.org"})");
+  auto home = insert("project", "home", "{}");
+  auto sha = add_token("t", home, user, 1);
+  auto issued = now;
+  REQUIRE(now->tokens.find(sha));
+  auto& who = *now->tokens.find(sha)->who;
+  CHECK(who.kind == rbac::PrincipalKind::token);
+  CHECK(who.project == "home");
+  CHECK(who.project_id == home);
+  CHECK(who.user_email == "u@example.org");
+  CHECK(who.token_name == "t");
+  CHECK(who.token_sha == to_hex(sha));
+  CHECK(now->tokens.find(sha)->expires_ms == INT64_MAX);
+
+  change([&](store::Tx& tx) -> Result<void> {
+    MCPT_CHECK(tx.revoke_token(token_id(tx, sha), "test"));
+    return {};
+  });
+  CHECK(now->tokens.find(sha)->revoked);
+  CHECK_FALSE(issued->tokens.find(sha)->revoked);
+
+  auto second = add_token("t2", home, user, 2);
+  change([&](store::Tx& tx) -> Result<void> {
+    MCPT_CHECK(tx.supersede_token(token_id(tx, second), new_token("t2", home, user, 3), tx.now_ms() + 1000));
+    return {};
+  });
+  tokens.push_back(digest(3, 3));
+  CHECK(now->tokens.find(second)->superseded);
+  CHECK(now->tokens.find(second)->expires_ms == world.clock.now + 1000);
+  CHECK(now->tokens.find(digest(3, 3)));
+
+  change([&](store::Tx& tx) { return tx.remove(home); });
+  for (auto& gone : tokens) CHECK_FALSE(now->tokens.find(gone));
+  CHECK(now->projects->empty());
+}
+
+TEST_CASE_FIXTURE(Follower, "snapshot: users come, are disabled, and go") {
+  auto user = insert("user", "u@example.org", R"({"email":"u@example.org"})");
+  CHECK_FALSE(now->users->at(user).disabled);
+  change([&](store::Tx& tx) -> Result<void> {
+    MCPT_CHECK(tx.insert_session(user, digest(9, 9), "test"));
+    return {};
+  });
+  REQUIRE(now->sessions->contains(digest(9, 9)));
+  CHECK(now->sessions->at(digest(9, 9)).user_id == user);
+  change([&](store::Tx& tx) -> Result<void> {
+    MCPT_CHECK(tx.update(user, R"({"email":"u@example.org","disabled":true})", {}));
+    return {};
+  });
+  CHECK(now->users->at(user).disabled);
+  change([&](store::Tx& tx) { return tx.remove(user, std::nullopt, true); });
+  CHECK(now->users->empty());
+  CHECK(now->sessions->empty());
+}
+
+TEST_CASE_FIXTURE(Follower, "snapshot: what does not matter to loops changes nothing") {
+  auto home = insert("project", "home", "{}");
+  auto before = now;
+  insert("prompt", "hello", R"({"content":"x"})", {}, home);
+  CHECK(now == before);
+  change([&](store::Tx& tx) { return tx.set_setting("k", "v"); });
+  CHECK(now == before);
+}
+
+TEST_CASE_FIXTURE(Follower, "snapshot: rights follow bindings") {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::user;
+  who.user_id = insert("user", "u@example.org", R"({"email":"u@example.org"})");
+  auto home = insert("project", "home", "{}");
+  CHECK_FALSE(project(home).policy->may_use_server(who, "s"));
+  auto rights = insert("rbac", "r",
+                       R"({"name":"r","subjects":[{"kind":"User","name":")" + who.user_id +
+                           R"("}],"roleBindings":[{"role":"view","resource":"servers"}]})",
+                       {{"subjects", who.user_id, store::OnDelete::unlink}});
+  CHECK(project(home).policy->may_use_server(who, "s"));
+  CHECK(now->policy == project(home).policy);
+  change([&](store::Tx& tx) { return tx.remove(rights); });
+  CHECK_FALSE(project(home).policy->may_use_server(who, "s"));
+}
