@@ -30,6 +30,7 @@ int hex_digit(char c) {
 std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\0') return std::nullopt;
     if (text[i] == '%') {
       if (i + 2 >= text.size()) return std::nullopt;
       int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);

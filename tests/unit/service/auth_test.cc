@@ -129,6 +129,8 @@ TEST_CASE("auth: queries") {
   CHECK(*ok == std::map<std::string, std::string>{
                    {"a", "1"}, {"b", ""}, {"c", ""}, {"d", "x y z"}, {"e", "=&"}, {"f", "g=h"}});
   CHECK(parse_query("")->empty());
+  const std::string raw_nul[] = {std::string("a\0=1", 4), std::string("a=\0", 3)};
+  for (auto& query : raw_nul) CHECK_FALSE(parse_query(query));
   for (const char* query : {"a=1&a=2", "a=1&a=1", "a&%61", "=1", "&", "a=1&", "&a=1", "a=%", "a=%4", "a=%zz", "%=1",
                             "a=%00", "%00=1"}) {
     CAPTURE(query);
