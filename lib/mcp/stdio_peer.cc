@@ -13,6 +13,17 @@ json::ReadLimits line_limits() {
   return limits;
 }
 
+// Takes a call off the list when its frame ends, also when it is destroyed half-way: `events` are the frame's.
+template <class Map>
+struct Listed {
+  Listed(Map& map_in, int64_t id_in) : map(map_in), id(id_in) {}
+  ~Listed() { map.erase(id); }
+  Listed(const Listed&) = delete;
+  Listed& operator=(const Listed&) = delete;
+  Map& map;
+  int64_t id;
+};
+
 std::string join(const std::vector<std::string_view>& pieces) {
   std::string out;
   for (auto piece : pieces) out.append(piece);
@@ -134,16 +145,13 @@ loop::Task<Result<Message>> StdioPeer::call(Call call, Events* events, loop::Sco
   pending->events = events;
   pending->progress_token = std::string(call.progress_token);
   pending_[id] = pending;
+  Listed listed(pending_, id);
   std::string line = request_head(std::to_string(id), call.method, !call.params.empty());
   line.append(join(call.params)).append("}");
   auto written = child_->write(std::move(line));
-  if (!written) {
-    pending_.erase(id);
-    co_return fail(std::move(written).error().in(options_.label));
-  }
+  if (!written) co_return fail(std::move(written).error().in(options_.label));
   std::string method(call.method);
   auto answer = co_await pending->done.wait(scope);
-  pending_.erase(id);
   if (!answer && scope.cancelled() && method != "initialize") {
     send(notification("notifications/cancelled", "{\"requestId\":" + std::to_string(id) + "}"));
   }
