@@ -17,6 +17,7 @@ constexpr int64_t kLongestTtlMs = 24 * 3600'000;
 constexpr size_t kMaxPages = 100;
 constexpr size_t kMaxItems = 10'000;
 constexpr size_t kMaxEntries = 4'096;
+constexpr int64_t kSlackMs = 100;  // an asker's deadline starts a moment before the flight that it begins
 
 // Takes the entries of one page of a list result.
 Result<void> read_page(const mcp::Message& message, std::string_view array, RawList& list, std::optional<std::string>& cursor,
@@ -87,7 +88,7 @@ loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec
     entry->fetching.begin(group_, std::move(start));
     co_return entry->list;
   }
-  if (now - entry->began_ms >= limits::kDiscoveryMs) {  // others have waited in vain for this flight already
+  if (now - entry->began_ms >= limits::kDiscoveryMs - kSlackMs) {  // others have waited in vain for this flight already
     if (entry->list) co_return entry->list;
     entry->missed = true;
     co_return fail(Status::timeout, server->name + ": the server has not answered in time");
@@ -133,6 +134,7 @@ loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const Server
   int64_t now = site_.loop.now_ms();
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
   if (now < entry->retry_at_ms && !entry->fetching.running()) co_return fail(*entry->error);
+  if (!entry->fetching.running()) entry->began_ms = now;
   Function<loop::Task<Result<void>>()> start = [this, entry, server, key] { return refresh(entry, server, key); };
   auto task = entry->fetching.join(group_, std::move(start), scope);
   MCPT_CO_CHECK(co_await task);
