@@ -217,12 +217,13 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
 Result<void> Upstreams::make_room(const UpstreamKey& key) {
   std::vector<std::shared_ptr<Entry>> running;
   for (auto& [other, entry] : entries_) {
-    if (other.server_id == key.server_id && other != key && entry->ready()) running.push_back(entry);
+    if (other.server_id == key.server_id && other != key && entry->exists()) running.push_back(entry);
   }
   if (static_cast<int>(running.size()) < limits::kProcessesPerServer) return {};
   std::shared_ptr<Entry> oldest;
   for (auto& entry : running) {
-    if (entry->calls == 0 && (!oldest || entry->last_used_ms < oldest->last_used_ms)) oldest = entry;
+    bool idle = entry->ready() && entry->calls == 0;
+    if (idle && (!oldest || entry->last_used_ms < oldest->last_used_ms)) oldest = entry;
   }
   if (!oldest) {
     return fail(Error(Status::limit, "all " + std::to_string(limits::kProcessesPerServer) + " processes of server " +

@@ -86,7 +86,8 @@ class Upstreams {
     std::optional<Error> last_error;
     int64_t last_used_ms = 0;
     size_t calls = 0;
-    bool ready() const { return peer && peer->alive(); }
+    bool ready() const { return peer && peer->alive() && !opening.running(); }
+    bool exists() const { return peer && peer->alive(); }  // perhaps not open yet
   };
 
   loop::Task<Result<std::shared_ptr<Entry>>> get(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope);
