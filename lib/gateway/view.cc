@@ -27,8 +27,8 @@ std::string shorten(const std::string& full) {
 std::optional<std::string_view> shortened_head(std::string_view name) {
   if (name.size() > kMaxNameBytes || name.size() + kWidestCharacter <= kMaxNameBytes) return std::nullopt;
   auto tail = name.substr(name.size() - kTailBytes);
-  bool hash = tail[0] == '_' && std::all_of(tail.begin() + 1, tail.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
-  if (!hash) return std::nullopt;
+  auto is_hex = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); };
+  if (tail[0] != '_' || !std::all_of(tail.begin() + 1, tail.end(), is_hex)) return std::nullopt;
   return name.substr(0, name.size() - kTailBytes);
 }
 
@@ -56,7 +56,8 @@ std::optional<Target> resolve(const ProjectView& project, std::string_view name)
     // A shortened name may have lost the end of a very long prefix.
     bool cut = head && size > head->size();
     if (cut ? !(attachment.prefix + project.separator).starts_with(*head)
-            : !name.starts_with(attachment.prefix) || !name.substr(attachment.prefix.size()).starts_with(project.separator)) {
+            : !name.starts_with(attachment.prefix) ||
+                  !name.substr(attachment.prefix.size()).starts_with(project.separator)) {
       continue;
     }
     best = &attachment;

@@ -1,5 +1,5 @@
-// JSON-RPC messages from hostile text: what is accepted as a client's request leaves in either era as a message that is read
-// again, with the same method and arguments, and what the hop owns replaced.
+// JSON-RPC messages from hostile text: what is accepted as a client's request leaves in either era as a message that is
+// read again, with the same method and arguments, and what the hop owns replaced.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -25,7 +25,8 @@ void forward(const Message& message, Era era) {
   hop.progress_token = "77";
   const HopParams params(message, hop, "name", "other");
   std::string text = request_head("5", message.method(), true);
-  for (auto piece : params.pieces()) text.append(piece);
+  for (auto piece : params.pieces())
+    text.append(piece);
   text.push_back('}');
   const auto again = Message::parse(text, Origin::client);
   require(again.has_value());
@@ -55,7 +56,8 @@ void answer(const Message& message, Era era) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (auto value = decode_header(text); value && value->find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos) {
+  if (auto value = decode_header(text);
+      value && value->find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos) {
     require(decode_header(encode_header(*value)) == value);
   }
   const auto strict = Message::parse(std::string(text), Origin::client);

@@ -1,5 +1,5 @@
-// Request targets and queries from hostile text: what is accepted has no segment that a file system or a router could read
-// in a second way, and means the same when it is written again with every byte escaped.
+// Request targets and queries from hostile text: what is accepted has no segment that a file system or a router could
+// read in a second way, and means the same when it is written again with every byte escaped.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Head again;
   for (const auto& segment : head.path) {
     require(!segment.empty() && segment != "." && segment != "..");
-    for (char c : segment) require(c != '/' && c != '\\' && static_cast<uint8_t>(c) >= 0x20 && c != 0x7f);
+    for (char c : segment)
+      require(c != '/' && c != '\\' && static_cast<uint8_t>(c) >= 0x20 && c != 0x7f);
     again.target += "/" + escaped(segment);
   }
   if (again.target.empty()) again.target = "/";

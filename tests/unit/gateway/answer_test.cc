@@ -18,7 +18,8 @@ struct Fixture {
 
 TEST_CASE("answer: events") {
   CHECK(sse_event("{}") == "event: message\ndata: {}\n\n");
-  // Each line is a field of its own, whatever the line ends are; a reader joins them with line feeds, which JSON ignores.
+  // Each line is a field of its own, whatever the line ends are; a reader joins them with line feeds, which JSON
+  // ignores.
   CHECK(sse_event("{\n\"a\":\r\n1\r}") == "event: message\ndata: {\ndata: \"a\":\ndata: 1\ndata: }\n\n");
   CHECK(sse_event("{}\n") == "event: message\ndata: {}\n\n");
   CHECK(sse_event("{\"a\":\"b\\nc\"}") == "event: message\ndata: {\"a\":\"b\\nc\"}\n\n");

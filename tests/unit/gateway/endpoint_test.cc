@@ -20,7 +20,8 @@ std::vector<std::string> names_of(const Visit& visit) {
   auto answer = visit.answer();
   const auto* result = answer.find("result");
   REQUIRE_MESSAGE(result, visit.last());
-  for (auto& tool : result->find("tools")->items()) out.push_back(tool.text("name"));
+  for (auto& tool : result->find("tools")->items())
+    out.push_back(tool.text("name"));
   return out;
 }
 int64_t code_of(const Visit& visit) {
@@ -28,7 +29,9 @@ int64_t code_of(const Visit& visit) {
   const auto* error = answer.find("error");
   return error ? error->find("code")->as_int().value_or(1) : 0;
 }
-bool contains(const std::vector<std::string>& list, const std::string& one) { return std::find(list.begin(), list.end(), one) != list.end(); }
+bool contains(const std::vector<std::string>& list, const std::string& one) {
+  return std::find(list.begin(), list.end(), one) != list.end();
+}
 
 // A legacy server that takes `pause` seconds to open and to list, and refuses calls before it is open.
 std::string slow_server(const std::string& pause) {
@@ -38,12 +41,16 @@ ready=
 while IFS= read -r line; do
   id=${line#*\"id\":}; id=${id%%,*}
   case "$line" in
-    *'"method":"server/discover"'*) sleep )sh" + pause + R"sh(; say '"error":{"code":-32601,"message":"x"}' ;;
-    *'"method":"initialize"'*) sleep )sh" + pause + R"sh(; ready=1; say '"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s"}}' ;;
+    *'"method":"server/discover"'*) sleep )sh" +
+         pause + R"sh(; say '"error":{"code":-32601,"message":"x"}' ;;
+    *'"method":"initialize"'*) sleep )sh" +
+         pause +
+         R"sh(; ready=1; say '"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s"}}' ;;
     *'"method":"notifications/'*) ;;
     *) if [ -z "$ready" ]; then say '"error":{"code":-32000,"message":"not initialized"}'
        else case "$line" in
-         *'"method":"tools/list"'*) sleep )sh" + pause + R"sh(; say '"result":{"tools":[{"name":"t","inputSchema":{}}]}' ;;
+         *'"method":"tools/list"'*) sleep )sh" +
+         pause + R"sh(; say '"result":{"tools":[{"name":"t","inputSchema":{}}]}' ;;
          *) say '"result":{"content":[],"fine":true}' ;;
        esac; fi ;;
   esac
@@ -81,13 +88,15 @@ TEST_CASE("endpoint: tools/list in both eras") {
 TEST_CASE("endpoint: calls in both eras, and what cannot be told apart") {
   World world;
   world.attach_example("one");
-  world.allow({"role:run,resource:tools,name:one/echo", "role:run,resource:tools,name:one/add", "role:run,resource:tools,name:one/fail"});
+  world.allow({"role:run,resource:tools,name:one/echo", "role:run,resource:tools,name:one/add",
+               "role:run,resource:tools,name:one/fail"});
   auto& legacy = world.send(World::call("\"7\"", "one__echo", R"({"message":"hi"})"));
   CHECK(legacy.responder.status == 200);
   CHECK(legacy.answer().text("id") == "7");
   CHECK(has(legacy.last(), R"("text":"hi")"));
   CHECK_FALSE(has(legacy.last(), "resultType"));
-  auto& modern = world.send(World::modern("8", "tools/call", R"("name":"one__add","arguments":{"a":2,"b":3})"), World::modern_headers("tools/call", "one__add"));
+  auto& modern = world.send(World::modern("8", "tools/call", R"("name":"one__add","arguments":{"a":2,"b":3})"),
+                            World::modern_headers("tools/call", "one__add"));
   CHECK(has(modern.last(), R"("text":"5")"));
   CHECK(has(modern.last(), R"("resultType":"complete")"));
   auto& failed = world.send(World::call("1", "one__fail"));
@@ -115,7 +124,8 @@ TEST_CASE("endpoint: calls in both eras, and what cannot be told apart") {
   CHECK(records[0].subject == "echo");
   CHECK(records[0].has_arguments);
   CHECK(records[2].outcome == CallOutcome::tool_error);
-  for (size_t i = 3; i < 7; ++i) CHECK(records[i].outcome == CallOutcome::denied);
+  for (size_t i = 3; i < 7; ++i)
+    CHECK(records[i].outcome == CallOutcome::denied);
 }
 
 TEST_CASE("endpoint: a call that cannot be recorded is not answered") {
@@ -168,7 +178,8 @@ TEST_CASE("endpoint: calls that meet an opening connection wait for it") {
 TEST_CASE("endpoint: progress comes under the client's own token") {
   World world;
   world.attach_example("one");
-  auto& visit = world.send(World::call("1", "one__slow", R"({"seconds":0.02,"steps":2})", R"({"progressToken":"mine"})"));
+  auto& visit =
+      world.send(World::call("1", "one__slow", R"({"seconds":0.02,"steps":2})", R"({"progressToken":"mine"})"));
   REQUIRE(visit.responder.streaming);
   auto messages = visit.messages();
   REQUIRE(messages.size() == 3);
@@ -178,7 +189,8 @@ TEST_CASE("endpoint: progress comes under the client's own token") {
   // Without a token of the client's nothing comes before the answer.
   auto& quiet = world.send(World::call("1", "one__slow", R"({"seconds":0.02,"steps":2})"));
   CHECK_FALSE(quiet.responder.streaming);
-  auto& plain = world.send(World::call("1", "one__slow", R"({"seconds":0.02,"steps":2})", R"({"progressToken":1})"), {{"accept", "application/json"}});
+  auto& plain = world.send(World::call("1", "one__slow", R"({"seconds":0.02,"steps":2})", R"({"progressToken":1})"),
+                           {{"accept", "application/json"}});
   CHECK_FALSE(plain.responder.streaming);
   CHECK(has(plain.last(), "done in 2 steps"));
 }
@@ -189,7 +201,8 @@ TEST_CASE("endpoint: a session cancels its own calls only") {
   auto session = world.session(), other = world.session();
   auto& call = world.begin("POST", World::call("5", "one__slow", R"({"seconds":30})"), {{"mcp-session-id", session}});
   auto cancel = [&](const std::string& from, const std::string& id) {
-    auto& note = world.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + id + "}}", {{"mcp-session-id", from}});
+    auto& note = world.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + id + "}}",
+                            {{"mcp-session-id", from}});
     CHECK(note.responder.status == 202);
     CHECK(note.responder.body.empty());
     world.turn_until([&, turns = 0]() mutable { return ++turns > 5; });
@@ -215,7 +228,9 @@ TEST_CASE("endpoint: a server asks, the client answers") {
   auto id = asked->text("id");
   CHECK(id.find("ask-") == std::string::npos);  // ours, not the server's
   auto answer = [&](const std::string& from, const std::string& name) {
-    auto& sent = world.send(R"({"jsonrpc":"2.0","id":")" + id + R"(","result":{"action":"accept","content":{"name":")" + name + R"("}}})", {{"mcp-session-id", from}});
+    auto& sent = world.send(
+        R"({"jsonrpc":"2.0","id":")" + id + R"(","result":{"action":"accept","content":{"name":")" + name + R"("}}})",
+        {{"mcp-session-id", from}});
     CHECK(sent.responder.status == 202);
   };
   answer(other, "mallory");  // somebody else's session
@@ -235,7 +250,8 @@ TEST_CASE("endpoint: sessions") {
   auto session = world.session();
   CHECK(world.send(World::request("1", "ping"), {{"mcp-session-id", session}}).responder.status == 200);
   CHECK(world.send(World::request("1", "ping"), {{"mcp-session-id", session + "x"}}).responder.status == 404);
-  CHECK(world.send(World::request("1", "ping"), {{"mcp-session-id", session}, {"mcp-session-id", session}}).responder.status == 400);
+  CHECK(world.send(World::request("1", "ping"), {{"mcp-session-id", session}, {"mcp-session-id", session}})
+            .responder.status == 400);
   CHECK(world.send(World::request("1", "ping"), {{"mcp-protocol-version", "2099-01-01"}}).responder.status == 400);
   auto& ended = world.begin("DELETE", "", {{"mcp-session-id", session}});
   world.finish(ended);
@@ -267,8 +283,12 @@ TEST_CASE("endpoint: the modern era's refusals") {
       {call, World::modern_headers("tools/call", "=?base64?YQ==?="), 200, -32602},  // well named, but no such tool
       {World::modern("1", "ping"), World::modern_headers("ping"), 404, -32601},
       {World::modern("1", "initialize"), World::modern_headers("initialize"), 404, -32601},
-      {World::request("1", "tools/list", R"({"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01"}})"), {}, 400, -32022},
-      {World::request("1", "tools/list", R"({"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}})"), World::modern_headers("tools/list"), 400, -32602},
+      {World::request("1", "tools/list", R"({"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01"}})"),
+       {},
+       400,
+       -32022},
+      {World::request("1", "tools/list", R"({"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}})"),
+       World::modern_headers("tools/list"), 400, -32602},
       {World::request("1", "tools/list"), {{"mcp-protocol-version", "2026-07-28"}}, 400, -32602},
       {"{", {}, 400, -32700},
       {"[]", {}, 400, -32600},
@@ -290,13 +310,16 @@ TEST_CASE("endpoint: two loops, one server process") {
     auto& list = world.send(World::request("1", "tools/list"), {}, site);
     CHECK(contains(names_of(list), "one__echo"));
     CHECK(has(world.send(World::call("2", "one__echo", R"({"message":"hi"})"), {}, site).last(), "hi"));
-    auto& slow = world.send(World::call("3", "one__slow", R"({"seconds":0.02,"steps":2})", R"({"progressToken":9})"), {}, site);
+    auto& slow =
+        world.send(World::call("3", "one__slow", R"({"seconds":0.02,"steps":2})", R"({"progressToken":9})"), {}, site);
     CHECK(slow.messages().size() == 3);
   }
   // A call on one loop is cancelled by a notification on the other.
   auto session = world.session("{}", away);
-  auto& call = world.begin("POST", World::call("5", "one__slow", R"({"seconds":30})"), {{"mcp-session-id", session}}, away);
-  world.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})", {{"mcp-session-id", session}}, home);
+  auto& call =
+      world.begin("POST", World::call("5", "one__slow", R"({"seconds":30})"), {{"mcp-session-id", session}}, away);
+  world.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})",
+             {{"mcp-session-id", session}}, home);
   world.finish(call, away);
   CHECK(code_of(call) == -32800);
   // An answer arrives on the other loop than the question left.
@@ -306,7 +329,8 @@ TEST_CASE("endpoint: two loops, one server process") {
   world.turn_until([&] { return world.read(away, [&] { return !ask.messages().empty(); }); });
   auto asked = world.read(away, [&] { return ask.messages()[0]; });
   auto id = json::parse(asked)->text("id");
-  world.send(R"({"jsonrpc":"2.0","id":")" + id + R"(","result":{"action":"accept","content":{"name":"bob"}}})", {{"mcp-session-id", asking}}, home);
+  world.send(R"({"jsonrpc":"2.0","id":")" + id + R"(","result":{"action":"accept","content":{"name":"bob"}}})",
+             {{"mcp-session-id", asking}}, home);
   world.finish(ask, away);
   CHECK(has(ask.last(), "bob"));
 }

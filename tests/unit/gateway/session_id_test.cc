@@ -27,7 +27,8 @@ struct Fixture {
     REQUIRE(id);
     return *id;
   }
-  bool refused(std::string_view id, std::string_view sha = "sha", std::string_view project = "project", int64_t now = kNow) {
+  bool refused(std::string_view id, std::string_view sha = "sha", std::string_view project = "project",
+               int64_t now = kNow) {
     auto opened = open_session(id, bearer, sha, project, now);
     if (opened) return false;
     CHECK(opened.error().http == 404);  // nothing else makes a client start afresh
@@ -51,7 +52,8 @@ TEST_CASE_FIXTURE(Fixture, "session id: what was sealed comes back") {
   CHECK(opened->owner == 3);
   CHECK(opened->nonce == session.nonce);
   CHECK(opened->nonce.size() == 16);
-  for (char c : id) CHECK((c > 0x20 && c < 0x7f));  // visible ASCII (2025-11-25, session management)
+  for (char c : id)
+    CHECK((c > 0x20 && c < 0x7f));  // visible ASCII (2025-11-25, session management)
   std::string first = session.nonce;
   CHECK(seal() != id);
   CHECK(session.nonce != first);
@@ -139,7 +141,8 @@ TEST_CASE_FIXTURE(Fixture, "session id: it ends after 24 hours") {
 TEST_CASE_FIXTURE(Fixture, "session id: a sealed text of another kind is not a session") {
   auto key = crypto::derive_key(bearer.reveal(), "mcp-session");
   auto sealed = [&](const std::string& plain) { return to_base64url(*crypto::seal(key, plain, "sha\nproject")); };
-  std::string plain = std::string("\x01", 1) + std::string(4, '\0') + std::string(1, '\0') + std::string("\0\x6b\x49\xd2\0", 5) + std::string(9, '\0');
+  std::string plain = std::string("\x01", 1) + std::string(4, '\0') + std::string(1, '\0') +
+                      std::string("\0\x6b\x49\xd2\0", 5) + std::string(9, '\0');
   CHECK_FALSE(refused(sealed(plain)));
   CHECK(refused(sealed("")));
   CHECK(refused(sealed(plain.substr(1))));

@@ -14,7 +14,8 @@ using namespace mcptoken::gateway;
 
 namespace {
 
-std::shared_ptr<const rbac::Policy> policy_of(const std::vector<std::string>& bindings, rbac::ToolGrant grant = rbac::ToolGrant::view) {
+std::shared_ptr<const rbac::Policy> policy_of(const std::vector<std::string>& bindings,
+                                              rbac::ToolGrant grant = rbac::ToolGrant::view) {
   rbac::Definition definition;
   definition.id = definition.name = "d";
   definition.subjects.push_back({rbac::SubjectKind::mcp_token, std::string(64, 'a')});
@@ -23,7 +24,8 @@ std::shared_ptr<const rbac::Policy> policy_of(const std::vector<std::string>& bi
     REQUIRE_MESSAGE(binding, text);
     definition.bindings.push_back(*binding);
   }
-  return std::make_shared<const rbac::Policy>(std::vector{definition}, std::vector<rbac::Group>{}, rbac::Ceiling::mint, grant);
+  return std::make_shared<const rbac::Policy>(std::vector{definition}, std::vector<rbac::Group>{}, rbac::Ceiling::mint,
+                                              grant);
 }
 
 rbac::Principal token_principal() {
@@ -67,7 +69,8 @@ std::vector<Shown> shown(ToolsView& view) {
   auto array = json::parse(view.tools + "]");
   REQUIRE(array);
   std::vector<Shown> out;
-  for (auto& item : array->items()) out.push_back({item.text("name"), item.text("from"), item.text("was")});
+  for (auto& item : array->items())
+    out.push_back({item.text("name"), item.text("from"), item.text("was")});
   CHECK(out.size() == view.count);
   return out;
 }
@@ -85,9 +88,17 @@ TEST_CASE("view: names and where they lead") {
     const char *name, *server, *upstream;
   };
   const Row rows[] = {
-      {"ha__x", "ha", "x"},          {"ha__two__x", "ha-two", "x"}, {"ha__two_x", "ha", "two_x"}, {"ha__", "ha", ""},
-      {"ha_x", "bare", "ha_x"},      {"x", "bare", "x"},            {"", "bare", ""},             {"hax__y", "bare", "hax__y"},
-      {"HA__x", "bare", "HA__x"},    {"ha__ha__x", "ha", "ha__x"},  {"__x", "bare", "__x"},
+      {"ha__x", "ha", "x"},
+      {"ha__two__x", "ha-two", "x"},
+      {"ha__two_x", "ha", "two_x"},
+      {"ha__", "ha", ""},
+      {"ha_x", "bare", "ha_x"},
+      {"x", "bare", "x"},
+      {"", "bare", ""},
+      {"hax__y", "bare", "hax__y"},
+      {"HA__x", "bare", "HA__x"},
+      {"ha__ha__x", "ha", "ha__x"},
+      {"__x", "bare", "__x"},
   };
   for (int round = 0; round < 2; ++round) {  // whichever stands first in the configuration
     for (auto& row : rows) {
@@ -122,7 +133,8 @@ TEST_CASE("view: a name that leads elsewhere is not shown") {
   add_tools(view, project, who, project.attachments[1], list_of("a", {"b__y", "b_y", "b"}));
   add_tools(view, project, who, project.attachments[2], list_of("ab", {"y"}));
   std::vector<std::string> names;
-  for (auto& one : shown(view)) names.push_back(one.name);
+  for (auto& one : shown(view))
+    names.push_back(one.name);
   CHECK(names == std::vector<std::string>{"a_x", "x", "a__b_y", "a__b", "a__b__y"});  // in configured order
 }
 
@@ -133,7 +145,8 @@ TEST_CASE("view: entries keep their bytes but for the name") {
   auto who = token_principal();
   ToolsView view;
   add_tools(view, project, who, project.attachments[0], list_of("s", {"x"}));
-  CHECK(view.tools == "[{\"title\":\"t\",\"from\":\"s\",\"was\":\"x\",\"name\":\"p\xc3\xa4\\\"__x\",\"inputSchema\":{ \"n\": 1.0 }}");
+  CHECK(view.tools ==
+        "[{\"title\":\"t\",\"from\":\"s\",\"was\":\"x\",\"name\":\"p\xc3\xa4\\\"__x\",\"inputSchema\":{ \"n\": 1.0 }}");
   CHECK(view.fresh_until_ms == 1000);
 }
 
@@ -152,7 +165,8 @@ TEST_CASE("view: long names are shortened and found again") {
     auto target = resolve(project, shortened);
     REQUIRE(target);
     CHECK(target->shortened);
-    CHECK(expand(project, attachment, list_of("s", {exact, longer, other}), shortened) == std::optional<std::string>(name));
+    CHECK(expand(project, attachment, list_of("s", {exact, longer, other}), shortened) ==
+          std::optional<std::string>(name));
     CHECK_FALSE(expand(project, attachment, list_of("s", {exact}), shortened));
   }
   CHECK(exposed_name(project, attachment, longer) != exposed_name(project, attachment, other));
@@ -165,7 +179,8 @@ TEST_CASE("view: a long name of wide characters stays valid and callable") {
   auto who = token_principal();
   for (size_t shift = 0; shift < 4; ++shift) {
     std::string name(shift, 'x');
-    while (name.size() < 90) name += "\xf0\x9f\x98\x80";
+    while (name.size() < 90)
+      name += "\xf0\x9f\x98\x80";
     auto list = list_of("s", {name});
     ToolsView view;
     add_tools(view, project, who, project.attachments[0], list);
@@ -208,13 +223,17 @@ class Dice {
   explicit Dice(uint32_t seed) : random_(seed) {}
   size_t below(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
   template <size_t N>
-  std::string pick(const char* const (&from)[N]) { return from[below(N)]; }
+  std::string pick(const char* const (&from)[N]) {
+    return from[below(N)];
+  }
   // Names of few letters meet each other's prefixes often; some are long.
   std::string name() {
-    static const char* const kParts[] = {"a", "b", "_", "__", "a__", "a__b__", "-", "/", "\xc3\xa4", "\xf0\x9f\x98\x80", "0"};
+    static const char* const kParts[] = {"a", "b", "_", "__", "a__", "a__b__", "-", "/", "\xc3\xa4", "\xf0\x9f\x98\x80",
+                                         "0"};
     std::string out;
     size_t parts = below(6) == 0 ? 20 + below(40) : 1 + below(4);
-    for (size_t i = 0; i < parts; ++i) out += pick(kParts);
+    for (size_t i = 0; i < parts; ++i)
+      out += pick(kParts);
     return out;
   }
 
@@ -239,23 +258,34 @@ TEST_CASE("view: list and call agree over random configurations") {
     std::set<std::string> prefixes;
     size_t servers = 1 + dice.below(4);
     for (size_t i = 0; i < servers; ++i) {
-      std::string prefix = dice.below(5) == 0 ? "" : dice.below(8) == 0 ? std::string(45 + dice.below(19), 'q') : dice.pick(kPrefixes);
+      std::string prefix = dice.below(5) == 0   ? ""
+                           : dice.below(8) == 0 ? std::string(45 + dice.below(19), 'q')
+                                                : dice.pick(kPrefixes);
       if (!prefixes.insert(prefix).second) continue;  // the control plane refuses equal ones
       std::string server = "s" + std::to_string(i);
       attach(project, server, prefix);
       std::set<std::string> names;
-      for (size_t n = dice.below(12); n > 0; --n) names.insert(dice.name());
+      for (size_t n = dice.below(12); n > 0; --n)
+        names.insert(dice.name());
       lists.push_back(list_of(server, {names.begin(), names.end()}));
       switch (dice.below(4)) {
-        case 0: bindings.push_back("role:run,resource:tools,name:" + server + "/*"); break;
-        case 1: bindings.push_back("role:view,resource:servers,name:" + server); break;
-        case 2: bindings.push_back("role:run,resource:tools,name:" + server + "/a*"); break;
-        default: break;  // nothing of this one
+        case 0:
+          bindings.push_back("role:run,resource:tools,name:" + server + "/*");
+          break;
+        case 1:
+          bindings.push_back("role:view,resource:servers,name:" + server);
+          break;
+        case 2:
+          bindings.push_back("role:run,resource:tools,name:" + server + "/a*");
+          break;
+        default:
+          break;  // nothing of this one
       }
     }
     project.policy = policy_of(bindings, dice.below(2) ? rbac::ToolGrant::view : rbac::ToolGrant::run);
     ToolsView view;
-    for (size_t i = 0; i < lists.size(); ++i) add_tools(view, project, who, project.attachments[i], lists[i]);
+    for (size_t i = 0; i < lists.size(); ++i)
+      add_tools(view, project, who, project.attachments[i], lists[i]);
 
     std::set<std::pair<std::string, std::string>> seen;
     std::set<std::string> unique;

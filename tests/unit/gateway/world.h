@@ -1,4 +1,5 @@
-// A gateway with a control plane that is a table, real loops and real server processes, and clients that are function calls.
+// A gateway with a control plane that is a table, real loops and real server processes, and clients that are function
+// calls.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -18,7 +19,8 @@ namespace mcptoken::gateway {
 
 class FakePlane final : public ControlPlane {
  public:
-  loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop&, std::shared_ptr<const ServerSpec>, loop::Scope&) override {
+  loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop&, std::shared_ptr<const ServerSpec>,
+                                                          loop::Scope&) override {
     co_return std::vector<Credential>();
   }
   bool record(size_t, CallRecord record) override {
@@ -72,7 +74,8 @@ class World {
       gateway->attach(*loops_.back());
       groups_.push_back(std::make_unique<loop::Group>());
     }
-    for (size_t i = 1; i < loops; ++i) threads_.emplace_back([this, i] { loops_[i]->run(); });
+    for (size_t i = 1; i < loops; ++i)
+      threads_.emplace_back([this, i] { loops_[i]->run(); });
     project->id = "p1";
     project->name = "home";
     allow({"role:run,resource:tools"});
@@ -90,9 +93,12 @@ class World {
       on(i, [this, i, &stopped] { groups_[i]->spawn(stop(gateway->site(i), scope_, stopped)); });
       turn_until([&] { return read(i, [&] { return stopped; }); });
     }
-    for (size_t i = 1; i < loops_.size(); ++i) loops_[i]->stop();
-    for (auto& thread : threads_) thread.join();
-    for (auto& group : groups_) group.reset();
+    for (size_t i = 1; i < loops_.size(); ++i)
+      loops_[i]->stop();
+    for (auto& thread : threads_)
+      thread.join();
+    for (auto& group : groups_)
+      group.reset();
     visits_.clear();
     gateway.reset();
   }
@@ -106,7 +112,8 @@ class World {
       REQUIRE_MESSAGE(binding, text);
       definition.bindings.push_back(*binding);
     }
-    project->policy = std::make_shared<const rbac::Policy>(std::vector{definition}, std::vector<rbac::Group>{}, rbac::Ceiling::mint, rbac::ToolGrant::run);
+    project->policy = std::make_shared<const rbac::Policy>(std::vector{definition}, std::vector<rbac::Group>{},
+                                                           rbac::Ceiling::mint, rbac::ToolGrant::run);
   }
   std::string attach(const std::string& name, std::vector<std::string> command, int64_t call_ms = 0) {
     auto spec = std::make_shared<ServerSpec>();
@@ -153,11 +160,16 @@ class World {
   static std::string request(const std::string& id, const std::string& method, const std::string& params = "{}") {
     return R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":")" + method + R"(","params":)" + params + "}";
   }
-  static std::string call(const std::string& id, const std::string& tool, const std::string& arguments = "{}", const std::string& meta = "") {
-    return request(id, "tools/call", R"({"name":")" + tool + R"(","arguments":)" + arguments + (meta.empty() ? "" : R"(,"_meta":)" + meta) + "}");
+  static std::string call(const std::string& id, const std::string& tool, const std::string& arguments = "{}",
+                          const std::string& meta = "") {
+    return request(
+        id, "tools/call",
+        R"({"name":")" + tool + R"(","arguments":)" + arguments + (meta.empty() ? "" : R"(,"_meta":)" + meta) + "}");
   }
   std::string session(const std::string& capabilities = "{}", size_t site = 0) {
-    Visit& visit = send(request("0", "initialize", R"({"protocolVersion":"2025-11-25","capabilities":)" + capabilities + R"(,"clientInfo":{"name":"c","version":"2"}})"),
+    Visit& visit = send(request("0", "initialize",
+                                R"({"protocolVersion":"2025-11-25","capabilities":)" + capabilities +
+                                    R"(,"clientInfo":{"name":"c","version":"2"}})"),
                         {}, site);
     CHECK(visit.responder.status == 200);
     auto id = visit.responder.header("mcp-session-id");
@@ -165,8 +177,10 @@ class World {
     return id;
   }
   static std::string modern(const std::string& id, const std::string& method, const std::string& members = "") {
-    return request(id, method, "{" + members + (members.empty() ? "" : ",") +
-                                   R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}})");
+    return request(
+        id, method,
+        "{" + members + (members.empty() ? "" : ",") +
+            R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}})");
   }
   static Headers modern_headers(const std::string& method, const std::string& name = "") {
     Headers headers = {{"mcp-protocol-version", "2026-07-28"}, {"mcp-method", method}};
@@ -196,7 +210,8 @@ class World {
     loop::Loop& loop = *loops_[0];
     loop::Timer poll(loop), watchdog(loop);
     bool late = false;
-    poll.start(1, [] {}, 1);
+    poll.start(
+        1, [] {}, 1);
     watchdog.start(limit_ms, [&] { late = true; });
     while (!done() && !late) {
       loop.defer([&loop] { loop.stop(); });

@@ -15,7 +15,8 @@ Message answer(const std::string& rest) {
   return *std::move(message);
 }
 std::string error(int64_t code, const std::string& data = "") {
-  return R"("error":{"code":)" + std::to_string(code) + R"(,"message":"m")" + (data.empty() ? "" : ",\"data\":" + data) + "}";
+  return R"("error":{"code":)" + std::to_string(code) + R"(,"message":"m")" +
+         (data.empty() ? "" : ",\"data\":" + data) + "}";
 }
 
 }  // namespace
@@ -52,8 +53,10 @@ TEST_CASE("handshake: what an answer to server/discover says") {
     CAPTURE(row.answer);
     auto era = judge_discover(answer(row.answer));
     REQUIRE(era.has_value() == row.era.has_value());
-    if (era) CHECK(*era == *row.era);
-    else CHECK(era.error().status == Status::protocol);
+    if (era)
+      CHECK(*era == *row.era);
+    else
+      CHECK(era.error().status == Status::protocol);
   }
 }
 
@@ -66,12 +69,14 @@ TEST_CASE("handshake: the answer to initialize") {
   CHECK(info->capabilities == R"({"tools":{ }})");
   CHECK(info->server_info == R"({"name":"s"})");
   CHECK(info->instructions == "do\nthis");
-  auto bare = read_initialize_result(answer(R"("result":{"protocolVersion":"2024-11-05","capabilities":[],"instructions":5})"));
+  auto bare =
+      read_initialize_result(answer(R"("result":{"protocolVersion":"2024-11-05","capabilities":[],"instructions":5})"));
   REQUIRE(bare);
   CHECK(bare->capabilities == "{}");
   CHECK(bare->server_info == "{}");
   CHECK(bare->instructions.empty());
-  for (const char* result : {"{}", R"({"protocolVersion":"2026-07-28"})", R"({"protocolVersion":"1.0"})", R"({"protocolVersion":7})", "null"}) {
+  for (const char* result : {"{}", R"({"protocolVersion":"2026-07-28"})", R"({"protocolVersion":"1.0"})",
+                             R"({"protocolVersion":7})", "null"}) {
     CAPTURE(result);
     auto bad = read_initialize_result(answer(R"("result":)" + std::string(result)));
     REQUIRE_FALSE(bad);
@@ -90,7 +95,8 @@ TEST_CASE("handshake: the answer to server/discover") {
   CHECK(info->revision == kModernRevision);
   CHECK(info->server_info == R"({"name":"s"})");
   CHECK(info->instructions == "i");
-  CHECK(read_discover_result(answer(R"("result":{"serverInfo":{"name":"s"},"_meta":null})"))->server_info == R"({"name":"s"})");
+  CHECK(read_discover_result(answer(R"("result":{"serverInfo":{"name":"s"},"_meta":null})"))->server_info ==
+        R"({"name":"s"})");
   CHECK_FALSE(read_discover_result(answer(error(-32603))));
 }
 
@@ -98,9 +104,12 @@ TEST_CASE("handshake: opening requests") {
   PeerIdentity identity;
   identity.client_info = R"({"name":"g","version":"1"})";
   identity.capabilities = kElicitationForm | kRoots;
-  CHECK(initialize_params(identity, "2025-11-25") ==
-        R"({"protocolVersion":"2025-11-25","capabilities":{"elicitation":{"form":{}},"roots":{}},"clientInfo":{"name":"g","version":"1"}})");
-  auto discover = Message::parse(R"({"jsonrpc":"2.0","id":1,"method":"server/discover","params":)" + discover_params(identity) + "}", Origin::client);
+  CHECK(
+      initialize_params(identity, "2025-11-25") ==
+      R"({"protocolVersion":"2025-11-25","capabilities":{"elicitation":{"form":{}},"roots":{}},"clientInfo":{"name":"g","version":"1"}})");
+  auto discover = Message::parse(
+      R"({"jsonrpc":"2.0","id":1,"method":"server/discover","params":)" + discover_params(identity) + "}",
+      Origin::client);
   REQUIRE(discover);
   auto meta = read_client_meta(*discover);
   REQUIRE(meta);
@@ -118,5 +127,6 @@ TEST_CASE("revision: eras do not overlap") {
   CHECK_FALSE(is_legacy(kModernRevision));
   CHECK(legacy_revisions()[0] == kNewestLegacyRevision);
   CHECK(is_legacy(kAssumedLegacyRevision));
-  for (const char* other : {"", "2025-11-2", "2025-11-255", " 2025-11-25"}) CHECK_FALSE(is_legacy(other));
+  for (const char* other : {"", "2025-11-2", "2025-11-255", " 2025-11-25"})
+    CHECK_FALSE(is_legacy(other));
 }

@@ -17,7 +17,9 @@ TEST_CASE("header: plain values stay, others are marked") {
       {"=?base64?", "=?base64?"},    // not a complete marker
       {"=?base64?=", "=?base64?="},  // its two halves overlap
       {"=?BASE64?YQ==?=", "=?BASE64?YQ==?="},
-      {"", "=?base64?" "?="},
+      {"",
+       "=?base64?"
+       "?="},
       {" edge", "=?base64?IGVkZ2U=?="},
       {"edge ", "=?base64?ZWRnZSA=?="},
       {"\xc3\xa4", "=?base64?w6Q=?="},
@@ -38,17 +40,20 @@ TEST_CASE("header: every byte comes back, or is refused") {
     CAPTURE(c);
     std::string value = "a" + std::string(1, static_cast<char>(c)) + "b";
     std::string header = encode_header(value);
-    for (char one : header) CHECK((one >= 0x20 && one <= 0x7e));
+    for (char one : header)
+      CHECK((one >= 0x20 && one <= 0x7e));
     auto back = decode_header(header);
-    if (c == 0 || c == '\r' || c == '\n') CHECK_FALSE(back);
-    else CHECK(back == std::optional<std::string>(value));
+    if (c == 0 || c == '\r' || c == '\n')
+      CHECK_FALSE(back);
+    else
+      CHECK(back == std::optional<std::string>(value));
   }
 }
 
 TEST_CASE("header: bad Base64 in a complete marker") {
-  for (const char* header : {"=?base64?YQ?=", "=?base64?YQ=?=", "=?base64?YQ===?=", "=?base64?Y?=", "=?base64?YR==?=", "=?base64?Y Q==?=",
-                             "=?base64?_-==?=", "=?base64?%59?=", "=?base64?YQ==YQ==?=",
-                              "=?base64?DQo=?=", "=?base64?AA==?=", "=?base64?YQo=?="}) {
+  for (const char* header : {"=?base64?YQ?=", "=?base64?YQ=?=", "=?base64?YQ===?=", "=?base64?Y?=", "=?base64?YR==?=",
+                             "=?base64?Y Q==?=", "=?base64?_-==?=", "=?base64?%59?=", "=?base64?YQ==YQ==?=",
+                             "=?base64?DQo=?=", "=?base64?AA==?=", "=?base64?YQo=?="}) {
     CAPTURE(header);
     CHECK_FALSE(decode_header(header));
   }

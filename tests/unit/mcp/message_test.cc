@@ -104,29 +104,31 @@ TEST_CASE("message: what is refused, and with which code") {
 
 TEST_CASE("message: ids at their limits") {
   const std::string longest = "\"" + std::string(256, 'x') + "\"", longer = "\"" + std::string(257, 'x') + "\"";
-  for (const std::string& id : {std::string("0"), std::string("-1"), std::string("9007199254740990"), std::string("9007199254740991"),
-                                std::string("-9007199254740991"), std::string("\"\""), std::string("\"1\""), longest}) {
+  for (const std::string& id :
+       {std::string("0"), std::string("-1"), std::string("9007199254740990"), std::string("9007199254740991"),
+        std::string("-9007199254740991"), std::string("\"\""), std::string("\"1\""), longest}) {
     CAPTURE(id);
     CHECK(must_parse(request_with_id(id)).id() == id);
   }
-  for (const std::string& id : {std::string("9007199254740992"), std::string("-9007199254740992"), std::string("1.0"), std::string("1e3"),
-                                std::string("0.5"), std::string("99999999999999999999"),
-                                 std::string("null"), std::string("true"), std::string("{}"),
-                                std::string("[1]"), longer}) {
+  for (const std::string& id :
+       {std::string("9007199254740992"), std::string("-9007199254740992"), std::string("1.0"), std::string("1e3"),
+        std::string("0.5"), std::string("99999999999999999999"), std::string("null"), std::string("true"),
+        std::string("{}"), std::string("[1]"), longer}) {
     CAPTURE(id);
     CHECK(code_of(request_with_id(id)) == rpc::kInvalidRequest);
   }
 }
 
 TEST_CASE("message: a client's protocol members are spelt exactly") {
-  const char* envelope[] = {R"("Method":"x")", R"("METHOD":"x")", R"("ID":2)", "\"param\xc5\xbf\":{}", "\"re\xc5\xbfult\":1", R"("Error":{})"};
+  const char* envelope[] = {R"("Method":"x")",      R"("METHOD":"x")",     R"("ID":2)",
+                            "\"param\xc5\xbf\":{}", "\"re\xc5\xbfult\":1", R"("Error":{})"};
   for (std::string member : envelope) {
     CAPTURE(member);
     CHECK(code_of(R"({"jsonrpc":"2.0","id":1,"method":"ping",)" + member + "}") == rpc::kInvalidRequest);
     // A server's unknown members are dropped by the rewriting, so they may be there.
     CHECK(code_of(R"({"jsonrpc":"2.0","id":1,"method":"ping",)" + member + "}", Origin::server) == 0);
   }
-  const char* params[] = {R"("Name":"x")",   R"("URI":"x")",      "\"argument\xc5\xbf\":{}", R"("_Meta":{})",
+  const char* params[] = {R"("Name":"x")",         R"("URI":"x")",     "\"argument\xc5\xbf\":{}", R"("_Meta":{})",
                           R"("requeststate":"x")", R"("RequestId":1)", R"("CURSOR":"")"};
   for (std::string member : params) {
     CAPTURE(member);
@@ -140,7 +142,8 @@ TEST_CASE("message: a client's protocol members are spelt exactly") {
 }
 
 TEST_CASE("message: members") {
-  auto message = must_parse(request_with_params(R"({"name":"a\u00e4\n","n":7,"_meta":{"x":1},"arguments":{"k":[1, 2]}})"));
+  auto message =
+      must_parse(request_with_params(R"({"name":"a\u00e4\n","n":7,"_meta":{"x":1},"arguments":{"k":[1, 2]}})"));
   CHECK(message.method() == "tools/call");
   CHECK(message.string_param("name") == std::optional<std::string>("a\xc3\xa4\n"));
   CHECK_FALSE(message.string_param("n"));
@@ -161,12 +164,14 @@ TEST_CASE("message: members") {
 }
 
 TEST_CASE("message: errors as they came") {
-  auto error = must_parse(R"({"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no \"x\"","data":{"a":[1]}}})").to_error();
+  auto error = must_parse(R"({"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no \"x\"","data":{"a":[1]}}})")
+                   .to_error();
   CHECK(error.status == Status::remote);
   CHECK(error.rpc == -32602);
   CHECK(error.message == "no \"x\"");
   CHECK(error.data == R"({"a":[1]})");
-  for (const char* body : {R"({})", R"({"code":"x","message":5})", R"({"code":1.5})", R"({"code":99999999999999999999})"}) {
+  for (const char* body :
+       {R"({})", R"({"code":"x","message":5})", R"({"code":1.5})", R"({"code":99999999999999999999})"}) {
     CAPTURE(body);
     auto odd = must_parse(R"({"jsonrpc":"2.0","id":1,"error":)" + std::string(body) + "}").to_error();
     CHECK(odd.rpc == rpc::kInternalError);
@@ -209,15 +214,18 @@ TEST_CASE("message: capabilities as a mask") {
   };
   for (auto& row : rows) {
     CAPTURE(row.capabilities);
-    auto meta = read_client_meta(with_meta(R"({"io.modelcontextprotocol/clientCapabilities":)" + std::string(row.capabilities) + "}"));
+    auto meta = read_client_meta(
+        with_meta(R"({"io.modelcontextprotocol/clientCapabilities":)" + std::string(row.capabilities) + "}"));
     REQUIRE(meta);
     CHECK(meta->has_capabilities);
     CHECK(meta->capabilities == row.mask);
-    auto init = read_initialize(must_parse(request_with_params(R"({"protocolVersion":"2025-11-25","capabilities":)" + std::string(row.capabilities) + "}")));
+    auto init = read_initialize(must_parse(request_with_params(R"({"protocolVersion":"2025-11-25","capabilities":)" +
+                                                               std::string(row.capabilities) + "}")));
     REQUIRE(init);
     CHECK(init->capabilities == row.mask);
     // What is written for a mask is read as the same mask.
-    auto again = read_initialize(must_parse(request_with_params(R"({"protocolVersion":"2025-11-25","capabilities":)" + capabilities_json(row.mask) + "}")));
+    auto again = read_initialize(must_parse(
+        request_with_params(R"({"protocolVersion":"2025-11-25","capabilities":)" + capabilities_json(row.mask) + "}")));
     REQUIRE(again);
     CHECK(again->capabilities == row.mask);
   }
@@ -243,10 +251,14 @@ TEST_CASE("message: _meta of a request") {
   CHECK(none->progress_token.empty());
 
   const char* refused[] = {
-      R"({"io.modelcontextprotocol/protocolVersion":20260728})", R"({"io.modelcontextprotocol/clientCapabilities":[]})",
-      R"({"io.modelcontextprotocol/clientCapabilities":null})",  R"({"progressToken":{}})",
-      R"({"progressToken":null})",                               R"({"progressToken":true})",
-      R"({"progresstoken":1})",                                  R"({"io.modelcontextprotocol/ProtocolVersion":"2026-07-28"})",
+      R"({"io.modelcontextprotocol/protocolVersion":20260728})",
+      R"({"io.modelcontextprotocol/clientCapabilities":[]})",
+      R"({"io.modelcontextprotocol/clientCapabilities":null})",
+      R"({"progressToken":{}})",
+      R"({"progressToken":null})",
+      R"({"progressToken":true})",
+      R"({"progresstoken":1})",
+      R"({"io.modelcontextprotocol/ProtocolVersion":"2026-07-28"})",
   };
   for (const char* text : refused) {
     CAPTURE(text);

@@ -26,7 +26,10 @@ while IFS= read -r line; do
       say '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":'"$token"',"progress":1}}'
       say '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"nobody","progress":1}}'
       result '{}' ;;
-    *'"method":"noise"'*) say 'starting up'; say '{"not":"rpc"}'; say '[]'; say '{"jsonrpc":"2.0","id":"'"$id"'","result":{"forged":1}}'; result '{"real":1}' ;;
+    *'"method":"noise"'*)
+      say 'starting up'; say '{"not":"rpc"}'; say '[]'
+      say '{"jsonrpc":"2.0","id":"'"$id"'","result":{"forged":1}}'
+      result '{"real":1}' ;;
     *'"method":"changed"'*) say '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'; result '{}' ;;
     *'"method":"ask"'*) asking=$id; say '{"jsonrpc":"2.0","id":"q1","method":"elicitation/create","params":{}}' ;;
     *'"id":"q1"'*) id=$asking; case "$line" in *result*) result '{"answered":true}' ;; *) result '{"answered":false}' ;; esac ;;
@@ -60,7 +63,8 @@ struct Outcome {
 };
 
 struct Fixture {
-  std::unique_ptr<StdioPeer> make(const std::string& script, uint32_t capabilities = 0, EraChoice era = EraChoice::probe) {
+  std::unique_ptr<StdioPeer> make(const std::string& script, uint32_t capabilities = 0,
+                                  EraChoice era = EraChoice::probe) {
     StdioOptions options;
     options.label = "demo";
     options.identity.client_info = R"({"name":"t"})";
@@ -82,7 +86,8 @@ struct Fixture {
   void turn_until(Done done) {
     loop::Timer poll(*loop), watchdog(*loop);
     bool late = false;
-    poll.start(1, [] {}, 1);
+    poll.start(
+        1, [] {}, 1);
     watchdog.start(10'000, [&] { late = true; });
     while (!done() && !late) {
       loop->defer([this] { loop->stop(); });
@@ -95,15 +100,18 @@ struct Fixture {
     out = co_await task;
     co_return Result<void>();
   }
-  static loop::Task<Result<void>> asked(StdioPeer& peer, std::string method, std::string token, Events* events, loop::Scope& scope, Outcome& out) {
+  static loop::Task<Result<void>> asked(StdioPeer& peer, std::string method, std::string token, Events* events,
+                                        loop::Scope& scope, Outcome& out) {
     std::string params = token.empty() ? "{}" : R"({"_meta":{"progressToken":)" + token + "}}";
     std::vector<std::string_view> pieces{params};
     Call one(method, pieces);
     one.progress_token = token;
     auto task = peer.call(one, events, scope);
     auto answer = co_await task;
-    if (answer) out.answer = std::string(answer->text());
-    else out.answer = fail(std::move(answer).error());
+    if (answer)
+      out.answer = std::string(answer->text());
+    else
+      out.answer = fail(std::move(answer).error());
     co_return Result<void>();
   }
   Result<void> open(StdioPeer& peer) {
@@ -112,7 +120,8 @@ struct Fixture {
     turn_until([&] { return out.has_value(); });
     return *out;
   }
-  void begin(StdioPeer& peer, const std::string& method, Outcome& out, Events* events = nullptr, const std::string& token = "") {
+  void begin(StdioPeer& peer, const std::string& method, Outcome& out, Events* events = nullptr,
+             const std::string& token = "") {
     group.spawn(asked(peer, method, token, events, scope, out));
   }
   std::string ask(StdioPeer& peer, const std::string& method, Events* events = nullptr, const std::string& token = "") {
@@ -138,7 +147,8 @@ TEST_CASE_FIXTURE(Fixture, "stdio peer: the era is found out") {
     Era era;
     int starts;
   };
-  const Row rows[] = {{kModern, Era::modern, 1}, {kLegacy, Era::legacy, 1}, {kSilent, Era::legacy, 2}, {kLeaving, Era::legacy, 2}};
+  const Row rows[] = {
+      {kModern, Era::modern, 1}, {kLegacy, Era::legacy, 1}, {kSilent, Era::legacy, 2}, {kLeaving, Era::legacy, 2}};
   for (auto& row : rows) {
     CAPTURE(row.script.substr(0, 40));
     starts = 0;
@@ -180,15 +190,18 @@ TEST_CASE_FIXTURE(Fixture, "stdio peer: what is not an answer is passed over") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "stdio peer: progress goes to the call that has the token") {
+  Heard waiting, heard;
+  Outcome held;  // outlives the peer, whose end is its answer
   auto peer = make(kLegacy);
   REQUIRE(open(*peer));
-  Heard waiting, heard;
-  Outcome held;
   begin(*peer, "hold", held, &waiting, "41");
   ask(*peer, "progress", &heard, "42");
   REQUIRE(heard.notifications.size() == 1);
   CHECK(has(heard.notifications[0], R"("progressToken":42)"));
   CHECK(waiting.notifications.empty());
+  peer.reset();
+  REQUIRE(held.answer);
+  CHECK_FALSE(*held.answer);
 }
 
 TEST_CASE_FIXTURE(Fixture, "stdio peer: a cancelled call is cancelled at the server") {

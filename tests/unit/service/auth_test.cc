@@ -43,7 +43,8 @@ struct Fixture {
   Result<std::optional<Identity>> ask(std::vector<std::string> credentials, std::string query = "") {
     Head head;
     head.query = std::move(query);
-    for (auto& value : credentials) head.headers.emplace_back("authorization", value);
+    for (auto& value : credentials)
+      head.headers.emplace_back("authorization", value);
     return authenticate(snapshot, head, kNow);
   }
   // The code of the refusal, "" when admitted, "none" without credentials.
@@ -81,7 +82,8 @@ std::optional<std::string> path_of(const std::string& target, std::string* query
   }
   if (query) *query = head.query;
   std::string out;
-  for (auto& segment : head.path) out += "[" + segment + "]";
+  for (auto& segment : head.path)
+    out += "[" + segment + "]";
   return out;
 }
 
@@ -111,11 +113,41 @@ TEST_CASE("auth: targets") {
     CHECK(query == row.query);
   }
   const std::string refused[] = {
-      "",      "*",       "mcp",     "http://host/mcp", "host:443", "?a",      "//",
-      "//mcp", "/a//b",   "/a/",     "/.",              "/..",      "/a/../b", "/a/./b",
-      "/%2e",  "/%2E%2e/x", "/.%2e", "/a%2fb",          "/a%2Fb",   "/a%5cb",  "/a\\b",
-      "/%00",  "/a%00",   "/%",      "/%2",             "/a%",      "/%zz",    "/%2g",
-      "/%0a",  "/%0d",    "/%7f",    "/a%09",           "/\x01",    std::string("/a\0b", 4), "/a/%2e%2e/b",
+      "",
+      "*",
+      "mcp",
+      "http://host/mcp",
+      "host:443",
+      "?a",
+      "//",
+      "//mcp",
+      "/a//b",
+      "/a/",
+      "/.",
+      "/..",
+      "/a/../b",
+      "/a/./b",
+      "/%2e",
+      "/%2E%2e/x",
+      "/.%2e",
+      "/a%2fb",
+      "/a%2Fb",
+      "/a%5cb",
+      "/a\\b",
+      "/%00",
+      "/a%00",
+      "/%",
+      "/%2",
+      "/a%",
+      "/%zz",
+      "/%2g",
+      "/%0a",
+      "/%0d",
+      "/%7f",
+      "/a%09",
+      "/\x01",
+      std::string("/a\0b", 4),
+      "/a/%2e%2e/b",
   };
   for (auto& target : refused) {
     CAPTURE(target);
@@ -130,9 +162,10 @@ TEST_CASE("auth: queries") {
                    {"a", "1"}, {"b", ""}, {"c", ""}, {"d", "x y z"}, {"e", "=&"}, {"f", "g=h"}});
   CHECK(parse_query("")->empty());
   const std::string raw_nul[] = {std::string("a\0=1", 4), std::string("a=\0", 3)};
-  for (auto& query : raw_nul) CHECK_FALSE(parse_query(query));
-  for (const char* query : {"a=1&a=2", "a=1&a=1", "a&%61", "=1", "&", "a=1&", "&a=1", "a=%", "a=%4", "a=%zz", "%=1",
-                            "a=%00", "%00=1"}) {
+  for (auto& query : raw_nul)
+    CHECK_FALSE(parse_query(query));
+  for (const char* query :
+       {"a=1&a=2", "a=1&a=1", "a&%61", "=1", "&", "a=1&", "&a=1", "a=%", "a=%4", "a=%zz", "%=1", "a=%00", "%00=1"}) {
     CAPTURE(query);
     auto bad = parse_query(query);
     REQUIRE_FALSE(bad);
@@ -145,8 +178,10 @@ TEST_CASE_FIXTURE(Fixture, "auth: credentials and their shapes") {
   auto raw = mint();
   snapshot.tokens.put(entry(raw));
   CHECK(code({}) == "none");
-  for (auto& text : {std::string("Basic dTpw"), std::string(), raw, "Bearer" + raw}) CHECK(code({text}) == "none");
-  for (const char* scheme : {"Bearer ", "bearer ", "BEARER ", "bEaReR   ", "  Bearer "}) CHECK(code({scheme + raw}) == "");
+  for (auto& text : {std::string("Basic dTpw"), std::string(), raw, "Bearer" + raw})
+    CHECK(code({text}) == "none");
+  for (const char* scheme : {"Bearer ", "bearer ", "BEARER ", "bEaReR   ", "  Bearer "})
+    CHECK(code({scheme + raw}) == "");
   CHECK(code({"Bearer " + raw + " \t"}) == "");
 
   std::string changed = raw;
@@ -164,7 +199,8 @@ TEST_CASE_FIXTURE(Fixture, "auth: credentials and their shapes") {
   CHECK(code({"Bearer " + raw + ", Bearer " + raw}) == "invalid_request");
   CHECK(code({"Bearer " + raw + ",Basic x"}) == "invalid_request");
   // A token in the query is refused even beside a good header: it is in somebody's log by now.
-  for (const char* query : {"access_token=x", "a=1&access_token=x", "access%5Ftoken=x", "access_token", "%61ccess_token=x&b"}) {
+  for (const char* query :
+       {"access_token=x", "a=1&access_token=x", "access%5Ftoken=x", "access_token", "%61ccess_token=x&b"}) {
     CAPTURE(query);
     CHECK(code({"Bearer " + raw}, query) == "invalid_request");
     CHECK(code({}, query) == "invalid_request");

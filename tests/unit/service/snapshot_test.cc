@@ -39,8 +39,10 @@ TEST_CASE("snapshot: the token table against a set") {
     sha[0] = static_cast<uint8_t>(random() % 3);
     sha[1] = static_cast<uint8_t>(random() % 3 * 16);
     sha[31] = static_cast<uint8_t>(random() % 40);
-    if (random() % 3) table.put(entry(sha)), model.insert(sha);
-    else table.remove(sha), model.erase(sha);
+    if (random() % 3)
+      table.put(entry(sha)), model.insert(sha);
+    else
+      table.remove(sha), model.erase(sha);
     crypto::Digest asked = sha;
     asked[31] = static_cast<uint8_t>(random() % 40);
     REQUIRE((table.find(asked) != nullptr) == model.contains(asked));
@@ -107,7 +109,8 @@ class Follower {
     });
     return id;
   }
-  static store::NewToken new_token(const std::string& name, const std::string& project, const std::string& owner, uint8_t number) {
+  static store::NewToken new_token(const std::string& name, const std::string& project, const std::string& owner,
+                                   uint8_t number) {
     store::NewToken token;
     token.name = name;
     token.project_id = project;
@@ -117,7 +120,8 @@ class Follower {
     token.rbac_mode = "empty";
     return token;
   }
-  crypto::Digest add_token(const std::string& name, const std::string& project, const std::string& owner, uint8_t number) {
+  crypto::Digest add_token(const std::string& name, const std::string& project, const std::string& owner,
+                           uint8_t number) {
     change([&](store::Tx& tx) -> Result<void> {
       MCPT_CHECK(tx.insert_token(new_token(name, project, owner, number)));
       return {};
@@ -214,9 +218,10 @@ TEST_CASE_FIXTURE(Follower, "snapshot: servers and projects as the gateway sees 
 
 TEST_CASE_FIXTURE(Follower, "snapshot: a changed secret makes its servers new") {
   auto secret = insert("secret", "key", R"({"data":{}})");
-  auto server = insert("server", "s",
-                       R"({"command":["x"],"env":[{"name":"K","valueFrom":{"secretRef":{"name":")" + secret + R"(","key":"k"}}}]})",
-                       {{"env", secret, store::OnDelete::restrict_}});
+  auto server = insert(
+      "server", "s",
+      R"({"command":["x"],"env":[{"name":"K","valueFrom":{"secretRef":{"name":")" + secret + R"(","key":"k"}}}]})",
+      {{"env", secret, store::OnDelete::restrict_}});
   auto other = insert("server", "t", R"({"command":["y"]})");
   auto id = insert("project", "p", R"({"servers":[{"server":")" + server + R"("},{"server":")" + other + R"("}]})",
                    {{"servers", server, store::OnDelete::restrict_}, {"servers", other, store::OnDelete::restrict_}});
@@ -264,7 +269,8 @@ TEST_CASE_FIXTURE(Follower, "snapshot: the life of a token") {
   CHECK(now->tokens.find(digest(3, 3)));
 
   change([&](store::Tx& tx) { return tx.remove(home); });
-  for (auto& gone : tokens) CHECK_FALSE(now->tokens.find(gone));
+  for (auto& gone : tokens)
+    CHECK_FALSE(now->tokens.find(gone));
   CHECK(now->projects->empty());
 }
 
