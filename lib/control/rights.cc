@@ -111,7 +111,7 @@ Result<void> check_members(const Context& context, const Value* before, const Va
 
 Result<void> require_all(const Context& context, const std::vector<rbac::Binding>& wanted, bool escalation) {
   const auto held = context.policy.permissions(context.who);
-  const auto* missing = rbac::first_uncovered(held, wanted);
+  const auto* missing = rbac::first_uncovered(held, wanted, context.policy.tool_grant());
   if (!missing || (escalation && may_escalate(context))) return {};
   std::string scope(rbac::to_text(missing->role));
   scope += ":";

@@ -63,6 +63,6 @@ std::vector<Binding> reduced(std::vector<Binding> bindings);
 // covers unscoped, `*` only by `*`, a tool pattern only by an equal or wider one; with ToolGrant::view, view servers S
 // covers run tools S/*.
 const Binding* first_uncovered(const std::vector<Binding>& held, const std::vector<Binding>& wanted,
-                               ToolGrant grant = ToolGrant::view);
+                               ToolGrant grant);
 
 }  // namespace mcptoken::rbac

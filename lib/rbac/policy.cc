@@ -95,6 +95,8 @@ bool Scope::admits(std::string_view name) const {
 Policy::Policy(std::vector<Definition> definitions, std::vector<Group> groups, Ceiling ceiling, ToolGrant tool_grant)
     : compiled_(std::make_shared<const Compiled>(std::move(definitions), groups, ceiling, tool_grant)) {}
 
+ToolGrant Policy::tool_grant() const { return compiled_->tool_grant; }
+
 bool Policy::allowed(const Principal& who, const Query& query) const {
   return compiled_->passes(who, [&](Holdings held) { return allows(held, query); });
 }

@@ -3,7 +3,7 @@
 // Rules: union of matching bindings, no deny rules, default deny; order of definitions, bindings or groups never
 // matters. A token never matches its owner's User and Group bindings. allowed(token, q) =
 //   decide(token's bindings, q) and, with a live ceiling, decide(owner's bindings, q) and owner may view the project.
-// (The project fence is a column of the routes table in lib/service, asked before this.)
+// (The project fence is a column of the routes table in lib/control, asked before this.)
 // With ToolGrant::view, whoever may view servers S may also run tools S/*: the implication is part of decide(), so that
 // a ceiling, a pairwise meet and a tool list can never disagree about it. It is the only implication between resources.
 #pragma once
@@ -72,6 +72,8 @@ class Policy {
  public:
   // Names of bindings that check_scope() would refuse cover nothing. Subjects and users with an empty id match nobody.
   Policy(std::vector<Definition> definitions, std::vector<Group> groups, Ceiling ceiling, ToolGrant tool_grant);
+
+  ToolGrant tool_grant() const;  // what the ceiling has to be judged with, too
 
   // The one decision. The first form is for the request path and allocates nothing; the other explains itself. Both
   // always agree.

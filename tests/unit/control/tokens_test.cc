@@ -214,6 +214,18 @@ TEST_CASE("minting needs the project and the name (CE-14)") {
   world.expect(403, viewer, "POST", kTokens, Tokens::body("three"));
 }
 
+TEST_CASE("where the run right is obligatory, viewing a server is no right to hand on its tools") {
+  for (auto grant : {rbac::ToolGrant::view, rbac::ToolGrant::run}) {
+    Settings settings;
+    settings.tool_grant = grant;
+    settings.ceiling = rbac::Ceiling::mint;
+    Tokens world(std::move(settings));
+    const auto viewer = world.minter("v@example.org", {"role:view,resource:servers"});
+    const auto body = Tokens::body("t", R"("bindings":["role:run,resource:tools,name:s/*"])");
+    world.expect(grant == rbac::ToolGrant::view ? 201 : 403, viewer, "POST", kTokens, body);
+  }
+}
+
 TEST_CASE("a maximum lifetime binds everybody") {
   Settings settings;
   settings.max_token_ttl_ms = 30 * kDay;

@@ -111,7 +111,7 @@ TEST_CASE("the ceiling: each requested permission is covered at the same scope")
     CAPTURE(row.held);
     CAPTURE(row.wanted);
     auto held = bindings(row.held), wanted = bindings(row.wanted);
-    CHECK((first_uncovered(held, wanted) == nullptr) == row.covered);
+    CHECK((first_uncovered(held, wanted, ToolGrant::view) == nullptr) == row.covered);
   }
 }
 
@@ -126,17 +126,17 @@ TEST_CASE("CE-09 the first missing permission is named, also behind 200 good one
   std::vector<Binding> wanted(200, binding("role:view,resource:servers,name:a"));
   wanted[137] = binding("role:view,resource:secrets");
   wanted[150] = binding("action:logs");
-  CHECK(first_uncovered(held, wanted) == &wanted[137]);
+  CHECK(first_uncovered(held, wanted, ToolGrant::view) == &wanted[137]);
 }
 
 TEST_CASE("a binding whose name no text could have covers nothing") {
   Binding odd;
   odd.name = "x";  // view *, with a name
-  CHECK(first_uncovered({odd}, bindings("view servers x")) != nullptr);
-  CHECK(first_uncovered({odd}, {odd}) != nullptr);
+  CHECK(first_uncovered({odd}, bindings("view servers x"), ToolGrant::view) != nullptr);
+  CHECK(first_uncovered({odd}, {odd}, ToolGrant::view) != nullptr);
   odd.resource = Resource::tools;  // no slash
   odd.role = Role::run;
-  CHECK(first_uncovered({odd}, bindings("run tools x/y")) != nullptr);
+  CHECK(first_uncovered({odd}, bindings("run tools x/y"), ToolGrant::view) != nullptr);
   CHECK_FALSE(meet(odd, odd, ToolGrant::view));
 }
 
