@@ -26,6 +26,29 @@ loop::Task<Result<void>> run_hop(std::shared_ptr<HopState<T>> state, loop::Loop&
   co_return Result<void>();
 }
 
+// Ends the work when the asker's frame ends without its answer, also when that frame is destroyed while it waits.
+template <class T>
+class Abandon {
+ public:
+  Abandon(loop::Loop& home, std::shared_ptr<HopState<T>> state, loop::Scope& scope)
+      : home_(home), state_(std::move(state)), scope_(scope) {}
+  ~Abandon() {
+    if (!state_) return;
+    Error reason = scope_.cancelled() ? scope_.reason() : Error(Status::cancelled, "cancelled");
+    home_.post([state = std::move(state_), reason = std::move(reason)] {
+      if (state->scope) state->scope->cancel(reason);
+    });
+  }
+  Abandon(const Abandon&) = delete;
+  Abandon& operator=(const Abandon&) = delete;
+  void keep() { state_.reset(); }
+
+ private:
+  loop::Loop& home_;
+  std::shared_ptr<HopState<T>> state_;
+  loop::Scope& scope_;
+};
+
 // `group` is the home's, and owns the work there. Runs in place when both loops are the same.
 template <class T>
 loop::Task<Result<T>> on_loop(loop::Loop& asker, loop::Loop& home, loop::Group& group,
@@ -42,12 +65,9 @@ loop::Task<Result<T>> on_loop(loop::Loop& asker, loop::Loop& home, loop::Group& 
     group.spawn(std::move(task));
   });
   if (!accepted) co_return fail(Status::busy, "too much is waiting; try again");
+  Abandon<T> abandon(home, state, scope);
   auto result = co_await state->done.wait(scope);
-  if (!result && scope.cancelled()) {
-    home.post([state, reason = scope.reason()] {
-      if (state->scope) state->scope->cancel(reason);
-    });
-  }
+  if (result || !scope.cancelled()) abandon.keep();
   co_return result;
 }
 

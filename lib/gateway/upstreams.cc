@@ -20,6 +20,15 @@ struct Relay {
   mcp::Events* target = nullptr;
 };
 
+// The target is the asking frame's: it is let go with the frame, also when that is destroyed while it waits.
+struct Aim {
+  Aim(Relay& relay_in, mcp::Events* events) : relay(relay_in) { relay.target = events; }
+  ~Aim() { relay.target = nullptr; }
+  Aim(const Aim&) = delete;
+  Aim& operator=(const Aim&) = delete;
+  Relay& relay;
+};
+
 class RelayEvents final : public mcp::Events {
  public:
   RelayEvents(loop::Loop& asker, loop::Loop& home, std::shared_ptr<Relay> relay)
@@ -85,7 +94,7 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Event
     co_return answer;
   }
   auto relay = std::make_shared<Relay>();
-  relay->target = events;
+  Aim aim(*relay, events);
   Function<loop::Task<Result<UpstreamAnswer>>(loop::Scope&)> work =
       [&home, relayed = std::make_shared<RelayEvents>(site_.loop, home.loop, relay), has_events = events != nullptr,
        call = std::move(call)](loop::Scope& there) mutable {
@@ -93,7 +102,6 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Event
       };
   auto task = on_loop<UpstreamAnswer>(site_.loop, home.loop, home.group, std::move(work), scope);
   auto answer = co_await task;
-  relay->target = nullptr;
   co_return answer;
 }
 
