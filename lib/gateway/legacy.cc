@@ -123,24 +123,39 @@ class StreamListener final : public Listener {
   loop::Timer heartbeat_;
 };
 
-// One listen stream per session, over all loops: the session's owner keeps the claims.
+// One listen stream per session, over all loops: the session's owner keeps the claims. Released with the object, whether
+// the owner's answer was waited for or not: the release follows the request in the owner's mailbox.
 class Claim {
  public:
-  static loop::Task<Result<bool>> take(Site& site, Site& owner, std::string nonce, loop::Scope& scope) {
-    Function<loop::Task<Result<bool>>(loop::Scope&)> work = [&owner, nonce](loop::Scope&) { return insert(owner, nonce); };
-    auto task = on_loop<bool>(site.loop, owner.loop, owner.group, std::move(work), scope);
+  Claim(Site& site, Site& owner, std::string nonce)
+      : site_(site), owner_(owner), nonce_(std::move(nonce)), mark_(site.next_token()) {}
+  ~Claim() {
+    owner_.loop.post([&owner = owner_, nonce = nonce_, mark = mark_] {
+      auto it = owner.claims.find(nonce);
+      if (it != owner.claims.end() && it->second == mark) owner.claims.erase(it);
+    });
+  }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+  // False: another stream has it.
+  loop::Task<Result<bool>> take(loop::Scope& scope) {
+    Function<loop::Task<Result<bool>>(loop::Scope&)> work = [&owner = owner_, nonce = nonce_, mark = mark_](loop::Scope&) {
+      return insert(owner, nonce, mark);
+    };
+    auto task = on_loop<bool>(site_.loop, owner_.loop, owner_.group, std::move(work), scope);
     auto taken = co_await task;
     co_return taken;
   }
-  Claim(Site& owner, std::string nonce) : owner_(owner), nonce_(std::move(nonce)) {}
-  ~Claim() {
-    owner_.loop.post([&owner = owner_, nonce = nonce_] { owner.claims.erase(nonce); });
-  }
 
  private:
-  static loop::Task<Result<bool>> insert(Site& owner, std::string nonce) { co_return owner.claims.insert(std::move(nonce)).second; }
+  static loop::Task<Result<bool>> insert(Site& owner, std::string nonce, std::string mark) {
+    co_return owner.claims.emplace(std::move(nonce), std::move(mark)).second;
+  }
+  Site& site_;
   Site& owner_;
   std::string nonce_;
+  std::string mark_;  // tells this claim from a later one of the same session
 };
 
 }  // namespace
@@ -210,13 +225,13 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
   }
   std::string nonce = (*session)->nonce;
   Site& owner = exchange.site.gateway.site((*session)->owner % exchange.site.gateway.sites());
-  auto taking = Claim::take(exchange.site, owner, nonce, exchange.link.scope);
+  Claim claim(exchange.site, owner, nonce);
+  auto taking = claim.take(exchange.link.scope);
   MCPT_CO_TRY(bool taken, co_await taking);
   if (!taken) {
     refuse(exchange, "null", Error(Status::conflict, "the session has a stream already").with_rpc(mcp::rpc::kInvalidRequest), 409);
     co_return Result<void>();
   }
-  Claim claim(owner, nonce);
   StreamListener listener(exchange.site, exchange.responder);
   listener.session = nonce;
   listener.project_id = exchange.caller.project->id;

@@ -9,7 +9,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -68,7 +67,8 @@ struct Site {
   std::map<std::pair<std::string, std::string>, loop::Scope*> running;
   std::unordered_map<std::string, Ask> asks;
   std::list<Listener*> listeners;
-  std::set<std::string> claims;      // sessions of which this site is the owner that have a listen stream somewhere
+  // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.
+  std::map<std::string, std::string> claims;
   // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
   std::unordered_map<std::string, int64_t> ended;
   uint64_t next_number = 0;          // of progress tokens and asks
