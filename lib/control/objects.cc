@@ -21,9 +21,11 @@ Response answer(int status, const Value& body) {
 
 Result<Value> parse_body(const Request& request) {
   if (request.body.empty()) return fail(Status::invalid, "body: a JSON object is required");
-  MCPT_TRY(auto body, json::parse(request.body));
-  if (!body.is(json::Type::object)) return fail(Status::invalid, "body: must be an object");
-  return body;
+  auto body = json::parse(request.body);
+  // A limit inside the document is a malformed document; only its size as a whole would be 413, and that was judged before.
+  if (!body) return fail(Status::invalid, "body: " + body.error().message);
+  if (!body->is(json::Type::object)) return fail(Status::invalid, "body: must be an object");
+  return *std::move(body);
 }
 
 Result<store::Object> find_named(store::Tx& tx, const Kind& kind, const std::string& name) {
