@@ -98,6 +98,10 @@ loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
 
 loop::Task<Result<Message>> HttpPeer::call(Call call, Events* events, loop::Scope& scope) {
   for (int attempt = 0;; ++attempt) {
+    if (!open_) {  // another call has found the session gone: wait for the new one
+      auto opening = open(scope);
+      MCPT_CO_CHECK(co_await opening);
+    }
     std::string session = info_.session_id;
     auto task = post(call, info_.era, events, scope);
     MCPT_CO_TRY(auto answer, co_await task);
@@ -105,8 +109,6 @@ loop::Task<Result<Message>> HttpPeer::call(Call call, Events* events, loop::Scop
     // 404 for our session: the server has forgotten it, and did not run the request (2025-11-25, session management).
     if (answer.status != 404 || session.empty() || attempt > 0) co_return fail(refused(answer));
     if (info_.session_id == session) open_ = false;
-    auto again = open(scope);
-    MCPT_CO_CHECK(co_await again);
   }
 }
 
