@@ -82,9 +82,16 @@ Result<loop::ChildSpec> Gateway::child_spec(const ServerSpec& server, const std:
   }
   spec.working_dir = home.string();
   spec.require_sandbox = options_.require_sandbox;
-  for (auto& entry : fs::directory_iterator(options_.data_dir, failed)) {
-    if (entry.path().filename() != "servers") spec.hidden_paths.push_back(entry.path().string());
-  }
+  // Everything of ours, and the homes of other servers. What cannot be listed cannot be hidden: then nothing is started.
+  auto hide_all_but = [&](const fs::path& folder, const std::string& kept) {
+    fs::directory_iterator entries(folder, failed);
+    for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
+      if (entries->path().filename() != kept) spec.hidden_paths.push_back(entries->path().string());
+    }
+  };
+  hide_all_but(options_.data_dir, "servers");
+  if (!failed) hide_all_but(home.parent_path(), server.name);
+  if (failed) return fail(Status::io, "the data directory cannot be hidden from the server: " + failed.message());
   return spec;
 }
 
