@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "json/value.h"
 #include "json/writer.h"
 
 namespace mcptoken::service {
@@ -52,9 +53,21 @@ Error origin_denied() {
 
 Error not_found() { return Error(Status::not_found, "there is nothing at this address").with_http(404); }
 
-// Errors of the head that leave a body unread.
 bool is_mcp_path(const std::vector<std::string>& path) {
   return (path.size() == 3 && path[0] == "projects" && path[2] == "mcp") || (path.size() == 1 && path[0] == "mcp");
+}
+
+bool is_introspection(const std::vector<std::string>& path) {
+  return path.size() == 4 && path[2] == "mcptokens" && path[3] == "introspect";
+}
+
+// A gateway that introspects reads `ok` and `reason` in either answer.
+std::string refused_introspection(const std::string& body, const Error& error) {
+  auto value = json::parse(body);
+  if (!value) return body;
+  value->set("ok", json::Value::boolean(false));
+  value->set("reason", json::Value::string(error.message));
+  return json::to_text(*value);
 }
 
 std::string oauth_error(std::string_view description) {
@@ -207,7 +220,7 @@ Result<void> Exchange::begin_mcp() {
     respond(405, {{"Allow", std::string(kMcpMethods)}}, "");
     return {};
   }
-  service_.local().touch(node_, identity_->sha, head_.peer_address);
+  service_.local().touch(node_, *identity_, head_.peer_address);
   if (head_.content_length > 0) body_.reserve(static_cast<size_t>(head_.content_length) + 1);
   return {};
 }
@@ -216,14 +229,15 @@ Result<void> Exchange::begin_rest() {
   std::vector<std::string_view> allowed;
   route_ = control::match(head_.method, head_.path, params_, allowed);
   MCPT_TRY(identity_, authenticate(*node_.snapshot, head_, node_.loop.clock().wall_ms()));
-  if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : no_credentials());
+  Error unknown_caller = no_credentials().with_hint("log in: mcpctl login");
+  if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : unknown_caller);
   if (!route_) {
     std::string methods;
     for (auto method : allowed) methods += (methods.empty() ? "" : ", ") + std::string(method);
     respond(405, {{"Allow", methods}}, "");
     return {};
   }
-  if (!identity_ && route_->permission.level != control::Permission::Level::open) return fail(no_credentials());
+  if (!identity_ && route_->permission.level != control::Permission::Level::open) return fail(unknown_caller);
   kind_ = Kind::rest;
   return {};
 }
@@ -303,7 +317,7 @@ loop::Task<Result<void>> Exchange::run_rest() {
     auto who = std::make_shared<rbac::Principal>(*identity_->who);
     who->client_address = head_.peer_address;
     job_->who = std::move(who);
-    service_.local().touch(node_, identity_->sha, head_.peer_address);
+    service_.local().touch(node_, *identity_, head_.peer_address);
   } else {
     job_->who = std::make_shared<rbac::Principal>();
   }
@@ -339,7 +353,8 @@ void Exchange::respond_rest(Result<control::Response> result) {
 void Exchange::respond_error(const Error& error) {
   if (answered_) return;  // a client that has gone is no failure of ours to log
   auto response = control::to_response(error, request_id_);
-  if (response.status >= 500) service_.log().error("request " + request_id_ + ": " + error.message);
+  if (response.status == 401 && is_introspection(head_.path)) response.body = refused_introspection(response.body, error);
+  if (response.status >= 500 && response.status != 503) service_.log().error("request " + request_id_ + ": " + error.message);
   gateway::Headers headers = std::move(response.headers);
   headers.emplace_back("Content-Type", "application/json; charset=utf-8");
   headers.emplace_back("X-Content-Type-Options", "nosniff");

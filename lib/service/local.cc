@@ -190,12 +190,14 @@ bool Local::record(size_t site, gateway::CallRecord record) {
   return recorded || !options_.strict_audit;
 }
 
-void Local::touch(Node& node, const crypto::Digest& sha, const std::string& address) {
+void Local::touch(Node& node, const Identity& identity, const std::string& address) {
+  const crypto::Digest& sha = identity.sha;
   int64_t now = node.loop.now_ms();
   auto [it, first] = node.reported.try_emplace(sha, now);
   if (!first && now - it->second < kUseReportMs) return;
   it->second = now;
   if (node.reported.size() > kMaxReported) node.reported.clear();
+  if (identity.kind == token::Kind::session) return touch_session(sha, node.loop.clock().wall_ms());
   store::TokenUse use;
   use.sha = sha;
   use.used_ms = node.loop.clock().wall_ms();
@@ -206,6 +208,17 @@ void Local::touch(Node& node, const crypto::Digest& sha, const std::string& addr
     auto uses = std::make_shared<std::vector<store::TokenUse>>(std::exchange(node.uses, {}));
     store_->run(system_principal(), [uses](store::Tx& tx) { return tx.touch_tokens(*uses); }, [](Result<void>, const store::Changes&) {});
   });
+}
+
+// The idle limit is judged on the snapshot, so a use is published like any other change that loops must know.
+void Local::touch_session(const crypto::Digest& sha, int64_t used_ms) {
+  store::Work work = [sha, used_ms](store::Tx& tx) { return tx.touch_session(sha, used_ms); };
+  store::Done done = [this, sha, used_ms](Result<void> committed, const store::Changes&) {
+    if (!committed) return options_.log.warn("last use of a session: " + committed.error().message);
+    SnapshotPtr next = with_session_used(latest_, sha, used_ms);
+    if (next != latest_) publish(std::move(next), [] {});
+  };
+  store_->run(system_principal(), std::move(work), std::move(done));
 }
 
 }  // namespace mcptoken::service

@@ -9,6 +9,7 @@
 #include "audit/ring.h"
 #include "control/control.h"
 #include "gateway/control_plane.h"
+#include "service/auth.h"
 #include "service/node.h"
 #include "service/worker.h"
 #include "store/store.h"
@@ -50,7 +51,8 @@ class Local final : public gateway::ControlPlane {
   loop::Task<Result<std::vector<gateway::Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
                                                                    loop::Scope& scope) override;
   bool record(size_t site, gateway::CallRecord record) override;
-  void touch(Node& node, const crypto::Digest& sha, const std::string& address);
+  // Notes a use, at most once a minute per credential: of a token for people, of a login session for its idle limit.
+  void touch(Node& node, const Identity& identity, const std::string& address);
 
   control::Control& control() { return control_; }
   bool needs_bootstrap() const { return needs_bootstrap_.load(); }
@@ -59,6 +61,7 @@ class Local final : public gateway::ControlPlane {
  private:
   Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::Store> store);
   Result<void> load();
+  void touch_session(const crypto::Digest& sha, int64_t used_ms);
   // On the store's thread. `published` runs on some loop's thread when all have it, or at once when there is none.
   void publish(SnapshotPtr next, Function<void()> published);
 

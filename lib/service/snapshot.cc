@@ -261,4 +261,14 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
   return SnapshotPtr(std::move(next));
 }
 
+SnapshotPtr with_session_used(SnapshotPtr before, const crypto::Digest& sha, int64_t used_ms) {
+  auto found = before->sessions->find(sha);
+  if (found == before->sessions->end() || found->second.last_used_ms >= used_ms) return before;
+  auto sessions = std::make_shared<std::unordered_map<crypto::Digest, SessionEntry, DigestHash>>(*before->sessions);
+  (*sessions)[sha].last_used_ms = used_ms;
+  auto next = std::make_shared<Snapshot>(*before);
+  next->sessions = std::move(sessions);
+  return next;
+}
+
 }  // namespace mcptoken::service

@@ -78,4 +78,7 @@ Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control
 // The state after the changes of `tx`, or `before` when they do not matter to loops.
 Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const control::Control& control);
 
+// The state with a later last use of one session; `before` when there is no such session or no later use.
+SnapshotPtr with_session_used(SnapshotPtr before, const crypto::Digest& sha, int64_t used_ms);
+
 }  // namespace mcptoken::service

@@ -50,6 +50,19 @@ TEST_CASE("snapshot: the token table against a set") {
   }
 }
 
+TEST_CASE("snapshot: a session that is used lives on") {
+  auto first = std::make_shared<Snapshot>();
+  auto sessions = std::make_shared<std::unordered_map<crypto::Digest, SessionEntry, DigestHash>>();
+  (*sessions)[digest(1, 1)].last_used_ms = 100;
+  first->sessions = sessions;
+  SnapshotPtr before = first;
+  SnapshotPtr after = with_session_used(before, digest(1, 1), 200);
+  CHECK(after->sessions->at(digest(1, 1)).last_used_ms == 200);
+  CHECK(before->sessions->at(digest(1, 1)).last_used_ms == 100);
+  CHECK(with_session_used(after, digest(1, 1), 150) == after);  // never moves back
+  CHECK(with_session_used(after, digest(2, 2), 300) == after);
+}
+
 TEST_CASE("snapshot: a copy of the token table does not see later changes") {
   TokenTable table;
   table.put(entry(digest(1, 1), 10));
