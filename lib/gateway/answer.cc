@@ -56,4 +56,14 @@ void Answer::finish(int status, std::string message) {
   responder_.respond(status, std::move(headers_), std::move(message));
 }
 
+void Answer::withdraw() {
+  if (finished_) return;
+  finished_ = true;
+  if (responder_.gone()) return timer_.stop();
+  if (!accepts_stream_) return responder_.respond(202, std::move(headers_), "");
+  if (!streaming_) start_stream();
+  timer_.stop();
+  responder_.end_stream();
+}
+
 }  // namespace mcptoken::gateway

@@ -24,6 +24,8 @@ class Answer {
   bool can_send() const { return !finished_ && accepts_stream_ && !responder_.gone(); }
   void add_header(std::string name, std::string value) { headers_.emplace_back(std::move(name), std::move(value)); }
   void finish(int status, std::string message);
+  // Ends without an answer: a request that its client has cancelled gets none (2025-11-25, cancellation).
+  void withdraw();
   bool finished() const { return finished_; }
 
  private:

@@ -238,7 +238,9 @@ loop::Task<Result<void>> list_tools(Exchange& exchange, Client& client, MessageP
   loop::Deadline deadline(exchange.site.loop, scope, limits::kDiscoveryMs, Error(Status::timeout, "the servers did not answer in time"));
   Gathering gathering(exchange, client);
   auto task = gathering.run(scope);
-  MCPT_CO_CHECK(co_await task);
+  auto gathered = co_await task;
+  if (!gathered && gathered.error().rpc == mcp::rpc::kRequestCancelled) answer.withdraw();
+  if (!gathered) co_return gathered;
   answer.finish(200, mcp::result_message(message->id(), list_result(exchange, client, gathering.view())));
   co_return Result<void>();
 }
@@ -298,10 +300,12 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
 
   record.duration_ms = exchange.site.loop.now_ms() - began_ms;
   std::string text;
+  bool withdrawn = false;
   if (!upstream) {
     Error error = upstream.error();
     record.outcome = CallOutcome::transport_error;
     record.detail = error.message;
+    withdrawn = error.rpc == mcp::rpc::kRequestCancelled;
     if (error.rpc == 0) error.rpc = mcp::rpc::kInternalError;
     error.data.clear();
     text = mcp::error_message(message->id(), error);
@@ -318,7 +322,8 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
     text = mcp::error_message(
         message->id(), Error(Status::unavailable, "the call could not be recorded").with_rpc(mcp::rpc::kInternalError));
   }
-  answer.finish(200, std::move(text));
+  if (withdrawn) answer.withdraw();
+  else answer.finish(200, std::move(text));
   co_return Result<void>();
 }
 

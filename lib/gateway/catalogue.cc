@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <unordered_set>
 
 #include "base/limits.h"
 #include "gateway/hop.h"
@@ -19,9 +20,11 @@ constexpr size_t kMaxItems = 10'000;
 constexpr size_t kMaxEntries = 4'096;
 constexpr int64_t kSlackMs = 100;  // an asker's deadline starts a moment before the flight that it begins
 
-// Takes the entries of one page of a list result.
-Result<void> read_page(const mcp::Message& message, std::string_view array, RawList& list, std::optional<std::string>& cursor,
-                       std::optional<int64_t>& ttl_ms) {
+using Names = std::unordered_set<std::string>;
+
+// Takes the entries of one page of a list result; of equal names the first.
+Result<void> read_page(const mcp::Message& message, std::string_view array, RawList& list, Names& names,
+                       std::optional<std::string>& cursor, std::optional<int64_t>& ttl_ms) {
   if (message.kind() == mcp::MessageKind::error) return fail(message.to_error());
   const json::Node* items = message.in_result(array);
   if (!items || items->type != json::Type::array) {
@@ -36,6 +39,7 @@ Result<void> read_page(const mcp::Message& message, std::string_view array, RawL
     if (list.items.size() >= kMaxItems) return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
     Item entry;
     entry.name = outline.string(*name);
+    if (!names.insert(entry.name).second) continue;
     entry.raw = std::string(outline.raw(*item));
     entry.name_range = {name->value.begin - item->value.begin, name->value.end - item->value.begin};
     list.items.push_back(std::move(entry));
@@ -143,6 +147,7 @@ loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const Server
 
 loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope) {
   auto list = std::make_shared<RawList>();
+  Names names;
   std::optional<std::string> cursor;
   std::optional<int64_t> ttl_ms;
   for (size_t page = 0; page < kMaxPages; ++page) {
@@ -160,7 +165,7 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
                             Error(Status::timeout, server->name + ": tools/list was not answered in time"));
     auto task = site_.upstreams.call_here(std::move(call), nullptr, page_scope);
     MCPT_CO_TRY(auto answer, co_await task);
-    auto read = read_page(answer.message, "tools", *list, cursor, ttl_ms);
+    auto read = read_page(answer.message, "tools", *list, names, cursor, ttl_ms);
     if (!read) co_return fail(std::move(read).error().in(server->name));
     if (!cursor) break;
   }

@@ -87,7 +87,8 @@ void take_notification(Exchange& exchange, const std::optional<SessionId>& sessi
   // The call runs where its POST arrived, which may be any loop.
   exchange.site.gateway.tell_all([key = std::pair(session->nonce, std::string(message.outline().raw(*request)))](Site& site) {
     auto it = site.running.find(key);
-    if (it != site.running.end()) it->second->cancel(Error(Status::cancelled, "the client cancelled the request").with_rpc(-32800));
+    if (it == site.running.end()) return;
+    it->second->cancel(Error(Status::cancelled, "the client cancelled the request").with_rpc(mcp::rpc::kRequestCancelled));
   });
 }
 

@@ -39,7 +39,7 @@ StdioPeer::~StdioPeer() {
   alive_.reset();
   options_.on_exit = nullptr;
   child_.reset();
-  fail_all(Error(Status::unavailable, options_.label + ": the server was stopped"));
+  fail_all(Error(Status::unavailable, "the server was stopped"));
 }
 
 Result<void> StdioPeer::start() {
@@ -47,7 +47,7 @@ Result<void> StdioPeer::start() {
   if (started) return {};
   // The reason names the program: the operator's to know, not the callers'.
   options_.log.warn(options_.label + ": " + started.error().message);
-  return fail(started.error().status, options_.label + ": the server process cannot be started");
+  return fail(started.error().status, "the server process cannot be started");
 }
 
 Result<void> StdioPeer::spawn() {
@@ -66,6 +66,7 @@ loop::Task<Result<void>> StdioPeer::open(loop::Scope& scope) {
   Function<loop::Task<Result<void>>()> start = [this] { return negotiate(); };
   auto task = opening_.join(group_, std::move(start), scope);
   auto result = co_await task;
+  if (!result && !scope.cancelled()) co_return fail(std::move(result).error().in(options_.label));
   co_return result;
 }
 
@@ -86,7 +87,7 @@ loop::Task<Result<void>> StdioPeer::negotiate() {
       co_return fail(std::move(answer).error());
     }
     if (modern && !*answer)
-      co_return fail(Status::protocol, options_.label + ": the server does not speak " + std::string(kModernRevision));
+      co_return fail(Status::protocol, "the server does not speak " + std::string(kModernRevision));
     modern = *answer;
   }
   if (!modern) {
@@ -94,7 +95,7 @@ loop::Task<Result<void>> StdioPeer::negotiate() {
     auto done = co_await task;
     if (!done) {
       dead_ = true;
-      co_return fail(std::move(done).error().in(options_.label));
+      co_return fail(std::move(done).error());
     }
   }
   open_ = true;
@@ -113,7 +114,7 @@ loop::Task<Result<bool>> StdioPeer::probe_modern() {
       co_return true;
     }
     if (era == Era::legacy) co_return false;
-    co_return fail(answer->to_error().in(options_.label + ": server/discover"));
+    co_return fail(answer->to_error().in("server/discover"));
   }
   child_.reset();
   MCPT_CO_CHECK(start());
@@ -133,13 +134,21 @@ loop::Task<Result<Message>> StdioPeer::ask(std::string method, std::string param
   loop::Deadline deadline(loop_, scope, timeout_ms, Error(Status::timeout, method + ": no answer in time"));
   std::vector<std::string_view> pieces{params};
   Call one(method, pieces);
-  auto task = call(one, nullptr, scope);
+  auto task = exchange(one, nullptr, scope);
   auto answer = co_await task;
   co_return answer;
 }
 
 loop::Task<Result<Message>> StdioPeer::call(Call call, Events* events, loop::Scope& scope) {
-  if (!child_ || dead_) co_return fail(Status::unavailable, options_.label + ": the server process has ended");
+  auto task = exchange(std::move(call), events, scope);
+  auto answer = co_await task;
+  if (!answer && !scope.cancelled()) co_return fail(std::move(answer).error().in(options_.label));
+  co_return answer;
+}
+
+// Texts of its errors do not name the server: open() and call() do, once.
+loop::Task<Result<Message>> StdioPeer::exchange(Call call, Events* events, loop::Scope& scope) {
+  if (!child_ || dead_) co_return fail(Status::unavailable, "the server process has ended");
   int64_t id = ++next_id_;
   auto pending = std::make_shared<Pending>();
   pending->events = events;
@@ -149,7 +158,7 @@ loop::Task<Result<Message>> StdioPeer::call(Call call, Events* events, loop::Sco
   std::string line = request_head(std::to_string(id), call.method, !call.params.empty());
   line.append(join(call.params)).append("}");
   auto written = child_->write(std::move(line));
-  if (!written) co_return fail(std::move(written).error().in(options_.label));
+  if (!written) co_return fail(std::move(written).error());
   std::string method(call.method);
   auto answer = co_await pending->done.wait(scope);
   if (!answer && scope.cancelled() && method != "initialize") {
@@ -238,12 +247,12 @@ void StdioPeer::on_notification(Message message) {
 }
 
 void StdioPeer::on_child_exit(const loop::ChildExit& exit) {
-  std::string reason = options_.label + ": the server process has ended (" + exit.text() + ")";
+  std::string reason = "the server process has ended (" + exit.text() + ")";
   bool final = !probing_;
   if (final) dead_ = true;
   std::weak_ptr<int> alive = alive_;
   fail_all(Error(Status::unavailable, reason));  // a waiter may destroy this object
-  if (final && alive.lock() && options_.on_exit) options_.on_exit(std::move(reason));
+  if (final && alive.lock() && options_.on_exit) options_.on_exit(options_.label + ": " + reason);
 }
 
 void StdioPeer::fail_all(const Error& error) {

@@ -62,6 +62,7 @@ class StdioPeer final : public Peer {
   loop::Task<Result<bool>> probe_modern();
   loop::Task<Result<void>> initialize();
   loop::Task<Result<Message>> ask(std::string method, std::string params, int64_t timeout_ms);
+  loop::Task<Result<Message>> exchange(Call call, Events* events, loop::Scope& scope);
   void on_line(std::string line);
   void on_request(Message message);
   void on_notification(Message message);

@@ -85,3 +85,27 @@ TEST_CASE_FIXTURE(Fixture, "answer: nothing is said to a client that has gone") 
   answer.finish(200, "{}");
   CHECK_FALSE(responder.begun);
 }
+
+TEST_CASE_FIXTURE(Fixture, "answer: withdrawn") {
+  SUBCASE("before anything was said") {
+    Answer answer(*loop, responder, true);
+    answer.withdraw();
+    CHECK(responder.streaming);
+    CHECK(responder.ended);
+    answer.finish(200, "{}");
+    CHECK(responder.messages().empty());
+  }
+  SUBCASE("in a stream") {
+    Answer answer(*loop, responder, true);
+    answer.send("{\"n\":1}");
+    answer.withdraw();
+    CHECK(responder.ended);
+    CHECK(responder.messages() == std::vector<std::string>{"{\"n\":1}"});
+  }
+  SUBCASE("from a client that takes no streams") {
+    Answer answer(*loop, responder, false);
+    answer.withdraw();
+    CHECK(responder.status == 202);
+    CHECK(responder.body.empty());
+  }
+}

@@ -33,7 +33,8 @@ bool contains(const std::vector<std::string>& list, const std::string& one) {
   return std::find(list.begin(), list.end(), one) != list.end();
 }
 
-// A legacy server that takes `pause` seconds to open and to list, and refuses calls before it is open.
+// A legacy server that takes `pause` seconds to open and to list, refuses calls before it is open, and lists its tool twice:
+// of equal names the first counts.
 std::string slow_server(const std::string& pause) {
   return R"sh(
 say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"','"$1"'}'; }
@@ -50,7 +51,7 @@ while IFS= read -r line; do
     *) if [ -z "$ready" ]; then say '"error":{"code":-32000,"message":"not initialized"}'
        else case "$line" in
          *'"method":"tools/list"'*) sleep )sh" +
-         pause + R"sh(; say '"result":{"tools":[{"name":"t","inputSchema":{}}]}' ;;
+         pause + R"sh(; say '"result":{"tools":[{"name":"t","inputSchema":{}},{"name":"t"}]}' ;;
          *) say '"result":{"content":[],"fine":true}' ;;
        esac; fi ;;
   esac
@@ -175,6 +176,15 @@ TEST_CASE("endpoint: calls that meet an opening connection wait for it") {
   CHECK(has(second.last(), R"("fine":true)"));
 }
 
+TEST_CASE("endpoint: an error names the server, once") {
+  World world;
+  world.attach_script("exits", "exit 3");
+  auto& call = world.send(World::call("1", "exits__t"));
+  auto first = call.last().find("exits: ");
+  REQUIRE(first != std::string::npos);
+  CHECK(call.last().find("exits: ", first + 1) == std::string::npos);
+}
+
 TEST_CASE("endpoint: progress comes under the client's own token") {
   World world;
   world.attach_example("one");
@@ -213,7 +223,8 @@ TEST_CASE("endpoint: a session cancels its own calls only") {
   CHECK_FALSE(call.done);
   cancel(session, "5");
   world.finish(call);
-  CHECK(code_of(call) == -32800);
+  CHECK(call.responder.ended);  // and no answer: nobody waits for one
+  CHECK(call.messages().empty());
 }
 
 TEST_CASE("endpoint: a server asks, the client answers") {
@@ -321,7 +332,8 @@ TEST_CASE("endpoint: two loops, one server process") {
   world.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})",
              {{"mcp-session-id", session}}, home);
   world.finish(call, away);
-  CHECK(code_of(call) == -32800);
+  CHECK(call.responder.ended);
+  CHECK(call.messages().empty());
   // An answer arrives on the other loop than the question left.
   auto asking = world.session(R"({"elicitation":{}})", away);
   world.attach_example("two", {"--era", "legacy"});
