@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the end-to-end tests: run.py [-k PATTERN] [--long] [FILE…]
+"""Runs the end-to-end tests: run.py [-k PATTERN] [FILE…]
 
 Each function test_* of a file is one test. One that takes an argument gets what the file's own `fixture` context
 manager makes, once for all of them. The last line is "N passed, N failed".
@@ -56,9 +56,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("-k", default="", metavar="PATTERN", help="only tests whose FILE.NAME contains it")
-    parser.add_argument("--long", action="store_true", help="the long forms")
     options = parser.parse_args()
-    harness.LONG = options.long
     counts = [run_file(path.resolve(), options.k) for path in options.files or sorted(HERE.glob("test_*.py"))]
     passed, failed = (sum(column) for column in zip(*counts))
     print(f"{passed} passed, {failed} failed")
