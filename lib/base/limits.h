@@ -20,6 +20,13 @@ inline constexpr size_t kNameBytes = 63;                // object names
 inline constexpr size_t kBindingsPerToken = 64;
 inline constexpr size_t kBindingTextBytes = 1024;
 
+inline constexpr int64_t kWatchPollMs = 25'000;         // how long a poll of the changes feed waits for a change
+inline constexpr size_t kWatchPolls = 64;               // at once
+inline constexpr size_t kWatchPollsPerAddress = 4;
+inline constexpr int64_t kWatchTicketMs = 3600'000;     // introspection, which hands them out, is repeated far more often
+inline constexpr size_t kWatchBatches = 1024;           // transactions that the feed remembers
+inline constexpr size_t kWatchIds = 16'384;             // changed tokens in all of them
+
 inline constexpr int64_t kConnectMs = 5'000;            // towards upstreams
 inline constexpr int64_t kFirstByteMs = 30'000;
 inline constexpr int64_t kCallMs = 120'000;             // refreshed by progress

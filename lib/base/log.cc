@@ -5,7 +5,7 @@
 namespace mcptoken {
 
 std::string redact(std::string_view text) {
-  static constexpr std::string_view kMarks[] = {"mcpctl_pat_", "mcpctl_ses_"};
+  static constexpr std::string_view kMarks[] = {"mcpctl_pat_", "mcpctl_ses_", "mcpctl_wat_"};
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size();) {

@@ -10,7 +10,7 @@ namespace mcptoken {
 
 enum class LogLevel { debug = 0, info = 1, warn = 2, error = 3 };
 
-// Replaces what looks like one of our credentials (mcpctl_pat_…, mcpctl_ses_…) by its prefix and "[redacted]".
+// Replaces what looks like one of our credentials (mcpctl_pat_…, mcpctl_ses_…, mcpctl_wat_…) by its prefix and "[redacted]".
 std::string redact(std::string_view text);
 
 // Thread-safe when the sink is; the sink must not throw.

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "control/control.h"
+#include "control/handlers.h"
 #include "control/objects.h"
 
 namespace mcptoken::control {
@@ -64,9 +65,10 @@ std::string quoted_string(std::string_view text) {
   return out + '"';
 }
 
-std::string scope_of(const Error& error) {
-  if (error.data.empty()) return {};
-  const auto value = json::parse(error.data);
+// A JSON string's text.
+std::string text_of(const std::string& data) {
+  if (data.empty()) return {};
+  const auto value = json::parse(data);
   return value && value->as_string() ? *value->as_string() : std::string();
 }
 
@@ -87,7 +89,7 @@ std::string challenge(const Error& error, const Mapping& mapping) {
     add("error_description", "The token is not valid for this project");
   } else if (mapping.http == 403 && mapping.code == "forbidden") {
     add("error", "insufficient_scope");
-    if (const auto scope = scope_of(error); !scope.empty()) add("scope", scope);
+    if (const auto scope = text_of(error.data); !scope.empty()) add("scope", scope);
   } else {
     return {};
   }
@@ -96,7 +98,7 @@ std::string challenge(const Error& error, const Mapping& mapping) {
 
 }  // namespace
 
-Response to_response(const Error& error, std::string_view request_id) {
+Response to_response(const Error& error, std::string_view request_id, const Route* route) {
   const auto mapping = mapping_of(error);
   const bool ours = mapping.http >= 500;
   Value body = Value::object();
@@ -107,6 +109,11 @@ Response to_response(const Error& error, std::string_view request_id) {
   body.set("hint",
            text_value(ours && error.hint.empty() ? "try again; the server's log has the request id" : error.hint));
   body.set("request_id", text_value(request_id));
+  if (mapping.http == 401 && route && route->handler == introspect) {
+    const auto reason = text_of(error.data);
+    body.set("ok", Value::boolean(false));
+    body.set("reason", text_value(reason.empty() ? mapping.code : reason));
+  }
   auto response = answer(mapping.http, body);
   if (auto text = challenge(error, mapping); !text.empty())
     response.headers.emplace_back("WWW-Authenticate", std::move(text));

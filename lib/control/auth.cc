@@ -105,7 +105,7 @@ Result<Response> finish_login(Context& context, const std::string& email, const 
   MCPT_TRY(const auto now, account_of(context.tx, user));
   if (!good || !before.known || !now.known || now.user_id != before.user_id || now.phc != before.phc) {
     MCPT_CHECK(record_login(context, audit::Kind::login_failed, email));
-    return to_response(bad_login(), context.request.request_id);  // not an error: the event is to be kept
+    return to_response(bad_login(), context.request.request_id, context.route);  // not an error: the event is to be kept
   }
   MCPT_TRY(const auto body, begin_session(context, *user));
   return answer(200, body);

@@ -95,8 +95,9 @@ loop::Task<Result<Response>> dispatch(Control& control, Runner& runner);
 // A refused permission as an error: 403 `forbidden` with scope="edit:servers".
 Error forbidden(const rbac::Query& query);
 // {"error","message","hint","request_id"}, Cache-Control: no-store, WWW-Authenticate and Retry-After where they belong.
-// What the caller cannot help (5xx) is answered without detail: log the error before.
-Response to_response(const Error& error, std::string_view request_id);
+// What the caller cannot help (5xx) is answered without detail: log the error before. `route`: of the request, nullptr
+// when it has none; a refusal of introspection says "ok": false and the reason as one word, too.
+Response to_response(const Error& error, std::string_view request_id, const Route* route);
 // The audit event of a refusal (it survives the rolled-back transaction; push it to the loop's ring), or nothing.
 std::optional<audit::Event> refusal_event(const Error& error, const rbac::Principal& who, const Request& request,
                                           int64_t now_ms);

@@ -18,8 +18,12 @@ Result<void> refuse_token(std::string_view why) {
 }
 
 Result<void> fence(const rbac::Principal& who, const Route& route, const Params& params) {
+  if (who.kind == PrincipalKind::watcher && route.tokens != TokenAccess::watch)
+    return refuse_token("a ticket of the changes feed opens nothing else");
   if (who.kind != PrincipalKind::token) return {};
   switch (route.tokens) {
+    case TokenAccess::watch:
+      return {};
     case TokenAccess::never:
       break;
     case TokenAccess::self_project: {

@@ -26,6 +26,7 @@ Result<Response> list_tokens(Control& control, Context& context);
 Result<Response> get_token(Control& control, Context& context);
 Result<Response> revoke_token(Control& control, Context& context);
 Result<Response> introspect(Control& control, Context& context);
+loop::Task<Result<Response>> watch_changes(Control& control, Runner& runner);
 
 // --- login and passwords
 loop::Task<Result<Response>> bootstrap(Control& control, Runner& runner);

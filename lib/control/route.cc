@@ -16,6 +16,7 @@ using rbac::Resource;
 constexpr auto kNever = TokenAccess::never;
 constexpr auto kOwnProject = TokenAccess::self_project;
 constexpr auto kItself = TokenAccess::itself;
+constexpr auto kWatch = TokenAccess::watch;
 
 // The same six rows for every kind that is an object. Users are written by a handler that can hash.
 void add_kind(std::vector<Route>& table, const Kind& kind) {
@@ -50,6 +51,7 @@ std::vector<Route> build() {
   row("POST", "/api/v1/mcptokens", needs_some(Action::create, Resource::mcptokens), kNever, mint_token);
   row("GET", "/api/v1/mcptokens", anybody_known(), kNever, list_tokens);
   row("GET", "/api/v1/mcptokens/introspect", anybody_known(), kItself, introspect);
+  row("GET", "/api/v1/mcptokens/changes", anybody_known(), kWatch, watch_changes);
   row("GET", "/api/v1/mcptokens/:id", anybody_known(), kItself, get_token);
   row("DELETE", "/api/v1/mcptokens/:id", anybody_known(), kItself, revoke_token);
   row("POST", "/api/v1/mcptokens/:id/revoke", anybody_known(), kItself, revoke_token);

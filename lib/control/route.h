@@ -48,6 +48,7 @@ enum class TokenAccess : uint8_t {
   never,
   self_project,  // when the segment :project names its own project
   itself,        // what is about the token; with a segment :id only its own id
+  watch,         // the changes feed: any token, and whoever shows a ticket of the feed
 };
 
 // What the caller needs. Made by the functions below only.

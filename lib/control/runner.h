@@ -7,10 +7,18 @@
 #include "base/function.h"
 #include "base/result.h"
 #include "control/route.h"
+#include "control/watch.h"
 #include "loop/task.h"
 #include "rbac/policy.h"
 
 namespace mcptoken::control {
+
+// What changed after a revision. `reset`: that cannot be told any more, everything may have.
+struct Watched {
+  int64_t revision = 0;
+  bool reset = false;
+  std::vector<WatchId> changed;
+};
 
 // All calls on the request's loop thread; the returned tasks complete on it. The handler's frame may be destroyed while
 // `work` still runs on another thread (the client has gone): pass work that owns what it uses.
@@ -27,6 +35,8 @@ class Runner {
   virtual loop::Task<Result<Response>> in_transaction(Function<Result<Response>(Context&)> work) = 0;
   // Runs `work` on the hasher's thread, one at a time behind a queue of 16; a full queue is Status::limit (429).
   virtual loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) = 0;
+  // Waits up to limits::kWatchPollMs for a change of any token after `since`. limit (429): too many wait already.
+  virtual loop::Task<Result<Watched>> changes(int64_t since) = 0;
 };
 
 }  // namespace mcptoken::control

@@ -7,6 +7,7 @@
 #include "control/objects.h"
 #include "control/rights.h"
 #include "control/rules.h"
+#include "control/watch.h"
 #include "token/token.h"
 
 namespace mcptoken::control {
@@ -275,7 +276,7 @@ Result<Response> revoke_token(Control&, Context& context) {
   return answer(200, body);
 }
 
-Result<Response> introspect(Control&, Context& context) {
+Result<Response> introspect(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {}));
   if (context.who.kind != rbac::PrincipalKind::token)
     return fail(Error(Status::invalid, "introspection is of the project token that asks")
@@ -294,6 +295,9 @@ Result<Response> introspect(Control&, Context& context) {
   out.set("permissions", Value::array(std::move(permissions)));
   MCPT_TRY(const auto revision, context.tx.revision());
   out.set("revision", Value::integer(revision));
+  out.set("watchId", text_value(to_hex(watch_id(control.keys(), token.sha))));
+  MCPT_TRY(const auto ticket, make_ticket(control.keys(), context.tx.now_ms()));
+  out.set("watchTicket", text_value(ticket));
   return answer(200, out);
 }
 

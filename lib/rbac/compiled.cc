@@ -115,6 +115,7 @@ Holdings Policy::Compiled::own(const Principal& who) const {
       return account(who.project);
     case PrincipalKind::anonymous:
     case PrincipalKind::system:
+    case PrincipalKind::watcher:
       break;
   }
   return {};

@@ -158,6 +158,20 @@ Scope Policy::scope(const Principal& who, Action action, Resource resource) cons
   return scope_in(permissions(who), action, resource, compiled_->tool_grant);
 }
 
+bool Policy::same_own_bindings(const Principal& who, const Policy& other) const {
+  const auto bindings = [&](const Compiled& compiled) {
+    std::vector<const Binding*> all;
+    for (const Holding* one : compiled.own(who)) {
+      for (const Source& source : one->sources())
+        all.push_back(source.binding);
+    }
+    return all;
+  };
+  const auto mine = bindings(*compiled_), others = bindings(*other.compiled_);
+  return std::equal(mine.begin(), mine.end(), others.begin(), others.end(),
+                    [](const Binding* a, const Binding* b) { return *a == *b; });
+}
+
 crypto::Digest Policy::rights_digest(const Principal& who) const {
   struct Asked {
     Role role;

@@ -39,7 +39,8 @@ struct Group {
   std::vector<std::string> user_ids;
 };
 
-enum class PrincipalKind : uint8_t { anonymous, user, token, service_account, system };
+// watcher: whoever shows a ticket of the changes feed; holds no right.
+enum class PrincipalKind : uint8_t { anonymous, user, token, service_account, system, watcher };
 
 // Who asks. Passed explicitly to everything that decides or records; holds no credential.
 struct Principal {
@@ -93,6 +94,9 @@ class Policy {
   // under a live ceiling; nothing at all when the owner may not view the project). Sorted; what another one covers is
   // left out.
   std::vector<Binding> permissions(const Principal& who) const;
+  // Whether the principal's own bindings (of a token: not its owner's) are the same ones in `other`. Judges spelling, so
+  // it may say no where both grant the same; never the other way round.
+  bool same_own_bindings(const Principal& who, const Policy& other) const;
   // A digest of the rights that matter for tool visibility: equal digests see equal lists.
   crypto::Digest rights_digest(const Principal& who) const;
 

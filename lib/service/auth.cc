@@ -1,6 +1,8 @@
 #include "service/auth.h"
 
 #include "base/bytes.h"
+#include "control/watch.h"
+#include "json/value.h"
 
 namespace mcptoken::service {
 namespace {
@@ -8,9 +10,16 @@ namespace {
 constexpr int64_t kSessionIdleMs = 12 * 3600'000LL;
 constexpr int64_t kSessionMaxMs = 30 * 24 * 3600'000LL;
 
-Error invalid_token(std::string why) {
-  return Error(Status::unauthenticated, std::move(why)).with_code("invalid_token").with_http(401).with_hint(
-      "create a token: mcpctl create mcptoken NAME -p PROJECT");
+// `reason`: one word for programs, which introspection tells.
+Error invalid_token(std::string why, std::string_view reason) {
+  return Error(Status::unauthenticated, std::move(why))
+      .with_code("invalid_token")
+      .with_http(401)
+      .with_hint("create a token: mcpctl create mcptoken NAME -p PROJECT")
+      .with_data(json::to_text(json::Value::string(std::string(reason))));
+}
+Error ended_session(std::string why) {
+  return invalid_token(std::move(why), "session_ended").with_hint("log in: mcpctl login");
 }
 Error invalid_request(std::string why) {
   return Error(Status::invalid, std::move(why))
@@ -46,37 +55,34 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
 
 Result<std::shared_ptr<const rbac::Principal>> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
   const TokenEntry* entry = snapshot.tokens.find(sha);
-  if (!entry) return fail(invalid_token("the token is unknown"));
-  if (entry->revoked) return fail(invalid_token("the token was revoked"));
+  if (!entry) return fail(invalid_token("the token is unknown", "unknown"));
+  if (entry->revoked) return fail(invalid_token("the token was revoked", "revoked"));
   if (now_ms >= entry->expires_ms)
-    return fail(invalid_token(entry->superseded ? "the token was replaced and its grace period has ended"
-                                                : "the token has expired"));
+    return fail(entry->superseded
+                    ? invalid_token("the token was replaced and its grace period has ended", "superseded")
+                    : invalid_token("the token has expired", "expired"));
   auto owner = snapshot.users->find(entry->who->user_id);
-  if (owner == snapshot.users->end() || owner->second.disabled) return fail(invalid_token("the token's owner is disabled or gone"));
-  if (!snapshot.projects->contains(entry->who->project_id)) return fail(invalid_token("the token's project is gone"));
+  if (owner == snapshot.users->end() || owner->second.disabled)
+    return fail(invalid_token("the token's owner is disabled or gone", "owner_gone"));
+  if (!snapshot.projects->contains(entry->who->project_id)) return fail(invalid_token("the token's project is gone", "project_gone"));
   return entry->who;
 }
 
 Result<std::shared_ptr<const rbac::Principal>> judge_session(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
   auto it = snapshot.sessions->find(sha);
-  if (it == snapshot.sessions->end()) return fail(invalid_token("the session has ended").with_hint("log in: mcpctl login"));
+  if (it == snapshot.sessions->end()) return fail(ended_session("the session has ended"));
   const SessionEntry& session = it->second;
   if (now_ms - session.created_ms >= kSessionMaxMs || now_ms - session.last_used_ms >= kSessionIdleMs) {
-    return fail(invalid_token("the session has expired").with_hint("log in: mcpctl login"));
+    return fail(ended_session("the session has expired"));
   }
   auto user = snapshot.users->find(session.user_id);
-  if (user == snapshot.users->end() || user->second.disabled) return fail(invalid_token("the user is disabled or gone"));
+  if (user == snapshot.users->end() || user->second.disabled) return fail(invalid_token("the user is disabled or gone", "owner_gone"));
   auto who = std::make_shared<rbac::Principal>();
   who->kind = rbac::PrincipalKind::user;
   who->user_id = session.user_id;
   who->user_email = user->second.email;
   who->session_id = session.id;
   return std::shared_ptr<const rbac::Principal>(std::move(who));
-}
-
-Result<std::shared_ptr<const rbac::Principal>> judge(const Snapshot& snapshot, token::Kind kind,
-                                                     const crypto::Digest& sha, int64_t now_ms) {
-  return kind == token::Kind::pat ? judge_token(snapshot, sha, now_ms) : judge_session(snapshot, sha, now_ms);
 }
 
 bool has_query_token(std::string_view query) {
@@ -135,7 +141,8 @@ Error no_credentials() {
       "send Authorization: Bearer TOKEN; create one with: mcpctl create mcptoken NAME -p PROJECT");
 }
 
-Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const Head& head, int64_t now_ms) {
+Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
+                                             int64_t now_ms) {
   auto credentials = head.values("authorization");
   if (has_query_token(head.query)) return fail(invalid_request("a token in the query is refused, and may have leaked: revoke it"));
   if (credentials.size() > 1) return fail(invalid_request("two credentials"));
@@ -146,18 +153,25 @@ Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const Hea
   std::string_view raw = space == std::string_view::npos ? std::string_view() : value.substr(space);
   while (raw.starts_with(' ')) raw.remove_prefix(1);
   if (raw.find(',') != std::string_view::npos) return fail(invalid_request("two credentials"));
-  auto kind = token::classify(raw);
-  if (!kind) return fail(invalid_token("the token is malformed"));
   Identity identity;
-  identity.kind = *kind;
+  if (raw.starts_with(control::kTicketPrefix)) {
+    MCPT_CHECK(control::check_ticket(keys, raw, now_ms));
+    auto watcher = std::make_shared<rbac::Principal>();
+    watcher->kind = rbac::PrincipalKind::watcher;
+    identity.who = std::move(watcher);
+    return std::optional<Identity>(std::move(identity));
+  }
+  auto kind = token::classify(raw);
+  if (!kind) return fail(invalid_token("the token is malformed", "malformed"));
   identity.sha = token::hash(raw);
-  MCPT_TRY(identity.who, judge(snapshot, *kind, identity.sha, now_ms));
+  auto judge = *kind == token::Kind::pat ? judge_token : judge_session;
+  MCPT_TRY(identity.who, judge(snapshot, identity.sha, now_ms));
   identity.bearer = crypto::Secret(raw);
   return std::optional<Identity>(std::move(identity));
 }
 
 Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms) {
-  MCPT_CHECK(judge(snapshot, identity.kind, identity.sha, now_ms));
+  MCPT_CHECK(judge_token(snapshot, identity.sha, now_ms));
   return {};
 }
 

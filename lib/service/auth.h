@@ -36,16 +36,18 @@ Result<void> parse_target(Head& head);
 Result<std::map<std::string, std::string>> parse_query(std::string_view query);
 
 struct Identity {
-  token::Kind kind = token::Kind::pat;
-  crypto::Digest sha{};
+  bool is_token() const { return who->kind == rbac::PrincipalKind::token; }
+
+  crypto::Digest sha{};  // of the bearer; not for tickets of the changes feed
   std::shared_ptr<const rbac::Principal> who;
   crypto::Secret bearer;
 };
 
 // Nothing without credentials. Errors as the authentication table of the design has them: `invalid_token` (401),
 // `invalid_request` (400). The reason in the message can be learnt only by who holds the whole secret.
-Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const Head& head, int64_t now_ms);
-// Whether what was found valid still is: asked again for running requests when a new snapshot arrives.
+Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
+                                             int64_t now_ms);
+// Whether a token that was found valid still is: asked again for running requests when a new snapshot arrives.
 Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms);
 Error no_credentials();
 

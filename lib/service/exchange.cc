@@ -4,7 +4,6 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
-#include "json/value.h"
 #include "json/writer.h"
 
 namespace mcptoken::service {
@@ -57,19 +56,6 @@ bool is_mcp_path(const std::vector<std::string>& path) {
   return (path.size() == 3 && path[0] == "projects" && path[2] == "mcp") || (path.size() == 1 && path[0] == "mcp");
 }
 
-bool is_introspection(const std::vector<std::string>& path) {
-  return path.size() == 4 && path[2] == "mcptokens" && path[3] == "introspect";
-}
-
-// A gateway that introspects reads `ok` and `reason` in either answer.
-std::string refused_introspection(const std::string& body, const Error& error) {
-  auto value = json::parse(body);
-  if (!value) return body;
-  value->set("ok", json::Value::boolean(false));
-  value->set("reason", json::Value::string(error.message));
-  return json::to_text(*value);
-}
-
 std::string oauth_error(std::string_view description) {
   std::string out;
   json::Writer(out).begin_object().member("error", "invalid_request").member("error_description", description).end_object();
@@ -91,6 +77,12 @@ class Exchange::RestRunner final : public control::Runner {
   }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
     return exchange_.service_.local().off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
+  }
+  loop::Task<Result<control::Watched>> changes(int64_t since) override {
+    Local& local = exchange_.service_.local();
+    exchange_.link_.listens = true;
+    return poll_changes(local.poll_places(), exchange_.node_, exchange_.head_.peer_address, since, local.revision(),
+                        exchange_.link_.scope);
   }
 
  private:
@@ -199,9 +191,10 @@ bool Exchange::answer_sign_in() {
 }
 
 Result<void> Exchange::begin_mcp() {
-  MCPT_TRY(identity_, authenticate(*node_.snapshot, head_, node_.loop.clock().wall_ms()));
+  MCPT_TRY(identity_, authenticate(*node_.snapshot, service_.local().control().keys(), head_,
+                                   node_.loop.clock().wall_ms()));
   if (!identity_) return fail(no_credentials());
-  if (identity_->kind != token::Kind::pat) {
+  if (!identity_->is_token()) {
     return fail(Error(Status::unauthenticated, "MCP endpoints take project tokens, not login sessions")
                     .with_code("invalid_token")
                     .with_http(401)
@@ -228,7 +221,8 @@ Result<void> Exchange::begin_mcp() {
 Result<void> Exchange::begin_rest() {
   std::vector<std::string_view> allowed;
   route_ = control::match(head_.method, head_.path, params_, allowed);
-  MCPT_TRY(identity_, authenticate(*node_.snapshot, head_, node_.loop.clock().wall_ms()));
+  MCPT_TRY(identity_, authenticate(*node_.snapshot, service_.local().control().keys(), head_,
+                                   node_.loop.clock().wall_ms()));
   Error unknown_caller = no_credentials().with_hint("log in: mcpctl login");
   if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : unknown_caller);
   if (!route_) {
@@ -352,8 +346,7 @@ void Exchange::respond_rest(Result<control::Response> result) {
 
 void Exchange::respond_error(const Error& error) {
   if (answered_) return;  // a client that has gone is no failure of ours to log
-  auto response = control::to_response(error, request_id_);
-  if (response.status == 401 && is_introspection(head_.path)) response.body = refused_introspection(response.body, error);
+  auto response = control::to_response(error, request_id_, route_);
   if (response.status >= 500 && response.status != 503) service_.log().error("request " + request_id_ + ": " + error.message);
   gateway::Headers headers = std::move(response.headers);
   headers.emplace_back("Content-Type", "application/json; charset=utf-8");

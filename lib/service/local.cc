@@ -68,6 +68,7 @@ Result<void> Local::load() {
     MCPT_TRY(auto code, control_.prepare_bootstrap(tx));
     needs_bootstrap_ = code.has_value();
     MCPT_TRY(latest_, load_snapshot(tx, control_));
+    revision_ = latest_->revision;
     return {};
   });
   if (!loaded) return fail(std::move(loaded).error());
@@ -115,8 +116,9 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
     MCPT_TRY(state->next, advance_snapshot(latest_, tx, control_));
     return {};
   };
-  store::Done done = [this, state, finish](Result<void> committed, const store::Changes&) {
+  store::Done done = [this, state, finish](Result<void> committed, const store::Changes& changes) {
     if (!committed) return finish(fail(std::move(committed).error()));
+    if (changes.revision != 0) revision_.store(changes.revision, std::memory_order_release);
     if (state->next == latest_) return finish(std::move(state->response));
     publish(state->next, [state, finish] { finish(std::move(state->response)); });
   };
@@ -191,13 +193,14 @@ bool Local::record(size_t site, gateway::CallRecord record) {
 }
 
 void Local::touch(Node& node, const Identity& identity, const std::string& address) {
+  if (identity.who->kind == rbac::PrincipalKind::watcher) return;
   const crypto::Digest& sha = identity.sha;
   int64_t now = node.loop.now_ms();
   auto [it, first] = node.reported.try_emplace(sha, now);
   if (!first && now - it->second < kUseReportMs) return;
   it->second = now;
   if (node.reported.size() > kMaxReported) node.reported.clear();
-  if (identity.kind == token::Kind::session) return touch_session(sha, node.loop.clock().wall_ms());
+  if (!identity.is_token()) return touch_session(sha, node.loop.clock().wall_ms());
   store::TokenUse use;
   use.sha = sha;
   use.used_ms = node.loop.clock().wall_ms();

@@ -55,6 +55,8 @@ class Local final : public gateway::ControlPlane {
   void touch(Node& node, const Identity& identity, const std::string& address);
 
   control::Control& control() { return control_; }
+  PollPlaces& poll_places() { return poll_places_; }
+  const std::atomic<int64_t>& revision() const { return revision_; }  // of the last commit, before anybody is told
   bool needs_bootstrap() const { return needs_bootstrap_.load(); }
   void close() { store_->close(); }
 
@@ -73,6 +75,8 @@ class Local final : public gateway::ControlPlane {
   std::vector<Node*> nodes_;
   SnapshotPtr latest_;                  // the store's thread only, once loaded
   std::atomic<bool> needs_bootstrap_{false};
+  std::atomic<int64_t> revision_{0};
+  PollPlaces poll_places_;
   std::function<void(const Snapshot&, Node&)> on_snapshot_;
 
  public:

@@ -24,6 +24,7 @@ struct Node {
   audit::Ring& ring;
   SnapshotPtr snapshot;
   std::list<std::shared_ptr<Exchange>> exchanges;
+  Waiters watchers;  // polls of the changes feed
   bool draining = false;
 
   // Last uses of tokens that the store does not know of yet; written at most once a minute per token.

@@ -22,6 +22,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   service->local_->on_snapshot([](const Snapshot& snapshot, Node& node) {
     auto running = node.exchanges;  // judging may end some of them
     for (auto& exchange : running) exchange->judge_again(snapshot);
+    node.watchers.wake();
   });
   gateway::Options options;
   json::Writer(options.client_info).begin_object().member("name", "mcpd").member("version", version).end_object();

@@ -229,6 +229,7 @@ Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control
     return {};
   }));
   next->sessions = std::move(sessions);
+  next->changes = std::make_shared<const ChangeLog>(next->revision);
   return SnapshotPtr(std::move(next));
 }
 
@@ -257,6 +258,11 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
       else (*sessions)[change.record.sha] = entry_of(change.record);
     }
     next->sessions = std::move(sessions);
+  }
+  if (auto changed = changed_tokens(*before, *next, changes, control.keys()); !changed.empty()) {
+    auto log = std::make_shared<ChangeLog>(*before->changes);
+    log->append(next->revision, std::move(changed));
+    next->changes = std::move(log);
   }
   return SnapshotPtr(std::move(next));
 }

@@ -9,6 +9,7 @@
 // last request that holds on to it) has let go.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "crypto/crypto.h"
 #include "gateway/control_plane.h"
 #include "rbac/policy.h"
+#include "service/feed.h"
 #include "store/records.h"
 #include "store/tx.h"
 
@@ -39,6 +41,12 @@ class TokenTable {
   const TokenEntry* find(const crypto::Digest& sha) const;
   void put(TokenEntry entry);
   void remove(const crypto::Digest& sha);
+  template <class Each>
+  void for_each(const Each& each) const {
+    for (auto& shard : shards_) {
+      if (shard) std::for_each(shard->begin(), shard->end(), each);
+    }
+  }
 
  private:
   static constexpr size_t kShards = 4096;
@@ -69,6 +77,7 @@ struct Snapshot {
   std::shared_ptr<const std::unordered_map<std::string, UserEntry>> users;                                          // by id
   std::shared_ptr<const std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>> projects;     // by id
   std::shared_ptr<const rbac::Policy> policy;
+  std::shared_ptr<const ChangeLog> changes;
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

@@ -5,7 +5,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(sys.argv[1])
-TOKENS = {"kNever": "never", "kOwnProject": "own project", "kItself": "itself"}
+TOKENS = {"kNever": "never", "kOwnProject": "own project", "kItself": "itself", "kWatch": "watch"}
 
 
 def source(path):

@@ -47,4 +47,5 @@ TEST_CASE("the redactor removes credentials and keeps the public prefix") {
   CHECK(redact("bad " + token + "!") == "bad mcpctl_pat_[redacted]!");
   CHECK(redact("prefix mcpctl_pat_ab12 is shown") == "prefix mcpctl_pat_ab12 is shown");
   CHECK(redact("mcpctl_ses_" + std::string(43, 'y')) == "mcpctl_ses_[redacted]");
+  CHECK(redact("mcpctl_wat_" + std::string(96, 'a')) == "mcpctl_wat_[redacted]");
 }

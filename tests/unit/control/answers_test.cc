@@ -51,7 +51,7 @@ TEST_CASE("errors become answers, byte for byte") {
   };
   for (const auto& one : cases) {
     CAPTURE(one.error.message);
-    const auto response = to_response(one.error, "r-1");
+    const auto response = to_response(one.error, "r-1", nullptr);
     CHECK(response.status == one.status);
     CHECK(header(response, "WWW-Authenticate") == one.challenge);
     CHECK(header(response, "Cache-Control") == "no-store");

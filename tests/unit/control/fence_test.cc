@@ -74,7 +74,7 @@ TEST_CASE("a token walks every route and finds its own project alone (CE-19 to 2
           reached++;
           const bool own_project =
               route.tokens == TokenAccess::self_project && project == "p" && who.token_name == "strong";
-          const bool itself = route.tokens == TokenAccess::itself;
+          const bool itself = route.tokens == TokenAccess::itself || route.tokens == TokenAccess::watch;
           CHECK_MESSAGE((own_project || itself), reply.body);
         }
       }

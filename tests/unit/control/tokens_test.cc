@@ -1,4 +1,6 @@
+#include "base/limits.h"
 #include "base/time_text.h"
+#include "control/watch.h"
 #include "unit/control/world.h"
 
 using namespace mcptoken;
@@ -331,6 +333,8 @@ TEST_CASE("introspection tells the token about itself, under the live ceiling (C
   CHECK(told.text("expiresAt") == made.text("expiresAt"));
   CHECK(json::to_text(*told.json.find("permissions")) == R"([{"role":"view","resource":"servers"}])");
   CHECK(told.json.find("revision")->as_int().value_or(0) > 0);
+  CHECK(told.text("watchId") == to_hex(watch_id(world.control->keys(), token::hash(made.text("token")))));
+  CHECK(check_ticket(world.control->keys(), told.text("watchTicket"), world.clock.now));
   world.expect(200, world.root, "DELETE", "/api/v1/rbac/extra");
   CHECK(json::to_text(*world.expect(200, token, "GET", "/api/v1/mcptokens/introspect").json.find("permissions")) ==
         "[]");
@@ -349,4 +353,44 @@ TEST_CASE("a disabled user and the user's tokens hold nothing (CE-44)") {
         "[]");
   world.expect(200, world.root, "PATCH", "/api/v1/users/o@example.org", R"({"disabled":false})");
   world.expect(200, owner, "GET", "/api/v1/servers");
+}
+
+TEST_CASE("a watch ticket opens the feed for an hour, and nothing else") {
+  Tokens world;
+  const auto& keys = world.control->keys();
+  const auto now = world.clock.now;
+  const auto ticket = must(make_ticket(keys, now));
+  CHECK(check_ticket(keys, ticket, now + limits::kWatchTicketMs - 1));
+  const auto why = [&](std::string_view text, int64_t when) {
+    const auto checked = check_ticket(keys, text, when);
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().http == 401);
+    CHECK(checked.error().code == "invalid_token");
+    return checked.error().message;
+  };
+  CHECK(why(ticket, now + limits::kWatchTicketMs) == "the watch ticket has expired");
+  for (size_t i = kTicketPrefix.size(); i < ticket.size(); i += 7) {
+    auto changed = ticket;
+    changed[i] = changed[i] == '0' ? '1' : '0';
+    CHECK(why(changed, now) == "the watch ticket is not one of this server's");
+  }
+  for (const auto& text : {std::string(kTicketPrefix), ticket.substr(0, ticket.size() - 2), ticket + "00", ticket.substr(1)})
+    CHECK(why(text, now) == "the watch ticket is malformed");
+  crypto::Key other{};
+  CHECK_FALSE(check_ticket(Keys::from_master(other), ticket, now));
+  CHECK(watch_id(keys, {}) != watch_id(Keys::from_master(other), {}));
+
+  rbac::Principal watcher;
+  watcher.kind = rbac::PrincipalKind::watcher;
+  for (const auto& route : routes()) {
+    CAPTURE(route.pattern);
+    if (route.pattern == "/api/v1/mcptokens/changes") continue;
+    Params params;
+    const auto admitted = admit(watcher, route, params);
+    REQUIRE_FALSE(admitted);
+    CHECK(admitted.error().code == "forbidden");
+  }
+  CHECK(world.expect(200, watcher, "GET", "/api/v1/mcptokens/changes?since=7").body == R"({"revision":7,"changed":[]})");
+  for (const auto query : {"", "?since=", "?since=-1", "?since=1x", "?since=1&other=2"})
+    world.expect(400, watcher, "GET", std::string("/api/v1/mcptokens/changes") + query);
 }

@@ -27,12 +27,19 @@ class ImmediateRunner final : public Runner {
     co_return work();
   }
 
+  loop::Task<Result<Watched>> changes(int64_t since) override {
+    Watched nothing;
+    nothing.revision = since;
+    co_return nothing;
+  }
+
   Result<Response> transact(Work& work) {
     std::optional<Response> response;
     auto done = world_.store->run_and_wait(who_, [&](store::Tx& tx) -> Result<void> {
       MCPT_TRY(const auto policy, world_.control->load_policy(tx));
       Context context(tx, policy, who_, request_, params_);
       MCPT_TRY(response, work(context));
+      if (world_.before_commit) MCPT_CHECK(world_.before_commit(tx));
       return {};
     });
     if (!done) return fail(std::move(done).error());
@@ -106,7 +113,7 @@ Reply World::call(const rbac::Principal& who, const std::string& method, const s
   if (!result) {
     if (auto event = refusal_event(result.error(), who, request, clock.now)) refusals.push_back(*std::move(event));
   }
-  const auto response = result ? *result : to_response(result.error(), request.request_id);
+  const auto response = result ? *result : to_response(result.error(), request.request_id, route);
   Reply reply{response.status, response.body, response.headers, {}};
   if (!response.body.empty()) reply.json = must(json::parse(response.body));
   return reply;

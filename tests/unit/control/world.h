@@ -87,6 +87,7 @@ class World {
   std::unique_ptr<Control> control;
   std::unique_ptr<store::Store> store;
   std::vector<audit::Event> refusals;
+  std::function<Result<void>(store::Tx&)> before_commit;  // of every request
   int hashes = 0;                       // jobs given to the hasher
   std::function<void()> while_hashing;  // once, between the transactions of an asynchronous handler
 };

@@ -45,7 +45,7 @@ struct Fixture {
     head.query = std::move(query);
     for (auto& value : credentials)
       head.headers.emplace_back("authorization", value);
-    return authenticate(snapshot, head, kNow);
+    return authenticate(snapshot, keys, head, kNow);
   }
   // The code of the refusal, "" when admitted, "none" without credentials.
   std::string code(std::vector<std::string> credentials, std::string query = "") {
@@ -70,6 +70,7 @@ struct Fixture {
   std::shared_ptr<Projects> projects = std::make_shared<Projects>();
   std::shared_ptr<Sessions> sessions = std::make_shared<Sessions>();
   Snapshot snapshot;
+  const control::Keys keys = control::Keys::from_master(crypto::Key{});
 };
 
 std::optional<std::string> path_of(const std::string& target, std::string* query = nullptr) {
@@ -218,7 +219,7 @@ TEST_CASE_FIXTURE(Fixture, "auth: what a token must be") {
   auto good = mint();
   snapshot.tokens.put(entry(good));
   auto identity = identity_of(good);
-  CHECK(identity.kind == token::Kind::pat);
+  CHECK(identity.is_token());
   CHECK(identity.who->token_sha == to_hex(token::hash(good)));
   CHECK(identity.bearer.reveal() == good);
   CHECK(still_valid(snapshot, identity, kNow));

@@ -1,0 +1,124 @@
+"""Tokens seen from outside: the changes feed that remote gateways follow."""
+
+import time
+from contextlib import contextmanager
+
+import wire
+from harness import Gateway
+from test_identity import refused, REALM
+
+
+@contextmanager
+def fixture():
+    with Gateway(loops=2) as gateway:
+        gateway.project("demo")
+        assert gateway.stop() == 0
+        gateway.start()  # the feed of a new store would remember everything
+        yield gateway
+
+
+def introspect(gateway, token):
+    return gateway.rest("GET", "mcptokens/introspect", bearer=token)
+
+
+def poll(gateway, ticket, since):
+    return gateway.rest("GET", f"mcptokens/changes?since={since}", bearer=ticket)
+
+
+def record(gateway, name):
+    items = gateway.rest("GET", "mcptokens?project=demo&all=true").json["items"]
+    return next(item for item in items if item["name"] == name)
+
+
+def waiting(gateway, ticket, since):
+    """A poll under way, its connection, and when its answer came."""
+    connection = wire.Connection(gateway.port)
+    connection.send("GET", f"/api/v1/mcptokens/changes?since={since}", None, {"Authorization": f"Bearer {ticket}"})
+    return connection
+
+
+def test_a_refused_introspection_says_why_in_one_word(gateway):
+    token = gateway.token("refused")
+    id = record(gateway, "refused")["id"]
+    assert gateway.rest("DELETE", f"mcptokens/{id}").status == 200
+    unknown = token[:-1] + ("0" if token[-1] != "0" else "1")
+    for bearer, error, reason in ((token, "invalid_token", "revoked"), (unknown, "invalid_token", "unknown"),
+                                  ("x", "invalid_token", "malformed"), (None, "unauthorized", "unauthorized")):
+        answer = introspect(gateway, bearer)
+        assert answer.status == 401 and answer.headers["WWW-Authenticate"].startswith(REALM), answer
+        told = answer.json
+        assert told["ok"] is False and told["reason"] == reason and told["error"] == error, told
+
+
+def test_a_poll_sees_a_revocation_within_100_ms(gateway):
+    token = gateway.token("followed")
+    told = introspect(gateway, token).json
+    assert token not in str(told) and told["watchTicket"].startswith("mcpctl_wat_"), told
+    id = record(gateway, "followed")["id"]
+    latencies = []
+    for _ in range(2):  # one poll waits on each loop, perhaps
+        polls = [waiting(gateway, told["watchTicket"], told["revision"]) for _ in range(2)]
+        time.sleep(0.2)
+        start = time.monotonic()
+        assert gateway.rest("DELETE", f"mcptokens/{id}?purge=true").status == 200
+        for connection in polls:
+            answer = connection.answer()
+            latencies.append(time.monotonic() - start)
+            assert answer.status == 200 and answer.json["changed"] == [told["watchId"]], answer
+            assert answer.json["revision"] > told["revision"], answer
+            connection.close()
+        assert poll(gateway, told["watchTicket"], told["revision"]).json["changed"] == [told["watchId"]]
+        token = gateway.token("followed")
+        told = introspect(gateway, token).json
+        id = record(gateway, "followed")["id"]
+    assert min(latencies) < 0.1, latencies
+
+
+def test_what_the_feed_does_not_remember_is_a_reset(gateway):
+    told = introspect(gateway, gateway.token("reset")).json
+    for since in (0, told["revision"] + 1000):
+        answer = poll(gateway, told["watchTicket"], since)
+        assert answer.status == 200 and answer.json["reset"] is True and "changed" not in answer.json, answer
+        assert answer.json["revision"] >= told["revision"], answer
+
+
+def test_the_feed_takes_its_tickets_and_tokens_alone(gateway):
+    token = gateway.token("alone")
+    told = introspect(gateway, token).json
+    ticket = told["watchTicket"]
+    assert poll(gateway, token, 0).json["reset"] is True
+    why = "the watch ticket is not one of this server's"
+    forged = ticket[:-1] + ("0" if ticket[-1] != "0" else "1")
+    refused(poll(gateway, forged, 0), 401, f'{REALM}, error="invalid_token", error_description="{why}"', "invalid_token", why)
+    refused(poll(gateway, None, 0), 401, REALM, "unauthorized")
+    refused(gateway.rest("GET", "servers", bearer=ticket), 403, f'{REALM}, error="insufficient_scope"', "forbidden")
+    with wire.Connection(gateway.port) as connection:
+        answer = connection.request("POST", "/mcp", "{}", {"Authorization": f"Bearer {ticket}", "Content-Type": "application/json"})
+        assert answer.status == 401, answer
+
+
+def test_polls_are_limited_per_address_and_free_their_place(gateway):
+    told = introspect(gateway, gateway.token("many")).json
+    polls = [waiting(gateway, told["watchTicket"], told["revision"]) for _ in range(4)]
+    time.sleep(0.3)
+    refused(poll(gateway, told["watchTicket"], told["revision"]), 429, None, "rate_limited")
+    for connection in polls:
+        connection.cut()
+        connection.close()
+    time.sleep(0.3)
+    assert poll(gateway, told["watchTicket"], 0).status == 200
+
+
+def test_a_poll_ends_when_the_server_stops(gateway):
+    told = introspect(gateway, gateway.token("stopping")).json
+    connection = waiting(gateway, told["watchTicket"], told["revision"])
+    time.sleep(0.3)
+    start = time.monotonic()
+    assert gateway.stop() == 0
+    answer = connection.answer()
+    assert answer.status == 503 and answer.headers["Retry-After"] == "1", answer
+    assert time.monotonic() - start < 5
+    connection.close()
+    gateway.start()
+    # Tickets outlive the process; the log does not.
+    assert poll(gateway, told["watchTicket"], told["revision"] - 1).json["reset"] is True
