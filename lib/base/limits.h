@@ -20,6 +20,11 @@ inline constexpr size_t kNameBytes = 63;                // object names
 inline constexpr size_t kBindingsPerToken = 64;
 inline constexpr size_t kBindingTextBytes = 1024;
 
+inline constexpr int64_t kTokensPerHolder = 1'000;      // usable ones of a project, and of an owner; a setting
+inline constexpr int64_t kRotationGraceMs = 30 * 24 * 3600'000LL;  // how long a replaced token may go on at most
+inline constexpr int64_t kTombstoneMs = 30 * 24 * 3600'000LL;      // a refused token can be told why for so long
+inline constexpr int64_t kLeakAlarmMs = 3600'000;       // use of a replaced token is recorded this often
+
 inline constexpr int64_t kWatchPollMs = 25'000;         // how long a poll of the changes feed waits for a change
 inline constexpr size_t kWatchPolls = 64;               // at once
 inline constexpr size_t kWatchPollsPerAddress = 4;

@@ -10,6 +10,7 @@
 
 #include "audit/event.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "control/keys.h"
@@ -26,6 +27,7 @@ struct Settings {
   rbac::Ceiling ceiling = rbac::Ceiling::live;
   rbac::ToolGrant tool_grant = rbac::ToolGrant::view;
   std::optional<int64_t> max_token_ttl_ms;
+  int64_t max_tokens = limits::kTokensPerHolder;  // usable ones of a project, and of an owner
   std::string data_dir;
   std::string version;  // of the product, for GET version
   // How a server does, for people ("running", "unreachable"); asked on the store's thread. Empty function: not told.

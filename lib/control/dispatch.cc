@@ -128,13 +128,19 @@ Result<void> record_token(Context& context, const store::TokenChange& change) {
   const auto& token = change.record;
   const bool created = change.op == store::Op::created;
   if (change.op == store::Op::removed && token.revoked_ms) return {};  // a tombstone went
-  auto event = event_of(context, created ? audit::Kind::token_created : audit::Kind::token_revoked);
+  const bool rotated = !created && !token.revoked_ms && !token.superseded_by.empty() && change.op != store::Op::removed;
+  auto event = event_of(context, created   ? audit::Kind::token_created
+                                 : rotated ? audit::Kind::token_rotated
+                                           : audit::Kind::token_revoked);
   event.project = project_name(context, token.project_id);
   event.subject = "mcptoken/" + token.name;
   json::Value payload = json::Value::object();
   payload.set("id", text_value(token.id));
   payload.set("tokenSha", text_value(to_hex(token.sha)));
-  if (!created)
+  if (rotated) {
+    payload.set("supersededBy", text_value(token.superseded_by));
+    payload.set("expiresAt", time_value(*token.expires_ms));
+  } else if (!created)
     payload.set("reason", text_value(change.op == store::Op::removed ? "removed with its project or owner"
                                                                      : token.revoke_reason));
   event.payload = json::to_text(payload);

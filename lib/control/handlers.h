@@ -24,6 +24,7 @@ loop::Task<Result<Response>> write_user(Control& control, Runner& runner);
 Result<Response> mint_token(Control& control, Context& context);
 Result<Response> list_tokens(Control& control, Context& context);
 Result<Response> get_token(Control& control, Context& context);
+Result<Response> rotate_token(Control& control, Context& context);
 Result<Response> revoke_token(Control& control, Context& context);
 Result<Response> introspect(Control& control, Context& context);
 loop::Task<Result<Response>> watch_changes(Control& control, Runner& runner);

@@ -55,6 +55,7 @@ std::vector<Route> build() {
   row("GET", "/api/v1/mcptokens/:id", anybody_known(), kItself, get_token);
   row("DELETE", "/api/v1/mcptokens/:id", anybody_known(), kItself, revoke_token);
   row("POST", "/api/v1/mcptokens/:id/revoke", anybody_known(), kItself, revoke_token);
+  row("POST", "/api/v1/mcptokens/:id/rotate", anybody_known(), kNever, rotate_token);
 
   row("POST", "/api/v1/auth/bootstrap", open_to_all(), kNever, bootstrap);
   row("POST", "/api/v1/auth/login", open_to_all(), kNever, login);

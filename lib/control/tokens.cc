@@ -99,6 +99,17 @@ Result<std::optional<int64_t>> expiry_of(const Control& control, const Context& 
                   .with_hint("give a shorter --ttl"));
 }
 
+// Of a project and of an owner: a script that mints in a loop is stopped before the tables are full.
+Result<void> check_room(const Control& control, Context& context, const std::string& project_id) {
+  const auto most = control.settings().max_tokens;
+  MCPT_TRY(const auto count, context.tx.count_usable_tokens(project_id, context.who.user_id));
+  if (count.of_project < most && count.of_owner < most) return {};
+  return fail(Error(Status::conflict, std::string(count.of_project >= most ? "the project has" : "you have") + " " +
+                                          std::to_string(most) + " tokens, and this server allows no more")
+                  .with_code("too_many_tokens")
+                  .with_hint("revoke some that are not used: mcpctl get mcptokens --unused 30d"));
+}
+
 struct Wanted {
   std::vector<rbac::Binding> bindings;
   std::vector<std::string> dropped;  // what clone left out, in words
@@ -211,6 +222,7 @@ Result<Response> mint_token(Control& control, Context& context) {
   MCPT_TRY(fresh.expires_ms, expiry_of(control, context, body));
   const auto* force = body.find("force");
   if (force && force->as_bool().value_or(false)) MCPT_CHECK(replace_living(context, project, name));
+  MCPT_CHECK(check_room(control, context, project.id));
   MCPT_TRY(const auto minted, token::mint(token::Kind::pat));
   fresh.name = name;
   fresh.project_id = project.id;
@@ -233,19 +245,69 @@ Result<Response> mint_token(Control& control, Context& context) {
   return answer(201, out);
 }
 
+namespace {
+
+Result<std::optional<int64_t>> duration_of(const Request& request, const std::string& name) {
+  const auto* text = request.parameter(name);
+  if (!text) return std::optional<int64_t>();
+  auto ms = token::parse_duration(*text);
+  if (!ms) return fail(std::move(ms).error().in(name));
+  return std::optional<int64_t>(*ms);
+}
+
+// ?all, ?status=a,b, ?unused=30d, ?expiring=7d; all that are given must hold.
+struct TokenFilter {
+  static Result<TokenFilter> of(const Context& context) {
+    TokenFilter filter;
+    filter.now = context.tx.now_ms();
+    filter.all = flag(context.request, "all");
+    MCPT_TRY(filter.unused_ms, duration_of(context.request, "unused"));
+    MCPT_TRY(filter.expiring_ms, duration_of(context.request, "expiring"));
+    const auto* status = context.request.parameter("status");
+    if (!status) return filter;
+    for (auto word : split(*status, ',')) {
+      constexpr store::TokenState states[] = {store::TokenState::active, store::TokenState::superseded,
+                                              store::TokenState::revoked, store::TokenState::expired};
+      const auto* at = std::find_if(std::begin(states), std::end(states),
+                                    [&](store::TokenState one) { return store::to_text(one) == word; });
+      if (at == std::end(states))
+        return fail(Status::invalid, "status: must be active, superseded, revoked or expired");
+      filter.states.push_back(*at);
+    }
+    return filter;
+  }
+
+  bool admits(const TokenRecord& token) const {
+    const auto state = token.state(now);
+    // Tombstones are for those who ask for them.
+    const bool ended = state == store::TokenState::revoked || (!token.superseded_by.empty() && !token.usable(now));
+    if (!states.empty() && std::find(states.begin(), states.end(), state) == states.end()) return false;
+    if (states.empty() && ended && !all) return false;
+    if (unused_ms && now - token.last_used_ms.value_or(token.created_ms) < *unused_ms) return false;
+    return !expiring_ms || (token.usable(now) && token.expires_ms && *token.expires_ms - now <= *expiring_ms);
+  }
+
+  int64_t now = 0;
+  bool all = false;
+  std::optional<int64_t> unused_ms, expiring_ms;
+  std::vector<store::TokenState> states;
+};
+
+}  // namespace
+
 Result<Response> list_tokens(Control&, Context& context) {
-  MCPT_CHECK(check_query(context.request, {"project", "all", "limit", "cursor"}));
+  MCPT_CHECK(check_query(context.request, {"project", "all", "status", "unused", "expiring", "limit", "cursor"}));
+  MCPT_TRY(const auto filter, TokenFilter::of(context));
   std::optional<std::string> project_id;
   if (const auto* word = context.request.parameter("project")) {
     MCPT_TRY(const auto project, visible_project(context, *word));
     project_id = project.id;
   }
   const auto scope = context.policy.scope(context.who, Action::view, Resource::mcptokens);
-  const bool all = flag(context.request, "all");
   MCPT_TRY(const auto tokens, context.tx.list_tokens(project_id));
   std::vector<Keyed> items;
   for (const auto& token : tokens) {
-    if (!all && token.state(context.tx.now_ms()) == store::TokenState::revoked) continue;
+    if (!filter.admits(token)) continue;
     const auto project = name_of(context.tx, token.project_id);
     if (!owns(context, token) && !scope.admits(scope_name(project, token.name))) continue;
     MCPT_TRY(auto item, token_json(context, token, project));
@@ -274,6 +336,78 @@ Result<Response> revoke_token(Control&, Context& context) {
   MCPT_TRY(const auto body, token_json(context, revoked, project));
   if (purge) MCPT_CHECK(context.tx.purge_token(token.id));
   return answer(200, body);
+}
+
+namespace {
+
+// {"grace"?, "ttl"?}: grace is a duration, by default none; without ttl the new token lives as long as the old one was
+// made for.
+struct Rotation {
+  int64_t grace_ms = 0;
+  std::optional<int64_t> expires_ms;
+};
+
+Result<Rotation> rotation_of(const Control& control, const Context& context, const TokenRecord& old) {
+  Value body = Value::object();
+  if (!context.request.body.empty()) {
+    MCPT_TRY(body, parse_body(context.request));
+  }
+  for (const auto& [key, value] : body.members()) {
+    if (key != "grace" && key != "ttl") return fail(Status::invalid, key + ": unknown field");
+    if (!value.as_string()) return fail(Status::invalid, key + ": must be a text like 1h");
+  }
+  Rotation out;
+  if (body.find("grace")) {
+    auto grace = token::parse_duration(body.text("grace"));
+    if (!grace) return fail(std::move(grace).error().in("grace"));
+    if (*grace > limits::kRotationGraceMs) return fail(Status::invalid, "grace: must be at most 30d");
+    out.grace_ms = *grace;
+  }
+  if (!body.find("ttl") && old.expires_ms) {
+    out.expires_ms = context.tx.now_ms() + (*old.expires_ms - old.created_ms);
+    return out;
+  }
+  MCPT_TRY(out.expires_ms, expiry_of(control, context, body));
+  return out;
+}
+
+}  // namespace
+
+// A new token in the place of an old one, which goes on for the grace and is then told that it was replaced. The new one
+// is the caller's, within the caller's rights, as if minted anew.
+Result<Response> rotate_token(Control& control, Context& context) {
+  MCPT_CHECK(check_query(context.request, {"project"}));
+  if (context.who.kind != rbac::PrincipalKind::user)
+    return fail(Error(Status::denied, "only users make tokens").with_code("forbidden").with_http(403));
+  std::string project;
+  MCPT_TRY(const auto old, chosen_token(context, Action::create, project));
+  MCPT_CHECK(visible_project(context, project));
+  MCPT_CHECK(require(context, Action::create, Resource::mcptokens, scope_name(project, old.name)));
+  MCPT_TRY(const auto rotation, rotation_of(control, context, old));
+  MCPT_TRY(const auto stored, bindings_json(context.tx, old));
+  MCPT_TRY(const auto bindings, bindings_of(&stored, "bindings"));
+  MCPT_CHECK(require_all(context, bindings, false));
+  MCPT_TRY(const auto minted, token::mint(token::Kind::pat));
+  store::NewToken fresh;
+  fresh.name = old.name;
+  fresh.project_id = old.project_id;
+  fresh.owner_id = context.who.user_id;
+  fresh.description = old.description;
+  fresh.shown = minted.shown;
+  fresh.sha = minted.sha;
+  fresh.expires_ms = rotation.expires_ms;
+  fresh.rbac_mode = old.rbac_mode;
+  MCPT_TRY(const auto inserted,
+           context.tx.supersede_token(old.id, std::move(fresh), context.tx.now_ms() + rotation.grace_ms));
+  MCPT_CHECK(insert_definition(context, inserted, bindings));
+  MCPT_TRY(auto out, token_json(context, inserted, project));
+  out.set("token", text_value(minted.raw.reveal()));
+  MCPT_TRY(const auto ended, context.tx.get_token(old.id));
+  Value replaced = Value::object();
+  replaced.set("id", text_value(ended.id));
+  replaced.set("expiresAt", time_value(*ended.expires_ms));
+  out.set("replaced", std::move(replaced));
+  return answer(201, out);
 }
 
 Result<Response> introspect(Control& control, Context& context) {

@@ -62,10 +62,15 @@ class Tx {
   Result<TokenRecord> get_token(std::string_view id);
   Result<TokenRecord> get_token(std::string_view project_id, std::string_view name);  // neither revoked nor superseded
   Result<std::vector<TokenRecord>> list_tokens(std::optional<std::string_view> project_id = std::nullopt);
+  struct TokenCount {
+    int64_t of_project = 0, of_owner = 0;
+  };
+  Result<TokenCount> count_usable_tokens(std::string_view project_id, std::string_view owner_id);
   // Removes the token's bindings with it. A revoked token stays as it is: the first time and reason count.
   Result<TokenRecord> revoke_token(std::string_view id, std::string_view reason);
   Result<void> purge_token(std::string_view id);                    // the record itself
-  Result<int64_t> purge_revoked_tokens(int64_t revoked_before_ms);  // tombstones; how many went
+  // Tombstones: revoked, or replaced and past their grace, before that instant. How many went.
+  Result<int64_t> purge_ended_tokens(int64_t before_ms);
   // Unknown tokens are skipped, and so is a use less than a minute after the recorded one. Not a change of the
   // revision.
   Result<void> touch_tokens(std::span<const TokenUse> uses);

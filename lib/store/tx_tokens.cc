@@ -172,19 +172,28 @@ Result<void> Tx::purge_token(std::string_view id) {
   return removal.run("token \"" + token.name + "\"");
 }
 
-Result<int64_t> Tx::purge_revoked_tokens(int64_t revoked_before_ms) {
+Result<Tx::TokenCount> Tx::count_usable_tokens(std::string_view project_id, std::string_view owner_id) {
+  MCPT_TRY(auto rows, db_.prepare("SELECT ifnull(sum(project_id = ?1), 0), ifnull(sum(owner_id = ?2), 0) FROM tokens"
+                                  " WHERE (project_id = ?1 OR owner_id = ?2) AND revoked_ms IS NULL"
+                                  " AND superseded_by IS NULL AND (expires_ms IS NULL OR expires_ms > ?3)"));
+  MCPT_CHECK(rows.bind(project_id, owner_id, now_ms_).step());
+  return TokenCount{rows.integer(0), rows.integer(1)};
+}
+
+Result<int64_t> Tx::purge_ended_tokens(int64_t before_ms) {
   Removal removal(*this, false);
   int64_t count = 0;
   {
-    MCPT_TRY(auto rows, db_.prepare("SELECT id FROM tokens WHERE revoked_ms < ?1"));
-    rows.bind(revoked_before_ms);
+    MCPT_TRY(auto rows, db_.prepare("SELECT id FROM tokens WHERE revoked_ms < ?1"
+                                    " OR (superseded_by IS NOT NULL AND expires_ms < ?1)"));
+    rows.bind(before_ms);
     for (;; ++count) {
       MCPT_TRY(bool row, rows.step());
       if (!row) break;
       removal.add_token(rows.text(0));
     }
   }
-  MCPT_CHECK(removal.run("the revoked tokens"));
+  MCPT_CHECK(removal.run("the ended tokens"));
   return count;
 }
 

@@ -394,3 +394,96 @@ TEST_CASE("a watch ticket opens the feed for an hour, and nothing else") {
   for (const auto query : {"", "?since=", "?since=-1", "?since=1x", "?since=1&other=2"})
     world.expect(400, watcher, "GET", std::string("/api/v1/mcptokens/changes") + query);
 }
+
+TEST_CASE("rotation: the new one is there before the old one ends (BR-38)") {
+  Tokens world;
+  const auto made = world.expect(201, world.root, "POST", kTokens,
+                                 Tokens::body("t", R"("ttl":"10d","bindings":["role:view,resource:servers"])"));
+  world.clock.now += kDay;
+  const auto rotated = world.expect(201, world.root, "POST", std::string(kTokens) + "/t/rotate?project=p", R"({"grace":"1h"})");
+  CHECK(rotated.text("token") != made.text("token"));
+  CHECK(rotated.text("name") == "t");
+  CHECK(rotated.text("expiresAt") == to_iso8601(world.clock.now + 10 * kDay));
+  CHECK(json::to_text(*rotated.json.find("bindings")) == R"([{"role":"view","resource":"servers"}])");
+  CHECK(rotated.json.find("replaced")->text("expiresAt") == to_iso8601(world.clock.now + kDay / 24));
+  const auto old = std::string(kTokens) + "/" + made.text("id");
+  CHECK(world.expect(200, world.root, "GET", old).text("status") == "superseded");
+  CHECK(world.expect(200, world.root, "GET", old).text("supersededBy") == rotated.text("id"));
+  world.expect(409, world.root, "POST", old + "/rotate");
+  CHECK(world.expect(200, world.root, "GET", std::string(kTokens) + "/t?project=p").text("id") == rotated.text("id"));
+  world.clock.now += kDay / 24;
+  CHECK(world.expect(200, world.root, "GET", old).text("status") == "expired");
+  REQUIRE(world.events(audit::Kind::token_rotated).size() == 1);
+  CHECK(world.events(audit::Kind::token_revoked).empty());
+
+  world.expect(400, world.root, "POST", std::string(kTokens) + "/t/rotate?project=p", R"({"grace":"31d"})");
+  world.expect(400, world.root, "POST", std::string(kTokens) + "/t/rotate?project=p", R"({"other":"1h"})");
+  const auto weak = world.minter("w@example.org", {});
+  world.expect(403, weak, "POST", std::string(kTokens) + "/t/rotate?project=p");  // beyond what he holds himself
+  world.expect(403, world.bearer(rotated.text("token")), "POST", std::string(kTokens) + "/" + rotated.text("id") + "/rotate");
+
+  world.write([&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(auto gone, tx.purge_ended_tokens(tx.now_ms()));
+    CHECK(gone == 0);
+    return {};
+  });
+  world.clock.now++;
+  world.write([&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(auto gone, tx.purge_ended_tokens(tx.now_ms()));
+    CHECK(gone == 1);
+    return {};
+  });
+  world.expect(404, world.root, "GET", old);
+}
+
+TEST_CASE("lists of tokens: by state, by use, by end") {
+  Tokens world;
+  const auto make = [&](const std::string& name, const std::string& ttl) {
+    return world.expect(201, world.root, "POST", kTokens, Tokens::body(name, R"("ttl":")" + ttl + "\""));
+  };
+  const auto used = make("used", "never");
+  make("idle", "40d");
+  make("short", "1d");
+  const auto dead = make("dead", "never");
+  make("turned", "never");
+  world.expect(200, world.root, "DELETE", std::string(kTokens) + "/" + dead.text("id"));
+  world.expect(201, world.root, "POST", std::string(kTokens) + "/turned/rotate?project=p");
+  world.clock.now += 35 * kDay;
+  world.write([&](store::Tx& tx) {
+    store::TokenUse use;
+    use.sha = token::hash(used.text("token"));
+    use.used_ms = tx.now_ms();
+    return tx.touch_tokens(std::span(&use, 1));
+  });
+  const auto names = [&](const std::string& query) {
+    std::string out;
+    const auto listed = world.expect(200, world.root, "GET", std::string(kTokens) + "?" + query);
+    for (const auto& item : listed.json.find("items")->items())
+      out += (out.empty() ? "" : " ") + item.text("name");
+    return out;
+  };
+  CHECK(names("project=p") == "idle short turned used");
+  CHECK(names("all=true") == "dead idle short turned turned used");
+  CHECK(names("status=revoked") == "dead");
+  CHECK(names("status=expired") == "short turned");
+  CHECK(names("status=active") == "idle turned used");
+  CHECK(names("unused=30d") == "idle short turned");
+  CHECK(names("expiring=7d") == "idle");
+  CHECK(names("expiring=4d").empty());
+  world.expect(400, world.root, "GET", std::string(kTokens) + "?status=gone");
+  world.expect(400, world.root, "GET", std::string(kTokens) + "?unused=soon");
+}
+
+TEST_CASE("a project and an owner have room for so many usable tokens") {
+  Settings settings;
+  settings.max_tokens = 2;
+  Tokens world(std::move(settings));
+  world.expect(201, world.root, "POST", kTokens, Tokens::body("a", R"("ttl":"1d")"));
+  world.expect(201, world.root, "POST", kTokens, Tokens::body("b"));
+  CHECK(world.expect(409, world.root, "POST", kTokens, Tokens::body("c")).text("error") == "too_many_tokens");
+  const auto other = world.minter("m@example.org", {});
+  CHECK(world.expect(409, other, "POST", kTokens, Tokens::body("c")).text("message").starts_with("the project has 2"));
+  world.expect(201, world.root, "POST", kTokens, Tokens::body("b", R"("force":true)"));  // takes no new place
+  world.clock.now += kDay;
+  world.expect(201, other, "POST", kTokens, Tokens::body("c"));  // the expired one counts no more
+}
