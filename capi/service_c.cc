@@ -33,6 +33,14 @@ Result<bool> flag(std::string_view text) {
   return fail(Status::invalid, "true or false");
 }
 
+// An hour at most: a verdict on a token must not outlive what people remember.
+Result<void> milliseconds(std::string_view text, int64_t& out) {
+  auto number = parse_decimal(text);
+  if (!number || *number > 3600'000) return fail(Status::invalid, "milliseconds, at most 3600000");
+  out = *number;
+  return {};
+}
+
 std::vector<std::string> list(std::string_view text, bool lower_case) {
   std::vector<std::string> out;
   for (std::string_view part : split(text, ',')) {
@@ -48,7 +56,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 12> kKeys = {{
+constexpr std::array<Key, 15> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -86,6 +94,13 @@ constexpr std::array<Key, 12> kKeys = {{
      }},
     {"require_sandbox", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.require_sandbox, flag(v)); return {}; }},
     {"loopback_only", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.loopback_only, flag(v)); return {}; }},
+    {"control_plane_url",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       MCPT_TRY(c.control_plane, service::parse_plane(v));
+       return {};
+     }},
+    {"token_positive_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, c.token_positive_ttl_ms); }},
+    {"token_negative_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, c.token_negative_ttl_ms); }},
     {"listen_port",
      [](service::Config& c, std::string_view v) -> Result<void> {
        auto port = parse_decimal(v);
@@ -174,7 +189,10 @@ mcptoken_status mcptoken_service_new(const mcptoken_config* config, mcptoken_log
     clear(service_out);
     MCPT_CHECK(require(config, "config"));
     MCPT_CHECK(require(service_out, "service_out"));
-    if (config->config.data_dir.empty()) return fail(Status::invalid, "data_dir is required");
+    const bool remote = config->config.control_plane.has_value();
+    if (config->config.data_dir.empty() && !remote) return fail(Status::invalid, "data_dir or control_plane_url is required");
+    if (!config->config.data_dir.empty() && remote)
+      return fail(Status::invalid, "control_plane_url: a gateway of another control plane has no data_dir");
     Log sink;
     if (log) {
       sink = Log([log, log_user_data](LogLevel level, std::string_view line) {
@@ -211,7 +229,7 @@ void mcptoken_service_drain(mcptoken_service* service, mcptoken_loop* loop, int6
 void mcptoken_service_free(mcptoken_service* service) { delete service; }
 
 int32_t mcptoken_service_needs_bootstrap(mcptoken_service* service) {
-  return service && service->service->local().needs_bootstrap() ? 1 : 0;
+  return service && service->service->local() && service->service->local()->needs_bootstrap() ? 1 : 0;
 }
 
 mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* loop, const mcptoken_head* head,

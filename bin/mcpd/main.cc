@@ -13,5 +13,5 @@ int main(int count, char** values) {
     if (equals != std::string::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   const std::span<const char* const> arguments(values, static_cast<size_t>(count));
-  return mcpd::main_program(arguments.subspan(count > 0 ? 1 : 0), environment);
+  return mcpd::main_program(count > 0 ? values[0] : "mcpd", arguments.subspan(count > 0 ? 1 : 0), environment);
 }

@@ -74,7 +74,7 @@ class Server {
   explicit Server(const Settings& settings) : settings_(settings) {}
 
   Outcome<bool> start() {
-    const auto wanted = parse_endpoint(settings_.text(Setting::listen));
+    const auto wanted = parse_endpoint(listen_text(settings_));
     const auto loops = settings_.integer(Setting::loops);
     auto listeners = open_listeners(*wanted, loops > 0 ? static_cast<size_t>(loops) : usable_cores());
     if (!listeners) return listeners.failure();
@@ -110,13 +110,15 @@ class Server {
  private:
   Outcome<bool> open_service() {
     const auto& folder = settings_.text(Setting::data_dir);
-    if (auto made = make_folder(folder); !made) return made.failure();
+    if (!settings_.is_gateway()) {
+      if (auto made = make_folder(folder); !made) return made.failure();
+    }
     auto config = make_config(settings_, endpoint_);
     if (!config) return config.failure();
     mcptoken_service* raw = nullptr;
     mcptoken_error* error = nullptr;
     const auto status = mcptoken_service_new(config->get(), log_from_library, nullptr, &raw, &error);
-    if (status != MCPTOKEN_OK) return failure_of(status, error, "data directory " + folder);
+    if (status != MCPTOKEN_OK) return failure_of(status, error, settings_.is_gateway() ? "gateway" : "data directory " + folder);
     service_.reset(raw);
     return true;
   }
@@ -150,7 +152,11 @@ class Server {
 
   void announce() {
     const auto& folder = settings_.text(Setting::data_dir);
-    log_start("mcpd listening on http://" + endpoint_.text() + " (data " + folder + ")");
+    if (settings_.is_gateway()) {
+      log_start("mcpd gateway listening on http://" + endpoint_.text() + " (control plane " + settings_.text(Setting::mcpd_url) + ")");
+    } else {
+      log_start("mcpd listening on http://" + endpoint_.text() + " (data " + folder + ")");
+    }
     if (mcptoken_service_needs_bootstrap(service_.get()) != 0) {
       log_start("no user exists yet: the code in " + folder +
                 "/bootstrap-code makes the first one, with mcpctl bootstrap EMAIL");
@@ -185,13 +191,14 @@ int fail_with(const Failure& failure) {
 
 }  // namespace
 
-int main_program(std::span<const char* const> arguments, const Environment& environment) {
-  auto invocation = load_settings(arguments, environment);
+int main_program(std::string_view program, std::span<const char* const> arguments, const Environment& environment) {
+  const Role role = take_role(program, arguments);
+  auto invocation = load_settings(role, arguments, environment);
   if (!invocation) return fail_with(invocation.failure());
   const auto& settings = invocation->settings;
   switch (invocation->action) {
     case Action::help:
-      std::fputs(help_text().c_str(), stdout);
+      std::fputs(help_text(role).c_str(), stdout);
       return 0;
     case Action::version:
       std::printf("mcpd %s\n", mcptoken_version());

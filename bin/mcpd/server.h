@@ -16,6 +16,6 @@
 namespace mcpd {
 
 // Everything from the arguments to the exit code.
-int main_program(std::span<const char* const> arguments, const Environment& environment);
+int main_program(std::string_view program, std::span<const char* const> arguments, const Environment& environment);
 
 }  // namespace mcpd

@@ -15,16 +15,17 @@ constexpr std::array kRows{
                "address and port to listen on; port 0 takes a free one"},
     SettingRow{Setting::data_dir, "data-dir", Kind::path, "", "", "data_dir",
                "state folder (default: STATE_DIRECTORY, else mcpd in the XDG state folder)"},
-    SettingRow{Setting::config, "config", Kind::path, "", "", nullptr, "YAML file with settings"},
-    SettingRow{Setting::port_file, "port-file", Kind::path, "", "", nullptr, "file that gets the port once it is open"},
+    SettingRow{Setting::config, "config", Kind::path, "", "", nullptr, "YAML file with settings", kBoth},
+    SettingRow{Setting::port_file, "port-file", Kind::path, "", "", nullptr, "file that gets the port once it is open",
+               kBoth},
     SettingRow{Setting::loops, "loops", Kind::integer, "0", "0..256", nullptr,
-               "event loops, one thread each; 0: one a core"},
+               "event loops, one thread each; 0: one a core", kBoth},
     SettingRow{Setting::allowed_hosts, "allowed-hosts", Kind::list, "", "", "allowed_hosts",
-               "names that a Host header may carry"},
+               "names that a Host header may carry", kBoth},
     SettingRow{Setting::allowed_origins, "allowed-origins", Kind::list, "", "", "allowed_origins",
-               "origins of web pages that may call"},
+               "origins of web pages that may call", kBoth},
     SettingRow{Setting::trusted_proxies, "trusted-proxies", Kind::networks, "", "", nullptr,
-               "networks whose X-Forwarded-For and -Proto are believed"},
+               "networks whose X-Forwarded-For and -Proto are believed", kBoth},
     SettingRow{Setting::upstream_allow, "upstream-allow", Kind::networks, "", "", "upstream_allow",
                "private networks that upstream servers may live in"},
     SettingRow{Setting::token_ceiling, "token-ceiling", Kind::choice, "live", "live|mint", "token_ceiling",
@@ -40,29 +41,47 @@ constexpr std::array kRows{
     SettingRow{Setting::require_sandbox, "require-sandbox", Kind::boolean, "false", "", "require_sandbox",
                "refuse to start servers that cannot be confined"},
     SettingRow{Setting::connections_per_address, "connections-per-address", Kind::integer, "256", "0..1000000", nullptr,
-               "open connections of one client address; 0: no limit"},
+               "open connections of one client address; 0: no limit", kBoth},
     SettingRow{Setting::log_level, "log-level", Kind::choice, "info", "debug|info|warning|error", nullptr,
-               "least important lines to log"},
-    SettingRow{Setting::header_deadline_ms, "header-deadline-ms", Kind::integer, "10000", "1..600000", nullptr, ""},
-    SettingRow{Setting::body_deadline_ms, "body-deadline-ms", Kind::integer, "30000", "1..600000", nullptr, ""},
-    SettingRow{Setting::idle_ms, "idle-ms", Kind::integer, "60000", "1..600000", nullptr, ""},
-    SettingRow{Setting::grace_ms, "grace-ms", Kind::integer, "30000", "0..600000", nullptr, ""},
-    SettingRow{Setting::debuggable, "debuggable", Kind::boolean, "false", "", nullptr, ""},
+               "least important lines to log", kBoth},
+    SettingRow{Setting::header_deadline_ms, "header-deadline-ms", Kind::integer, "10000", "1..600000", nullptr, "",
+               kBoth},
+    SettingRow{Setting::body_deadline_ms, "body-deadline-ms", Kind::integer, "30000", "1..600000", nullptr, "", kBoth},
+    SettingRow{Setting::idle_ms, "idle-ms", Kind::integer, "60000", "1..600000", nullptr, "", kBoth},
+    SettingRow{Setting::grace_ms, "grace-ms", Kind::integer, "30000", "0..600000", nullptr, "", kBoth},
+    SettingRow{Setting::debuggable, "debuggable", Kind::boolean, "false", "", nullptr, "", kBoth},
+    SettingRow{Setting::mcpd_url, "mcpd-url", Kind::text, "", "", "control_plane_url",
+               "control plane of the gateway, like https://mcpd.example.com", kGatewayOnly},
+    SettingRow{Setting::http_host, "http-host", Kind::text, "127.0.0.1", "", nullptr, "address to listen on",
+               kGatewayOnly},
+    SettingRow{Setting::http_port, "http-port", Kind::integer, "3200", "0..65535", nullptr,
+               "port to listen on; 0 takes a free one", kGatewayOnly},
+    SettingRow{Setting::token_positive_ttl_ms, "token-positive-ttl-ms", Kind::integer, "30000", "0..3600000",
+               "token_positive_ttl_ms", "how long a token stays good without being asked about again", kGatewayOnly},
+    SettingRow{Setting::token_negative_ttl_ms, "token-negative-ttl-ms", Kind::integer, "5000", "0..3600000",
+               "token_negative_ttl_ms", "how long a refused token stays refused without being asked about",
+               kGatewayOnly},
 };
 static_assert(kRows.size() == static_cast<size_t>(Setting::count));
 
-// Variables that Kubernetes sets in every pod beside a service named "mcpd": they are addressed to nobody.
-constexpr std::array<std::string_view, 2> kForeignVariables{"MCPD_SERVICE_", "MCPD_PORT"};
+// Variables that Kubernetes sets in every pod beside a service named like the program: they are addressed to nobody.
+constexpr std::array<std::string_view, 2> kForeignVariables{"SERVICE_", "PORT"};
 
-const SettingRow* find_row(std::string_view name) {
-  const auto* row = std::find_if(kRows.begin(), kRows.end(), [&](const auto& one) { return one.name == name; });
+bool belongs(const SettingRow& row, Role role) { return (row.roles & static_cast<uint8_t>(role)) != 0; }
+std::string prefix_of(Role role) { return role == Role::gateway ? "MCPLOCAL_" : "MCPD_"; }
+std::string program_of(Role role) { return role == Role::gateway ? "mcpd gateway" : "mcpd"; }
+std::string see_help(Role role) { return "; see " + program_of(role) + " --help"; }
+
+const SettingRow* find_row(Role role, std::string_view name) {
+  const auto* row =
+      std::find_if(kRows.begin(), kRows.end(), [&](const auto& one) { return one.name == name && belongs(one, role); });
   return row == kRows.end() ? nullptr : row;
 }
 
 bool hidden(const SettingRow& row) { return row.help.empty(); }
 
-std::string variable_of(const SettingRow& row) {
-  std::string name = "MCPD_";
+std::string variable_of(Role role, const SettingRow& row) {
+  std::string name = prefix_of(role);
   for (char c : row.name)
     name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return name;
@@ -116,24 +135,19 @@ std::string fault_of(const SettingRow& row, std::string_view value) {
 
 std::string shown(std::string_view value) { return value.empty() ? "''" : std::string(value); }
 
-struct Flags {
-  Action action = Action::run;
-  Settings settings;
-};
-
-Outcome<Flags> read_flags(std::span<const char* const> arguments) {
-  Flags flags;
+Outcome<Invocation> read_flags(Role role, std::span<const char* const> arguments) {
+  Invocation flags{Action::run, Settings(role)};
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view argument = arguments[i];
-    if (argument == "--help" || argument == "-h") return Flags{Action::help, {}};
-    if (argument == "--version") return Flags{Action::version, {}};
+    if (argument == "--help" || argument == "-h") return Invocation{Action::help, Settings(role)};
+    if (argument == "--version") return Invocation{Action::version, Settings(role)};
     if (argument == "--print-effective-config") {
       flags.action = Action::print_config;
       continue;
     }
     const size_t equals = argument.find('=');
-    const auto* row = argument.starts_with("--") ? find_row(argument.substr(2, equals - 2)) : nullptr;
-    if (!row) return Failure{kExitUsage, "unknown argument '" + std::string(argument) + "'; see mcpd --help"};
+    const auto* row = argument.starts_with("--") ? find_row(role, argument.substr(2, equals - 2)) : nullptr;
+    if (!row) return Failure{kExitUsage, "unknown argument '" + std::string(argument) + "'" + see_help(role)};
     std::string_view value = "true";  // a boolean flag alone
     if (equals != std::string_view::npos) {
       value = argument.substr(equals + 1);
@@ -148,16 +162,19 @@ Outcome<Flags> read_flags(std::span<const char* const> arguments) {
 }
 
 Outcome<bool> read_environment(const Environment& environment, Settings& settings) {
+  const Role role = settings.role();
+  const std::string prefix = prefix_of(role);
   for (const auto& [name, value] : environment) {
-    if (!name.starts_with("MCPD_")) continue;
-    const auto* row = std::find_if(kRows.begin(), kRows.end(),
-                                   [&](const auto& one) { return !hidden(one) && variable_of(one) == name; });
+    if (!name.starts_with(prefix)) continue;
+    const auto* row = std::find_if(kRows.begin(), kRows.end(), [&](const auto& one) {
+      return !hidden(one) && belongs(one, role) && variable_of(role, one) == name;
+    });
     if (row == kRows.end()) {
       if (std::any_of(kForeignVariables.begin(), kForeignVariables.end(),
-                      [&](auto one) { return name.starts_with(one); })) {
+                      [&](auto one) { return name.substr(prefix.size()).starts_with(one); })) {
         continue;
       }
-      return Failure{kExitUsage, "unknown environment variable " + name + "; see mcpd --help"};
+      return Failure{kExitUsage, "unknown environment variable " + name + see_help(role)};
     }
     if (const auto taken = settings.offer(*row, value, Source::environment, name); !taken) return taken.failure();
   }
@@ -169,9 +186,9 @@ Outcome<bool> read_file(const std::string& path, Settings& settings) {
   if (!entries) return entries.failure();
   for (const auto& [key, value, line] : *entries) {
     const std::string where = path + ":" + std::to_string(line) + ": ";
-    const auto* row = find_row(key);
+    const auto* row = find_row(settings.role(), key);
     if (!row || hidden(*row) || row->setting == Setting::config) {
-      return Failure{kExitUsage, where + "unknown key '" + key + "'; see mcpd --help"};
+      return Failure{kExitUsage, where + "unknown key '" + key + "'" + see_help(settings.role())};
     }
     if (const auto taken = settings.offer(*row, value, Source::file, where + key); !taken) return taken.failure();
   }
@@ -196,7 +213,7 @@ std::string default_data_dir(const Environment& environment) {
 
 Outcome<bool> fill_defaults(const Environment& environment, Settings& settings) {
   for (const auto& row : kRows) {
-    if (settings.source(row.setting) != Source::fallback) continue;
+    if (!belongs(row, settings.role()) || settings.source(row.setting) != Source::fallback) continue;
     if (row.setting == Setting::data_dir) {
       const auto folder = default_data_dir(environment);
       if (folder.empty()) return Failure{kExitUsage, "no place for the state: set --data-dir, XDG_STATE_HOME or HOME"};
@@ -224,27 +241,59 @@ Outcome<bool> Settings::offer(const SettingRow& row, std::string_view value, Sou
   return true;
 }
 
-Outcome<Invocation> load_settings(std::span<const char* const> arguments, const Environment& environment) {
-  auto flags = read_flags(arguments);
+Role take_role(std::string_view program, std::span<const char* const>& arguments) {
+  if (program.substr(program.rfind('/') + 1) == "mcplocal") return Role::gateway;
+  if (arguments.empty() || std::string_view(arguments[0]) != "gateway") return Role::server;
+  arguments = arguments.subspan(1);
+  return Role::gateway;
+}
+
+std::string listen_text(const Settings& settings) {
+  if (!settings.is_gateway()) return settings.text(Setting::listen);
+  const auto& host = settings.text(Setting::http_host);
+  const bool bare_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
+  return (bare_ipv6 ? "[" + host + "]" : host) + ":" + settings.text(Setting::http_port);
+}
+
+Outcome<Invocation> load_settings(Role role, std::span<const char* const> arguments, const Environment& environment) {
+  auto flags = read_flags(role, arguments);
   if (!flags) return flags.failure();
-  Invocation invocation{flags->action, std::move(flags->settings)};
+  Invocation invocation = std::move(*flags);
   if (invocation.action == Action::help || invocation.action == Action::version) return invocation;
   if (const auto read = read_environment(environment, invocation.settings); !read) return read.failure();
   if (const auto& path = invocation.settings.text(Setting::config); !path.empty()) {
     if (const auto read = read_file(path, invocation.settings); !read) return read.failure();
   }
   if (const auto filled = fill_defaults(environment, invocation.settings); !filled) return filled.failure();
+  if (role == Role::gateway) {
+    if (invocation.settings.text(Setting::mcpd_url).empty())
+      return Failure{kExitUsage, "which control plane? Set MCPLOCAL_MCPD_URL or --mcpd-url"};
+    if (!parse_endpoint(listen_text(invocation.settings)))
+      return Failure{kExitUsage,
+                     "http-host: " + shown(invocation.settings.text(Setting::http_host)) + ": must be an IP address"};
+  }
   return invocation;
 }
 
-std::string help_text() {
+std::string help_text(Role role) {
   std::string text =
-      "usage: mcpd [--SETTING VALUE | --SETTING=VALUE]...\n\n"
-      "The MCP gateway and its control plane as one HTTP server. Each setting may also come from the environment\n"
-      "(MCPD_DATA_DIR for --data-dir) or from the YAML file given by --config (`data-dir: ...`); a flag beats the\n"
-      "environment, which beats the file.\n\n";
+      role == Role::gateway
+          ? "usage: mcpd gateway --mcpd-url URL [--SETTING VALUE | --SETTING=VALUE]...\n\n"
+            "The MCP gateway of a control plane elsewhere; the same program when it is called mcplocal. It keeps "
+            "nothing and\n"
+            "has no secret: each caller's token is asked about and goes along to the control plane. Each setting may "
+            "also\n"
+            "come from the environment (MCPLOCAL_MCPD_URL for --mcpd-url) or from the YAML file given by --config; a "
+            "flag\n"
+            "beats the environment, which beats the file.\n\n"
+          : "usage: mcpd [--SETTING VALUE | --SETTING=VALUE]...\n\n"
+            "The MCP gateway and its control plane as one HTTP server. Each setting may also come from the "
+            "environment\n"
+            "(MCPD_DATA_DIR for --data-dir) or from the YAML file given by --config (`data-dir: ...`); a flag beats "
+            "the\n"
+            "environment, which beats the file. `mcpd gateway` is the gateway alone: see mcpd gateway --help.\n\n";
   for (const auto& row : kRows) {
-    if (hidden(row)) continue;
+    if (hidden(row) || !belongs(row, role)) continue;
     std::string left = "  --" + std::string(row.name);
     if (row.kind == Kind::choice) left += " " + std::string(row.values);
     left.resize(std::max<size_t>(left.size() + 2, 36), ' ');
@@ -261,7 +310,7 @@ std::string effective_config(const Settings& settings) {
   static constexpr std::array<std::string_view, 4> kSources{"default", "file", "environment", "flag"};
   std::string text;
   for (const auto& row : kRows) {
-    if (hidden(row) || row.setting == Setting::config) continue;
+    if (hidden(row) || !belongs(row, settings.role()) || row.setting == Setting::config) continue;
     const auto& value = settings.text(row.setting);
     const bool plain = row.kind == Kind::boolean || row.kind == Kind::integer || row.kind == Kind::choice;
     std::string line = std::string(row.name) + ": ";

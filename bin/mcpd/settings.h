@@ -1,6 +1,6 @@
 // One table gives each setting its name; flag, environment variable and YAML key follow from it: "data-dir" is
-// --data-dir, MCPD_DATA_DIR and `data-dir:`. A flag beats the environment, which beats the file, which beats the
-// default.
+// --data-dir, MCPD_DATA_DIR and `data-dir:`. In the gateway role the variables begin with MCPLOCAL_. A flag beats the
+// environment, which beats the file, which beats the default.
 #pragma once
 
 #include <array>
@@ -37,8 +37,17 @@ enum class Setting : size_t {
   idle_ms,
   grace_ms,
   debuggable,
+  mcpd_url,
+  http_host,
+  http_port,
+  token_positive_ttl_ms,
+  token_negative_ttl_ms,
   count
 };
+
+// What the program is: control plane and gateway in one, or the gateway of a control plane elsewhere.
+enum class Role : uint8_t { server = 1, gateway = 2 };
+inline constexpr uint8_t kServerOnly = 1, kGatewayOnly = 2, kBoth = 3;
 
 enum class Kind { text, path, list, boolean, integer, choice, endpoint, networks };
 
@@ -50,6 +59,7 @@ struct SettingRow {
   std::string_view values;  // choice: "a|b"; integer: "min..max"
   const char* service_key;  // the service's name for it, or NULL
   std::string_view help;    // "" hides the row: a flag for tests, without variable and key
+  uint8_t roles = kServerOnly;
 };
 
 std::span<const SettingRow> setting_rows();
@@ -58,6 +68,9 @@ enum class Source { fallback, file, environment, flag };
 
 class Settings {
  public:
+  explicit Settings(Role role) : role_(role) {}
+  Role role() const { return role_; }
+  bool is_gateway() const { return role_ == Role::gateway; }
   const std::string& text(Setting setting) const { return at(setting).text; }
   int64_t integer(Setting setting) const;
   bool boolean(Setting setting) const { return text(setting) == "true"; }
@@ -70,6 +83,7 @@ class Settings {
     std::string text;
     Source source = Source::fallback;
   };
+  Role role_;
   const Value& at(Setting setting) const { return values_[static_cast<size_t>(setting)]; }
   std::array<Value, static_cast<size_t>(Setting::count)> values_;
 };
@@ -77,15 +91,20 @@ class Settings {
 enum class Action { run, help, version, print_config };
 
 struct Invocation {
-  Action action = Action::run;
+  Action action;
   Settings settings;
 };
 
 using Environment = std::map<std::string, std::string>;
 
-// `arguments` without the program's name. Reads the file that --config or MCPD_CONFIG names.
-Outcome<Invocation> load_settings(std::span<const char* const> arguments, const Environment& environment);
-std::string help_text();
+// `mcpd gateway …`, or any arguments of a program that is called mcplocal; `arguments` without the program's name lose the
+// word.
+Role take_role(std::string_view program, std::span<const char* const>& arguments);
+// Reads the file that --config, MCPD_CONFIG or MCPLOCAL_CONFIG names.
+Outcome<Invocation> load_settings(Role role, std::span<const char* const> arguments, const Environment& environment);
+std::string help_text(Role role);
+// ADDRESS:PORT to listen on, from whichever settings the role has for it.
+std::string listen_text(const Settings& settings);
 // The settings in force as YAML that --config would take, each with its source. None of them is a secret.
 std::string effective_config(const Settings& settings);
 

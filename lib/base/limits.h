@@ -59,6 +59,11 @@ inline constexpr size_t kSendBufferBytes = 1024 * 1024; // per stream; a slower 
 inline constexpr int64_t kSessionMaxMs = 24 * 3600 * 1000LL;
 inline constexpr int64_t kSessionIdleMs = 30 * 60 * 1000LL;
 
+inline constexpr size_t kGoodVerdicts = 65'536;         // remembered answers of introspection per loop, in the gateway role
+inline constexpr size_t kRefusedVerdicts = 4'096;       // apart, so that junk tokens push nothing else out
+inline constexpr size_t kQuestions = 1'024;             // tokens per loop that are being asked about
+inline constexpr int64_t kIntrospectMs = 5'000;
+
 inline constexpr size_t kMailboxMessages = 65'536;      // per loop, for traffic; control messages are never refused
 inline constexpr int kProcessesPerServer = 8;
 

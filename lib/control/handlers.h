@@ -43,6 +43,10 @@ Result<Response> list_project_servers(Control& control, Context& context);
 Result<Response> get_kinds(Control& control, Context& context);
 Result<Response> get_version(Control& control, Context& context);
 
+// What a remote gateway has to know to serve the project's endpoint for that token: names and rights, nothing of how a
+// server is reached. Part of introspection with ?project=true.
+Result<json::Value> gateway_view(Control& control, Context& context, const std::string& project_id);
+
 // --- shared
 Result<void> check_query(const Request& request,
                          std::initializer_list<std::string_view> known);  // invalid: unknown parameter

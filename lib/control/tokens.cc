@@ -411,7 +411,7 @@ Result<Response> rotate_token(Control& control, Context& context) {
 }
 
 Result<Response> introspect(Control& control, Context& context) {
-  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_CHECK(check_query(context.request, {"project"}));
   if (context.who.kind != rbac::PrincipalKind::token)
     return fail(Error(Status::invalid, "introspection is of the project token that asks")
                     .with_hint("send the token as bearer"));
@@ -432,6 +432,10 @@ Result<Response> introspect(Control& control, Context& context) {
   out.set("watchId", text_value(to_hex(watch_id(control.keys(), token.sha))));
   MCPT_TRY(const auto ticket, make_ticket(control.keys(), context.tx.now_ms()));
   out.set("watchTicket", text_value(ticket));
+  if (flag(context.request, "project")) {
+    MCPT_TRY(auto project, gateway_view(control, context, token.project_id));
+    out.set("project", std::move(project));
+  }
   return answer(200, out);
 }
 

@@ -27,6 +27,7 @@ class Answer {
   // Ends without an answer: a request that its client has cancelled gets none (2025-11-25, cancellation).
   void withdraw();
   bool finished() const { return finished_; }
+  bool streaming() const { return streaming_; }
 
  private:
   void start_stream();

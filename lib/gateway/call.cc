@@ -22,6 +22,7 @@ CallerShare share_of(const Exchange& exchange, const Client& client) {
   share.token_sha = exchange.caller.who->token_sha;
   share.session = client.session ? client.session->nonce : exchange.caller.request_id;
   share.capabilities = client.capabilities;
+  share.bearer = exchange.caller.to_control_plane;
   return share;
 }
 
@@ -113,7 +114,7 @@ std::string list_result(const Exchange& exchange, const Client& client, const To
       writer.end_array();
     }
     if (view.count == 0) {
-      bool none = exchange.caller.project->attachments.empty();
+      bool none = exchange.caller.project->attachments.empty() && !exchange.caller.project->hides_servers;
       writer.member("io.mcptoken/reason", none ? "no server is attached to this project"
                                           : view.unavailable.empty() ? "this token may call no tool of this project's servers"
                                                                      : "the servers that this token may use are unavailable");
@@ -188,6 +189,14 @@ class CallEvents final : public mcp::Events {
   int64_t call_ms_;
   std::vector<std::string> asked_;
 };
+
+// The client as the control plane's audit log is to know it.
+std::string info_of(const Client& client) {
+  std::string out;
+  if (client.name.empty()) return out;
+  json::Writer(out).begin_object().member("name", client.name).member("version", client.version).end_object();
+  return out;
+}
 
 CallOutcome outcome_of(const mcp::Message& message) {
   if (message.kind() == mcp::MessageKind::error) return CallOutcome::protocol_error;
@@ -284,6 +293,8 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
   UpstreamCall call;
   call.server = server;
   call.key = key_for(*server, share_of(exchange, client));
+  call.bearer = exchange.caller.to_control_plane;
+  if (server->relayed) call.client_info = info_of(client);
   call.request = message;
   call.method = "tools/call";
   call.member = "name";
@@ -301,6 +312,9 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
   record.duration_ms = exchange.site.loop.now_ms() - began_ms;
   std::string text;
   bool withdrawn = false;
+  auto refused = server->relayed && !upstream ? exchange.site.gateway.plane().refusal(exchange.site.index, who, upstream.error())
+                                              : std::nullopt;
+  if (refused && !answer.streaming()) co_return fail(*std::move(refused));
   if (!upstream) {
     Error error = upstream.error();
     record.outcome = CallOutcome::transport_error;

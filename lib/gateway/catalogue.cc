@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kPositiveMs = 5 * 60'000;
 constexpr int64_t kNegativeMs = 30'000;
+constexpr int64_t kRelayedNegativeMs = 1'000;  // the control plane remembers for longer, and knows when it is over
 constexpr int64_t kLongestTtlMs = 24 * 3600'000;
 constexpr size_t kMaxPages = 100;
 constexpr size_t kMaxItems = 10'000;
@@ -59,6 +60,14 @@ Result<void> read_page(const mcp::Message& message, std::string_view array, RawL
   return {};
 }
 
+// A control plane that could not ask the server answers with an empty list that says so.
+bool says_unavailable(const mcp::Message& message) {
+  const json::Node* meta = message.in_result("_meta");
+  if (!meta || meta->type != json::Type::object) return false;
+  auto outline = json::Outline::read(message.outline().raw(*meta), 1);
+  return outline && outline->find("io.mcptoken/unavailable");
+}
+
 }  // namespace
 
 std::shared_ptr<Catalogue::Entry> Catalogue::entry_of(const UpstreamKey& key) {
@@ -77,6 +86,7 @@ RawListPtr Catalogue::cached(const UpstreamKey& key) const {
 
 loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec> server, CallerShare caller, loop::Scope& scope) {
   UpstreamKey key = key_for(*server, caller);
+  BearerPtr bearer = caller.bearer;
   auto entry = entry_of(key);
   int64_t now = site_.loop.now_ms();
   bool fresh = entry->list && !entry->stale && now < entry->list->fresh_until_ms;
@@ -86,7 +96,9 @@ loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec
     if (entry->list) co_return entry->list;
     co_return fail(*entry->error);
   }
-  Function<loop::Task<Result<void>>()> start = [this, entry, server, key] { return refresh(entry, server, key); };
+  Function<loop::Task<Result<void>>()> start = [this, entry, server, key, bearer] {
+    return refresh(entry, server, key, bearer);
+  };
   if (!entry->fetching.running()) entry->began_ms = now;
   if (entry->list && !entry->stale) {  // stale by age alone: good enough while a new one is fetched
     entry->fetching.begin(group_, std::move(start));
@@ -105,15 +117,16 @@ loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec
   co_return fail(Status::unavailable, server->name + ": no list");
 }
 
-loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key) {
+loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key,
+                                            BearerPtr bearer) {
   Site& home = site_.gateway.home_of(server->id);
   loop::Scope& scope = group_.scope();
   Function<loop::Task<Result<RawListPtr>>(loop::Scope&)> work;
   if (&home == &site_) {
-    work = [this, server, key](loop::Scope& here) { return fetch(server, key, here); };
+    work = [this, server, key, bearer](loop::Scope& here) { return fetch(server, key, bearer, here); };
   } else {
-    work = [&home, server, key](loop::Scope& there) -> loop::Task<Result<RawListPtr>> {
-      return home.catalogue.from_home(server, key, there);
+    work = [&home, server, key, bearer](loop::Scope& there) -> loop::Task<Result<RawListPtr>> {
+      return home.catalogue.from_home(server, key, bearer, there);
     };
   }
   auto task = on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
@@ -121,7 +134,8 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   if (!list) {
     entry->missed = true;
     entry->error = list.error();
-    entry->retry_at_ms = site_.loop.now_ms() + (list.error().status == Status::cancelled ? 0 : kNegativeMs);
+    int64_t pause_ms = server->relayed ? kRelayedNegativeMs : kNegativeMs;
+    entry->retry_at_ms = site_.loop.now_ms() + (list.error().status == Status::cancelled ? 0 : pause_ms);
     co_return fail(std::move(list).error());
   }
   entry->list = *std::move(list);
@@ -133,19 +147,23 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
 }
 
 // On the home loop, for another one: through this loop's cache, so that one discovery serves all.
-loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope) {
+loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                                         loop::Scope& scope) {
   auto entry = entry_of(key);
   int64_t now = site_.loop.now_ms();
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
   if (now < entry->retry_at_ms && !entry->fetching.running()) co_return fail(*entry->error);
   if (!entry->fetching.running()) entry->began_ms = now;
-  Function<loop::Task<Result<void>>()> start = [this, entry, server, key] { return refresh(entry, server, key); };
+  Function<loop::Task<Result<void>>()> start = [this, entry, server, key, bearer] {
+    return refresh(entry, server, key, bearer);
+  };
   auto task = entry->fetching.join(group_, std::move(start), scope);
   MCPT_CO_CHECK(co_await task);
   co_return entry->list;
 }
 
-loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope) {
+loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                                     loop::Scope& scope) {
   auto list = std::make_shared<RawList>();
   Names names;
   std::optional<std::string> cursor;
@@ -158,6 +176,7 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
     UpstreamCall call;
     call.server = server;
     call.key = key;
+    call.bearer = bearer;
     call.request = std::make_shared<const mcp::Message>(std::move(request));
     call.method = "tools/list";
     loop::Scope page_scope(scope);
@@ -165,6 +184,9 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
                             Error(Status::timeout, server->name + ": tools/list was not answered in time"));
     auto task = site_.upstreams.call_here(std::move(call), nullptr, page_scope);
     MCPT_CO_TRY(auto answer, co_await task);
+    if (server->relayed && says_unavailable(answer.message)) {
+      co_return fail(Status::unavailable, server->name + ": the server is not available");
+    }
     auto read = read_page(answer.message, "tools", *list, names, cursor, ttl_ms);
     if (!read) co_return fail(std::move(read).error().in(server->name));
     if (!cursor) break;

@@ -57,9 +57,12 @@ class Catalogue {
     loop::Flight fetching;
   };
 
-  loop::Task<Result<void>> refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key);
-  loop::Task<Result<RawListPtr>> from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope);
-  loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope);
+  loop::Task<Result<void>> refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key,
+                                   BearerPtr bearer);
+  loop::Task<Result<RawListPtr>> from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                           loop::Scope& scope);
+  loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                       loop::Scope& scope);
   std::shared_ptr<Entry> entry_of(const UpstreamKey& key);
 
   Site& site_;

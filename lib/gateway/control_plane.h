@@ -5,11 +5,12 @@
 //   view.h           what one principal sees of it       answer.h      how a request is answered
 //   endpoint.h       requests in (legacy.cc, modern.cc, call.cc)
 //
-// This interface is all that the gateway sees of the control plane: lib/service implements it in process.
+// This interface is all that the gateway sees of the control plane: lib/service implements it in process and from afar.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct ServerSpec {
   bool allow_private = false;
   Share share = Share::project;
   int64_t call_ms = 0;               // total deadline of a call; 0: the default
+  // `url` is the control plane's channel to the server, which is opened with the caller's own bearer and shared by nobody
+  // else. What it refuses concerns the caller, and what it answers is filtered for him.
+  bool relayed = false;
 };
 
 struct Attachment {
@@ -47,6 +51,7 @@ struct ProjectView {
   std::string instructions;
   std::string separator = "__";
   std::vector<Attachment> attachments;  // in configured order
+  bool hides_servers = false;           // there are more, of which the principal may use nothing
   std::shared_ptr<const rbac::Policy> policy;
 };
 
@@ -72,12 +77,17 @@ struct CallRecord {
   bool has_arguments = false;
 };
 
+// The caller's bearer, where it goes to the control plane with each call that is made for him. Null in process.
+using BearerPtr = std::shared_ptr<const crypto::Secret>;
+
 class ControlPlane {
  public:
   virtual ~ControlPlane() = default;
   // On any site's loop; an unresolvable reference is an error that names secret and key, never a missing variable.
   virtual loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const ServerSpec> server,
-                                                                  loop::Scope& scope) = 0;
+                                                                  BearerPtr bearer, loop::Scope& scope) = 0;
+  // On a site's loop: the refusal of the caller himself that a failed call to a relayed server was, or nothing.
+  virtual std::optional<Error> refusal(size_t site, const rbac::Principal& who, const Error& failure) = 0;
   // On a site's loop; `site` is the site's index. Never waits. False in strict mode when it cannot be recorded.
   virtual bool record(size_t site, CallRecord record) = 0;
 };
@@ -94,6 +104,7 @@ struct Caller {
   std::shared_ptr<const rbac::Principal> who;
   std::shared_ptr<const ProjectView> project;
   const crypto::Secret& bearer;  // only to derive the keys of sealed ids; never forwarded
+  BearerPtr to_control_plane;    // the same where it is forwarded, to the control plane alone
   std::string request_id;
   std::string address;           // of the client
 };

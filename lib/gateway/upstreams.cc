@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kFirstBackoffMs = 100;
 constexpr int64_t kLongestBackoffMs = 30'000;
+constexpr int64_t kRelayedBackoffMs = 1'000;  // the control plane has the server's own backoff
 constexpr int64_t kIdleMs = 5 * 60'000;
 constexpr int64_t kSweepMs = 15'000;
 
@@ -70,13 +71,15 @@ UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
   key.server_id = server.id;
   key.version = server.version;
   key.capabilities = caller.capabilities;
-  bool exclusive = server.transport == Transport::stdio && caller.capabilities != 0;
+  // Through the control plane a process with capabilities is found by the session that we have there.
+  bool exclusive = (server.transport == Transport::stdio || server.relayed) && caller.capabilities != 0;
   switch (exclusive ? Share::session : server.share) {
     case Share::installation: break;
     case Share::project: key.share = "project:" + caller.project_id; break;
     case Share::principal: key.share = "token:" + caller.token_sha; break;
     case Share::session: key.share = "session:" + caller.session; break;
   }
+  if (server.relayed && exclusive) key.share += "/token:" + caller.token_sha;  // a holder could forge his session's name
   return key;
 }
 
@@ -106,12 +109,12 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Event
 }
 
 loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope) {
-  auto getting = get(call.server, call.key, scope);
+  auto getting = get(call.server, call.key, call.bearer, scope);
   MCPT_CO_TRY(auto entry, co_await getting);
   mcp::HopMeta hop;
   hop.era = entry->peer->info().era;
   // Nothing of a modern server's input requests can be relayed yet, so nothing is declared to it.
-  std::string client_info = site_.gateway.options().client_info;
+  std::string client_info = call.client_info.empty() ? site_.gateway.options().client_info : call.client_info;
   hop.client_info = client_info;
   hop.log_level = call.log_level;
   hop.progress_token = call.progress_token;
@@ -130,7 +133,7 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::
 }
 
 loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared_ptr<const ServerSpec> server, UpstreamKey key,
-                                                                     loop::Scope& scope) {
+                                                                     BearerPtr bearer, loop::Scope& scope) {
   if (stopping_) co_return fail(Status::unavailable, "the gateway is shutting down");
   auto& slot = entries_[key];
   if (!slot) {
@@ -142,14 +145,14 @@ loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared
   entry->last_used_ms = site_.loop.now_ms();
   if (entry->ready()) co_return entry;
   if (!entry->opening.running() && site_.loop.now_ms() < entry->retry_at_ms) co_return fail(*entry->last_error);
-  Function<loop::Task<Result<void>>()> start = [this, entry] { return open(entry); };
+  Function<loop::Task<Result<void>>()> start = [this, entry, bearer] { return open(entry, bearer); };
   auto task = entry->opening.join(group_, std::move(start), scope);
   MCPT_CO_CHECK(co_await task);
   co_return entry;
 }
 
-loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry) {
-  auto task = connect(entry);
+loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr bearer) {
+  auto task = connect(entry, std::move(bearer));
   auto opened = co_await task;
   if (!opened) {
     entry->peer.reset();
@@ -161,8 +164,8 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry) {
   co_return Result<void>();
 }
 
-loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry) {
-  auto resolving = site_.gateway.plane().credentials(site_.loop, entry->server, group_.scope());
+loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry, BearerPtr bearer) {
+  auto resolving = site_.gateway.plane().credentials(site_.loop, entry->server, std::move(bearer), group_.scope());
   MCPT_CO_TRY(auto credentials, co_await resolving);
   if (entry->server->transport == Transport::stdio) {
     MCPT_CO_CHECK(make_room(entry->key));
@@ -178,7 +181,7 @@ loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry) {
 
 void Upstreams::failed(Entry& entry, const Error& error) {
   int64_t backoff = kFirstBackoffMs << std::min(entry.failures, 9);
-  backoff = std::min(backoff, kLongestBackoffMs);
+  backoff = std::min(backoff, entry.server->relayed ? kRelayedBackoffMs : kLongestBackoffMs);
   backoff += site_.gateway.jitter(backoff / 4);
   ++entry.failures;
   entry.retry_at_ms = site_.loop.now_ms() + backoff;
@@ -215,6 +218,8 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   options.identity.client_info = site_.gateway.options().client_info;
   options.identity.capabilities = entry.key.capabilities;
   options.http.allow_private = entry.server->allow_private;
+  // A legacy session is what a server's questions can come back through; without them a call is better off alone.
+  if (entry.server->relayed) options.era = entry.key.capabilities != 0 ? mcp::EraChoice::legacy : mcp::EraChoice::modern;
   options.log = site_.gateway.options().log;
   options.on_unrelated = [this, id = entry.server->id](mcp::Message message) { site_.gateway.server_says(site_, id, std::move(message)); };
   entry.peer = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
@@ -264,7 +269,7 @@ void Upstreams::sweep() {
 void Upstreams::end_session(const std::string& session) {
   std::vector<std::shared_ptr<Entry>> ended;
   for (auto& [key, entry] : entries_) {
-    if (key.share == "session:" + session) ended.push_back(entry);
+    if (key.share == "session:" + session || key.share.starts_with("session:" + session + "/")) ended.push_back(entry);
   }
   for (auto& entry : ended) retire(entry);
 }

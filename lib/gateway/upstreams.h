@@ -4,8 +4,8 @@
 //  1. A stdio server's processes live on one loop, its home (a hash of the server's id); other loops send their calls there.
 //     HTTP servers are called from each loop on connections of its own.
 //  2. A connection is shared only among callers with equal keys: same server version, same share (project, principal, …),
-//     same client capabilities. A stdio process with client capabilities belongs to one session or one call, because its
-//     requests carry no link to the call that caused them.
+//     same client capabilities. One to the control plane belongs to one token. A stdio process with client
+//     capabilities belongs to one session or one call, because its requests carry no link to the call that caused them.
 //  3. A server that fails is asked again after a backoff; until then its last error is the answer, at once.
 #pragma once
 
@@ -38,6 +38,7 @@ struct CallerShare {
   std::string project_id, token_sha;
   std::string session;            // nonce of a legacy session, or unique per call
   uint32_t capabilities = 0;      // that can be relayed to this client
+  BearerPtr bearer;               // for relayed servers; no part of the key, which has the token's SHA
 };
 UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller);
 
@@ -45,6 +46,8 @@ struct UpstreamCall {
   UpstreamCall() = default;
   std::shared_ptr<const ServerSpec> server;
   UpstreamKey key;
+  BearerPtr bearer;               // for relayed servers
+  std::string client_info;        // raw JSON; "" for ours
   std::shared_ptr<const mcp::Message> request;  // params are taken from here
   std::string method;
   std::string member, value;      // a string member of params that is replaced ("name": the upstream's name)
@@ -90,9 +93,10 @@ class Upstreams {
     bool exists() const { return peer && peer->alive(); }  // perhaps not open yet
   };
 
-  loop::Task<Result<std::shared_ptr<Entry>>> get(std::shared_ptr<const ServerSpec> server, UpstreamKey key, loop::Scope& scope);
-  loop::Task<Result<void>> open(std::shared_ptr<Entry> entry);
-  loop::Task<Result<void>> connect(std::shared_ptr<Entry> entry);
+  loop::Task<Result<std::shared_ptr<Entry>>> get(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                                loop::Scope& scope);
+  loop::Task<Result<void>> open(std::shared_ptr<Entry> entry, BearerPtr bearer);
+  loop::Task<Result<void>> connect(std::shared_ptr<Entry> entry, BearerPtr bearer);
   Result<void> make_process(Entry& entry, std::vector<Credential> environment);
   Result<void> make_http(Entry& entry, std::vector<Credential> headers);
   Result<void> make_room(const UpstreamKey& key);

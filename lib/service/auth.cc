@@ -141,32 +141,66 @@ Error no_credentials() {
       "send Authorization: Bearer TOKEN; create one with: mcpctl create mcptoken NAME -p PROJECT");
 }
 
-Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
-                                             int64_t now_ms) {
+Error no_project_token() {
+  return Error(Status::unauthenticated, "MCP endpoints take project tokens, not login sessions")
+      .with_code("invalid_token")
+      .with_http(401)
+      .with_hint("create a token: mcpctl create mcptoken NAME -p PROJECT");
+}
+
+namespace {
+
+// What stands behind the scheme.
+Result<std::optional<std::string_view>> raw_bearer(const Head& head) {
   auto credentials = head.values("authorization");
   if (has_query_token(head.query)) return fail(invalid_request("a token in the query is refused, and may have leaked: revoke it"));
   if (credentials.size() > 1) return fail(invalid_request("two credentials"));
-  if (credentials.empty()) return std::optional<Identity>();
+  if (credentials.empty()) return std::optional<std::string_view>();
   std::string_view value = trim(credentials[0]);
   size_t space = value.find(' ');
-  if (!equals_ignoring_case(value.substr(0, space), "Bearer")) return std::optional<Identity>();
+  if (!equals_ignoring_case(value.substr(0, space), "Bearer")) return std::optional<std::string_view>();
   std::string_view raw = space == std::string_view::npos ? std::string_view() : value.substr(space);
   while (raw.starts_with(' ')) raw.remove_prefix(1);
   if (raw.find(',') != std::string_view::npos) return fail(invalid_request("two credentials"));
+  return std::optional<std::string_view>(raw);
+}
+
+Result<Bearer> bearer_of(std::string_view raw) {
+  auto kind = token::classify(raw);
+  if (!kind) return fail(invalid_token("the token is malformed", "malformed"));
+  Bearer bearer;
+  bearer.kind = *kind;
+  bearer.sha = token::hash(raw);
+  bearer.raw = crypto::Secret(raw);
+  return bearer;
+}
+
+}  // namespace
+
+Result<std::optional<Bearer>> read_bearer(const Head& head) {
+  MCPT_TRY(auto raw, raw_bearer(head));
+  if (!raw) return std::optional<Bearer>();
+  MCPT_TRY(auto bearer, bearer_of(*raw));
+  return std::optional<Bearer>(std::move(bearer));
+}
+
+Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
+                                             int64_t now_ms) {
+  MCPT_TRY(auto raw, raw_bearer(head));
+  if (!raw) return std::optional<Identity>();
   Identity identity;
-  if (raw.starts_with(control::kTicketPrefix)) {
-    MCPT_CHECK(control::check_ticket(keys, raw, now_ms));
+  if (raw->starts_with(control::kTicketPrefix)) {
+    MCPT_CHECK(control::check_ticket(keys, *raw, now_ms));
     auto watcher = std::make_shared<rbac::Principal>();
     watcher->kind = rbac::PrincipalKind::watcher;
     identity.who = std::move(watcher);
     return std::optional<Identity>(std::move(identity));
   }
-  auto kind = token::classify(raw);
-  if (!kind) return fail(invalid_token("the token is malformed", "malformed"));
-  identity.sha = token::hash(raw);
-  auto judge = *kind == token::Kind::pat ? judge_token : judge_session;
+  MCPT_TRY(auto bearer, bearer_of(*raw));
+  identity.sha = bearer.sha;
+  auto judge = bearer.kind == token::Kind::pat ? judge_token : judge_session;
   MCPT_TRY(identity.who, judge(snapshot, identity.sha, now_ms));
-  identity.bearer = crypto::Secret(raw);
+  identity.bearer = std::move(bearer.raw);
   return std::optional<Identity>(std::move(identity));
 }
 

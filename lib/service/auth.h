@@ -43,6 +43,15 @@ struct Identity {
   crypto::Secret bearer;
 };
 
+// The credential as it stands in the head, well-formed but not judged.
+struct Bearer {
+  token::Kind kind = token::Kind::pat;
+  crypto::Digest sha{};
+  crypto::Secret raw;
+};
+// Nothing without credentials. Errors: `invalid_request` (400), `invalid_token` (401) for a malformed one.
+Result<std::optional<Bearer>> read_bearer(const Head& head);
+
 // Nothing without credentials. Errors as the authentication table of the design has them: `invalid_token` (401),
 // `invalid_request` (400). The reason in the message can be learnt only by who holds the whole secret.
 Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
@@ -50,5 +59,6 @@ Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const con
 // Whether a token that was found valid still is: asked again for running requests when a new snapshot arrives.
 Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms);
 Error no_credentials();
+Error no_project_token();  // at an MCP endpoint
 
 }  // namespace mcptoken::service

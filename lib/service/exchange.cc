@@ -10,7 +10,6 @@ namespace mcptoken::service {
 namespace {
 
 constexpr int64_t kStalledMs = 30'000;
-constexpr std::string_view kMcpMethods = "GET, POST, DELETE";
 
 // Paths of the OAuth dance that clients begin when a token is refused: they print what these say.
 constexpr std::string_view kSignInPaths[] = {"register", "authorize", "token"};
@@ -52,10 +51,6 @@ Error origin_denied() {
 
 Error not_found() { return Error(Status::not_found, "there is nothing at this address").with_http(404); }
 
-bool is_mcp_path(const std::vector<std::string>& path) {
-  return (path.size() == 3 && path[0] == "projects" && path[2] == "mcp") || (path.size() == 1 && path[0] == "mcp");
-}
-
 std::string oauth_error(std::string_view description) {
   std::string out;
   json::Writer(out).begin_object().member("error", "invalid_request").member("error_description", description).end_object();
@@ -73,13 +68,13 @@ class Exchange::RestRunner final : public control::Runner {
   const control::Params& params() const override { return exchange_.job_->params; }
   const rbac::Principal& who() const override { return *exchange_.job_->who; }
   loop::Task<Result<control::Response>> in_transaction(Function<Result<control::Response>(control::Context&)> work) override {
-    return exchange_.service_.local().transact(exchange_.node_, exchange_.job_, false, std::move(work), exchange_.link_.scope);
+    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, false, std::move(work), exchange_.link_.scope);
   }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
-    return exchange_.service_.local().off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
+    return exchange_.service_.local()->off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
   }
   loop::Task<Result<control::Watched>> changes(int64_t since) override {
-    Local& local = exchange_.service_.local();
+    Local& local = *exchange_.service_.local();
     exchange_.link_.listens = true;
     return poll_changes(local.poll_places(), exchange_.node_, exchange_.head_.peer_address, since, local.revision(),
                         exchange_.link_.scope);
@@ -111,7 +106,10 @@ Result<void> Exchange::judge_head() {
   if (head_.content_length > static_cast<int64_t>(limits::kBodyBytes)) {
     return fail(Error(Status::too_large, "the body is larger than 4 MiB").with_http(413));
   }
-  if (is_mcp_path(head_.path)) return begin_mcp();
+  if (auto target = mcp_target(head_.path)) {
+    target_ = *std::move(target);
+    return begin_mcp();
+  }
   if (head_.path.size() >= 2 && head_.path[0] == "api" && head_.path[1] == "v1") return begin_rest();
   return fail(not_found());
 }
@@ -190,38 +188,22 @@ bool Exchange::answer_sign_in() {
   return true;
 }
 
-Result<void> Exchange::begin_mcp() {
-  MCPT_TRY(identity_, authenticate(*node_.snapshot, service_.local().control().keys(), head_,
-                                   node_.loop.clock().wall_ms()));
-  if (!identity_) return fail(no_credentials());
-  if (!identity_->is_token()) {
-    return fail(Error(Status::unauthenticated, "MCP endpoints take project tokens, not login sessions")
-                    .with_code("invalid_token")
-                    .with_http(401)
-                    .with_hint("create a token: mcpctl create mcptoken NAME -p PROJECT"));
-  }
-  auto project = node_.snapshot->projects->find(identity_->who->project_id);
-  if (head_.path.size() == 3 && head_.path[1] != project->second->name) {
-    return fail(Error(Status::denied, "this token is for project \"" + project->second->name + "\"")
-                    .with_code("wrong_project")
-                    .with_http(403)
-                    .with_hint("use /projects/" + project->second->name + "/mcp"));
-  }
-  project_ = project->second;
-  kind_ = Kind::mcp;
-  if (head_.method != "POST" && head_.method != "GET" && head_.method != "DELETE") {
-    respond(405, {{"Allow", std::string(kMcpMethods)}}, "");
+// The gateway role has no management: what it is, it says, and nothing else.
+Result<void> Exchange::begin_without_rest() {
+  if (head_.method == "GET" && head_.target == "/api/v1/version") {
+    std::string body;
+    json::Writer(body).begin_object().member("version", service_.version()).member("api", "v1").end_object();
+    respond(200, {{"Content-Type", "application/json; charset=utf-8"}}, std::move(body));
     return {};
   }
-  service_.local().touch(node_, *identity_, head_.peer_address);
-  if (head_.content_length > 0) body_.reserve(static_cast<size_t>(head_.content_length) + 1);
-  return {};
+  return fail(not_found().with_hint("this is a gateway; its control plane is another program"));
 }
 
 Result<void> Exchange::begin_rest() {
+  if (!service_.local()) return begin_without_rest();
   std::vector<std::string_view> allowed;
   route_ = control::match(head_.method, head_.path, params_, allowed);
-  MCPT_TRY(identity_, authenticate(*node_.snapshot, service_.local().control().keys(), head_,
+  MCPT_TRY(identity_, authenticate(*node_.snapshot, service_.local()->control().keys(), head_,
                                    node_.loop.clock().wall_ms()));
   Error unknown_caller = no_credentials().with_hint("log in: mcpctl login");
   if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : unknown_caller);
@@ -248,7 +230,7 @@ void Exchange::body(std::string_view bytes) {
 void Exchange::end() {
   if (answered_ || body_complete_) return;
   body_complete_ = true;
-  if (kind_ == Kind::mcp) {
+  if (kind_ == Kind::mcp && access_) {
     auto task = run_mcp();
     start(std::move(task));
   } else if (kind_ == Kind::rest) {
@@ -260,22 +242,14 @@ void Exchange::end() {
 void Exchange::start(loop::Task<Result<void>> task) {
   running_ = true;
   auto self = shared_from_this();  // the work may end, and the host let go, inside the call
-  group_.spawn(std::move(task), [this](Result<void> result) {
-    running_ = false;
-    if (!result && !answered_) respond_error(result.error());
-    else if (!answered_) cut();
-    node_.loop.defer([self = shared_from_this()] { self->finish_if_done(); });
-  });
+  group_.spawn(std::move(task), [this](Result<void> result) { finished(std::move(result)); });
 }
 
-loop::Task<Result<void>> Exchange::run_mcp() {
-  mcp_.method = head_.method;
-  mcp_.headers = std::move(head_.headers);
-  mcp_.body = std::move(body_);
-  caller_.emplace(identity_->who, project_, identity_->bearer, request_id_, head_.peer_address);
-  auto task = gateway::serve(node_.site, *caller_, mcp_, *this, link_);
-  auto result = co_await task;
-  co_return result;
+void Exchange::finished(Result<void> result) {
+  running_ = false;
+  if (!result && !answered_) respond_error(result.error());
+  else if (!answered_) cut();
+  node_.loop.defer([self = shared_from_this()] { self->finish_if_done(); });
 }
 
 loop::Task<Result<void>> Exchange::run_rest() {
@@ -311,7 +285,7 @@ loop::Task<Result<void>> Exchange::run_rest() {
     auto who = std::make_shared<rbac::Principal>(*identity_->who);
     who->client_address = head_.peer_address;
     job_->who = std::move(who);
-    service_.local().touch(node_, *identity_, head_.peer_address);
+    service_.local()->touch(node_, *identity_, head_.peer_address);
   } else {
     job_->who = std::make_shared<rbac::Principal>();
   }
@@ -320,14 +294,14 @@ loop::Task<Result<void>> Exchange::run_rest() {
   job_->params = std::move(params_);
   if (route_->async_handler) {
     runner_ = std::make_unique<RestRunner>(*this);
-    auto task = control::dispatch(service_.local().control(), *runner_);
+    auto task = control::dispatch(service_.local()->control(), *runner_);
     respond_rest(co_await task);
   } else {
-    Function<Result<control::Response>(control::Context&)> work = [&control = service_.local().control(),
+    Function<Result<control::Response>(control::Context&)> work = [&control = service_.local()->control(),
                                                                    route = route_](control::Context& context) {
       return control::dispatch(control, context, *route);
     };
-    auto task = service_.local().transact(node_, job_, route_->reads_only(), std::move(work), link_.scope);
+    auto task = service_.local()->transact(node_, job_, route_->reads_only(), std::move(work), link_.scope);
     respond_rest(co_await task);
   }
   co_return Result<void>();
@@ -336,7 +310,7 @@ loop::Task<Result<void>> Exchange::run_rest() {
 void Exchange::respond_rest(Result<control::Response> result) {
   if (!result) {
     auto event = control::refusal_event(result.error(), *job_->who, *job_->request, node_.loop.clock().wall_ms());
-    if (event) node_.ring.push(*std::move(event));
+    if (event) node_.ring->push(*std::move(event));
     return respond_error(result.error());
   }
   gateway::Headers headers = std::move(result->headers);
@@ -426,9 +400,10 @@ void Exchange::release() {
 
 void Exchange::judge_again(const Snapshot& snapshot) {
   // A management request under way ends with its own answer: it may be the one that ended the credential.
-  if (kind_ != Kind::mcp || !identity_ || (answered_ && !running_)) return;
+  const Identity* identity = holder();
+  if (!identity) return;
   auto self = shared_from_this();
-  auto valid = still_valid(snapshot, *identity_, node_.loop.clock().wall_ms());
+  auto valid = still_valid(snapshot, *identity, node_.loop.clock().wall_ms());
   if (!valid) link_.scope.cancel(std::move(valid).error());
 }
 

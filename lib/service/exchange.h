@@ -9,6 +9,8 @@
 
 #include "control/runner.h"
 #include "gateway/endpoint.h"
+#include "service/authority.h"
+#include "service/mcp_target.h"
 #include "service/service.h"
 
 namespace mcptoken::service {
@@ -36,6 +38,8 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
 
   // A new snapshot has come, or the loop is draining.
   void judge_again(const Snapshot& snapshot);
+  // Who a running MCP request was admitted for, or nothing.
+  const Identity* holder() const { return kind_ == Kind::mcp && access_ && running_ ? &access_->identity : nullptr; }
   void cancel(Error reason) { link_.scope.cancel(std::move(reason)); }
   bool listens() const { return link_.listens && !answered_; }  // an open stream that waits for nothing in particular
 
@@ -50,7 +54,11 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   bool answer_preflight();
   bool answer_sign_in();
   Result<void> begin_mcp();
+  loop::Task<Result<void>> admit();
+  Result<void> take_access(Access access);
+  void finished(Result<void> result);
   Result<void> begin_rest();
+  Result<void> begin_without_rest();
   loop::Task<Result<void>> run_mcp();
   loop::Task<Result<void>> run_rest();
   void respond_error(const Error& error);
@@ -72,8 +80,9 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   bool released_ = false;
   std::string cors_origin_;           // allowed Origin of the request, "" for none
   std::string body_;
-  std::optional<Identity> identity_;
-  std::shared_ptr<const gateway::ProjectView> project_;
+  std::optional<Identity> identity_;  // REST
+  McpTarget target_;
+  std::optional<Access> access_;      // MCP, once admitted
   std::optional<gateway::Caller> caller_;
   gateway::HttpRequest mcp_;
   const control::Route* route_ = nullptr;

@@ -99,6 +99,17 @@ void Local::publish(SnapshotPtr next, Function<void()> published) {
   }
 }
 
+loop::Task<Result<Access>> Local::admit(Node& node, const Head& head, loop::Scope&) {
+  MCPT_CO_TRY(auto identity, authenticate(*node.snapshot, control_.keys(), head, node.loop.clock().wall_ms()));
+  if (!identity) co_return fail(no_credentials());
+  if (!identity->is_token()) co_return fail(no_project_token());
+  Access access;
+  access.identity = *std::move(identity);
+  access.project = node.snapshot->projects->find(access.identity.who->project_id)->second;
+  touch(node, access.identity, head.peer_address);
+  co_return access;
+}
+
 loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
                                                       Function<Result<control::Response>(control::Context&)> work, loop::Scope& scope) {
   struct State {
@@ -140,7 +151,7 @@ loop::Task<Result<std::string>> Local::off_loop(Node& node, Function<Result<std:
 }
 
 loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
-                                                                        loop::Scope& scope) {
+                                                                        gateway::BearerPtr, loop::Scope& scope) {
   struct State {
     loop::Completion<std::vector<gateway::Credential>> done;
     std::vector<gateway::Credential> found;
@@ -188,7 +199,7 @@ bool Local::record(size_t site, gateway::CallRecord record) {
   if (record.has_arguments) event.argument_digest = record.argument_digest;
   if (kind == audit::Kind::rbac_decision) event.rule = std::move(record.detail);
   else if (!record.detail.empty()) json::Writer(event.payload).begin_object().member("detail", redact(record.detail)).end_object();
-  bool recorded = node.ring.push(std::move(event));
+  bool recorded = node.ring->push(std::move(event));
   return recorded || !options_.strict_audit;
 }
 

@@ -8,8 +8,7 @@
 
 #include "audit/ring.h"
 #include "control/control.h"
-#include "gateway/control_plane.h"
-#include "service/auth.h"
+#include "service/authority.h"
 #include "service/node.h"
 #include "service/worker.h"
 #include "store/store.h"
@@ -32,24 +31,26 @@ struct Job {
   control::Params params;
 };
 
-class Local final : public gateway::ControlPlane {
+class Local final : public Authority {
  public:
   static Result<std::unique_ptr<Local>> open(LocalOptions options);
   ~Local() override;
 
   // --- before the first request
   audit::Ring& add_ring() { return recorder_.add_ring(); }
-  void add_node(Node& node) { nodes_.push_back(&node); }
+  void attach(Node& node) override { nodes_.push_back(&node); }
   SnapshotPtr snapshot() const { return latest_; }  // at start; later only on the store's thread
 
   // --- on a node's loop
+  loop::Task<Result<Access>> admit(Node& node, const Head& head, loop::Scope& scope) override;
   // Runs `work` in one transaction. When it changes what loops know, the answer comes after every loop has the new state:
   // what was revoked is refused everywhere by the time anybody is told so.
   loop::Task<Result<control::Response>> transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
                                                  Function<Result<control::Response>(control::Context&)> work, loop::Scope& scope);
   loop::Task<Result<std::string>> off_loop(Node& node, Function<Result<std::string>()> work, loop::Scope& scope);
   loop::Task<Result<std::vector<gateway::Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
-                                                                   loop::Scope& scope) override;
+                                                                   gateway::BearerPtr bearer, loop::Scope& scope) override;
+  std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
   bool record(size_t site, gateway::CallRecord record) override;
   // Notes a use, at most once a minute per credential: of a token for people, of a login session for its idle limit.
   void touch(Node& node, const Identity& identity, const std::string& address);

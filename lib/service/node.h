@@ -16,12 +16,12 @@ namespace mcptoken::service {
 class Exchange;
 
 struct Node {
-  Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring& ring_in, SnapshotPtr snapshot_in)
+  Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring* ring_in, SnapshotPtr snapshot_in)
       : loop(loop_in), site(site_in), ring(ring_in), snapshot(std::move(snapshot_in)), flusher(loop_in) {}
 
   loop::Loop& loop;
   gateway::Site& site;
-  audit::Ring& ring;
+  audit::Ring* ring;     // null in the gateway role, as is the snapshot
   SnapshotPtr snapshot;
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed

@@ -6,24 +6,12 @@
 namespace mcptoken::service {
 
 Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::string version) {
-  std::unique_ptr<Service> service(new Service(std::move(config), log));
+  MCPT_CHECK(crypto::init());
+  std::unique_ptr<Service> service(new Service(std::move(config), log, version));
   const Config& settings = service->config_;
   MCPT_TRY(auto addresses, http::AddressPolicy::parse(settings.upstream_allow));
-  LocalOptions local;
-  local.data_dir = settings.data_dir;
-  local.key_file = settings.key_file;
-  local.settings.ceiling = settings.ceiling;
-  local.settings.tool_grant = settings.tool_grant;
-  local.settings.max_token_ttl_ms = settings.max_token_ttl_ms;
-  local.settings.version = version;
-  local.strict_audit = settings.strict_audit;
-  local.log = log;
-  MCPT_TRY(service->local_, Local::open(std::move(local)));
-  service->local_->on_snapshot([](const Snapshot& snapshot, Node& node) {
-    auto running = node.exchanges;  // judging may end some of them
-    for (auto& exchange : running) exchange->judge_again(snapshot);
-    node.watchers.wake();
-  });
+  if (settings.control_plane) service->open_remote();
+  else MCPT_CHECK(service->open_local());
   gateway::Options options;
   json::Writer(options.client_info).begin_object().member("name", "mcpd").member("version", version).end_object();
   options.version = version;
@@ -31,14 +19,42 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   options.require_sandbox = settings.require_sandbox;
   options.addresses = std::make_shared<const http::AddressPolicy>(std::move(addresses));
   options.log = log;
-  service->gateway_ = std::make_unique<gateway::Gateway>(std::move(options), *service->local_);
+  service->gateway_ = std::make_unique<gateway::Gateway>(std::move(options), service->authority());
   return service;
+}
+
+Result<void> Service::open_local() {
+  LocalOptions options;
+  options.data_dir = config_.data_dir;
+  options.key_file = config_.key_file;
+  options.settings.ceiling = config_.ceiling;
+  options.settings.tool_grant = config_.tool_grant;
+  options.settings.max_token_ttl_ms = config_.max_token_ttl_ms;
+  options.settings.version = version_;
+  options.strict_audit = config_.strict_audit;
+  options.log = log_;
+  MCPT_TRY(local_, Local::open(std::move(options)));
+  local_->on_snapshot([](const Snapshot& snapshot, Node& node) {
+    auto running = node.exchanges;  // judging may end some of them
+    for (auto& exchange : running) exchange->judge_again(snapshot);
+    node.watchers.wake();
+  });
+  return {};
+}
+
+void Service::open_remote() {
+  VerdictOptions options;
+  options.plane = *config_.control_plane;
+  options.positive_ms = config_.token_positive_ttl_ms;
+  options.negative_ms = config_.token_negative_ttl_ms;
+  remote_ = std::make_unique<Remote>(std::move(options), log_);
 }
 
 Service::~Service() {
   // No loop runs any more. The store finishes what it has, then everything goes, users before what they use.
   if (local_) local_->close();
   for (auto& node : nodes_) node->exchanges.clear();
+  remote_.reset();
   gateway_.reset();
   nodes_.clear();
 }
@@ -46,8 +62,9 @@ Service::~Service() {
 Result<void> Service::attach(loop::Loop& loop) {
   if (node_of(loop)) return fail(Status::misuse, "the loop is attached already");
   auto& site = gateway_->attach(loop);
-  nodes_.push_back(std::make_unique<Node>(loop, site, local_->add_ring(), local_->snapshot()));
-  local_->add_node(*nodes_.back());
+  nodes_.push_back(std::make_unique<Node>(loop, site, local_ ? &local_->add_ring() : nullptr,
+                                          local_ ? local_->snapshot() : nullptr));
+  authority().attach(*nodes_.back());
   return {};
 }
 

@@ -1,4 +1,4 @@
-// The whole: one control plane, one gateway, a node per loop.
+// The whole: one control plane (here or elsewhere), one gateway, a node per loop.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "service/auth.h"
 #include "service/local.h"
 #include "service/node.h"
+#include "service/remote.h"
 
 namespace mcptoken::service {
 
@@ -26,6 +27,10 @@ struct Config {
   bool require_sandbox = false;
   bool loopback_only = true;                 // the Host of a request must be a loopback name or allowed
   uint16_t listen_port = 0;                  // that a Host may name; 0: any
+  // The gateway role: a control plane elsewhere, in place of a data directory and all that is kept in one.
+  std::optional<PlaneAddress> control_plane;
+  int64_t token_positive_ttl_ms = 30'000;
+  int64_t token_negative_ttl_ms = 5'000;
 };
 
 // How answers leave. On the exchange's loop; never after the exchange was released.
@@ -50,17 +55,25 @@ class Service {
   std::shared_ptr<Exchange> open(Node& node, Head head, std::unique_ptr<Sink> sink);
 
   const Config& config() const { return config_; }
-  Local& local() { return *local_; }
+  Authority& authority() { return local_ ? static_cast<Authority&>(*local_) : *remote_; }
+  Local* local() { return local_.get(); }  // null in the gateway role
+  const std::string& version() const { return version_; }
   gateway::Gateway& gateway() { return *gateway_; }
   const Log& log() const { return log_; }
 
  private:
-  Service(Config config, Log log) : config_(std::move(config)), log_(std::move(log)) {}
+  Service(Config config, Log log, std::string version)
+      : config_(std::move(config)), log_(std::move(log)), version_(std::move(version)) {}
+  Result<void> open_local();
+  void open_remote();
   loop::Task<Result<void>> drain_node(Node& node, int64_t grace_ms);
 
   Config config_;
   Log log_;
+  std::string version_;
+  // One of the two.
   std::unique_ptr<Local> local_;
+  std::unique_ptr<Remote> remote_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::vector<std::unique_ptr<Node>> nodes_;
 };

@@ -157,6 +157,27 @@ static void settings(void) {
   mcptoken_config_free(NULL);
 }
 
+/* A gateway of a control plane elsewhere: no data directory, and none allowed. */
+static void gateway_role(void) {
+  mcptoken_config* config = NULL;
+  mcptoken_service* made = NULL;
+  CHECK_OK(mcptoken_config_new(&config, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "control_plane_url", mcptoken_config_set(config, "control_plane_url", "ftp://h", &error));
+  CHECK_OK(mcptoken_config_set(config, "control_plane_url", "http://127.0.0.1:1/base", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "token_positive_ttl_ms",
+              mcptoken_config_set(config, "token_positive_ttl_ms", "3600001", &error));
+  CHECK_OK(mcptoken_config_set(config, "token_positive_ttl_ms", "3600000", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "token_negative_ttl_ms", mcptoken_config_set(config, "token_negative_ttl_ms", "-1", &error));
+  CHECK_OK(mcptoken_config_set(config, "token_negative_ttl_ms", "0", &error));
+  CHECK_OK(mcptoken_service_new(config, NULL, NULL, &made, &error));
+  CHECK_NUMBER(0, mcptoken_service_needs_bootstrap(made));
+  mcptoken_service_free(made);
+  CHECK_OK(mcptoken_config_set(config, "data_dir", "/nowhere", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "data_dir", mcptoken_service_new(config, NULL, NULL, &made, &error));
+  CHECK(made == NULL);
+  mcptoken_config_free(config);
+}
+
 static void begin(const char* data_dir) {
   mcptoken_config* config = NULL;
   mcptoken_service* second = NULL;
@@ -377,6 +398,7 @@ int main(void) {
   snprintf(data_dir, sizeof data_dir, "%s/capi-service-XXXXXX", folder ? folder : "/tmp");
   CHECK(mkdtemp(data_dir) != NULL);
   settings();
+  gateway_role();
   begin(data_dir);
   refuses_bad_structs();
   before_any_user();

@@ -15,7 +15,8 @@ def source(path):
 def table(path, first_cell):
     lines = [line for line in (ROOT / path).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     rows = [tuple(cell.strip().strip("`") for cell in line.split("|")[1:5]) for line in lines]
-    return {row for row in rows if re.fullmatch(first_cell, row[0]) and row[1].startswith(("/api/", "MCPD"))}
+    return {row for row in rows if re.fullmatch(first_cell, row[0])
+            and row[1].startswith(("/api/v1/", "MCPD", "MCPLOCAL")) and "<" not in row[1]}
 
 
 def permission(text):
@@ -41,11 +42,11 @@ def routes():
 
 
 def settings():
-    row = r'SettingRow\{Setting::\w+, "(\S+)", Kind::\w+, "(.*?)", ".*?", \S+, "([^"]?)'
-    for name, default, shown in re.findall(row, source("bin/mcpd/settings.cc")):
+    row = r'SettingRow\{Setting::\w+, "(\S+)", Kind::\w+, "(.*?)", ".*?", \S+, "([^"]?)([^{}]*)\}'
+    for name, default, shown, rest in re.findall(row, source("bin/mcpd/settings.cc")):
         key = "–" if name == "config" else name
         if shown:
-            yield "--" + name, "MCPD_" + name.upper().replace("-", "_"), key, default or "–"
+            yield "--" + name, ("MCPLOCAL_" if "kGatewayOnly" in rest else "MCPD_") + name.upper().replace("-", "_"), key, default or "–"
 
 
 failures = 0

@@ -19,10 +19,11 @@ namespace mcptoken::gateway {
 
 class FakePlane final : public ControlPlane {
  public:
-  loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop&, std::shared_ptr<const ServerSpec>,
+  loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop&, std::shared_ptr<const ServerSpec>, BearerPtr,
                                                           loop::Scope&) override {
     co_return std::vector<Credential>();
   }
+  std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
   bool record(size_t, CallRecord record) override {
     std::lock_guard lock(mutex_);
     records_.push_back(std::move(record));

@@ -12,7 +12,7 @@ namespace {
 
 Outcome<Invocation> load(std::vector<const char*> arguments, Environment environment = {}) {
   environment.emplace("HOME", "/home/u");
-  return load_settings(arguments, environment);
+  return load_settings(Role::server, arguments, environment);
 }
 
 std::string refusal(std::vector<const char*> arguments, Environment environment = {}) {
@@ -51,7 +51,7 @@ TEST_CASE("defaults") {
   CHECK(
       load({}, {{"XDG_STATE_HOME", "/s"}, {"STATE_DIRECTORY", "/var/lib/mcpd:/b"}})->settings.text(Setting::data_dir) ==
       "/var/lib/mcpd");
-  CHECK_FALSE(load_settings({}, {}));
+  CHECK_FALSE(load_settings(Role::server, {}, {}));
 }
 
 TEST_CASE("a flag beats the environment, which beats the file, which beats the default") {
@@ -145,9 +145,47 @@ TEST_CASE("the effective configuration can be fed back") {
 }
 
 TEST_CASE("help names every setting that is not hidden") {
-  const auto help = help_text();
-  for (const auto& row : setting_rows()) {
-    CAPTURE(std::string(row.name));
-    CHECK((help.find("--" + std::string(row.name) + " ") != std::string::npos) == !row.help.empty());
+  for (const auto role : {Role::server, Role::gateway}) {
+    const auto help = help_text(role);
+    for (const auto& row : setting_rows()) {
+      CAPTURE(std::string(row.name));
+      const bool expected = !row.help.empty() && (row.roles & static_cast<uint8_t>(role)) != 0;
+      CHECK((help.find("\n  --" + std::string(row.name) + " ") != std::string::npos) == expected);
+    }
   }
+}
+
+TEST_CASE("the gateway role has settings of its own, and none of a control plane's") {
+  auto gateway = [](std::vector<const char*> arguments, Environment environment = {}) {
+    return load_settings(Role::gateway, arguments, environment);
+  };
+  auto loaded = gateway({}, {{"MCPLOCAL_MCPD_URL", "http://127.0.0.1:3100"}, {"MCPD_LISTEN", "nonsense"}, {"MCPLOCAL_PORT", "tcp://1"}});
+  REQUIRE(loaded);
+  const auto& settings = loaded->settings;
+  CHECK(settings.is_gateway());
+  CHECK(settings.text(Setting::mcpd_url) == "http://127.0.0.1:3100");
+  CHECK(listen_text(settings) == "127.0.0.1:3200");
+  CHECK(settings.integer(Setting::token_positive_ttl_ms) == 30'000);
+  CHECK(settings.integer(Setting::token_negative_ttl_ms) == 5'000);
+  CHECK(settings.text(Setting::data_dir).empty());
+  CHECK(listen_text(gateway({"--mcpd-url", "http://h", "--http-host=::1", "--http-port=0"})->settings) == "[::1]:0");
+
+  CHECK(gateway({}).failure().message.find("MCPLOCAL_MCPD_URL") != std::string::npos);
+  CHECK(gateway({"--mcpd-url=http://h", "--http-host=example.com"}).failure().message.find("http-host") == 0);
+  CHECK_FALSE(gateway({"--mcpd-url=http://h", "--data-dir=/d"}));
+  CHECK_FALSE(gateway({"--mcpd-url=http://h"}, {{"MCPLOCAL_DATA_DIR", "/d"}}));
+  CHECK(refusal({"--mcpd-url=http://h"}).find("--mcpd-url") != std::string::npos);
+  CHECK(help_text(Role::gateway).find("--mcpd-url") != std::string::npos);
+  CHECK(help_text(Role::gateway).find("--data-dir ") == std::string::npos);
+  CHECK(help_text(Role::server).find("--mcpd-url") == std::string::npos);
+}
+
+TEST_CASE("the role comes from the program's name or the first word") {
+  const char* words[] = {"gateway", "--http-port=1"};
+  std::span<const char* const> arguments(words);
+  CHECK(take_role("/usr/bin/mcpd", arguments) == Role::gateway);
+  CHECK(arguments.size() == 1);
+  CHECK(take_role("./mcpd", arguments) == Role::server);
+  CHECK(take_role("/usr/bin/mcplocal", arguments) == Role::gateway);
+  CHECK(arguments.size() == 1);
 }

@@ -1,0 +1,74 @@
+// Requests to MCP endpoints: admitted on the head, which may take a question to the control plane, then handed to the
+// gateway once the body is there. Whichever comes last begins the work.
+#include "service/exchange.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace mcptoken::service {
+namespace {
+
+constexpr std::string_view kMethods = "GET, POST, DELETE";
+
+Error wrong_project(const std::string& own) {
+  return Error(Status::denied, "this token is for project \"" + own + "\"")
+      .with_code("wrong_project")
+      .with_http(403)
+      .with_hint("use /projects/" + own + "/mcp");
+}
+
+}  // namespace
+
+Result<void> Exchange::begin_mcp() {
+  kind_ = Kind::mcp;
+  if (head_.content_length > 0 && body_.capacity() == 0) body_.reserve(static_cast<size_t>(head_.content_length) + 1);
+  auto self = shared_from_this();
+  running_ = true;
+  auto task = admit();
+  group_.spawn(std::move(task), [this](Result<void> admitted) {
+    running_ = false;
+    if (!admitted || answered_) return finished(std::move(admitted));
+    if (!body_complete_) return;
+    auto work = run_mcp();
+    start(std::move(work));
+  });
+  return {};
+}
+
+loop::Task<Result<void>> Exchange::admit() {
+  auto task = service_.authority().admit(node_, head_, link_.scope);
+  MCPT_CO_TRY(auto access, co_await task);
+  auto taken = take_access(std::move(access));
+  co_return taken;
+}
+
+Result<void> Exchange::take_access(Access access) {
+  if (!target_.project.empty() && target_.project != access.project->name)
+    return fail(wrong_project(access.project->name));
+  if (!target_.server.empty()) {
+    access.project = channel_view(*access.project, *access.identity.who, target_.server);
+    if (!access.project) {
+      return fail(Error(Status::not_found, "this token can reach no server \"" + target_.server + "\"").with_http(404));
+    }
+  }
+  if (head_.method != "POST" && head_.method != "GET" && head_.method != "DELETE") {
+    respond(405, {{"Allow", std::string(kMethods)}}, "");
+    return {};
+  }
+  access_ = std::move(access);
+  return {};
+}
+
+loop::Task<Result<void>> Exchange::run_mcp() {
+  mcp_.method = head_.method;
+  mcp_.headers = std::move(head_.headers);
+  mcp_.body = std::move(body_);
+  caller_.emplace(access_->identity.who, access_->project, access_->identity.bearer, request_id_, head_.peer_address);
+  caller_->to_control_plane = access_->to_control_plane;
+  auto task = gateway::serve(node_.site, *caller_, mcp_, *this, link_);
+  auto result = co_await task;
+  co_return result;
+}
+
+}  // namespace mcptoken::service

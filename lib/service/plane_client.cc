@@ -1,0 +1,91 @@
+#include "service/plane_client.h"
+
+namespace mcptoken::service {
+namespace {
+
+constexpr size_t kAnswerBytes = 1024 * 1024;
+constexpr std::string_view kPool = "control plane";  // each request carries its own bearer and is judged alone
+
+// What is said of a refusal is the control plane's; which statuses are one is ours.
+Status status_of(int http) {
+  return http == 401   ? Status::unauthenticated
+         : http == 403 ? Status::denied
+         : http == 404 ? Status::not_found
+                       : Status::invalid;
+}
+
+// The bearer as a header, wiped when the request is over.
+struct BearerHeader {
+  explicit BearerHeader(const crypto::Secret& bearer) : header{"Authorization", "Bearer "} {
+    header.value += bearer.reveal();
+  }
+  ~BearerHeader() { crypto::wipe(header.value.data(), header.value.size()); }
+  BearerHeader(const BearerHeader&) = delete;
+  BearerHeader& operator=(const BearerHeader&) = delete;
+  http::Header header;
+};
+
+}  // namespace
+
+http::Url PlaneAddress::at(std::string_view path) const {
+  http::Url out = url;
+  out.target = prefix + std::string(path);
+  return out;
+}
+
+Result<PlaneAddress> parse_plane(std::string_view text) {
+  PlaneAddress plane;
+  MCPT_TRY(plane.url, http::parse_url(text));
+  if (plane.url.target.find('?') != std::string::npos) return fail(Status::invalid, "a URL without a query");
+  plane.prefix = plane.url.target;
+  while (plane.prefix.ends_with('/'))
+    plane.prefix.pop_back();
+  return plane;
+}
+
+std::optional<Error> plane_error(int status, std::string_view body) {
+  auto value = json::parse(body);
+  if (!value || !value->is(json::Type::object)) return std::nullopt;
+  std::string code = value->text("error");
+  if (code.empty() || value->text("message").empty()) return std::nullopt;
+  return Error(status_of(status), value->text("message"))
+      .with_code(code)
+      .with_hint(value->text("hint"))
+      .with_http(status);
+}
+
+Error plane_away(std::string why) {
+  return Error(Status::unavailable, std::move(why))
+      .with_code("auth_unavailable")
+      .with_http(503)
+      .with_hint("the control plane cannot be asked at the moment; try again");
+}
+
+loop::Task<Result<json::Value>> ask_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                          crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
+  http::Url url = plane.at(path);
+  BearerHeader authorization(bearer);
+  http::Request request;
+  request.url = &url;
+  request.headers = std::span(&authorization.header, 1);
+  http::Options options;
+  options.first_byte_ms = wait_ms;
+  options.allow_private = true;  // the operator has named it
+  options.repeatable = true;
+  auto sending = client.send(request, options, std::string(kPool), scope);
+  auto exchange = co_await sending;
+  if (!exchange) co_return fail(plane_away("the control plane: " + exchange.error().message));
+  auto reading = (*exchange)->read_all(kAnswerBytes, scope);
+  auto body = co_await reading;
+  if (!body) co_return fail(plane_away("the control plane: " + body.error().message));
+  int status = (*exchange)->head().status;
+  if (status == 200) {
+    auto value = json::parse(*body);
+    if (value) co_return *std::move(value);
+  }
+  auto refused = status >= 400 && status < 500 && status != 429 ? plane_error(status, *body) : std::nullopt;
+  if (refused) co_return fail(*std::move(refused));
+  co_return fail(plane_away("the control plane answered HTTP " + std::to_string(status)));
+}
+
+}  // namespace mcptoken::service

@@ -1,0 +1,61 @@
+#include "service/remote.h"
+
+#include "base/bytes.h"
+#include "service/node.h"
+
+namespace mcptoken::service {
+
+void Remote::attach(Node& node) {
+  if (places_.empty()) {
+    auto tell = [this](TokenChanges changes) {
+      auto shared = std::make_shared<const TokenChanges>(std::move(changes));
+      for (auto& place : places_)
+        place.loop.post([verdicts = place.verdicts.get(), shared] { verdicts->changed(*shared); });
+    };
+    follower_ = std::make_unique<Follower>(node.loop, node.site.http, options_.plane, log_, std::move(tell));
+  }
+  loop::Loop& first = places_.empty() ? node.loop : places_[0].loop;
+  auto offer = [&first, follower = follower_.get()](crypto::Secret ticket, int64_t revision) {
+    auto shared = std::make_shared<crypto::Secret>(std::move(ticket));
+    first.post([follower, shared, revision] { follower->offer(std::move(*shared), revision); });
+  };
+  places_.push_back({node.loop, std::make_unique<Verdicts>(node, options_, log_, std::move(offer))});
+}
+
+loop::Task<Result<Access>> Remote::admit(Node& node, const Head& head, loop::Scope& scope) {
+  MCPT_CO_TRY(auto bearer, read_bearer(head));
+  if (!bearer) co_return fail(no_credentials());
+  auto task = places_[node.site.index].verdicts->judge(*bearer, scope);
+  MCPT_CO_TRY(auto verdict, co_await task);
+  if (verdict->refusal) co_return fail(*verdict->refusal);
+  if (node.loop.clock().wall_ms() >= verdict->expires_ms) co_return fail(plane_away("the token has expired meanwhile"));
+  Access access;
+  access.identity.sha = bearer->sha;
+  access.identity.who = verdict->who;
+  access.to_control_plane = std::make_shared<const crypto::Secret>(bearer->raw.copy());
+  access.identity.bearer = std::move(bearer->raw);
+  access.project = verdict->project;
+  co_return access;
+}
+
+loop::Task<Result<std::vector<gateway::Credential>>> Remote::credentials(loop::Loop&,
+                                                                         std::shared_ptr<const gateway::ServerSpec>,
+                                                                         gateway::BearerPtr bearer, loop::Scope&) {
+  std::vector<gateway::Credential> out;
+  std::string value = "Bearer ";
+  value += bearer->reveal();
+  out.push_back({"Authorization", crypto::Secret(value)});
+  crypto::wipe(value.data(), value.size());
+  co_return out;
+}
+
+std::optional<Error> Remote::refusal(size_t site, const rbac::Principal& who, const Error& failure) {
+  if (failure.http != 401) return std::nullopt;
+  auto refused = plane_error(failure.http, failure.data);
+  crypto::Digest sha{};
+  if (!refused || !from_hex(who.token_sha, sha)) return std::nullopt;
+  places_[site].verdicts->forget(sha);
+  return refused;
+}
+
+}  // namespace mcptoken::service
