@@ -68,6 +68,7 @@ inline constexpr size_t kMailboxMessages = 65'536;      // per loop, for traffic
 inline constexpr int kProcessesPerServer = 8;
 
 inline constexpr size_t kStoreQueue = 1024;              // jobs waiting for the database thread
+inline constexpr int64_t kBallastBytes = 1 << 20;        // kept free on the disk, so that revoking works when it is full
 inline constexpr int64_t kTokenTouchMs = 60'000;        // last use of a token is written at most this often
 inline constexpr size_t kAuditBatch = 200;              // rows a transaction, so that control-plane writes never wait long
 inline constexpr int64_t kAuditFlushMs = 20;            // how long an event may wait for company

@@ -105,6 +105,7 @@ Response to_response(const Error& error, std::string_view request_id, const Rout
   body.set("error", text_value(mapping.code));
   body.set("message", text_value(!ours                 ? error.message
                                  : mapping.http == 503 ? "the server cannot do this at the moment"
+                                 : mapping.http == 507 ? "the server's disk is full"
                                                        : "internal error"));
   body.set("hint",
            text_value(ours && error.hint.empty() ? "try again; the server's log has the request id" : error.hint));

@@ -126,6 +126,7 @@ struct Route {
   const Kind* kind;  // generic handlers: of which kind
 
   bool reads_only() const { return method == "GET" && handler != nullptr; }  // may run in a read transaction
+  bool takes_away() const;  // objects or rights: works on a full disk, too
 };
 
 // Values of the pattern's ":name" segments.

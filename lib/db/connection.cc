@@ -88,7 +88,8 @@ Status status_of(int code) {
 
 tl::unexpected<Error> failure(sqlite3* handle, int code) {
   const char* text = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
-  return fail(status_of(code), std::string("database: ") + text);
+  const Status status = status_of(code);
+  return fail(status == Status::limit ? out_of_space() : Error(status, std::string("database: ") + text));
 }
 
 tl::unexpected<Error> system_failure(std::string_view what, const std::string& path) {
@@ -168,6 +169,13 @@ Result<std::string> Connection::Impl::pragma(const char* sql) {
   if (code == SQLITE_ROW) return std::string(reinterpret_cast<const char*>(sqlite3_column_text(entry.handle, 0)));
   if (code == SQLITE_DONE) return fail(Status::not_supported, std::string("database: no answer to ") + sql);
   return failure(handle, sqlite3_extended_errcode(handle));
+}
+
+Error out_of_space() {
+  return Error(Status::limit, "database: the disk is full")
+      .with_code("storage_full")
+      .with_http(507)
+      .with_hint("free space on the server's disk");
 }
 
 // --- Connection

@@ -64,6 +64,9 @@ class Connection {
   std::unique_ptr<Impl> impl_;
 };
 
+// What a full disk is answered with (limit).
+Error out_of_space();
+
 // Rolls back on destruction unless committed. One at a time per connection: a second one is Status::misuse.
 class Transaction {
  public:

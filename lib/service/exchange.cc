@@ -321,7 +321,7 @@ void Exchange::respond_rest(Result<control::Response> result) {
 void Exchange::respond_error(const Error& error) {
   if (answered_) return;  // a client that has gone is no failure of ours to log
   auto response = control::to_response(error, request_id_, route_);
-  if (response.status >= 500 && response.status != 503) service_.log().error("request " + request_id_ + ": " + error.message);
+  if (response.status == 500) service_.log().error("request " + request_id_ + ": " + error.message);
   gateway::Headers headers = std::move(response.headers);
   headers.emplace_back("Content-Type", "application/json; charset=utf-8");
   headers.emplace_back("X-Content-Type-Options", "nosniff");

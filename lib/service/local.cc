@@ -64,13 +64,15 @@ Result<std::unique_ptr<Local>> Local::open(LocalOptions options) {
 }
 
 Result<void> Local::load() {
-  auto loaded = store_->run_and_wait(system_principal(), [this](store::Tx& tx) -> Result<void> {
+  // Writes a bootstrap code at most. With the reserve, for a restart on a full disk must not end the service.
+  store::Work load = [this](store::Tx& tx) -> Result<void> {
     MCPT_TRY(auto code, control_.prepare_bootstrap(tx));
     needs_bootstrap_ = code.has_value();
     MCPT_TRY(latest_, load_snapshot(tx, control_));
     revision_ = latest_->revision;
     return {};
-  });
+  };
+  auto loaded = store_->run_and_wait(system_principal(), std::move(load), store::Reserve::open);
   if (!loaded) return fail(std::move(loaded).error());
   store::Background background;
   background.work = [this](store::Tx& tx) { return recorder_.write(tx.db()); };
@@ -134,7 +136,7 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
     publish(state->next, [state, finish] { finish(std::move(state->response)); });
   };
   if (read_only) store_->read(*job->who, std::move(body), std::move(done));
-  else store_->run(*job->who, std::move(body), std::move(done));
+  else store_->run(*job->who, std::move(body), std::move(done), job->route->takes_away() ? store::Reserve::open : store::Reserve::closed);
   auto result = co_await state->done.wait(scope);
   co_return result;
 }

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/limits.h"
+#include "store/ballast.h"
 #include "store/directory.h"
 #include "store/schema.h"
 
@@ -21,14 +22,19 @@ using std::chrono::milliseconds;
 
 // Under a constant load of jobs the background work still gets a turn after this long, or its rings would overflow.
 constexpr milliseconds kOverdue{100};
-constexpr milliseconds kRetry{500};  // after background work has failed
+constexpr milliseconds kRetry{500};       // after background work has failed
+constexpr milliseconds kHoldAgain{1000};  // between attempts to take the ballast back
 
 struct Job {
   rbac::Principal who;
   Work work;
   Done done;
   db::Transaction::Mode mode;
+  Reserve reserve = Reserve::closed;
 };
+
+// Also as an I/O error: a file system may notice when it writes out, and the log's index is not written but mapped.
+bool is_out_of_space(const Error& error) { return error.code == "storage_full" || error.status == Status::io; }
 
 rbac::Principal system_principal() {
   rbac::Principal who;
@@ -39,10 +45,13 @@ rbac::Principal system_principal() {
 }  // namespace
 
 struct Store::Impl {
-  explicit Impl(Options options_in) : options(std::move(options_in)) {}
+  explicit Impl(Options options_in) : options(std::move(options_in)), ballast(options.dir) {}
 
   const Options options;
   DirectoryLock lock;
+  Ballast ballast;       // the store's thread, like the next two
+  bool starved = false;  // there is no space to hold it: what is left is for those who may use the reserve
+  Instant hold_after{};  // pace of attempts to hold it
   std::unique_ptr<db::Connection> connection;  // the store's thread; null after a failure that makes it unfit
 
   std::mutex mutex;  // guards the next five
@@ -63,17 +72,23 @@ struct Store::Impl {
   void enqueue(Job job);
   void loop();
   void run_job(Job job);
-  Result<void> attempt(db::Transaction::Mode mode, db::Sync sync, const rbac::Principal& who,
+  Result<void> attempt(db::Transaction::Mode mode, db::Sync sync, Reserve reserve, const rbac::Principal& who,
                        const std::function<Result<void>(Tx&)>& work, Changes& changes);
   bool background_pending() const { return background && (more || wanted.load(std::memory_order_relaxed)); }
   void run_background(const std::shared_ptr<Background>& turn);
+  void hold_ballast();
+  bool open_reserve(const Error& error);
   void finish();
 };
 
 Result<void> Store::Impl::open() {
   MCPT_CHECK(prepare_directory(options.dir));
   MCPT_CHECK(lock.acquire(options.dir));
-  MCPT_CHECK(ensure_connection());
+  hold_ballast();
+  // On a full disk even opening needs a little: the index of the log.
+  auto opened = ensure_connection();
+  if (!opened && open_reserve(opened.error())) opened = ensure_connection();
+  MCPT_CHECK(opened);
   std::vector<db::Schema> schemas{schema()};
   schemas.insert(schemas.end(), options.schemas.begin(), options.schemas.end());
   return db::migrate(*connection, schemas);
@@ -85,6 +100,22 @@ Result<void> Store::Impl::ensure_connection() {
   if (connection) return {};
   MCPT_TRY(connection, db::Connection::open(db::OpenOptions(database_path(options.dir))));
   return {};
+}
+
+void Store::Impl::hold_ballast() {
+  const Instant now = std::chrono::steady_clock::now();
+  if (ballast.held() || now < hold_after) return;
+  hold_after = now + kHoldAgain;
+  auto held = ballast.hold();
+  const bool before = std::exchange(starved, !held && held.error().status == Status::limit);
+  if (!held && !before) options.log.warn("store: " + held.error().message);
+}
+
+bool Store::Impl::open_reserve(const Error& error) {
+  if (!is_out_of_space(error) || !ballast.release()) return false;
+  starved = true;
+  options.log.warn("store: the disk is full: the space kept for it is used to take rights away");
+  return true;
 }
 
 void Store::Impl::enqueue(Job job) {
@@ -130,8 +161,13 @@ void Store::Impl::loop() {
   finish();
 }
 
-Result<void> Store::Impl::attempt(db::Transaction::Mode mode, db::Sync sync, const rbac::Principal& who,
-                                  const std::function<Result<void>(Tx&)>& work, Changes& changes) try {
+Result<void> Store::Impl::attempt(db::Transaction::Mode mode, db::Sync sync, Reserve reserve,
+                                  const rbac::Principal& who, const std::function<Result<void>(Tx&)>& work,
+                                  Changes& changes) try {
+  if (mode == db::Transaction::Mode::write && reserve == Reserve::closed) {
+    hold_ballast();
+    if (starved) return fail(db::out_of_space());
+  }
   MCPT_CHECK(ensure_connection());
   auto done = [&]() -> Result<void> {
     MCPT_TRY(auto transaction, db::Transaction::begin(*connection, mode, sync));
@@ -153,8 +189,12 @@ Result<void> Store::Impl::attempt(db::Transaction::Mode mode, db::Sync sync, con
 
 void Store::Impl::run_job(Job job) try {
   Changes changes;
-  auto done = attempt(
-      job.mode, db::Sync::full, job.who, [&](Tx& tx) { return job.work(tx); }, changes);
+  auto once = [&] {
+    return attempt(
+        job.mode, db::Sync::full, job.reserve, job.who, [&](Tx& tx) { return job.work(tx); }, changes);
+  };
+  auto done = once();
+  if (!done && job.reserve == Reserve::open && open_reserve(done.error())) done = once();
   if (job.done) job.done(std::move(done), changes);
 } catch (const std::bad_alloc&) {
   options.log.error("store: out of memory while answering a job");
@@ -172,7 +212,7 @@ void Store::Impl::run_background(const std::shared_ptr<Background>& turn) {
     MCPT_TRY(waiting, turn->work(tx));
     return {};
   };
-  auto done = attempt(db::Transaction::Mode::write, db::Sync::normal, who, work, changes);
+  auto done = attempt(db::Transaction::Mode::write, db::Sync::normal, Reserve::closed, who, work, changes);
   if (turn->done) turn->done(done.has_value());
   const Instant now = std::chrono::steady_clock::now();
   if (done) {
@@ -206,15 +246,16 @@ Result<std::unique_ptr<Store>> Store::open(Options options) {
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
-void Store::run(rbac::Principal who, Work work, Done done) {
-  impl_->enqueue({std::move(who), std::move(work), std::move(done), db::Transaction::Mode::write});
+void Store::run(rbac::Principal who, Work work, Done done, Reserve reserve) {
+  impl_->enqueue({std::move(who), std::move(work), std::move(done), db::Transaction::Mode::write, reserve});
 }
 
 void Store::read(rbac::Principal who, Work work, Done done) {
   impl_->enqueue({std::move(who), std::move(work), std::move(done), db::Transaction::Mode::read});
 }
 
-Result<Changes> Store::wait_for(const rbac::Principal& who, Work work, bool write) {
+template <class Queue>
+Result<Changes> Store::wait_for(Queue queue) {
   if (std::this_thread::get_id() == impl_->thread.get_id()) {
     return fail(Status::misuse, "waiting for the store on its own thread");
   }
@@ -232,18 +273,18 @@ Result<Changes> Store::wait_for(const rbac::Principal& who, Work work, bool writ
     ready = true;
     finished.notify_one();
   };
-  write ? run(who, std::move(work), done) : read(who, std::move(work), done);
+  queue(done);
   std::unique_lock guard(mutex);
   finished.wait(guard, [&] { return ready; });
   return answer;
 }
 
-Result<Changes> Store::run_and_wait(const rbac::Principal& who, Work work) {
-  return wait_for(who, std::move(work), true);
+Result<Changes> Store::run_and_wait(const rbac::Principal& who, Work work, Reserve reserve) {
+  return wait_for([&](auto& done) { run(who, std::move(work), done, reserve); });
 }
 
 Result<void> Store::read_and_wait(const rbac::Principal& who, Work work) {
-  MCPT_CHECK(wait_for(who, std::move(work), false));
+  MCPT_CHECK(wait_for([&](auto& done) { read(who, std::move(work), done); }));
   return {};
 }
 

@@ -33,6 +33,9 @@ struct Options {
   std::vector<db::Schema> schemas;  // of the other folders that have tables in this database (audit)
 };
 
+// Whether a job may be given the space that is kept for it when the disk is full. For what takes rights away.
+enum class Reserve : uint8_t { closed, open };
+
 using Work = Function<Result<void>(Tx&)>;
 using Done = Function<void(Result<void>, const Changes&)>;  // Changes are empty on failure
 
@@ -54,10 +57,12 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   // --- any thread
-  void run(rbac::Principal who, Work work, Done done);   // a write transaction with Sync::full
+  // A write transaction with Sync::full. With Reserve::open the work may be called a second time, after a first that
+  // failed for lack of space.
+  void run(rbac::Principal who, Work work, Done done, Reserve reserve = Reserve::closed);
   void read(rbac::Principal who, Work work, Done done);  // the same thread and order, without write lock or sync
   // run() and wait: for start-up and offline tools, never on a loop or on the store's own thread (misuse).
-  Result<Changes> run_and_wait(const rbac::Principal& who, Work work);
+  Result<Changes> run_and_wait(const rbac::Principal& who, Work work, Reserve reserve = Reserve::closed);
   Result<void> read_and_wait(const rbac::Principal& who, Work work);
   // Asks for a background turn within 20 ms. Cheap: while one is asked for already it is one atomic load.
   void wake_background();
@@ -71,7 +76,8 @@ class Store {
  private:
   struct Impl;
   explicit Store(std::unique_ptr<Impl> impl);
-  Result<Changes> wait_for(const rbac::Principal& who, Work work, bool write);
+  template <class Queue>
+  Result<Changes> wait_for(Queue queue);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -103,11 +103,15 @@ class Gateway:
 
     open = []  # those that run, for the report of a failed test
 
-    def __init__(self, loops=2, bootstrap=True, settings=()):
+    def __init__(self, loops=2, bootstrap=True, settings=(), disk_mib=None):
         self.stack = ExitStack()
         self.dir = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="mcptoken-e2e-")))
         self.data, self.logs = self.dir / "data", self.dir / "logs"
         self.logs.mkdir()
+        if disk_mib:  # a small disk of its own for the data
+            self.data.mkdir(mode=0o700)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_mib}m,mode=0700", "tmpfs", self.data], check=True)
+            self.stack.callback(subprocess.run, ["umount", "--lazy", self.data], check=True)
         self.settings = ["--loops", loops, *settings]
         if SANITIZED:  # the leak check at the end traces the process, which mcpd else forbids
             self.settings.append("--debuggable")
@@ -174,11 +178,15 @@ class Gateway:
         self.process.popen.send_signal(signal.SIGTERM)
         return self.process.wait()
 
+    def kill(self):
+        self.process.popen.kill()
+        self.process.wait()
+
     def alive(self):
         return self.process.popen.poll() is None
 
     def crashed(self):
-        return self.process and self.process.popen.poll() not in (None, 0)
+        return self.process and self.process.popen.poll() not in (None, 0, -signal.SIGKILL)
 
     # --- management
 

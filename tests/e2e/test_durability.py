@@ -1,0 +1,138 @@
+"""What was acknowledged stays, whatever happens to the process or the disk."""
+
+import http.client
+import os
+import random
+import threading
+import time
+
+import wire
+from harness import Gateway, until
+
+KILLS = 100
+
+
+def introspect(gateway, token):
+    return gateway.rest("GET", "mcptokens/introspect", bearer=token).status
+
+
+class Writer(threading.Thread):
+    """Mints tokens, and revokes every other one, until the server is gone. Keeps what was acknowledged."""
+
+    def __init__(self, gateway, name):
+        super().__init__()
+        self.gateway, self.prefix = gateway, name
+        self.living, self.revoked, self.unsure = set(), set(), set()
+        self.begun = threading.Event()
+
+    def run(self):
+        number = 0
+        try:
+            while True:
+                number += 1
+                self.begun.set()
+                minted = self.gateway.rest("POST", "mcptokens", {"name": f"{self.prefix}-{number}", "project": "demo", "ttl": "1h"})
+                assert minted.status == 201, minted
+                token, id = minted.json["token"], minted.json["id"]
+                self.living.add(token)
+                if number % 2:
+                    continue
+                self.living.remove(token)
+                self.unsure.add(token)
+                assert self.gateway.rest("DELETE", f"mcptokens/{id}").status in (200, 204)
+                self.unsure.remove(token)
+                self.revoked.add(token)
+        except (OSError, http.client.HTTPException):
+            pass  # killed
+
+
+def check(gateway, living, revoked, unsure=()):
+    for token in living:
+        assert introspect(gateway, token) == 200, "an acknowledged token is lost"
+    for token in revoked:
+        assert introspect(gateway, token) == 401, "a revoked token is back"
+    for token in unsure:
+        assert introspect(gateway, token) in (200, 401)
+
+
+def test_killed_at_random_moments():
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    living, revoked, slowest = [], [], 0
+    with Gateway(loops=1) as gateway:
+        gateway.project("demo")
+        for round in range(KILLS):
+            writers = [Writer(gateway, f"r{round}-{number}") for number in range(2)]
+            for writer in writers:
+                writer.start()
+            for writer in writers:
+                writer.begun.wait()
+            time.sleep(chance.uniform(0.0, 0.06))
+            gateway.kill()
+            for writer in writers:
+                writer.join()
+            begin = time.monotonic()
+            gateway.start()
+            slowest = max(slowest, time.monotonic() - begin)
+            for writer in writers:
+                check(gateway, writer.living, writer.revoked, writer.unsure)
+                living += writer.living
+                revoked += writer.revoked
+        check(gateway, chance.sample(living, min(200, len(living))), chance.sample(revoked, min(200, len(revoked))))
+        assert revoked and len(living) > KILLS, (len(living), len(revoked))
+        print(f"{KILLS} kills, {len(living)} tokens, {len(revoked)} revocations, slowest start {slowest * 1000:.0f} ms")
+        assert slowest < 1, slowest
+
+
+def fill(folder):
+    """Takes all the space that is left; the file."""
+    path = folder / "filler"
+    with open(path, "wb", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                pass
+    return path
+
+
+def test_a_full_disk():
+    if os.geteuid() != 0:
+        return print("skipped: only root can make a small disk")
+    with Gateway(disk_mib=8) as gateway:
+        gateway.example("one")
+        gateway.project("demo", "one")
+        token, other = gateway.token("kept"), gateway.token("other")
+        gateway.ready(token, "one")
+        ids = {record["name"]: record["id"] for record in gateway.rest("GET", "mcptokens?project=demo").json["items"]}
+        filler = fill(gateway.data)
+
+        def create(number):
+            return gateway.rest("POST", "servers", {"name": f"s{number}", "transport": "STREAMABLE_HTTP", "description": "d" * 1000,
+                                                    "externalUrl": "http://127.0.0.1:1/mcp"})
+
+        numbers = iter(range(2000))
+        refused = until(lambda: (answer := create(next(numbers))).status != 201 and answer)
+        assert refused.status == 507 and refused.json["error"] == "storage_full", refused
+        assert wire.Modern(gateway.port, token).text("one__echo", {"message": "hi"}) == "hi"
+
+        assert gateway.rest("DELETE", f"mcptokens/{ids['kept']}").status in (200, 204)
+        assert introspect(gateway, token) == 401
+        assert create("next").status == 507, "only what takes rights away may use the reserve"
+        gateway.kill()
+        gateway.start()
+        assert introspect(gateway, token) == 401 and introspect(gateway, other) == 200
+        assert gateway.rest("DELETE", f"mcptokens/{ids['other']}").status in (200, 204)
+        assert introspect(gateway, other) == 401
+
+        filler.unlink()
+        until(lambda: create("after").status == 201, pause=0.2)
+        ballast = gateway.data / "ballast"
+
+        def held():
+            gateway.rest("DELETE", "servers/after")
+            return ballast.stat().st_blocks * 512 >= 1 << 20
+
+        until(held, pause=0.2)
