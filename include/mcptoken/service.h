@@ -40,8 +40,9 @@ MCPTOKEN_API mcptoken_status mcptoken_service_new(const mcptoken_config *config,
  * runs. MISUSE afterwards. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_service_attach(mcptoken_service *service, mcptoken_loop *loop, mcptoken_error **error_out);
 /* Begins the end on this loop: new exchanges are refused with 503, streams are ended, calls under way may finish for
- * `grace_ms`, then are cancelled; upstream processes of this loop are stopped. `done` runs on the loop's thread when nothing
- * is left. Called once per loop, on its thread. Since: 0.1 */
+ * `grace_ms`, then are cancelled. Upstream processes of this loop are stopped when the requests of all attached loops have
+ * ended, since those may use them: drain all loops together, or this one waits out its grace. `done` runs on the loop's thread
+ * when nothing is left. Called once per loop, on its thread. Since: 0.1 */
 MCPTOKEN_API void mcptoken_service_drain(mcptoken_service *service, mcptoken_loop *loop, int64_t grace_ms, mcptoken_loop_fn done,
                                          void *user_data);
 /* After all loops have drained, from any thread, before the loops are freed: flushes audit, closes the store. Since: 0.1 */

@@ -26,6 +26,7 @@ struct Node {
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed
   bool draining = false;
+  bool quiet = false;  // draining, and its requests have ended
 
   // Last uses of tokens that the store does not know of yet; written at most once a minute per token.
   std::unordered_map<crypto::Digest, int64_t, DigestHash> reported;

@@ -95,7 +95,10 @@ loop::Task<Result<void>> Service::drain_node(Node& node, int64_t grace_ms) {
   }
   open.clear();
   int64_t until_ms = node.loop.now_ms() + grace_ms;
-  while (!node.exchanges.empty()) {
+  // Servers whose home is here may be at work for requests of other loops, so all loops' requests end first.
+  for (;;) {
+    if (node.exchanges.empty() && !std::exchange(node.quiet, true)) ++quiet_nodes_;
+    if (quiet_nodes_ == nodes_.size()) break;
     if (node.loop.now_ms() >= until_ms) {
       auto rest = node.exchanges;
       for (auto& exchange : rest) exchange->cancel(Error(Status::unavailable, "the server is shutting down"));

@@ -1,6 +1,7 @@
 // The whole: one control plane (here or elsewhere), one gateway, a node per loop.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -76,6 +77,7 @@ class Service {
   std::unique_ptr<Remote> remote_;
   std::unique_ptr<gateway::Gateway> gateway_;
   std::vector<std::unique_ptr<Node>> nodes_;
+  std::atomic<size_t> quiet_nodes_{0};
 };
 
 }  // namespace mcptoken::service

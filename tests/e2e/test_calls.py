@@ -192,7 +192,8 @@ def test_term_drains_and_leaves_no_child():
             gateway.process.popen.terminate()
             for connection, id in calls:
                 answer = list(connection.events())[-1]
-                assert answer["id"] == id and answer["result"]["content"][0]["text"] == "done in 20 steps", answer
+                assert answer["id"] == id and "result" in answer, answer
+                assert answer["result"]["content"][0]["text"] == "done in 20 steps", answer
             stream.end()
             assert gateway.process.wait() == 0, gateway.process.text()
             until(lambda: not any(is_alive(child) for child in children), seconds=15)
