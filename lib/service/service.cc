@@ -10,8 +10,10 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   std::unique_ptr<Service> service(new Service(std::move(config), log, version));
   const Config& settings = service->config_;
   MCPT_TRY(auto addresses, http::AddressPolicy::parse(settings.upstream_allow));
-  if (settings.control_plane) service->open_remote();
-  else MCPT_CHECK(service->open_local());
+  if (settings.control_plane)
+    service->open_remote();
+  else
+    MCPT_CHECK(service->open_local());
   gateway::Options options;
   json::Writer(options.client_info).begin_object().member("name", "mcpd").member("version", version).end_object();
   options.version = version;
@@ -36,7 +38,8 @@ Result<void> Service::open_local() {
   MCPT_TRY(local_, Local::open(std::move(options)));
   local_->on_snapshot([](const Snapshot& snapshot, Node& node) {
     auto running = node.exchanges;  // judging may end some of them
-    for (auto& exchange : running) exchange->judge_again(snapshot);
+    for (auto& exchange : running)
+      exchange->judge_again(snapshot);
     node.watchers.wake();
   });
   return {};
@@ -53,7 +56,8 @@ void Service::open_remote() {
 Service::~Service() {
   // No loop runs any more. The store finishes what it has, then everything goes, users before what they use.
   if (local_) local_->close();
-  for (auto& node : nodes_) node->exchanges.clear();
+  for (auto& node : nodes_)
+    node->exchanges.clear();
   remote_.reset();
   gateway_.reset();
   nodes_.clear();
@@ -101,7 +105,8 @@ loop::Task<Result<void>> Service::drain_node(Node& node, int64_t grace_ms) {
     if (quiet_nodes_ == nodes_.size()) break;
     if (node.loop.now_ms() >= until_ms) {
       auto rest = node.exchanges;
-      for (auto& exchange : rest) exchange->cancel(Error(Status::unavailable, "the server is shutting down"));
+      for (auto& exchange : rest)
+        exchange->cancel(Error(Status::unavailable, "the server is shutting down"));
       if (node.loop.now_ms() >= until_ms + 1'000) break;
     }
     loop::Sleep pause(node.loop, 5);

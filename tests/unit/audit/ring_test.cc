@@ -52,8 +52,11 @@ struct RecorderFixture : AuditFixture {
 
 }  // namespace
 
+// Rings live on the heap, as in the product: the address sanitizer's own stack frames do not hold them at their
+// alignment.
 TEST_CASE("a ring gives back what it took, in order, over its end") {
-  Ring ring(4, 4, [] {});
+  const auto owner = std::make_unique<Ring>(4, 4, [] {});
+  Ring& ring = *owner;
   std::vector<Event> out;
   int next = 0, seen = 0;
   for (int round = 0; round < 10; ++round) {
@@ -69,7 +72,8 @@ TEST_CASE("a ring gives back what it took, in order, over its end") {
 }
 
 TEST_CASE("a full ring counts what it cannot take") {
-  Ring ring(4, 2, [] {});
+  const auto owner = std::make_unique<Ring>(4, 2, [] {});
+  Ring& ring = *owner;
   for (int i = 0; i < 4; ++i)
     CHECK(ring.push(numbered(i)));
   for (int i = 0; i < 3; ++i)
@@ -91,7 +95,8 @@ TEST_CASE("a full ring counts what it cannot take") {
 }
 
 TEST_CASE("producer and consumer need no lock between them") {
-  Ring ring(64, 1, [] {});
+  const auto owner = std::make_unique<Ring>(64, 1, [] {});
+  Ring& ring = *owner;
   constexpr int kEvents = 50'000;
   std::atomic<bool> finished{false};
   uint64_t refused = 0;
