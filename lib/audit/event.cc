@@ -87,6 +87,23 @@ CREATE TABLE audit_sessions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_sessions_last ON audit_sessions (last_ms);
 )sql"},
+    {2, R"sql(
+CREATE TABLE audit_chain (
+  seq  INTEGER PRIMARY KEY,
+  link BLOB NOT NULL CHECK (length(link) = 32)
+) STRICT;
+CREATE TABLE audit_head (
+  id   INTEGER PRIMARY KEY CHECK (id = 1),
+  seq  INTEGER NOT NULL,
+  link BLOB NOT NULL CHECK (length(link) = 32)
+) STRICT;
+CREATE TABLE audit_checkpoint (
+  id        INTEGER PRIMARY KEY CHECK (id = 1),
+  seq       INTEGER NOT NULL,
+  link      BLOB NOT NULL CHECK (length(link) = 32),
+  signature BLOB NOT NULL CHECK (length(signature) = 32)
+) STRICT;
+)sql"},
 };
 
 }  // namespace

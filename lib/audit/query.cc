@@ -64,6 +64,7 @@ bool matches(const db::Statement& row, const Filter& filter) {
     const auto& wanted = filter.*one.wanted;
     if (wanted && row.text_view(one.column) != *wanted) return false;
   }
+  if (filter.scope && !filter.scope->admits(row.text_view(kProject))) return false;
   if (filter.kind && row.integer(kKind) != static_cast<int>(*filter.kind)) return false;
   if (filter.outcome && row.integer(kOutcome) != static_cast<int>(*filter.outcome)) return false;
   if (filter.from_ms && row.integer(kTime) < *filter.from_ms) return false;

@@ -18,6 +18,7 @@ struct Filter {
   std::optional<Outcome> outcome;
   std::optional<int64_t> from_ms, until_ms;  // from <= time < until
   std::optional<int64_t> before_seq;         // the cursor
+  std::optional<rbac::Scope> scope;          // of projects; what belongs to none is for those who may view all
   size_t limit = 100;
   size_t scan = 20'000;
 };

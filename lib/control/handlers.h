@@ -29,6 +29,11 @@ Result<Response> revoke_token(Control& control, Context& context);
 Result<Response> introspect(Control& control, Context& context);
 loop::Task<Result<Response>> watch_changes(Control& control, Runner& runner);
 
+// --- audit
+Result<Response> list_events(Control& control, Context& context);
+Result<Response> list_audit_sessions(Control& control, Context& context);
+loop::Task<Result<Response>> verify_audit(Control& control, Runner& runner);
+
 // --- login and passwords
 loop::Task<Result<Response>> bootstrap(Control& control, Runner& runner);
 loop::Task<Result<Response>> login(Control& control, Runner& runner);

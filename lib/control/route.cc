@@ -57,6 +57,10 @@ std::vector<Route> build() {
   row("POST", "/api/v1/mcptokens/:id/revoke", anybody_known(), kItself, revoke_token);
   row("POST", "/api/v1/mcptokens/:id/rotate", anybody_known(), kNever, rotate_token);
 
+  row("GET", "/api/v1/audit/events", needs_some(Action::view, Resource::audit), kNever, list_events);
+  row("GET", "/api/v1/audit/sessions", needs_some(Action::view, Resource::audit), kNever, list_audit_sessions);
+  row("GET", "/api/v1/audit/verify", needs(Action::view, Resource::audit, ""), kNever, verify_audit);
+
   row("POST", "/api/v1/auth/bootstrap", open_to_all(), kNever, bootstrap);
   row("POST", "/api/v1/auth/login", open_to_all(), kNever, login);
   row("POST", "/api/v1/auth/logout", anybody_known(), kNever, logout);

@@ -1,5 +1,6 @@
 #include "service/local.h"
 
+#include "audit/chain.h"
 #include "base/bytes.h"
 #include "json/value.h"
 #include "json/writer.h"
@@ -70,12 +71,16 @@ Result<void> Local::load() {
     needs_bootstrap_ = code.has_value();
     MCPT_TRY(latest_, load_snapshot(tx, control_));
     revision_ = latest_->revision;
-    return {};
+    return audit::seal(tx.db(), control_.keys().audit());
   };
   auto loaded = store_->run_and_wait(system_principal(), std::move(load), store::Reserve::open);
   if (!loaded) return fail(std::move(loaded).error());
   store::Background background;
-  background.work = [this](store::Tx& tx) { return recorder_.write(tx.db()); };
+  background.work = [this](store::Tx& tx) -> Result<bool> {
+    MCPT_TRY(const bool more, recorder_.write(tx.db()));
+    MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
+    return more;
+  };
   background.done = [this](bool committed) { recorder_.finished(committed); };
   store_->set_background(std::move(background));
   return {};
@@ -123,9 +128,10 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
   auto finish = [state, &loop = node.loop](Result<control::Response> result) {
     loop.post([state, result = std::move(result)]() mutable { state->done.resolve(std::move(result)); });
   };
-  store::Work body = [this, state, job, work = std::move(work)](store::Tx& tx) mutable -> Result<void> {
+  store::Work body = [this, state, job, read_only, work = std::move(work)](store::Tx& tx) mutable -> Result<void> {
     control::Context context(tx, *latest_->policy, *job->who, *job->request, job->params);
     MCPT_TRY(state->response, work(context));
+    if (!read_only) MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
     MCPT_TRY(state->next, advance_snapshot(latest_, tx, control_));
     return {};
   };

@@ -1,0 +1,169 @@
+#include "audit/chain.h"
+
+#include "base/bytes.h"
+
+// seq first; all that is known of an event, in an order that never changes.
+#define CHAINED_COLUMNS                                                                                               \
+  "a.seq, a.time_ms, a.kind, a.outcome, a.project, a.session, a.user, a.token_name, a.token_sha, a.client_name,"      \
+  " a.client_version, a.client_address, a.server, a.subject, a.rule, a.duration_ms, a.request_id, a.argument_digest," \
+  " a.reported_by, a.payload"
+
+namespace mcptoken::audit {
+namespace {
+
+constexpr int kColumns = 20;
+// integer, text, blob
+constexpr char kColumnTypes[kColumns] = {'i', 'i', 'i', 'i', 't', 't', 't', 't', 'b', 't',
+                                        't', 't', 't', 't', 't', 'i', 't', 'b', 't', 't'};
+constexpr std::string_view kCheckpointLabel = "mcptoken audit checkpoint";
+
+void add_integer(std::string& out, int64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(static_cast<uint64_t>(value) >> shift));
+}
+
+// Each field with its presence and length: no two events have the same bytes.
+std::string bytes_of(const db::Statement& row, const crypto::Digest& previous) {
+  std::string out(as_text(previous));
+  for (int i = 0; i < kColumns; ++i) {
+    out.push_back(row.is_null(i) ? 0 : 1);
+    if (kColumnTypes[i] == 'i') {
+      add_integer(out, row.integer(i));
+      continue;
+    }
+    const auto text = kColumnTypes[i] == 't' ? row.text_view(i) : as_text(row.blob(i));
+    add_integer(out, static_cast<int64_t>(text.size()));
+    out += text;
+  }
+  return out;
+}
+
+crypto::Digest sign_checkpoint(const crypto::Key& key, const Head& base) {
+  std::string text(kCheckpointLabel);
+  add_integer(text, base.seq);
+  text += as_text(base.link);
+  return crypto::hmac_sha256(key, text);
+}
+
+struct Checkpoint {
+  Head base;  // the chain goes on from here
+  bool genuine = true;
+};
+
+Result<Checkpoint> checkpoint(db::Transaction& transaction, const crypto::Key& key) {
+  Checkpoint out;
+  MCPT_TRY(auto rows, transaction.prepare("SELECT seq, link, signature FROM audit_checkpoint"));
+  MCPT_TRY(const bool found, rows.step());
+  if (!found) return out;
+  out.base.seq = rows.integer(0);
+  MCPT_TRY(out.base.link, rows.bytes<32>(1));
+  MCPT_TRY(const auto signature, rows.bytes<32>(2));
+  out.genuine = crypto::equal(as_text(signature), as_text(sign_checkpoint(key, out.base)));
+  return out;
+}
+
+void spoil(Verification& state, int64_t seq, std::string why) {
+  state.done = true;
+  state.intact = false;
+  state.problem_seq = seq;
+  state.problem = std::move(why);
+}
+
+bool missing(const std::optional<Head>& expected, const Head& link) {
+  return expected && expected->seq == link.seq &&
+         !crypto::equal(as_text(expected->link), as_text(link.link));
+}
+
+}  // namespace
+
+Result<Head> head(db::Transaction& transaction) {
+  Head out;
+  MCPT_TRY(auto rows, transaction.prepare("SELECT seq, link FROM audit_head"));
+  MCPT_TRY(const bool found, rows.step());
+  if (!found) return out;
+  out.seq = rows.integer(0);
+  MCPT_TRY(out.link, rows.bytes<32>(1));
+  return out;
+}
+
+Result<void> seal(db::Transaction& transaction, const crypto::Key& key) {
+  MCPT_TRY(auto last, head(transaction));
+  const int64_t before = last.seq;
+  MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS " FROM audit a WHERE a.seq > ?1 ORDER BY a.seq"));
+  rows.bind(before);
+  for (;;) {
+    MCPT_TRY(const bool row, rows.step());
+    if (!row) break;
+    last.seq = rows.integer(0);
+    last.link = crypto::hmac_sha256(key, bytes_of(rows, last.link));
+    MCPT_CHECK(transaction.run("INSERT INTO audit_chain (seq, link) VALUES (?1, ?2)", last.seq, last.link));
+  }
+  if (last.seq == before) return {};
+  return transaction.run("INSERT INTO audit_head (id, seq, link) VALUES (1, ?1, ?2)"
+                         " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link",
+                         last.seq, last.link);
+}
+
+Result<int64_t> purge(db::Transaction& transaction, const crypto::Key& key, int64_t before_ms, int64_t most) {
+  MCPT_TRY(const auto start, checkpoint(transaction, key));
+  // What does not follow from its checkpoint must stay as it is: removing it would hide that.
+  if (!start.genuine) return fail(Status::corrupt, "the checkpoint of the audit record is not genuine");
+  Head base;
+  {
+    MCPT_TRY(auto rows, transaction.prepare("SELECT a.seq, a.time_ms, c.link FROM audit a JOIN audit_chain c ON c.seq = a.seq"
+                                            " ORDER BY a.seq LIMIT ?1"));
+    rows.bind(most);
+    for (;;) {
+      MCPT_TRY(const bool row, rows.step());
+      if (!row || rows.integer(1) >= before_ms) break;
+      base.seq = rows.integer(0);
+      MCPT_TRY(base.link, rows.bytes<32>(2));
+    }
+  }
+  if (base.seq == 0) return 0;
+  MCPT_CHECK(transaction.run("DELETE FROM audit_chain WHERE seq <= ?1", base.seq));
+  MCPT_CHECK(transaction.run("DELETE FROM audit WHERE seq <= ?1", base.seq));
+  const int64_t gone = transaction.connection().changes();
+  MCPT_CHECK(transaction.run("DELETE FROM audit_sessions WHERE last_ms < ?1", before_ms));
+  MCPT_CHECK(transaction.run("INSERT INTO audit_checkpoint (id, seq, link, signature) VALUES (1, ?1, ?2, ?3)"
+                             " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link,"
+                             " signature = excluded.signature",
+                             base.seq, base.link, sign_checkpoint(key, base)));
+  return gone;
+}
+
+Result<void> verify(db::Transaction& transaction, const crypto::Key& key, const std::optional<Head>& expected, int64_t most,
+                    Verification& state) {
+  if (state.checked == 0) {
+    MCPT_TRY(const auto start, checkpoint(transaction, key));
+    if (!start.genuine) return spoil(state, start.base.seq, "the checkpoint is not genuine"), Result<void>();
+    state.last = start.base;
+  }
+  MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS ", c.link FROM audit a LEFT JOIN audit_chain c"
+                                          " ON c.seq = a.seq WHERE a.seq > ?1 ORDER BY a.seq"));
+  rows.bind(state.checked == 0 ? 0 : state.last.seq);
+  for (int64_t i = 0; i < most; ++i) {
+    MCPT_TRY(const bool row, rows.step());
+    if (!row) {
+      state.done = true;
+      break;
+    }
+    const int64_t seq = rows.integer(0);
+    const auto wanted = crypto::hmac_sha256(key, bytes_of(rows, state.last.link));
+    const auto link = rows.blob(kColumns);
+    if (seq <= state.last.seq || !crypto::equal(as_text(link), as_text(wanted)))
+      return spoil(state, seq, "this record, or what was before it, is not what was written"), Result<void>();
+    if (state.checked++ == 0) state.first_seq = seq;
+    state.last = {seq, wanted};
+    if (missing(expected, state.last)) return spoil(state, seq, "the noted head is not in the record"), Result<void>();
+  }
+  if (!state.done) return {};
+  MCPT_TRY(const auto end, head(transaction));
+  if (end.seq != state.last.seq || !crypto::equal(as_text(end.link), as_text(state.last.link)))
+    return spoil(state, state.last.seq + 1, "records at the end are missing, or the head was changed"), Result<void>();
+  if (expected && expected->seq > state.last.seq)
+    return spoil(state, state.last.seq + 1, "the record ends before the noted head"), Result<void>();
+  return {};
+}
+
+}  // namespace mcptoken::audit
