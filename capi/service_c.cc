@@ -7,6 +7,7 @@
 #include "capi/loop_handle.h"
 #include "mcptoken/version.h"
 #include "service/exchange.h"
+#include "service/offline.h"
 #include "service/service.h"
 #include "token/token.h"
 
@@ -230,6 +231,17 @@ void mcptoken_service_free(mcptoken_service* service) { delete service; }
 
 int32_t mcptoken_service_needs_bootstrap(mcptoken_service* service) {
   return service && service->service->local() && service->service->local()->needs_bootstrap() ? 1 : 0;
+}
+
+mcptoken_status mcptoken_admin_reset_password(const mcptoken_config* config, const char* email, const char* password,
+                                              size_t size, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(config, "config"));
+    MCPT_CHECK(require(email, "email"));
+    MCPT_CHECK(require(password, "password"));
+    const crypto::Secret secret(std::string_view(password, size));
+    return service::reset_password(config->config.data_dir, email, secret);
+  });
 }
 
 mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* loop, const mcptoken_head* head,

@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char* kBasic = "Basic commands";
 constexpr const char* kAccess = "Access";
+constexpr const char* kAdmin = "Administration";
 constexpr const char* kObserve = "Observe and test";
 constexpr const char* kOther = "Other";
 
@@ -57,6 +58,29 @@ Command logout() {
           .takes_format = false};
 }
 
+Command passwd() {
+  return {.path = "passwd",
+          .group = kAccess,
+          .summary = "Change your password, or that of a user",
+          .handler = run_passwd,
+          .arguments = {{"EMAIL", "the user; yourself when absent", false}},
+          .flags = {{.name = "password-stdin",
+                     .help = "read from standard input: for yourself the present password and the new one, a line each",
+                     .type = FlagType::kBoolean}},
+          .examples = {{"mcpctl passwd", ""}, {"mcpctl passwd bob@example.com", "ends all sessions of that user"}},
+          .description = "Without a way to log in, `mcpd admin reset-password EMAIL` does it on the server's machine.",
+          .takes_format = false};
+}
+
+Command approve() {
+  return {.path = "approve",
+          .group = kAdmin,
+          .summary = "Make a prompt request a prompt",
+          .handler = run_approve,
+          .arguments = {{"RESOURCE", "promptrequest, or promptrequest/NAME"}, {"NAME", "names or ids", false, true}},
+          .examples = {{"mcpctl approve promptrequest be-kind -p demo", ""}}};
+}
+
 Command whoami(std::string path, bool hidden) {
   const std::string words = "mcpctl " + path;
   return {.path = std::move(path),
@@ -92,8 +116,10 @@ Command remove() {
           .flags = {{.name = "yes",
                      .help = "do not ask before deleting a project or several tokens",
                      .type = FlagType::kBoolean,
-                     .letter = 'y'}},
+                     .letter = 'y'},
+                    {.name = "cascade", .help = "with a user, revoke the user's tokens", .type = FlagType::kBoolean}},
           .examples = {{"mcpctl delete server everything", ""},
+                       {"mcpctl delete user bob@example.com --cascade", ""},
                        {"mcpctl delete mcptoken agent -p demo", "calls and streams under way end, too"},
                        {"mcpctl delete project demo --yes", ""}}};
 }
@@ -216,9 +242,11 @@ CommandTable::CommandTable(const Kinds& kinds) {
   commands_.push_back(bootstrap());
   commands_.push_back(login());
   commands_.push_back(logout());
+  commands_.push_back(passwd());
   commands_.push_back(whoami("auth whoami", false));
   commands_.push_back(whoami("whoami", true));
   commands_.push_back(test_mcp());
+  commands_.push_back(approve());
   commands_.push_back({.path = "status",
                        .group = kObserve,
                        .summary = "Show the server, its health and your login",

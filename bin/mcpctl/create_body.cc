@@ -16,10 +16,12 @@ struct ShapeRow {
 };
 // Fields whose text form is more than their type says.
 constexpr ShapeRow kFieldShapes[] = {
-    {"server", "command", Shape::kCommandLine}, {"server", "env", Shape::kNamedValues},
-    {"server", "headers", Shape::kNamedValues}, {"project", "servers", Shape::kServerRefs},
-    {"rbac", "subjects", Shape::kSubjects},     {"rbac", "roleBindings", Shape::kBindings},
-    {"secret", "data", Shape::kSecretMap},      {"mcptoken", "bindings", Shape::kBindings},
+    {"server", "command", Shape::kCommandLine},   {"server", "env", Shape::kNamedValues},
+    {"server", "headers", Shape::kNamedValues},   {"project", "servers", Shape::kServerRefs},
+    {"rbac", "subjects", Shape::kSubjects},       {"rbac", "roleBindings", Shape::kBindings},
+    {"secret", "data", Shape::kSecretMap},        {"mcptoken", "bindings", Shape::kBindings},
+    {"template", "command", Shape::kCommandLine}, {"template", "env", Shape::kEntries},
+    {"template", "headers", Shape::kEntries},     {"proxymodel", "stages", Shape::kStages},
 };
 
 struct TypeRow {
@@ -49,6 +51,8 @@ constexpr FlagLook kLooks[] = {
     {Shape::kJsonList, FlagType::kText, "JSON", true},
     {Shape::kCommandLine, FlagType::kText, "PROGRAM", false},
     {Shape::kNamedValues, FlagType::kText, "KEY=VALUE|KEY=secret:NAME/KEY", true},
+    {Shape::kEntries, FlagType::kText, "NAME[=DEFAULT]", true},
+    {Shape::kStages, FlagType::kText, "TYPE|JSON", true},
     {Shape::kServerRefs, FlagType::kText, "SERVER[:PREFIX]", true},
     {Shape::kSubjects, FlagType::kText, "KIND:NAME", true},
     {Shape::kBindings, FlagType::kText, "KEY:VALUE,…", true},
@@ -208,6 +212,13 @@ class MemberWriter {
       switch (shape) {
         case Shape::kJsonList:
           MCPCTL_CHECK(json(flag, text));
+          break;
+        case Shape::kStages:
+          if (text.starts_with('{')) {
+            MCPCTL_CHECK(json(flag, text));
+          } else {
+            writer_.string(text);
+          }
           break;
         case Shape::kNamedValues:
           MCPCTL_CHECK(named_value(flag, text, seen));

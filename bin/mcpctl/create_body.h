@@ -21,6 +21,8 @@ enum class Shape {
   kJsonList,     // repeatable JSON values
   kCommandLine,  // --command PROGRAM --arg A…, or everything after "--"
   kNamedValues,  // KEY=VALUE or KEY=secret:NAME/KEY to [{name, value | valueFrom}]
+  kEntries,      // NAME or NAME=DEFAULT, as the server reads them
+  kStages,       // TYPE, or a stage as JSON
   kServerRefs,   // SERVER or SERVER:PREFIX to [{server, prefix?}]
   kSubjects,     // Kind:name to [{kind, name}]
   kBindings,     // role:R,resource:X[,name:N] or action:A to the stored shape

@@ -1,4 +1,4 @@
-// bootstrap, login, logout, whoami.
+// bootstrap, login, logout, passwd, whoami.
 #include "api.h"
 #include "files.h"
 #include "sanitize.h"
@@ -28,7 +28,7 @@ Settings anonymous(Settings settings) {
   return settings;
 }
 
-Result<JsonDocument> post(Api& api, const char* path,
+Result<JsonDocument> send(Api& api, const char* method, const std::string& path,
                           std::initializer_list<std::pair<const char*, std::string>> members, const std::string& what) {
   JsonWriter writer;
   writer.begin_object();
@@ -36,12 +36,12 @@ Result<JsonDocument> post(Api& api, const char* path,
     writer.member(name, value);
   writer.end_object();
   MCPCTL_TRY(const Bytes body, writer.finish());
-  return api.call("POST", path, view_of(body), what);
+  return api.call(method, path, view_of(body), what);
 }
 
 Result<JsonDocument> post_login(Api& api, const Settings& settings, const std::string& email,
                                 const std::string& password) {
-  auto answer = post(api, "/auth/login", {{"email", email}, {"password", password}},
+  auto answer = send(api, "POST", "/auth/login", {{"email", email}, {"password", password}},
                      "cannot log in to " + settings.server + " as " + email);
   // "Log in first" would be no help here.
   if (!answer.ok() && answer.failure().status == MCPTOKEN_UNAUTHENTICATED) {
@@ -85,7 +85,7 @@ Result<int> run_bootstrap(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const std::string password, password_of(invocation, "new password", true));
   MCPCTL_TRY(Api api, Api::open(settings, false));
   MCPCTL_TRY(const JsonDocument made,
-             post(api, "/auth/bootstrap", {{"email", email}, {"password", password}, {"code", code}},
+             send(api, "POST", "/auth/bootstrap", {{"email", email}, {"password", password}, {"code", code}},
                   "cannot bootstrap " + settings.server));
   MCPCTL_CHECK(write_out("Created user " + sanitize_line(email) + ".\n"));
   if (!made.root().text("token").empty()) return keep_session(made.root(), settings, email);
@@ -122,6 +122,38 @@ Result<int> run_logout(Application& app, const Invocation& invocation) {
     if (stored.server == settings.server) stored.server.clear();
   }));
   MCPCTL_CHECK(write_out("Logged out of " + settings.server + ".\n"));
+  return kExitOk;
+}
+
+// One's own password with the old one, or, with a name, that of somebody else.
+Result<int> run_passwd(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  const bool own = invocation.arguments.empty();
+  std::string current, fresh;
+  if (invocation.is_set("password-stdin")) {
+    MCPCTL_TRY(std::string text, read_standard_input());
+    text = without_line_break(std::move(text));
+    const size_t line = text.find('\n');
+    if (own && line == std::string::npos) {
+      return usage_failure("standard input must hold the present password and the new one, a line each");
+    }
+    if (own) current = text.substr(0, line);
+    fresh = own ? text.substr(line + 1) : text;
+  } else {
+    if (own) {
+      MCPCTL_TRY(current, password_of(invocation, "present password", false));
+    }
+    MCPCTL_TRY(fresh, password_of(invocation, "new password", true));
+  }
+  const std::string whose = own ? "your password" : "the password of " + invocation.arguments.front();
+  const auto changed = own ? send(api, "POST", "/users/me/password", {{"current", current}, {"password", fresh}},
+                                  "cannot change " + whose)
+                           : send(api, "PUT", "/users/" + url_encode(invocation.arguments.front()) + "/password",
+                                  {{"password", fresh}}, "cannot change " + whose);
+  if (!changed.ok()) return changed.failure();
+  MCPCTL_CHECK(write_out("Changed " + sanitize_line(whose) +
+                         (own ? "; your other sessions ended.\n" : "; all sessions ended.\n")));
   return kExitOk;
 }
 

@@ -1,4 +1,4 @@
-// get, create and delete for every kind of the table.
+// get, create and delete for every kind of the table, and approval of prompt requests.
 #include "api.h"
 #include "create_body.h"
 #include "files.h"
@@ -129,6 +129,28 @@ Result<int> run_create(Application& app, const Invocation& invocation) {
   return kExitOk;
 }
 
+Result<int> run_approve(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "get"));
+  if (target.kind->name != "promptrequest") return usage_failure("only a promptrequest is approved");
+  if (target.names.empty()) return usage_failure("NAME is missing", "see: mcpctl approve --help");
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  int code = kExitOk;
+  for (const std::string& name : target.names) {
+    std::string path = "/promptrequests/" + url_encode(name) + "/approve";
+    if (!settings.project.empty()) path += "?project=" + url_encode(settings.project);
+    const auto answer = api.call("POST", path, {}, "cannot approve promptrequest/" + name);
+    if (!answer.ok()) {
+      report(answer.failure());
+      code = answer.failure().exit_code;
+      continue;
+    }
+    MCPCTL_CHECK(
+        show_made(*app.kinds().find("prompt"), answer->root(), answer->root().text("name"), "created", settings));
+  }
+  return code;
+}
+
 Result<int> run_delete(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "delete"));
   if (target.names.empty()) return usage_failure("NAME is missing", "see: mcpctl delete --help");
@@ -136,11 +158,18 @@ Result<int> run_delete(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(Api api, Api::open(settings, true));
   MCPCTL_CHECK(confirm_delete(target, invocation));
   const Kind& kind = *target.kind;
+  const bool cascade = invocation.is_set("cascade");
+  if (cascade && kind.name != "user") return usage_failure("--cascade is for users: it revokes their tokens");
   int code = kExitOk;
   for (const std::string& name : target.names) {
     const std::string full = kind.name + "/" + name;
-    auto answer = api.call("DELETE", api.path_of(kind, name), {}, "cannot delete " + full);
+    auto answer =
+        api.call("DELETE", api.path_of(kind, name) + (cascade ? "?cascade=true" : ""), {}, "cannot delete " + full);
     if (!answer.ok()) {
+      if (kind.name == "user" && !cascade && answer.failure().status == MCPTOKEN_CONFLICT &&
+          answer.failure().hint.empty()) {
+        answer.failure().hint = "add --cascade to revoke the user's tokens, too";
+      }
       report(answer.failure());
       code = answer.failure().exit_code;
       continue;

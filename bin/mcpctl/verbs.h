@@ -8,11 +8,13 @@ namespace mcpctl {
 Result<int> run_bootstrap(Application& app, const Invocation& invocation);
 Result<int> run_login(Application& app, const Invocation& invocation);
 Result<int> run_logout(Application& app, const Invocation& invocation);
+Result<int> run_passwd(Application& app, const Invocation& invocation);
 Result<int> run_whoami(Application& app, const Invocation& invocation);
 Result<int> run_get(Application& app, const Invocation& invocation);
 Result<int> run_create(Application& app, const Invocation& invocation);
 Result<int> run_create_mcptoken(Application& app, const Invocation& invocation);
 Result<int> run_delete(Application& app, const Invocation& invocation);
+Result<int> run_approve(Application& app, const Invocation& invocation);
 Result<int> run_test_mcp(Application& app, const Invocation& invocation);
 Result<int> run_status(Application& app, const Invocation& invocation);
 Result<int> run_version(Application& app, const Invocation& invocation);

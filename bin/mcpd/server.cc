@@ -10,6 +10,7 @@
 
 #include <mcptoken/mcptoken.h>
 
+#include "admin.h"
 #include "listener.h"
 #include "log.h"
 #include "process.h"
@@ -192,6 +193,8 @@ int fail_with(const Failure& failure) {
 }  // namespace
 
 int main_program(std::string_view program, std::span<const char* const> arguments, const Environment& environment) {
+  if (!arguments.empty() && std::string_view(arguments[0]) == "admin")
+    return admin_program(arguments.subspan(1), environment);
   const Role role = take_role(program, arguments);
   auto invocation = load_settings(role, arguments, environment);
   if (!invocation) return fail_with(invocation.failure());

@@ -302,7 +302,8 @@ std::string help_text(Role role) {
     text += "\n";
   }
   return text +
-         "\n  --print-effective-config          show the settings in force and where each comes from\n"
+         "\n  admin reset-password EMAIL        set a user's password while mcpd does not run; see mcpd admin --help\n"
+         "  --print-effective-config          show the settings in force and where each comes from\n"
          "  --help, --version\n";
 }
 

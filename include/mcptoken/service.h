@@ -50,6 +50,12 @@ MCPTOKEN_API void mcptoken_service_free(mcptoken_service *service);
 /* 1 while no user exists: the first one is made with the code in <data_dir>/bootstrap-code. Since: 0.1 */
 MCPTOKEN_API int32_t mcptoken_service_needs_bootstrap(mcptoken_service *service);
 
+/* Sets a user's password in the data directory of `config`, while no service has it open: BUSY otherwise. The user's login
+ * sessions end, the event is recorded. `password` has `size` bytes, 8 to 1024. NOT_FOUND: no such user, or no database there.
+ * Takes as long as hashing a password. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_admin_reset_password(const mcptoken_config *config, const char *email, const char *password,
+                                                           size_t size, mcptoken_error **error_out);
+
 typedef struct mcptoken_header {
   const char *name;
   const char *value;

@@ -19,6 +19,10 @@ inline constexpr size_t kJsonIdBytes = 256;             // JSON-RPC string ids
 inline constexpr size_t kNameBytes = 63;                // object names
 inline constexpr size_t kBindingsPerToken = 64;
 inline constexpr size_t kBindingTextBytes = 1024;
+inline constexpr int64_t kLoginFailuresPerAccount = 10;  // in a row, then one in 30 s
+inline constexpr int64_t kLoginFailuresPerAddress = 30;  // in a row, then one in 10 s: many people share an address
+inline constexpr size_t kHistoryEntries = 4096;          // changes that who watches may have missed; 1 MiB
+inline constexpr size_t kLoginKeys = 65'536;             // accounts, and addresses, that are remembered
 
 inline constexpr int64_t kTokensPerHolder = 1'000;      // usable ones of a project, and of an owner; a setting
 inline constexpr int64_t kRotationGraceMs = 30 * 24 * 3600'000LL;  // how long a replaced token may go on at most

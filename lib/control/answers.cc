@@ -72,6 +72,12 @@ std::string text_of(const std::string& data) {
   return value && value->as_string() ? *value->as_string() : std::string();
 }
 
+// What the error says, or a moment.
+int64_t retry_after_s(const Error& error) {
+  const auto value = json::parse(error.data);
+  return value ? value->as_int().value_or(1) : 1;
+}
+
 std::string challenge(const Error& error, const Mapping& mapping) {
   std::string out = "Bearer realm=\"mcpctl\"";
   const auto add = [&](std::string_view name, std::string_view value) {
@@ -118,7 +124,8 @@ Response to_response(const Error& error, std::string_view request_id, const Rout
   auto response = answer(mapping.http, body);
   if (auto text = challenge(error, mapping); !text.empty())
     response.headers.emplace_back("WWW-Authenticate", std::move(text));
-  if (mapping.http == 429 || mapping.http == 503) response.headers.emplace_back("Retry-After", "1");
+  if (mapping.http == 429 || mapping.http == 503)
+    response.headers.emplace_back("Retry-After", std::to_string(retry_after_s(error)));
   return response;
 }
 

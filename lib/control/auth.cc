@@ -99,7 +99,7 @@ loop::Task<Result<std::string>> hash(Runner& runner, std::string password) {
   co_return co_await work;
 }
 
-Result<Response> finish_login(Context& context, const std::string& email, const Account& before, bool good) {
+Result<Response> finish_login(Control& control, Context& context, const std::string& email, const Account& before, bool good) {
   MCPT_CHECK(authorise(context, *context.route));
   auto user = find_named(context.tx, *find_kind("user"), email);
   MCPT_TRY(const auto now, account_of(context.tx, user));
@@ -107,6 +107,7 @@ Result<Response> finish_login(Context& context, const std::string& email, const 
     MCPT_CHECK(record_login(context, audit::Kind::login_failed, email));
     return to_response(bad_login(), context.request.request_id, context.route);  // not an error: the event is to be kept
   }
+  control.login_guard().succeeded(context.request.client_address, email);
   MCPT_TRY(const auto body, begin_session(context, *user));
   return answer(200, body);
 }
@@ -139,6 +140,17 @@ Result<void> may_reset(Context& context, const Route& route) {
 
 }  // namespace
 
+Result<void> recover_password(store::Tx& tx, const std::string& email, const std::string& phc) {
+  MCPT_TRY(const auto user, find_named(tx, *find_kind("user"), email));
+  MCPT_CHECK(tx.set_password(user.id, phc));
+  MCPT_CHECK(tx.remove_sessions_of(user.id));
+  const rbac::Policy nothing({}, {}, rbac::Ceiling::live, rbac::ToolGrant::run);
+  const Request request;
+  const Params params;
+  Context context(tx, nothing, tx.who(), request, params);
+  return record_changes(context);
+}
+
 Result<void> check_takeover(const Context& context, const std::string& user_id) {
   if (context.who.user_id == user_id) return {};
   rbac::Principal user;
@@ -147,23 +159,24 @@ Result<void> check_takeover(const Context& context, const std::string& user_id) 
   return require_all(context, context.policy.permissions(user), true);
 }
 
-loop::Task<Result<Response>> login(Control&, Runner& runner) {
+loop::Task<Result<Response>> login(Control& control, Runner& runner) {
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"email", "password"}, {}));
   const auto email = normal_email(body.text("email"));
   const Route& route = runner.route();
   auto account = std::make_shared<Account>();
-  auto look = runner.in_transaction([account, email, &route](Context& context) -> Result<Response> {
+  auto look = runner.in_transaction([&control, account, email, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
+    MCPT_CHECK(control.login_guard().begin(context.request.client_address, email));
     MCPT_TRY(*account, account_of(context.tx, find_named(context.tx, *find_kind("user"), email)));
     return Response();
   });
   MCPT_CO_CHECK(co_await look);
   auto check = verify(runner, account->phc, body.text("password"));
   MCPT_CO_TRY(const bool good, co_await check);
-  auto finish = runner.in_transaction([account, email, good, &route](Context& context) {
+  auto finish = runner.in_transaction([&control, account, email, good, &route](Context& context) {
     context.route = &route;
-    return finish_login(context, email, *account, good);
+    return finish_login(control, context, email, *account, good);
   });
   co_return co_await finish;
 }
@@ -175,13 +188,14 @@ Result<Response> logout(Control&, Context& context) {
   return answer(200, out);
 }
 
-loop::Task<Result<Response>> change_own_password(Control&, Runner& runner) {
+loop::Task<Result<Response>> change_own_password(Control& control, Runner& runner) {
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"current", "password"}, {}));
   const Route& route = runner.route();
   auto account = std::make_shared<Account>();
-  auto look = runner.in_transaction([account, &route](Context& context) -> Result<Response> {
+  auto look = runner.in_transaction([&control, account, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
+    MCPT_CHECK(control.login_guard().begin(context.request.client_address, context.who.user_email));
     MCPT_TRY(*account, account_of(context.tx, context.tx.get(context.who.user_id)));
     return Response();
   });
@@ -191,8 +205,9 @@ loop::Task<Result<Response>> change_own_password(Control&, Runner& runner) {
   if (!good || !account->known) co_return fail(Error(Status::invalid, "current: is not your password"));
   auto hashing = hash(runner, body.text("password"));
   MCPT_CO_TRY(const auto phc, co_await hashing);
-  auto write = runner.in_transaction([account, phc, &route](Context& context) -> Result<Response> {
+  auto write = runner.in_transaction([&control, account, phc, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
+    control.login_guard().succeeded(context.request.client_address, context.who.user_email);
     MCPT_TRY(const auto now, account_of(context.tx, context.tx.get(context.who.user_id)));
     if (now.phc != account->phc) return fail(Status::conflict, "the password was changed meanwhile");
     return store_password(context, context.who.user_id, phc);

@@ -103,7 +103,8 @@ class Checker {
     if (size < field.min && size == 0) return bad(path, "must not be empty");
     if (size < field.min || size > field.max)
       return bad(path, "must have " + std::to_string(field.min) + " to " + std::to_string(field.max) + " bytes");
-    if (!field.values.empty() && std::find(field.values.begin(), field.values.end(), *text) == field.values.end()) {
+    if (field.type != Type::reference && !field.values.empty() &&
+        std::find(field.values.begin(), field.values.end(), *text) == field.values.end()) {
       std::string words;
       for (auto word : field.values)
         words += (words.empty() ? "" : ", ") + std::string(word);
@@ -168,6 +169,10 @@ class Checker {
 
 }  // namespace
 
+Result<Value> check_fields(std::span<const Field> fields, const Value& input, const std::string& path) {
+  return Checker(Mode::replace, nullptr).object(fields, input, path);
+}
+
 Result<Value> check(const Kind& kind, const Value& input, Mode mode, std::vector<std::string>* warnings) {
   Value body = input;
   if (const auto* word = body.find("kind")) {  // reserved: the object's kind and nothing else
@@ -178,6 +183,19 @@ Result<Value> check(const Kind& kind, const Value& input, Mode mode, std::vector
   MCPT_TRY(auto out, Checker(mode, warnings).object(kind.fields, body, ""));
   if (mode != Mode::patch && kind.complete) MCPT_CHECK(kind.complete(out));
   return out;
+}
+
+void carry_read_only(const Kind& kind, const Value& before, Value& after) {
+  for (const auto& field : kind.fields) {
+    const auto* value = field.read_only ? before.find(field.name) : nullptr;
+    if (value) after.set(field.name, *value);
+  }
+}
+
+void drop_read_only(const Kind& kind, Value& object) {
+  for (const auto& field : kind.fields) {
+    if (field.read_only) object.erase(field.name);
+  }
 }
 
 Result<void> check_immutable(const Kind& kind, const Value& before, const Value& after) {
@@ -248,6 +266,7 @@ struct Walk {
       const auto word = holder.text("kind");
       kind = word == "User" ? "user" : word == "Group" ? "group" : "";
     }
+    if (std::find(field.values.begin(), field.values.end(), *value.as_string()) != field.values.end()) kind = "";
     std::string text = *value.as_string();
     Reference found{field, kind, path, top, text};
     MCPT_CHECK(visit(found));

@@ -18,8 +18,8 @@ std::string item_path(std::string_view list, size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
 }
 
-// env and headers: each entry has a proper, unrepeated name and exactly one source of its value.
-Result<void> check_entries(const Value& object, std::string_view list, bool headers) {
+// env and headers: each entry has a proper, unrepeated name; that of a server exactly one source of its value, too.
+Result<void> check_entries(const Value& object, std::string_view list, bool headers, bool values) {
   const auto* entries = object.find(list);
   if (!entries) return {};
   std::set<std::string> seen;
@@ -31,23 +31,17 @@ Result<void> check_entries(const Value& object, std::string_view list, bool head
       return bad(path +
                  ".name: " + (headers ? "is not a header that can be set" : "must be a variable name (A-Z a-z 0-9 _)"));
     if (!seen.insert(headers ? lower(name) : name).second) return bad(path + ".name: is there twice");
-    if ((entry.find("value") != nullptr) == (entry.find("valueFrom") != nullptr))
+    if (values && (entry.find("value") != nullptr) == (entry.find("valueFrom") != nullptr))
       return bad(path + ": must have either value or valueFrom");
-    if (headers && entry.text("value").find('\n') != std::string::npos) return bad(path + ".value: must be one line");
+    const auto value = values ? "value" : "defaultValue";
+    if (headers && entry.text(value).find('\n') != std::string::npos)
+      return bad(path + "." + value + ": must be one line");
   }
   return {};
 }
 
-}  // namespace
-
-Result<void> complete_user(Value& object) {
-  if (const auto* email = object.find("email")) {
-    if (const auto* text = email->as_string()) object.set("email", Value::string(normal_email(*text)));
-  }
-  return {};
-}
-
-Result<void> complete_server(Value& object) {
+// How it is started or reached: one source, the transport that goes with it, env or headers.
+Result<void> check_launch(Value& object, bool values) {
   static constexpr std::string_view kSources[] = {"command", "packageName", "dockerImage", "externalUrl"};
   std::string given;
   for (auto source : kSources) {
@@ -69,10 +63,21 @@ Result<void> complete_server(Value& object) {
     const auto* program = command->items()[0].as_string();
     if (!program || program->empty() || program->starts_with('-')) return bad("command[0]: must name a program");
   }
-  MCPT_CHECK(check_entries(object, "env", false));
-  MCPT_CHECK(check_entries(object, "headers", true));
+  MCPT_CHECK(check_entries(object, "env", false, values));
+  return check_entries(object, "headers", true, values);
+}
+
+}  // namespace
+
+Result<void> complete_user(Value& object) {
+  if (const auto* email = object.find("email")) {
+    if (const auto* text = email->as_string()) object.set("email", Value::string(normal_email(*text)));
+  }
   return {};
 }
+
+Result<void> complete_server(Value& object) { return check_launch(object, true); }
+Result<void> complete_template(Value& object) { return check_launch(object, false); }
 
 Result<void> complete_project(Value& object) {
   const auto* servers = object.find("servers");
@@ -160,6 +165,14 @@ Result<Value> subject_from_text(std::string_view text) {
 }
 Result<Value> variable_from_text(std::string_view text) {
   return pair_from_text(text, '=', "name", "value", "NAME=VALUE");
+}
+
+Result<Value> template_entry_from_text(std::string_view text) {
+  Value out = Value::object();
+  const auto at = text.find('=');
+  out.set("name", Value::string(std::string(text.substr(0, at))));
+  if (at != text.npos) out.set("defaultValue", Value::string(std::string(text.substr(at + 1))));
+  return out;
 }
 
 Result<Value> attachment_from_text(std::string_view text) {

@@ -10,22 +10,28 @@ namespace mcptoken::control {
 using json::Value;
 
 Control::Control(Settings settings, Keys keys, const Clock& clock, Log log)
-    : settings_(std::move(settings)), keys_(std::move(keys)), clock_(clock), log_(std::move(log)) {}
+    : settings_(std::move(settings)),
+      keys_(std::move(keys)),
+      clock_(clock),
+      log_(std::move(log)),
+      login_guard_(clock) {}
 
 namespace {
 
-Result<std::set<std::string>> disabled_users(store::Tx& tx) {
+// Who can hold anything: users that exist and are not disabled. A request that was let in before its user was deleted
+// finds nothing any more.
+Result<std::set<std::string>> active_users(store::Tx& tx) {
   std::set<std::string> out;
   MCPT_TRY(const auto users, tx.list("user"));
   for (const auto& user : users) {
     MCPT_TRY(const auto doc, json::parse(user.doc));
     const auto* disabled = doc.find("disabled");
-    if (disabled && disabled->as_bool().value_or(false)) out.insert(user.id);
+    if (!disabled || !disabled->as_bool().value_or(false)) out.insert(user.id);
   }
   return out;
 }
 
-Result<rbac::Definition> definition_of(const store::Object& object, const std::set<std::string>& disabled) {
+Result<rbac::Definition> definition_of(const store::Object& object, const std::set<std::string>& active) {
   MCPT_TRY(const auto doc, json::parse(object.doc));
   rbac::Definition out;
   out.id = object.id;
@@ -36,7 +42,7 @@ Result<rbac::Definition> definition_of(const store::Object& object, const std::s
   for (const auto& subject : subjects->items()) {
     const auto kind = rbac::subject_kind_of(subject.text("kind"));
     auto id = subject.text("name");
-    if (!kind || (*kind == rbac::SubjectKind::user && disabled.contains(id))) continue;
+    if (!kind || (*kind == rbac::SubjectKind::user && !active.contains(id))) continue;
     out.subjects.push_back({*kind, std::move(id)});
   }
   return out;
@@ -45,11 +51,11 @@ Result<rbac::Definition> definition_of(const store::Object& object, const std::s
 }  // namespace
 
 Result<rbac::Policy> Control::load_policy(store::Tx& tx) const {
-  MCPT_TRY(const auto disabled, disabled_users(tx));
+  MCPT_TRY(const auto active, active_users(tx));
   std::vector<rbac::Definition> definitions;
   MCPT_TRY(const auto objects, tx.list("rbac"));
   for (const auto& object : objects) {
-    MCPT_TRY(auto definition, definition_of(object, disabled));
+    MCPT_TRY(auto definition, definition_of(object, active));
     definitions.push_back(std::move(definition));
   }
   std::vector<rbac::Group> groups;
@@ -59,7 +65,7 @@ Result<rbac::Policy> Control::load_policy(store::Tx& tx) const {
     rbac::Group group{object.id, object.name, {}};
     if (const auto* members = doc.find("members")) {
       for (const auto& member : members->items()) {
-        if (member.as_string() && !disabled.contains(*member.as_string()))
+        if (member.as_string() && active.contains(*member.as_string()))
           group.user_ids.push_back(*member.as_string());
       }
     }

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "control/keys.h"
 #include "control/kind.h"
+#include "control/login_guard.h"
 #include "control/route.h"
 #include "control/runner.h"
 #include "crypto/secret.h"
@@ -34,7 +35,7 @@ struct Settings {
   std::function<std::string(std::string_view server_id)> server_status;
 };
 
-// Immutable after construction; shared by all threads.
+// Immutable after construction and shared by all threads, but for what says that it is not.
 class Control {
  public:
   Control(Settings settings, Keys keys, const Clock& clock, Log log);
@@ -43,6 +44,7 @@ class Control {
   const Keys& keys() const { return keys_; }
   const Clock& clock() const { return clock_; }
   const Log& log() const { return log_; }
+  LoginGuard& login_guard() { return login_guard_; }  // in transactions alone
 
   // While no user exists: writes a one-time 128-bit code to <data_dir>/bootstrap-code (0600) and keeps its hash in the
   // store; a pending one stays as it is. Answers the file's path, or nothing when there are users (a left-over file is
@@ -65,6 +67,7 @@ class Control {
   Keys keys_;
   const Clock& clock_;
   Log log_;
+  LoginGuard login_guard_;
 };
 
 // One request inside one transaction. `policy` is that of the store's state when the transaction began, so that check
@@ -83,6 +86,10 @@ struct Context {
   std::optional<store::Object> object;      // what the permission's segment names, when it exists; set by authorise
   std::optional<std::string> password_phc;  // a password of the body, hashed before this transaction
 };
+
+// A new password for somebody who cannot log in, by whoever has the data directory: the user's sessions end, the event
+// is recorded. `phc` is the hash. not_found.
+Result<void> recover_password(store::Tx& tx, const std::string& email, const std::string& phc);
 
 // What needs no store: the fence for tokens, then that the caller is known where the route is not open. The service may
 // ask it on the headers, before the body is read.

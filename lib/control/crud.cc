@@ -7,6 +7,7 @@
 #include "control/objects.h"
 #include "control/rights.h"
 #include "control/rules.h"
+#include "control/selector.h"
 
 namespace mcptoken::control {
 
@@ -74,6 +75,8 @@ Result<Value> readable(Context& context, const Kind& kind, const store::Object& 
   return to_answer(kind, object, std::move(wire), context.who);
 }
 
+}  // namespace
+
 Result<Response> written(Context& context, int status, const store::Object& object,
                          const std::vector<std::string>& warnings) {
   const auto& kind = *context.route->kind;
@@ -88,6 +91,8 @@ Result<Response> written(Context& context, int status, const store::Object& obje
   if (status == 201) response.headers.emplace_back("Location", "/api/v1/" + std::string(kind.plural) + "/" + object.id);
   return response;
 }
+
+namespace {
 
 // What a user is beside its document.
 Result<void> after_user_write(Context& context, const store::Object& user, const Value& object) {
@@ -113,9 +118,11 @@ Result<Response> update(Control& control, Context& context, const Value& before,
   if (patch) {
     MCPT_TRY(auto change, check(kind, input, Mode::patch, &warnings));
     wanted = merge_patch(before, change);
+    drop_read_only(kind, wanted);
   }
   MCPT_TRY(auto after, check(kind, wanted, Mode::replace, patch ? nullptr : &warnings));
   MCPT_CHECK(check_immutable(kind, before, after));
+  carry_read_only(kind, before, after);
   MCPT_CHECK(check_rights(context, kind, &before, after));
   if (context.password_phc) MCPT_CHECK(check_takeover(context, object.id));
   if (kind.name == "secret") {
@@ -137,13 +144,16 @@ Result<Value> before_write(Context& context) {
   return wire;
 }
 
-// Servers attached to ?project=, by id; the project must be visible to the caller.
-Result<std::vector<std::string>> attached_ids(Context& context, const std::string& project) {
-  auto found = find_object(context.tx, *find_kind("project"), project);
-  if (!found && found.error().status != Status::not_found) return fail(std::move(found).error());
-  MCPT_CHECK(require(context, Action::view, rbac::Resource::projects, found ? found->name : project));
-  if (!found) return fail(std::move(found).error());
-  MCPT_TRY(const auto refs, context.tx.refs(found->id));
+// Of ?project=; it must be visible to the caller.
+Result<store::Object> listed_project(Context& context, const std::string& word) {
+  auto found = find_object(context.tx, *find_kind("project"), word);
+  if (!found && found.error().status != Status::not_found) return found;
+  MCPT_CHECK(require(context, Action::view, rbac::Resource::projects, found ? found->name : word));
+  return found;
+}
+
+Result<std::vector<std::string>> attached_ids(Context& context, const store::Object& project) {
+  MCPT_TRY(const auto refs, context.tx.refs(project.id));
   std::vector<std::string> ids;
   for (const auto& ref : refs) {
     if (ref.field == "servers") ids.push_back(ref.to_id);
@@ -153,29 +163,50 @@ Result<std::vector<std::string>> attached_ids(Context& context, const std::strin
 
 }  // namespace
 
-Result<Response> list_objects(Control&, Context& context) {
-  const auto& kind = *context.route->kind;
-  const auto* project = kind.name == "server" ? context.request.parameter("project") : nullptr;
-  MCPT_CHECK(check_query(context.request, {"limit", "cursor", kind.name == "server" ? "project" : "limit"}));
+Result<std::vector<Keyed>> visible_objects(Context& context, const Kind& kind, const store::Object* project) {
+  std::optional<Selector> selector;
+  if (const auto* text = context.request.parameter("labelSelector")) {
+    MCPT_TRY(selector, Selector::parse(*text));
+  }
   std::optional<std::vector<std::string>> attached;
-  if (project) {
+  const bool owned = kind.scope == KindScope::project;
+  if (project && !owned) {
     MCPT_TRY(attached, attached_ids(context, *project));
   }
   const auto scope = context.policy.scope(context.who, Action::view, kind.resource);
-  MCPT_TRY(const auto objects, context.tx.list(kind.name));
+  MCPT_TRY(const auto objects, project&& owned ? context.tx.list(kind.name, project->id) : context.tx.list(kind.name));
   std::vector<Keyed> items;
   for (const auto& object : objects) {
-    if (!scope.admits(object.name)) continue;
+    MCPT_TRY(auto name, scope_name(context.tx, object));
+    if (!scope.admits(name)) continue;
     if (attached && std::find(attached->begin(), attached->end(), object.id) == attached->end()) continue;
     MCPT_TRY(auto item, readable(context, kind, object));
-    items.emplace_back(object.name, std::move(item));
+    if (selector && !selector->admits(item)) continue;
+    items.emplace_back(std::move(name), std::move(item));
   }
+  return items;
+}
+
+Result<Response> list_objects(Control&, Context& context) {
+  const auto& kind = *context.route->kind;
+  const bool by_project = kind.name == "server" || kind.scope == KindScope::project;
+  MCPT_CHECK(check_query(context.request, {"limit", "cursor", "labelSelector", by_project ? "project" : "limit"}));
+  std::optional<store::Object> project;
+  if (const auto* word = context.request.parameter("project")) {
+    MCPT_TRY(project, listed_project(context, *word));
+  }
+  MCPT_TRY(auto items, visible_objects(context, kind, project ? &*project : nullptr));
   return page(context, std::move(items));
 }
 
+namespace {
+// The parameter that a name in a project needs.
+std::string_view in_project(const Kind& kind) { return kind.scope == KindScope::project ? "project" : ""; }
+}  // namespace
+
 Result<Response> get_object(Control& control, Context& context) {
   const auto& kind = *context.route->kind;
-  MCPT_CHECK(check_query(context.request, {kind.name == "secret" ? "reveal" : ""}));
+  MCPT_CHECK(check_query(context.request, {kind.name == "secret" ? "reveal" : in_project(kind)}));
   if (kind.name != "secret" || !flag(context.request, "reveal")) {
     MCPT_TRY(const auto body, readable(context, kind, *context.object));
     return answer(200, body);
@@ -186,37 +217,68 @@ Result<Response> get_object(Control& control, Context& context) {
   return answer(200, to_answer(kind, *context.object, std::move(wire), context.who));
 }
 
-Result<Response> create_object(Control& control, Context& context) {
-  const auto& kind = *context.route->kind;
-  MCPT_CHECK(check_query(context.request, {}));
-  MCPT_TRY(const auto input, parse_body(context.request));
-  std::vector<std::string> warnings;
-  MCPT_TRY(auto object, check(kind, input, Mode::create, &warnings));
+namespace {
+
+// Of a route below a project: the path says which, the body may repeat it.
+Result<void> set_project(Context& context, Value& input) {
+  const auto& word = context.params.get("project");
+  if (word.empty()) return {};
+  auto found = find_object(context.tx, *find_kind("project"), word);
+  if (!found && found.error().status != Status::not_found) return fail(std::move(found).error());
+  const auto project = text_value(found ? found->name : word);
+  const auto* given = input.find("project");
+  if (given && !(*given == project)) return fail(Status::invalid, "project: is not the one of the path");
+  input.set("project", project);
+  return {};
+}
+
+void sign(const Context& context, Value& request) {
+  request.set("createdBy", text_value(context.who.user_email));
+  if (!context.who.token_name.empty()) request.set("createdByToken", text_value(context.who.token_name));
+}
+
+}  // namespace
+
+Result<store::Object> insert_object(Control& control, Context& context, const Kind& kind, Value object) {
   const auto name = object.text(kind.name_field);
-  MCPT_CHECK(require(context, Action::create, kind.resource, name));
+  const bool owned = kind.scope == KindScope::project;
+  MCPT_CHECK(require(context, Action::create, kind.resource, owned ? object.text("project") + "/" + name : name));
   MCPT_CHECK(check_rights(context, kind, nullptr, object));
   store::NewObject fresh;
   MCPT_TRY(fresh.id, crypto::random_id());
   fresh.kind = kind.name;
   fresh.name = name;
   if (kind.name == "secret") MCPT_CHECK(seal_data(control.keys().secrets(), fresh.id, nullptr, object));
+  if (kind.name == "promptrequest") sign(context, object);
   MCPT_TRY(auto stored, to_stored(context.tx, kind, object));
   fresh.doc = std::move(stored.doc);
+  fresh.project_id = std::move(stored.project_id);
   fresh.refs = std::move(stored.refs);
-  MCPT_TRY(const auto inserted, context.tx.insert(std::move(fresh)));
+  MCPT_TRY(auto inserted, context.tx.insert(std::move(fresh)));
   if (kind.name == "user") MCPT_CHECK(after_user_write(context, inserted, object));
+  return inserted;
+}
+
+Result<Response> create_object(Control& control, Context& context) {
+  const auto& kind = *context.route->kind;
+  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_TRY(auto input, parse_body(context.request));
+  MCPT_CHECK(set_project(context, input));
+  std::vector<std::string> warnings;
+  MCPT_TRY(auto object, check(kind, input, Mode::create, &warnings));
+  MCPT_TRY(const auto inserted, insert_object(control, context, kind, std::move(object)));
   return written(context, 201, inserted, warnings);
 }
 
 Result<Response> replace_object(Control& control, Context& context) {
-  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_CHECK(check_query(context.request, {in_project(*context.route->kind)}));
   MCPT_TRY(const auto input, parse_body(context.request));
   MCPT_TRY(const auto before, before_write(context));
   return update(control, context, before, input, false);
 }
 
 Result<Response> patch_object(Control& control, Context& context) {
-  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_CHECK(check_query(context.request, {in_project(*context.route->kind)}));
   MCPT_TRY(const auto input, parse_body(context.request));
   MCPT_TRY(const auto before, before_write(context));
   return update(control, context, before, input, true);
@@ -224,7 +286,7 @@ Result<Response> patch_object(Control& control, Context& context) {
 
 Result<Response> delete_object(Control&, Context& context) {
   const auto& object = *context.object;
-  MCPT_CHECK(check_query(context.request, {object.kind == "user" ? "cascade" : ""}));
+  MCPT_CHECK(check_query(context.request, {object.kind == "user" ? "cascade" : in_project(*context.route->kind)}));
   if (object.system)
     return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token")
                     .with_code("forbidden")

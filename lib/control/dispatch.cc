@@ -48,16 +48,33 @@ const Kind* kind_of(rbac::Resource resource) {
   return at == all.end() ? nullptr : &*at;
 }
 
+// A project-owned object by id, or by name with ?project=. `scope` is what bindings call what was asked for.
+Result<store::Object> find_owned(Context& context, const Kind& kind, const std::string& word, std::string& scope) {
+  const auto* in = context.request.parameter("project");
+  std::string project_id;
+  if (in) {
+    scope = *in + "/" + word;
+    MCPT_TRY(const auto project, find_object(context.tx, *find_kind("project"), *in));
+    scope = project.name + "/" + word;
+    project_id = project.id;
+  }
+  MCPT_TRY(auto found, find_in_project(context.tx, kind, project_id, word));
+  MCPT_TRY(scope, scope_name(context.tx, found));
+  return found;
+}
+
 // A missing object and one that may not be touched look alike to whoever has no right to all of the resource.
 Result<void> permit_named(Context& context, const Permission& permission) {
   const auto& segment = context.params.get(permission.segment);
   const auto* kind = kind_of(permission.resource);
-  auto found = find_object(context.tx, *kind, segment);
+  std::string scope = segment;
+  auto found = kind->scope == KindScope::project ? find_owned(context, *kind, segment, scope)
+                                                 : find_object(context.tx, *kind, segment);
   if (!found && found.error().status != Status::not_found) return fail(std::move(found).error());
   rbac::Query query;
   query.action = permission.action;
   query.resource = permission.resource;
-  query.name = found ? found->name : segment;
+  query.name = kind->scope == KindScope::project ? scope : found ? found->name : segment;
   if (!context.policy.allowed(context.who, query)) {
     query.name = segment;
     return fail(forbidden(query));
@@ -102,19 +119,6 @@ std::string_view word_of(store::Op op) {
   return op == store::Op::created ? "created" : op == store::Op::updated ? "updated" : "removed";
 }
 
-Result<void> record_object(Context& context, const store::ObjectChange& change) {
-  auto event = event_of(context, audit::Kind::object_changed);
-  event.subject = change.kind + "/" + change.name;
-  if (change.kind == "project") event.project = change.name;
-  if (change.kind == "server") event.server = change.name;
-  json::Value payload = json::Value::object();
-  payload.set("change", text_value(word_of(change.op)));
-  payload.set("id", text_value(change.id));
-  payload.set("version", json::Value::integer(change.version));
-  event.payload = json::to_text(payload);
-  return audit::append(context.tx.db(), event);
-}
-
 // Also of a project that this transaction has removed.
 std::string project_name(Context& context, const std::string& id) {
   if (const auto project = context.tx.get(id)) return project->name;
@@ -122,6 +126,20 @@ std::string project_name(Context& context, const std::string& id) {
     if (change.id == id) return change.name;
   }
   return {};
+}
+
+Result<void> record_object(Context& context, const store::ObjectChange& change) {
+  auto event = event_of(context, audit::Kind::object_changed);
+  event.subject = change.kind + "/" + change.name;
+  if (change.kind == "project") event.project = change.name;
+  if (!change.project_id.empty()) event.project = project_name(context, change.project_id);
+  if (change.kind == "server") event.server = change.name;
+  json::Value payload = json::Value::object();
+  payload.set("change", text_value(word_of(change.op)));
+  payload.set("id", text_value(change.id));
+  payload.set("version", json::Value::integer(change.version));
+  event.payload = json::to_text(payload);
+  return audit::append(context.tx.db(), event);
 }
 
 Result<void> record_token(Context& context, const store::TokenChange& change) {

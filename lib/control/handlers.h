@@ -17,8 +17,17 @@ Result<Response> create_object(Control& control, Context& context);
 Result<Response> replace_object(Control& control, Context& context);
 Result<Response> patch_object(Control& control, Context& context);
 Result<Response> delete_object(Control& control, Context& context);
+// A checked object into the store, with all that this asks for.
+Result<store::Object> insert_object(Control& control, Context& context, const Kind& kind, json::Value object);
+// The answer about an object of the route's kind after it was written.
+Result<Response> written(Context& context, int status, const store::Object& object,
+                         const std::vector<std::string>& warnings);
 // create, replace and patch of users: a password in the body is hashed between two transactions.
 loop::Task<Result<Response>> write_user(Control& control, Runner& runner);
+
+// --- prompts
+Result<Response> approve_promptrequest(Control& control, Context& context);
+Result<Response> list_visible_prompts(Control& control, Context& context);
 
 // --- tokens
 Result<Response> mint_token(Control& control, Context& context);
@@ -44,6 +53,7 @@ loop::Task<Result<Response>> reset_password(Control& control, Runner& runner);
 // --- information
 Result<Response> whoami(Control& control, Context& context);
 Result<Response> check_access(Control& control, Context& context);
+Result<Response> watch_objects(Control& control, Context& context);
 Result<Response> list_project_servers(Control& control, Context& context);
 Result<Response> get_kinds(Control& control, Context& context);
 Result<Response> get_version(Control& control, Context& context);
@@ -58,6 +68,8 @@ Result<void> check_query(const Request& request,
 bool flag(const Request& request, const std::string& name);               // ?name=true
 // The part of `items` that ?limit= and ?cursor= ask for, in the order of their keys: {"items","cursor"?,"revision"}.
 using Keyed = std::pair<std::string, json::Value>;
+// What the caller may view of the kind and ?labelSelector= admits; of one project unless nullptr.
+Result<std::vector<Keyed>> visible_objects(Context& context, const Kind& kind, const store::Object* project);
 Result<Response> page(Context& context, std::vector<Keyed> items);
 
 }  // namespace mcptoken::control

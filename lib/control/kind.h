@@ -42,7 +42,7 @@ struct Field {
   std::string_view help;
   Shape shape = Shape::optional;
   std::string_view default_json = {};             // filled in when absent; empty: stays absent
-  std::span<const std::string_view> values = {};  // enumeration
+  std::span<const std::string_view> values = {};  // enumeration; Type::reference: words that name no object
   int64_t min = 0;                                // integers: value; strings: bytes; lists and maps: entries
   int64_t max = 64 * 1024;
   std::string_view reference = {};  // Type::reference: kind referred to; "*": the sibling member `kind` says
@@ -98,9 +98,14 @@ enum class Mode : uint8_t {
   patch,    // RFC 7396: nothing is required, null removes; judge the merged object with `replace` afterwards
 };
 
+// The same for a part of an object: `path` is where it stands in messages.
+Result<json::Value> check_fields(std::span<const Field> fields, const json::Value& input, const std::string& path);
 // The object that `input` describes: defaults filled in, one-line spellings expanded, accepted fields dropped. Errors:
 // Status::invalid with the path in front ("env[2].valueFrom.secretRef.name: …"). References are names here.
 Result<json::Value> check(const Kind& kind, const json::Value& input, Mode mode, std::vector<std::string>* warnings);
+// What only the server writes, from the object as it was: bodies do not have it, and a write does not lose it.
+void carry_read_only(const Kind& kind, const json::Value& before, json::Value& after);
+void drop_read_only(const Kind& kind, json::Value& object);
 Result<void> check_immutable(const Kind& kind, const json::Value& before, const json::Value& after);
 json::Value merge_patch(json::Value target, const json::Value& patch);  // RFC 7396
 
@@ -108,7 +113,7 @@ json::Value merge_patch(json::Value target, const json::Value& patch);  // RFC 7
 // `value` is written back. `keep` false: the list item that holds it is dropped (a reference that no longer resolves).
 struct Reference {
   const Field& field;
-  std::string_view kind;  // of the object referred to; empty: a text that stays as it is (tokens, service accounts)
+  std::string_view kind;  // of the object referred to; empty: a text that stays as it is (tokens, built-in names)
   std::string path;
   std::string_view top;  // the top-level field
   std::string& value;

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "control/kind.h"
 #include "control/rules.h"
+#include "control/stages.h"
 
 namespace mcptoken::control {
 namespace {
@@ -106,37 +107,54 @@ constexpr Field kTimeoutFields[] = {
     {.name = "callMs", .type = integer, .help = "A whole call; progress starts it again.", .min = 1, .max = 3'600'000},
     {.name = "discoveryMs", .type = integer, .help = "How long lists wait for this server.", .min = 1, .max = 600'000},
 };
+// The fields that servers and templates share.
+constexpr Field kTransport{.name = "transport", .type = enumeration,
+                           .help = "STDIO, or STREAMABLE_HTTP when externalUrl is given.", .values = kTransports,
+                           .for_tokens = true};
+constexpr Field kCommand{.name = "command", .type = list, .help = "Program and arguments, run without a shell.",
+                         .min = 1, .max = 256, .item = &kArgument, .repeatable = true};
+constexpr Field kPackageName{.name = "packageName", .type = string, .help = "npm or Python package, NAME@VERSION.",
+                             .min = 1, .max = 214, .rule = package_rule};
+constexpr Field kRuntime{.name = "runtime", .type = enumeration, .help = "What runs packageName.",
+                         .values = kRuntimes};
+constexpr Field kDockerImage{.name = "dockerImage", .type = string, .help = "Container image.", .min = 1, .max = 255,
+                             .rule = image_rule};
+constexpr Field kExternalUrl{.name = "externalUrl", .type = string, .help = "URL of a server that runs elsewhere.",
+                             .min = 1, .max = 2 * kKiB, .rule = url_rule};
+constexpr Field kReplicas{.name = "replicas", .type = integer, .help = "How many run.", .default_json = "1", .min = 0,
+                          .max = 10};
+constexpr Field kHealthCheck{.name = "healthCheck", .type = object, .help = "A tool to call as a probe.",
+                             .fields = kHealthFields, .flag = "-"};
+constexpr Field kRepositoryUrl{.name = "repositoryUrl", .type = string, .help = "Where the source is; for people.",
+                               .max = 2 * kKiB, .rule = url_rule};
+constexpr Field kContainerPort{.name = "containerPort", .type = integer, .help = "For people.", .min = 1,
+                               .max = 65'535};
 constexpr Field kServerFields[] = {
     kName,
     kDescription,
     kLabels,
-    {.name = "transport", .type = enumeration, .help = "STDIO, or STREAMABLE_HTTP when externalUrl is given.",
-     .values = kTransports, .for_tokens = true},
-    {.name = "command", .type = list, .help = "Program and arguments, run without a shell.", .min = 1, .max = 256,
-     .item = &kArgument, .repeatable = true},
-    {.name = "packageName", .type = string, .help = "npm or Python package, NAME@VERSION.", .min = 1, .max = 214,
-     .rule = package_rule},
-    {.name = "runtime", .type = enumeration, .help = "What runs packageName.", .values = kRuntimes},
-    {.name = "dockerImage", .type = string, .help = "Container image.", .min = 1, .max = 255, .rule = image_rule},
-    {.name = "externalUrl", .type = string, .help = "URL of a server that runs elsewhere.", .min = 1, .max = 2 * kKiB,
-     .rule = url_rule},
+    kTransport,
+    kCommand,
+    kPackageName,
+    kRuntime,
+    kDockerImage,
+    kExternalUrl,
     {.name = "env", .type = list, .help = "Environment of a server that is started here.", .max = 256,
      .fields = kEntryFields,
      .from_text = variable_from_text, .repeatable = true},
     {.name = "headers", .type = list, .help = "Header fields for externalUrl.", .max = 64, .fields = kEntryFields,
      .from_text = variable_from_text, .flag = "header", .repeatable = true},
-    {.name = "replicas", .type = integer, .help = "How many run.", .default_json = "1", .min = 0, .max = 10},
+    kReplicas,
     {.name = "share", .type = enumeration, .help = "Who shares one process or connection.",
      .default_json = "\"project\"", .values = kShares},
-    {.name = "healthCheck", .type = object, .help = "A tool to call as a probe.", .fields = kHealthFields, .flag = "-"},
+    kHealthCheck,
     {.name = "timeouts", .type = object, .help = "Deadlines in milliseconds.", .fields = kTimeoutFields, .flag = "-"},
     {.name = "allowPrivate", .type = boolean, .help = "May be at a private or loopback address.",
      .default_json = "false"},
     {.name = "pin", .type = boolean, .help = "Hides tools whose definition changes until they are approved.",
      .default_json = "false"},
-    {.name = "repositoryUrl", .type = string, .help = "Where the source is; for people.", .max = 2 * kKiB,
-     .rule = url_rule},
-    {.name = "containerPort", .type = integer, .help = "For people.", .min = 1, .max = 65'535},
+    kRepositoryUrl,
+    kContainerPort,
 };
 constexpr std::string_view kServerAliases[] = {"srv"};
 constexpr Column kServerColumns[] = {kNameColumn, {"TRANSPORT", "transport", "text"}, {"REPLICAS", "replicas", "text"},
@@ -219,6 +237,113 @@ constexpr std::string_view kRbacAliases[] = {"rbacs", "rbac-definition"};
 constexpr Column kRbacColumns[] = {kNameColumn, {"SUBJECTS", "subjects", "list"}, {"BINDINGS", "roleBindings",
     "list"}, kAgeColumn};
 
+// --- template
+constexpr Field kTemplateEntryFields[] = {
+    {.name = "name", .type = string, .help = "Name of the variable or header field.", .shape = kRequired, .min = 1,
+     .max = 128},
+    {.name = "description", .type = string, .help = "What to put there.", .max = kKiB, .rule = line_rule},
+    {.name = "required", .type = boolean, .help = "Whether a server cannot do without it.", .default_json = "false"},
+    {.name = "defaultValue", .type = string, .help = "Used when nothing is given.", .max = 32 * kKiB,
+     .rule = variable_or_header_rule},
+};
+constexpr Field kTemplateFields[] = {
+    kName,
+    kDescription,
+    kLabels,
+    kTransport,
+    kCommand,
+    kPackageName,
+    kRuntime,
+    kDockerImage,
+    kExternalUrl,
+    {.name = "env", .type = list, .help = "Variables that a server made from it takes.", .max = 256,
+     .fields = kTemplateEntryFields, .from_text = template_entry_from_text, .repeatable = true},
+    {.name = "headers", .type = list, .help = "Header fields that a server made from it takes.", .max = 64,
+     .fields = kTemplateEntryFields, .from_text = template_entry_from_text, .flag = "header", .repeatable = true},
+    kReplicas,
+    kHealthCheck,
+    kRepositoryUrl,
+    kContainerPort,
+};
+constexpr std::string_view kTemplateAliases[] = {"tmpl"};
+constexpr Column kTemplateColumns[] = {kNameColumn, {"TRANSPORT", "transport", "text"},
+                                       {"DESCRIPTION", "description", "text"}, kAgeColumn};
+
+// --- proxymodel
+constexpr std::string_view kBuiltInPipelines[] = {"default", "subindex"};
+constexpr std::string_view kContents[] = {"toolResult", "prompt", "resource"};
+constexpr Field kContent{.name = "content", .type = enumeration, .values = kContents};
+constexpr Field kStageFields[] = {
+    {.name = "type", .type = string, .help = "Which stage.", .shape = kRequired, .min = 1, .max = 64},
+    {.name = "config", .type = object, .help = "Its settings.", .default_json = "{}"},
+};
+constexpr Field kProxyModelFields[] = {
+    kName,
+    kDescription,
+    kLabels,
+    {.name = "extends", .type = reference, .help = "The pipeline whose stages come first.",
+     .values = kBuiltInPipelines, .min = 1, .max = limits::kNameBytes, .reference = "proxymodel"},
+    {.name = "appliesTo", .type = list, .help = "What it works on: toolResult, prompt, resource.",
+     .default_json = R"(["toolResult"])", .min = 1, .max = 3, .item = &kContent, .flag = "applies-to",
+     .repeatable = true},
+    {.name = "cacheable", .type = boolean, .help = "Whether results may be kept.", .default_json = "true"},
+    {.name = "stages", .type = list, .help = "Stages in their order, each TYPE or {type, config}.",
+     .default_json = "[]", .max = 32, .fields = kStageFields, .from_text = stage_from_text, .flag = "stage",
+     .repeatable = true},
+};
+constexpr std::string_view kProxyModelAliases[] = {"pm"};
+constexpr Column kProxyModelColumns[] = {kNameColumn, {"EXTENDS", "extends", "text"}, {"STAGES", "stages", "list"},
+                                         {"DESCRIPTION", "description", "text"}, kAgeColumn};
+
+// --- what belongs to one project
+constexpr Field kProject{.name = "project", .type = reference, .help = "The project it belongs to.",
+                         .shape = kRequired, .min = 1, .max = limits::kNameBytes, .reference = "project",
+                         .immutable = true, .for_tokens = true, .flag = "-"};
+constexpr Column kProjectColumn{"PROJECT", "project", "text"};
+
+// --- prompt and promptrequest
+constexpr Field kPromptContent{.name = "content", .type = text, .help = "The text.", .shape = kRequired, .min = 1,
+                               .max = 64 * kKiB, .rule = text_rule, .for_tokens = true};
+constexpr Field kPriority{.name = "priority", .type = integer, .help = "10 always comes first.", .default_json = "5",
+                          .min = 1, .max = 10, .for_tokens = true};
+constexpr Field kSummary{.name = "summary", .type = string, .help = "One line for the index.", .max = kKiB,
+                         .rule = line_rule, .for_tokens = true};
+constexpr Field kChapter{.name = "chapter", .type = string, .min = 1, .max = 256, .rule = line_rule};
+constexpr Field kChapters{.name = "chapters", .type = list, .help = "Headings for the index.", .max = 256,
+                          .item = &kChapter, .for_tokens = true, .flag = "chapter", .repeatable = true};
+constexpr Field kPromptFields[] = {
+    kName,
+    kProject,
+    kDescription,
+    kLabels,
+    kPromptContent,
+    kPriority,
+    kSummary,
+    kChapters,
+    {.name = "linkTarget", .type = string, .help = "A resource that it follows, PROJECT/SERVER:URI.", .min = 1,
+     .max = 2 * kKiB, .rule = link_rule},
+};
+constexpr Column kPromptColumns[] = {kNameColumn, kProjectColumn, {"PRIORITY", "priority", "text"},
+                                     {"SUMMARY", "summary", "text"}, kAgeColumn};
+constexpr Field kPromptRequestFields[] = {
+    kName,
+    kProject,
+    kDescription,
+    kLabels,
+    kPromptContent,
+    kPriority,
+    kSummary,
+    kChapters,
+    {.name = "createdBy", .type = string, .help = "The user, or the owner of the token.", .read_only = true},
+    {.name = "createdByToken", .type = string, .help = "The token that asked.", .read_only = true},
+    {.name = "createdBySession", .type = string, .help = "Session of the client, as it names it.", .max = 256,
+     .rule = line_rule, .flag = "-"},
+};
+constexpr std::string_view kPromptRequestAliases[] = {"pr"};
+constexpr Column kPromptRequestColumns[] = {kNameColumn, kProjectColumn, {"PRIORITY", "priority", "text"},
+                                            {"CREATED BY", "createdBy", "text"}, {"TOKEN", "createdByToken", "text"},
+                                            kAgeColumn};
+
 // --- mcptoken (kept in tables of its own)
 constexpr std::string_view kRbacModes[] = {"empty", "clone"};
 constexpr std::string_view kTokenVerbs[] = {"get", "create", "delete"};
@@ -267,8 +392,17 @@ constexpr Kind kKinds[] = {
     {"project", "projects", Resource::projects, kProjectAliases, kGlobal, false, "name", kAllVerbs, kProjectFields,
      kProjectColumns,
      50, "Servers behind one endpoint.", complete_project},
+    {"template", "templates", Resource::templates, kTemplateAliases, kGlobal, false, "name", kAllVerbs,
+     kTemplateFields, kTemplateColumns, 35, "A server to make others from.", complete_template},
+    {"proxymodel", "proxymodels", Resource::proxymodels, kProxyModelAliases, kGlobal, false, "name", kAllVerbs,
+     kProxyModelFields, kProxyModelColumns, 45, "A pipeline of content stages.", complete_proxymodel},
     {"rbac", "rbac", Resource::rbac, kRbacAliases, kGlobal, false, "name", kAllVerbs, kRbacFields, kRbacColumns, 60,
      "Who may do what.", complete_rbac},
+    {"prompt", "prompts", Resource::prompts, {}, KindScope::project, false, "name", kAllVerbs, kPromptFields,
+     kPromptColumns, 55, "A text for the models of a project's clients.", nullptr},
+    {"promptrequest", "promptrequests", Resource::promptrequests, kPromptRequestAliases, KindScope::project, false,
+     "name", kAllVerbs, kPromptRequestFields, kPromptRequestColumns, 56, "A prompt that waits for approval.",
+     nullptr},
     {"mcptoken", "mcptokens", Resource::mcptokens, kTokenAliases, KindScope::project, true, "name", kTokenVerbs,
      kTokenFields,
      kTokenColumns, 70, "A token for one project.", complete_mcptoken},

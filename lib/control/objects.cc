@@ -43,8 +43,28 @@ Result<store::Object> find_object(store::Tx& tx, const Kind& kind, const std::st
   return by_name;
 }
 
+Result<store::Object> find_in_project(store::Tx& tx, const Kind& kind, const std::string& project_id,
+                                      const std::string& name_or_id) {
+  if (!project_id.empty()) {
+    auto by_name = tx.get(kind.name, project_id, name_or_id);
+    if (by_name || by_name.error().status != Status::not_found) return by_name;
+  }
+  auto by_id = tx.get(name_or_id);
+  if (!by_id && by_id.error().status != Status::not_found) return by_id;
+  if (by_id && by_id->kind == kind.name && (project_id.empty() || by_id->project_id == project_id)) return by_id;
+  return fail(Error(Status::not_found, "there is no " + std::string(kind.name) + " \"" + name_or_id + "\"")
+                  .with_hint(project_id.empty() ? "a name needs its project: ?project=NAME" : ""));
+}
+
+Result<std::string> scope_name(store::Tx& tx, const store::Object& object) {
+  if (object.project_id.empty()) return object.name;
+  MCPT_TRY(const auto project, tx.get(object.project_id));
+  return project.name + "/" + object.name;
+}
+
 Result<Value> to_wire(store::Tx& tx, const Kind& kind, const store::Object& object) {
   MCPT_TRY(auto wire, json::parse(object.doc));
+  if (!object.project_id.empty()) wire.set("project", text_value(object.project_id));
   MCPT_CHECK(each_reference(kind, wire, [&](Reference& reference) -> Result<void> {
     if (reference.kind.empty()) return {};
     auto target = tx.get(reference.value);
@@ -82,10 +102,15 @@ Result<Stored> to_stored(store::Tx& tx, const Kind& kind, Value object) {
       if (error.status == Status::not_found) error.status = Status::invalid;
       return fail(std::move(error).in(reference.path));
     }
+    if (kind.scope == KindScope::project && reference.path == "project") {
+      stored.project_id = target->id;  // the object goes with its project: no reference of its own
+      return {};
+    }
     reference.value = target->id;
     add_ref(stored.refs, {std::string(reference.top), target->id, reference.field.on_delete});
     return {};
   }));
+  if (kind.scope == KindScope::project) object.erase("project");
   stored.doc = json::to_text(object);
   return stored;
 }

@@ -13,6 +13,11 @@ namespace mcptoken::control {
 Result<store::Object> find_object(store::Tx& tx, const Kind& kind, const std::string& name_or_id);
 // By name alone: how bodies refer to objects, so that one object has one spelling in a document. not_found.
 Result<store::Object> find_named(store::Tx& tx, const Kind& kind, const std::string& name);
+// Of a project-owned kind: by id, or by name within a project (its id; empty: by id alone). not_found.
+Result<store::Object> find_in_project(store::Tx& tx, const Kind& kind, const std::string& project_id,
+                                      const std::string& name_or_id);
+// What bindings call the object: its name, of a project-owned kind PROJECT/NAME.
+Result<std::string> scope_name(store::Tx& tx, const store::Object& object);
 
 // Ids become names; list items whose target has gone are left out. Write-only fields are not there. Secrets stay
 // sealed.
@@ -20,6 +25,7 @@ Result<json::Value> to_wire(store::Tx& tx, const Kind& kind, const store::Object
 
 struct Stored {
   std::string doc;
+  std::string project_id;  // of a project-owned kind; not in the document
   std::vector<store::Ref> refs;
 };
 // Names become ids. invalid with the path when a name does not resolve.

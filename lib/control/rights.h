@@ -14,6 +14,8 @@ Result<void> require(const Context& context, rbac::Action action, rbac::Resource
 //  - a reference to a secret: run or edit secrets NAME, whichever field changes;
 //  - a newly attached server: edit projects NAME and expose servers NAME;
 //  - a server that starts something here, or may reach private addresses (before or after): run servers NAME;
+//  - a pipeline that runs a program (before, after, or by what it extends): run proxymodels NAME;
+//  - a link of a prompt: view projects and view servers of what it follows;
 //  - a role definition: every right that it grants, or the operation escalate;
 //  - a member of a group: every right that the group holds, or escalate.
 Result<void> check_rights(Context& context, const Kind& kind, const json::Value* before, const json::Value& after);

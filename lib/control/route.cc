@@ -47,6 +47,13 @@ std::vector<Route> build() {
   const auto row = [&](auto&&... columns) { table.emplace_back(std::forward<decltype(columns)>(columns)...); };
   row("GET", "/api/v1/projects/:project/servers", needs(Action::view, Resource::projects, "project"), kOwnProject,
       list_project_servers);
+  row("GET", "/api/v1/projects/:project/prompts/visible", needs(Action::view, Resource::projects, "project"),
+      kOwnProject, list_visible_prompts);
+  row("POST", "/api/v1/projects/:project/promptrequests", needs_some(Action::create, Resource::promptrequests),
+      kOwnProject, create_object, find_kind("promptrequest"));
+  row("POST", "/api/v1/promptrequests/:promptrequest/approve",
+      needs(Action::edit, Resource::promptrequests, "promptrequest"), kNever, approve_promptrequest,
+      find_kind("prompt"));
 
   row("POST", "/api/v1/mcptokens", needs_some(Action::create, Resource::mcptokens), kNever, mint_token);
   row("GET", "/api/v1/mcptokens", anybody_known(), kNever, list_tokens);
@@ -69,6 +76,7 @@ std::vector<Route> build() {
   row("PUT", "/api/v1/users/:user/password", needs(Action::edit, Resource::users, "user"), kNever, reset_password);
 
   row("POST", "/api/v1/authz/check", anybody_known(), kItself, check_access);
+  row("GET", "/api/v1/watch", anybody_known(), kNever, watch_objects);
   row("GET", "/api/v1/kinds", open_to_all(), kNever, get_kinds);
   row("GET", "/api/v1/version", open_to_all(), kNever, get_version);
   return table;

@@ -37,10 +37,17 @@ struct Request {
   const std::string* parameter(const std::string& name) const;
 };
 
+// What a stream of changes tells: see watch_objects.
+struct Watch {
+  int64_t since = 0;               // changes of later revisions
+  std::vector<std::string> kinds;  // of these kinds; empty: of all
+};
+
 struct Response {
   int status = 200;
   std::string body;                                          // JSON
   std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type and Content-Length
+  std::optional<Watch> watch;                                // instead of a body: a stream, which the host makes
 };
 
 // What a project token may do with a route. Asked before any role.

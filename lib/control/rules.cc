@@ -202,6 +202,17 @@ Result<void> separator_rule(const Value& value) {
   return {};
 }
 
+Result<void> link_rule(const Value& value) {
+  MCPT_CHECK(line_rule(value));
+  const auto text = text_of(value);
+  const auto slash = text.find('/');
+  const auto colon = slash == text.npos ? text.npos : text.find(':', slash);
+  if (colon == text.npos || !is_name(text.substr(0, slash)) || !is_name(text.substr(slash + 1, colon - slash - 1)) ||
+      colon + 1 == text.size())
+    return bad("must have the form PROJECT/SERVER:URI");
+  return {};
+}
+
 Result<void> password_rule(const Value& value) {
   const auto size = text_of(value).size();
   if (size < 8 || size > 1024) return bad("must have 8 to 1024 bytes");

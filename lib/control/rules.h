@@ -28,6 +28,7 @@ Result<void> secret_key_rule(const json::Value& value);
 Result<void> secret_value_rule(const json::Value& value);
 Result<void> prefix_rule(const json::Value& value);
 Result<void> separator_rule(const json::Value& value);
+Result<void> link_rule(const json::Value& value);  // PROJECT/SERVER:URI
 Result<void> password_rule(const json::Value& value);
 
 std::string normal_email(std::string_view email);  // domain in lower case
@@ -37,13 +38,15 @@ bool is_variable_name(std::string_view name);
 // A checked list of bindings, or nothing when the list is absent. Errors: Status::invalid with the path in front.
 Result<std::vector<rbac::Binding>> bindings_of(const json::Value* list, std::string_view path);
 
-Result<json::Value> binding_from_text(std::string_view text);     // "role:view,resource:servers"
-Result<json::Value> subject_from_text(std::string_view text);     // "User:alice@example.org"
-Result<json::Value> attachment_from_text(std::string_view text);  // "my-server"
-Result<json::Value> variable_from_text(std::string_view text);    // "NAME=value"
+Result<json::Value> binding_from_text(std::string_view text);         // "role:view,resource:servers"
+Result<json::Value> subject_from_text(std::string_view text);         // "User:alice@example.org"
+Result<json::Value> attachment_from_text(std::string_view text);      // "my-server"
+Result<json::Value> template_entry_from_text(std::string_view text);  // "NAME" or "NAME=default"
+Result<json::Value> variable_from_text(std::string_view text);        // "NAME=value"
 
 Result<void> complete_user(json::Value& object);
 Result<void> complete_server(json::Value& object);
+Result<void> complete_template(json::Value& object);
 Result<void> complete_project(json::Value& object);
 Result<void> complete_rbac(json::Value& object);
 Result<void> complete_mcptoken(json::Value& object);

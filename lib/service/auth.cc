@@ -205,7 +205,8 @@ Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const con
 }
 
 Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms) {
-  MCPT_CHECK(judge_token(snapshot, identity.sha, now_ms));
+  auto judge = identity.is_token() ? judge_token : judge_session;
+  MCPT_CHECK(judge(snapshot, identity.sha, now_ms));
   return {};
 }
 

@@ -40,20 +40,28 @@ bool split_host(std::string_view value, std::string& host, std::string& port) {
 }
 
 Error host_denied() {
-  return Error(Status::denied, "the Host of the request is not one of this server's").with_code("host_denied").with_http(421).with_hint(
-      "name it in allowed-hosts");
+  return Error(Status::denied, "the Host of the request is not one of this server's")
+      .with_code("host_denied")
+      .with_http(421)
+      .with_hint("name it in allowed-hosts");
 }
 
 Error origin_denied() {
-  return Error(Status::denied, "the Origin of the request is not allowed").with_code("origin_denied").with_http(403).with_hint(
-      "name it in allowed-origins");
+  return Error(Status::denied, "the Origin of the request is not allowed")
+      .with_code("origin_denied")
+      .with_http(403)
+      .with_hint("name it in allowed-origins");
 }
 
 Error not_found() { return Error(Status::not_found, "there is nothing at this address").with_http(404); }
 
 std::string oauth_error(std::string_view description) {
   std::string out;
-  json::Writer(out).begin_object().member("error", "invalid_request").member("error_description", description).end_object();
+  json::Writer(out)
+      .begin_object()
+      .member("error", "invalid_request")
+      .member("error_description", description)
+      .end_object();
   return out;
 }
 
@@ -67,8 +75,10 @@ class Exchange::RestRunner final : public control::Runner {
   const control::Route& route() const override { return *exchange_.route_; }
   const control::Params& params() const override { return exchange_.job_->params; }
   const rbac::Principal& who() const override { return *exchange_.job_->who; }
-  loop::Task<Result<control::Response>> in_transaction(Function<Result<control::Response>(control::Context&)> work) override {
-    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, false, std::move(work), exchange_.link_.scope);
+  loop::Task<Result<control::Response>> in_transaction(
+      Function<Result<control::Response>(control::Context&)> work) override {
+    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, false, std::move(work),
+                                                exchange_.link_.scope);
   }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
     return exchange_.service_.local()->off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
@@ -137,12 +147,13 @@ Result<void> Exchange::check_host() const {
   bool listed = std::find(config.allowed_hosts.begin(), config.allowed_hosts.end(), host) != config.allowed_hosts.end();
   if (listed || (!config.loopback_only && config.allowed_hosts.empty())) return {};
   if (!is_loopback_name(host)) return fail(host_denied());
-  if (config.listen_port != 0 && !port.empty() && port != std::to_string(config.listen_port)) return fail(host_denied());
+  if (config.listen_port != 0 && !port.empty() && port != std::to_string(config.listen_port))
+    return fail(host_denied());
   return {};
 }
 
-// An Origin is allowed when it is the server's own (host and port of the Host; the scheme is judged only when we know it) or
-// listed.
+// An Origin is allowed when it is the server's own (host and port of the Host; the scheme is judged only when we know
+// it) or listed.
 Result<void> Exchange::check_origin() {
   auto origins = head_.values("origin");
   if (origins.empty()) return {};
@@ -157,7 +168,8 @@ Result<void> Exchange::check_origin() {
   if (scheme.size() == origin.size() || (scheme != "http" && scheme != "https")) return fail(origin_denied());
   if (head_.tls && scheme != "https") return fail(origin_denied());
   std::string host, port, own_host, own_port;
-  if (!split_host(origin.substr(scheme.size() + 3), host, port) || !split_host(head_.values("host")[0], own_host, own_port)) {
+  if (!split_host(origin.substr(scheme.size() + 3), host, port) ||
+      !split_host(head_.values("host")[0], own_host, own_port)) {
     return fail(origin_denied());
   }
   std::string usual = scheme == "https" ? "443" : "80";
@@ -168,11 +180,13 @@ Result<void> Exchange::check_origin() {
 }
 
 bool Exchange::answer_preflight() {
-  if (head_.method != "OPTIONS" || cors_origin_.empty() || head_.values("access-control-request-method").empty()) return false;
+  if (head_.method != "OPTIONS" || cors_origin_.empty() || head_.values("access-control-request-method").empty())
+    return false;
   respond(204,
           {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
            {"Access-Control-Allow-Headers",
-            "authorization, content-type, accept, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, last-event-id"},
+            "authorization, content-type, accept, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, "
+            "last-event-id"},
            {"Access-Control-Max-Age", "600"}},
           "");
   return true;
@@ -184,7 +198,8 @@ bool Exchange::answer_sign_in() {
   bool sign_in = head_.path.size() == 1 &&
                  std::find(std::begin(kSignInPaths), std::end(kSignInPaths), head_.path[0]) != std::end(kSignInPaths);
   if (!well_known && !sign_in) return false;
-  respond(well_known ? 404 : 400, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, oauth_error(kNoSignIn));
+  respond(well_known ? 404 : 400, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
+          oauth_error(kNoSignIn));
   return true;
 }
 
@@ -203,13 +218,14 @@ Result<void> Exchange::begin_rest() {
   if (!service_.local()) return begin_without_rest();
   std::vector<std::string_view> allowed;
   route_ = control::match(head_.method, head_.path, params_, allowed);
-  MCPT_TRY(identity_, authenticate(*node_.snapshot, service_.local()->control().keys(), head_,
-                                   node_.loop.clock().wall_ms()));
+  MCPT_TRY(identity_,
+           authenticate(*node_.snapshot, service_.local()->control().keys(), head_, node_.loop.clock().wall_ms()));
   Error unknown_caller = no_credentials().with_hint("log in: mcpctl login");
   if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : unknown_caller);
   if (!route_) {
     std::string methods;
-    for (auto method : allowed) methods += (methods.empty() ? "" : ", ") + std::string(method);
+    for (auto method : allowed)
+      methods += (methods.empty() ? "" : ", ") + std::string(method);
     respond(405, {{"Allow", methods}}, "");
     return {};
   }
@@ -247,8 +263,10 @@ void Exchange::start(loop::Task<Result<void>> task) {
 
 void Exchange::finished(Result<void> result) {
   running_ = false;
-  if (!result && !answered_) respond_error(result.error());
-  else if (!answered_) cut();
+  if (!result && !answered_)
+    respond_error(result.error());
+  else if (!answered_)
+    cut();
   node_.loop.defer([self = shared_from_this()] { self->finish_if_done(); });
 }
 
@@ -302,8 +320,36 @@ loop::Task<Result<void>> Exchange::run_rest() {
       return control::dispatch(control, context, *route);
     };
     auto task = service_.local()->transact(node_, job_, route_->reads_only(), std::move(work), link_.scope);
-    respond_rest(co_await task);
+    auto result = co_await task;
+    if (result && result->watch) {
+      auto watch = run_watch(*std::move(result->watch));
+      co_return co_await watch;
+    }
+    respond_rest(std::move(result));
   }
+  co_return Result<void>();
+}
+
+// Changes as they are published, until the client goes, the credential ends or the server stops.
+loop::Task<Result<void>> Exchange::run_watch(control::Watch wanted) {
+  start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+  write(": watching\n\n");
+  watcher_.emplace(std::move(wanted), *job_->who);
+  write(watcher_->news(*node_.snapshot));
+  loop::Timer heartbeat(node_.loop);
+  heartbeat.start(
+      limits::kHeartbeatMs,
+      [this] {
+        auto self = shared_from_this();  // writing may end the stream, and with it this timer
+        self->write(": still here\n\n");
+        self->judge_again(*self->node_.snapshot);  // time ends a session without any change
+      },
+      limits::kHeartbeatMs);
+  link_.listens = true;
+  loop::Completion<void> never;
+  auto ended = co_await never.wait(link_.scope);
+  watcher_.reset();
+  end_stream();
   co_return Result<void>();
 }
 
@@ -356,8 +402,10 @@ void Exchange::write(std::string_view bytes) {
   if (!sink_ || answered_) return;
   size_t waiting = sink_->write(bytes);
   if (waiting > limits::kSendBufferBytes) return cut();
-  if (waiting == 0) stalled_.stop();
-  else if (!stalled_.running()) stalled_.start(kStalledMs, [self = shared_from_this()] { self->cut(); });
+  if (waiting == 0)
+    stalled_.stop();
+  else if (!stalled_.running())
+    stalled_.start(kStalledMs, [self = shared_from_this()] { self->cut(); });
 }
 
 void Exchange::writable() { stalled_.stop(); }
@@ -398,13 +446,21 @@ void Exchange::release() {
   finish_if_done();
 }
 
+const Identity* Exchange::holder() const {
+  if (!running_) return nullptr;
+  if (kind_ == Kind::mcp) return access_ ? &access_->identity : nullptr;
+  return watcher_ ? &*identity_ : nullptr;
+}
+
 void Exchange::judge_again(const Snapshot& snapshot) {
   // A management request under way ends with its own answer: it may be the one that ended the credential.
   const Identity* identity = holder();
   if (!identity) return;
   auto self = shared_from_this();
   auto valid = still_valid(snapshot, *identity, node_.loop.clock().wall_ms());
-  if (!valid) link_.scope.cancel(std::move(valid).error());
+  if (!valid) return link_.scope.cancel(std::move(valid).error());
+  if (!watcher_) return;
+  if (auto news = watcher_->news(snapshot); !news.empty()) write(news);
 }
 
 void Exchange::finish_if_done() {

@@ -38,8 +38,8 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
 
   // A new snapshot has come, or the loop is draining.
   void judge_again(const Snapshot& snapshot);
-  // Who a running MCP request was admitted for, or nothing.
-  const Identity* holder() const { return kind_ == Kind::mcp && access_ && running_ ? &access_->identity : nullptr; }
+  // Whose rights a running MCP request or stream of changes depends on, or nothing.
+  const Identity* holder() const;
   void cancel(Error reason) { link_.scope.cancel(std::move(reason)); }
   bool listens() const { return link_.listens && !answered_; }  // an open stream that waits for nothing in particular
 
@@ -61,6 +61,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> begin_without_rest();
   loop::Task<Result<void>> run_mcp();
   loop::Task<Result<void>> run_rest();
+  loop::Task<Result<void>> run_watch(control::Watch wanted);
   void respond_error(const Error& error);
   void respond_rest(Result<control::Response> result);
   void start(loop::Task<Result<void>> task);
@@ -92,6 +93,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   loop::Timer stalled_;
   std::list<std::shared_ptr<Exchange>>::iterator place_;
   std::unique_ptr<RestRunner> runner_;
+  std::optional<Watcher> watcher_;    // while the answer is a stream of changes
   loop::Group group_;                 // last: its tasks use everything above
 };
 

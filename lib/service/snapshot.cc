@@ -230,6 +230,9 @@ Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control
   }));
   next->sessions = std::move(sessions);
   next->changes = std::make_shared<const ChangeLog>(next->revision);
+  auto history = std::make_shared<History>();
+  history->after = next->revision;
+  next->history = std::move(history);
   return SnapshotPtr(std::move(next));
 }
 
@@ -238,7 +241,7 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
   bool users = changes.touches("user");
   bool rights = users || changes.touches("rbac") || changes.touches("group") || !changes.tokens.empty();
   bool projects = rights || changes.touches("project") || changes.touches("server") || changes.touches("secret");
-  if (!projects && changes.sessions.empty()) return before;
+  if (changes.objects.empty() && changes.tokens.empty() && changes.sessions.empty()) return before;
   auto next = std::make_shared<Snapshot>(*before);
   MCPT_TRY(next->revision, tx.revision());
   if (users) MCPT_CHECK(load_users(tx, *next));
@@ -259,6 +262,7 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
     }
     next->sessions = std::move(sessions);
   }
+  if (!changes.objects.empty()) next->history = advance_history(*before->history, changes, *next, *before);
   if (auto changed = changed_tokens(*before, *next, changes, control.keys()); !changed.empty()) {
     auto log = std::make_shared<ChangeLog>(*before->changes);
     log->append(next->revision, std::move(changed));

@@ -22,6 +22,7 @@
 #include "gateway/control_plane.h"
 #include "rbac/policy.h"
 #include "service/feed.h"
+#include "service/history.h"
 #include "store/records.h"
 #include "store/tx.h"
 
@@ -78,6 +79,7 @@ struct Snapshot {
   std::shared_ptr<const std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>> projects;     // by id
   std::shared_ptr<const rbac::Policy> policy;
   std::shared_ptr<const ChangeLog> changes;
+  std::shared_ptr<const History> history;
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

@@ -363,6 +363,31 @@ static void end(const char* data_dir, const char* session) {
   begin(data_dir);
   CHECK_NUMBER(0, mcptoken_service_needs_bootstrap(service));
   CHECK_NUMBER(200, ask("GET", "/api/v1/projects/p", session, NULL, NULL)->status);
+
+  /* Nobody sets a password beside a running service; afterwards it ends the user's sessions. */
+  mcptoken_config* config = NULL;
+  mcptoken_error* error = NULL;
+  CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_new(&config, NULL));
+  CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_set(config, "data_dir", data_dir, NULL));
+  CHECK_NUMBER(MCPTOKEN_BUSY, mcptoken_admin_reset_password(config, "ada@example.com", "battery staple", 14, NULL));
+  done = 0;
+  mcptoken_service_drain(service, loop, 0, drained, &done);
+  run_until(&done);
+  mcptoken_service_free(service);
+  mcptoken_loop_free(loop);
+  CHECK_NUMBER(MCPTOKEN_INVALID, mcptoken_admin_reset_password(config, "ada@example.com", "short", 5, &error));
+  CHECK(strstr(mcptoken_error_message(error), "password: must have 8 to 1024 bytes") != NULL);
+  mcptoken_error_free(error);
+  CHECK_NUMBER(MCPTOKEN_NOT_FOUND, mcptoken_admin_reset_password(config, "eve@example.com", "battery staple", 14, NULL));
+  CHECK_NUMBER(MCPTOKEN_OK, mcptoken_admin_reset_password(config, "ada@example.com", "battery staple", 14, NULL));
+  CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_set(config, "data_dir", "/nowhere", NULL));
+  CHECK_NUMBER(MCPTOKEN_NOT_FOUND, mcptoken_admin_reset_password(config, "ada@example.com", "battery staple", 14, NULL));
+  mcptoken_config_free(config);
+  begin(data_dir);
+  CHECK_NUMBER(401, ask("GET", "/api/v1/projects/p", session, NULL, NULL)->status);
+  CHECK_NUMBER(200, ask("POST", "/api/v1/auth/login", NULL,
+                        "{\"email\":\"ada@example.com\",\"password\":\"battery staple\"}", NULL)
+                        ->status);
   done = 0;
   mcptoken_service_drain(service, loop, 0, drained, &done);
   run_until(&done);

@@ -1,7 +1,7 @@
-// Compares lib/rbac with the judge on random policies:  oracle [--decisions N] [--seed S]
+// Compares lib/rbac with the judge on random policies:  oracle [--decisions N] [--seed S] [--mutant NAME]
 //
-// Exit status 0 when no decision differs and both outcomes are well represented. A difference is shrunk to the smallest
-// policy that still shows it and printed together with the seed.
+// Exit status 0 when no decision differs and both outcomes are well represented; with a mutant, when it was noticed. A
+// difference is shrunk to the smallest policy that still shows it and printed together with the seed.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +18,37 @@ namespace {
 // True when lib/rbac and the judge disagree about this world.
 using Disagree = std::function<bool(const World&)>;
 
-Policy compile(const World& world) { return {world.definitions, world.groups, world.ceiling, world.tool_grant}; }
+// Bugs that lib/rbac could have, planted in what it is given and not in what the judge is given.
+struct Mutant {
+  std::string_view name;
+  void (*plant)(World& world);
+};
+
+void each_binding(World& world, void (*change)(Binding&)) {
+  for (Definition& definition : world.definitions) {
+    for (Binding& binding : definition.bindings)
+      change(binding);
+  }
+}
+
+constexpr Mutant kMutants[] = {
+    {"owner", [](World& world) { world.ceiling = Ceiling::mint; }},  // a token's owner is not asked
+    {"names", [](World& world) { each_binding(world, [](Binding& one) { one.name.clear(); }); }},
+    {"groups", [](World& world) { world.groups.clear(); }},
+    {"tools", [](World& world) { world.tool_grant = ToolGrant::view; }},  // viewing is calling, whatever is set
+    {"prefix",  // a tool's name is taken for the beginning of one
+     [](World& world) {
+       each_binding(world, [](Binding& one) {
+         if (one.resource == Resource::tools && !one.name.empty() && !one.name.ends_with('*')) one.name += '*';
+       });
+     }},
+};
+const Mutant* planted = nullptr;
+
+Policy compile(World world) {
+  if (planted) planted->plant(world);
+  return {world.definitions, world.groups, world.ceiling, world.tool_grant};
+}
 
 std::string describe(const World& world) {
   std::string out = std::string("ceiling ") + (world.ceiling == Ceiling::live ? "live" : "mint") + ", tool-grant " +
@@ -83,6 +113,11 @@ class Run {
         static_cast<unsigned long long>(seed_), static_cast<unsigned long long>(worlds_),
         static_cast<unsigned long long>(decisions_), share, of_tokens, static_cast<unsigned long long>(members_),
         static_cast<unsigned long long>(failures_));
+    if (planted) {
+      std::printf("oracle: mutant \"%s\" was %s\n", std::string(planted->name).c_str(),
+                  failures_ ? "noticed" : "not noticed");
+      return failures_ ? 0 : 1;
+    }
     if (share < 30 || share > 70 || of_tokens < 15) {
       std::printf("oracle: both outcomes must reach 30 %% (15 %% allowed for tokens): the generator is off balance\n");
       return 1;
@@ -327,12 +362,18 @@ class Run {
 }  // namespace oracle
 
 int main(int argc, char** argv) {
-  uint64_t seed = std::random_device()(), decisions = 2'000'000;
+  uint64_t seed = std::random_device()(), decisions = 20'000'000;
   for (int i = 1; i + 1 < argc; i += 2) {
     auto value = mcptoken::parse_decimal(argv[i + 1]);
     std::string_view option = argv[i];
+    if (option == "--mutant") {
+      for (const auto& one : oracle::kMutants) {
+        if (one.name == argv[i + 1]) oracle::planted = &one;
+      }
+      if (oracle::planted) continue;
+    }
     if (!value || (option != "--seed" && option != "--decisions")) {
-      std::fprintf(stderr, "usage: oracle [--decisions N] [--seed S]\n");
+      std::fprintf(stderr, "usage: oracle [--decisions N] [--seed S] [--mutant owner|names|groups|tools|prefix]\n");
       return 2;
     }
     (option == "--seed" ? seed : decisions) = static_cast<uint64_t>(*value);

@@ -29,7 +29,7 @@ def permission(text):
 
 def routes():
     text = source("lib/control/route.cc")
-    for row in re.findall(r'row\("(\w+)", "(\S+)", (\w+\(.*?\)), (k\w+), \w+\)', text):
+    for row in re.findall(r'row\("(\w+)", "(\S+)", (\w+\(.*?\)), (k\w+), \w+(?:, find_kind\("\w+"\))?\)', text):
         yield row[0], row[1], permission(row[2]), TOKENS[row[3]]
     generic = r'emplace_back\("(\w+)", (all|one), (?:on|needs_some)\(Action::(\w+?)_?[,)].*?, (k\w+|read),'
     kinds = r'\{"(\w+)", "(\w+)", Resource::\w+, \S+ \S+ false,'

@@ -215,6 +215,7 @@ const char* mcptoken_version(void) { return "0.0.0-fake"; }
 const char* mcptoken_status_name(mcptoken_status) { return "fake"; }
 mcptoken_status mcptoken_error_status(const mcptoken_error* error) { return error ? error->status : MCPTOKEN_OK; }
 const char* mcptoken_error_message(const mcptoken_error* error) { return error ? error->message.c_str() : ""; }
+const char* mcptoken_error_hint(const mcptoken_error*) { return ""; }
 void mcptoken_error_free(mcptoken_error* error) { delete error; }
 
 mcptoken_status mcptoken_loop_new(mcptoken_loop** out, mcptoken_error** error) {
@@ -300,6 +301,11 @@ void mcptoken_service_free(mcptoken_service* service) {
   delete service;
 }
 int32_t mcptoken_service_needs_bootstrap(mcptoken_service*) { return 1; }
+
+mcptoken_status mcptoken_admin_reset_password(const mcptoken_config*, const char*, const char*, size_t,
+                                              mcptoken_error**) {
+  return MCPTOKEN_OK;
+}
 
 mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* loop, const mcptoken_head* head,
                                       const mcptoken_sink* sink, mcptoken_exchange** out, mcptoken_error**) {

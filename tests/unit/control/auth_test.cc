@@ -224,3 +224,75 @@ TEST_CASE("one's own password needs the operation and the old one") {
   world.expect(200, own, "GET", "/api/v1/auth/whoami");
   world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"battery staple"})");
 }
+
+TEST_CASE("wrong passwords are counted per account, before anything is hashed, whether or not it exists") {
+  World world;
+  const auto admin = world.admin();
+  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
+  for (const std::string email : {"bob@example.org", "nobody@example.org"}) {
+    CAPTURE(email);
+    const auto wrong = R"({"email":")" + email + R"(","password":"wrong horse"})";
+    for (int i = 0; i < 10; i++)
+      world.expect(401, kNobody, "POST", kLogin, wrong);
+    const auto hashes = world.hashes;
+    const auto refused = world.expect(429, kNobody, "POST", kLogin, wrong);
+    CHECK(refused.text("error") == "rate_limited");
+    CHECK(refused.header("Retry-After") == "30");
+    // The right one waits, too: otherwise the answer would tell that it was right.
+    world.expect(429, kNobody, "POST", kLogin, R"({"email":")" + email + R"(","password":"correct horse"})");
+    CHECK(world.hashes == hashes);
+    world.clock.now += 29'999;
+    CHECK(world.expect(429, kNobody, "POST", kLogin, wrong).header("Retry-After") == "1");
+    world.clock.now += 1;
+    world.expect(401, kNobody, "POST", kLogin, wrong);
+    world.expect(429, kNobody, "POST", kLogin, wrong);
+    world.clock.now += 400'000;
+  }
+  // A login forgives what was before it.
+  const auto good = R"({"email":"bob@example.org","password":"correct horse"})";
+  for (int i = 0; i < 25; i++)
+    world.expect(i % 5 == 4 ? 200 : 401, kNobody, "POST", kLogin,
+                 i % 5 == 4 ? good : R"({"email":"bob@example.org","password":"wrong horse"})");
+}
+
+TEST_CASE("many accounts from one address are counted, and an address is a network") {
+  FakeClock clock;
+  LoginGuard guard(clock);
+  const auto attempts = [&](const std::string& address, const std::string& prefix) {
+    int count = 0;
+    while (count < 1000 && guard.begin(address, prefix + std::to_string(count)))
+      count++;
+    return count;
+  };
+  CHECK(attempts("192.0.2.1", "a") == 30);
+  CHECK(attempts("192.0.2.1", "b") == 0);
+  CHECK(attempts("192.0.2.2", "c") == 30);
+  CHECK(attempts("2001:db8::1", "d") == 30);
+  CHECK(attempts("2001:db8::ffff:1", "e") == 0);
+  CHECK(attempts("2001:db8:0:1::1", "f") == 30);
+  CHECK(attempts("::ffff:192.0.2.9", "g") == 30);
+  CHECK(attempts("::ffff:192.0.2.8", "h") == 30);
+  clock.now += 20'000;
+  CHECK(attempts("192.0.2.1", "i") == 2);
+  // One account from everywhere.
+  int heard = 0;
+  for (int i = 0; i < 100; i++)
+    heard += guard.begin("198.51.100." + std::to_string(i), "bob@example.org").has_value();
+  CHECK(heard == 10);
+  // A success forgives the account and one failure of the address.
+  guard.succeeded("192.0.2.1", "bob@example.org");
+  CHECK(guard.begin("192.0.2.1", "bob@example.org").has_value());
+  CHECK(!guard.begin("192.0.2.1", "carol@example.org").has_value());
+}
+
+TEST_CASE("one's own old password is not guessed through a stolen session") {
+  World world;
+  const auto admin = world.admin();
+  for (int i = 0; i < 10; i++)
+    CHECK(world
+              .expect(400, admin, "POST", "/api/v1/users/me/password",
+                      R"({"current":"wrong horse","password":"battery staple"})")
+              .status == 400);
+  world.expect(429, admin, "POST", "/api/v1/users/me/password",
+               R"({"current":"wrong horse","password":"battery staple"})");
+}

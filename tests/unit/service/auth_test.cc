@@ -281,9 +281,11 @@ TEST_CASE_FIXTURE(Fixture, "auth: login sessions") {
   CHECK((*identity)->who->kind == rbac::PrincipalKind::user);
   CHECK((*identity)->who->user_email == "u1@example.org");
   CHECK((*identity)->who->session_id == "s1");
+  CHECK(still_valid(snapshot, **identity, kNow));
   // The two kinds do not open each other's doors.
   snapshot.tokens.put(entry(raw));
   sessions->clear();
+  CHECK_FALSE(still_valid(snapshot, **identity, kNow));
   CHECK(code({"Bearer " + raw}) == "invalid_token");
   session.user_id = "u2";
   CHECK(judged(kHour, 0) == "invalid_token");
