@@ -82,6 +82,13 @@ Result<Value> token_json(Context& context, const TokenRecord& token, const std::
   return out;
 }
 
+Result<void> check_lifetime(const Control& control, const Context& context, std::optional<int64_t> expires) {
+  const auto most = control.settings().max_token_ttl_ms;
+  if (!most || (expires && *expires - context.tx.now_ms() <= *most)) return {};
+  return fail(Error(Status::invalid, "ttl: this server allows at most " + std::to_string(*most / 1000) + " seconds")
+                  .with_hint("give a shorter --ttl"));
+}
+
 Result<std::optional<int64_t>> expiry_of(const Control& control, const Context& context, const Value& body) {
   const auto* ttl = body.find("ttl");
   const auto field = std::string(ttl ? "ttl" : "expiresAt");
@@ -93,18 +100,16 @@ Result<std::optional<int64_t>> expiry_of(const Control& control, const Context& 
     if (!parsed) return fail(std::move(parsed).error().in(field));
     expires = *parsed;
   }
-  const auto most = control.settings().max_token_ttl_ms;
-  if (!most || (expires && *expires - now <= *most)) return expires;
-  return fail(Error(Status::invalid, "ttl: this server allows at most " + std::to_string(*most / 1000) + " seconds")
-                  .with_hint("give a shorter --ttl"));
+  MCPT_CHECK(check_lifetime(control, context, expires));
+  return expires;
 }
 
-// Of a project and of an owner: a script that mints in a loop is stopped before the tables are full.
+// Of a project and of an owner, the new token counted: a script that mints in a loop is stopped before the tables are full.
 Result<void> check_room(const Control& control, Context& context, const std::string& project_id) {
   const auto most = control.settings().max_tokens;
   MCPT_TRY(const auto count, context.tx.count_usable_tokens(project_id, context.who.user_id));
-  if (count.of_project < most && count.of_owner < most) return {};
-  return fail(Error(Status::conflict, std::string(count.of_project >= most ? "the project has" : "you have") + " " +
+  if (count.of_project <= most && count.of_owner <= most) return {};
+  return fail(Error(Status::conflict, std::string(count.of_project > most ? "the project has" : "you have") + " " +
                                           std::to_string(most) + " tokens, and this server allows no more")
                   .with_code("too_many_tokens")
                   .with_hint("revoke some that are not used: mcpctl get mcptokens --unused 30d"));
@@ -222,7 +227,6 @@ Result<Response> mint_token(Control& control, Context& context) {
   MCPT_TRY(fresh.expires_ms, expiry_of(control, context, body));
   const auto* force = body.find("force");
   if (force && force->as_bool().value_or(false)) MCPT_CHECK(replace_living(context, project, name));
-  MCPT_CHECK(check_room(control, context, project.id));
   MCPT_TRY(const auto minted, token::mint(token::Kind::pat));
   fresh.name = name;
   fresh.project_id = project.id;
@@ -235,6 +239,7 @@ Result<Response> mint_token(Control& control, Context& context) {
   if (!inserted && inserted.error().status == Status::exists)
     return fail(std::move(inserted).error().with_hint("use another name, or --force to replace it"));
   if (!inserted) return fail(std::move(inserted).error());
+  MCPT_CHECK(check_room(control, context, project.id));
   MCPT_CHECK(insert_definition(context, *inserted, wanted.bindings));
   MCPT_TRY(auto out, token_json(context, *inserted, project.name));
   out.set("token", text_value(minted.raw.reveal()));
@@ -365,6 +370,7 @@ Result<Rotation> rotation_of(const Control& control, const Context& context, con
   }
   if (!body.find("ttl") && old.expires_ms) {
     out.expires_ms = context.tx.now_ms() + (*old.expires_ms - old.created_ms);
+    MCPT_CHECK(check_lifetime(control, context, out.expires_ms));
     return out;
   }
   MCPT_TRY(out.expires_ms, expiry_of(control, context, body));
@@ -399,6 +405,7 @@ Result<Response> rotate_token(Control& control, Context& context) {
   fresh.rbac_mode = old.rbac_mode;
   MCPT_TRY(const auto inserted,
            context.tx.supersede_token(old.id, std::move(fresh), context.tx.now_ms() + rotation.grace_ms));
+  MCPT_CHECK(check_room(control, context, inserted.project_id));
   MCPT_CHECK(insert_definition(context, inserted, bindings));
   MCPT_TRY(auto out, token_json(context, inserted, project));
   out.set("token", text_value(minted.raw.reveal()));

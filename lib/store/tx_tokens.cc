@@ -175,7 +175,7 @@ Result<void> Tx::purge_token(std::string_view id) {
 Result<Tx::TokenCount> Tx::count_usable_tokens(std::string_view project_id, std::string_view owner_id) {
   MCPT_TRY(auto rows, db_.prepare("SELECT ifnull(sum(project_id = ?1), 0), ifnull(sum(owner_id = ?2), 0) FROM tokens"
                                   " WHERE (project_id = ?1 OR owner_id = ?2) AND revoked_ms IS NULL"
-                                  " AND superseded_by IS NULL AND (expires_ms IS NULL OR expires_ms > ?3)"));
+                                  " AND (expires_ms IS NULL OR expires_ms > ?3)"));
   MCPT_CHECK(rows.bind(project_id, owner_id, now_ms_).step());
   return TokenCount{rows.integer(0), rows.integer(1)};
 }

@@ -484,6 +484,21 @@ TEST_CASE("a project and an owner have room for so many usable tokens") {
   const auto other = world.minter("m@example.org", {});
   CHECK(world.expect(409, other, "POST", kTokens, Tokens::body("c")).text("message").starts_with("the project has 2"));
   world.expect(201, world.root, "POST", kTokens, Tokens::body("b", R"("force":true)"));  // takes no new place
+  const auto rotate = std::string(kTokens) + "/b/rotate?project=p";
+  CHECK(world.expect(409, world.root, "POST", rotate, R"({"grace":"1h"})").text("error") == "too_many_tokens");
+  world.expect(201, world.root, "POST", rotate);  // without a grace the old one makes room for the new one
   world.clock.now += kDay;
   world.expect(201, other, "POST", kTokens, Tokens::body("c"));  // the expired one counts no more
+}
+
+TEST_CASE("a rotation keeps to the longest lifetime that is allowed now") {
+  Tokens world;
+  world.expect(201, world.root, "POST", kTokens, Tokens::body("t", R"("ttl":"10d")"));
+  const auto rotate = std::string(kTokens) + "/t/rotate?project=p";
+  world.expect(201, world.root, "POST", rotate);
+  Settings settings;
+  settings.max_token_ttl_ms = 5 * kDay;
+  world.configure(std::move(settings));
+  CHECK(world.expect(400, world.root, "POST", rotate).text("message").starts_with("ttl: this server allows"));
+  world.expect(201, world.root, "POST", rotate, R"({"ttl":"5d"})");
 }

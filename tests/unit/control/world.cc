@@ -82,14 +82,18 @@ loop::Task<Result<void>> drive(Control& control, Runner& runner, Result<Response
 
 World::World(Settings settings) {
   must(crypto::init());
+  configure(std::move(settings));
+  store::Options options(dir.path(), clock);
+  options.schemas.push_back(audit::schema());
+  store = must(store::Store::open(std::move(options)));
+}
+
+void World::configure(Settings settings) {
   settings.data_dir = dir.path();
   settings.version = "1.2.3";
   crypto::Key master{};
   master.fill(7);
   control = std::make_unique<Control>(std::move(settings), Keys::from_master(master), clock, Log());
-  store::Options options(dir.path(), clock);
-  options.schemas.push_back(audit::schema());
-  store = must(store::Store::open(std::move(options)));
 }
 
 Reply World::call(const rbac::Principal& who, const std::string& method, const std::string& target,

@@ -54,6 +54,7 @@ inline void must(Result<void> result) {
 class World {
  public:
   explicit World(Settings settings = {});
+  void configure(Settings settings);  // the server starts anew with these
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
