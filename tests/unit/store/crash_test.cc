@@ -8,39 +8,17 @@
 #include <random>
 #include <thread>
 
-#include "fixture.h"
-#include "store/directory.h"
+#include "trail.h"
 
 using namespace mcptoken;
 using namespace mcptoken::store;
-using testing::digest;
-using testing::new_object;
-using testing::status_of;
+using testing::begin_trail;
+using testing::change;
+using testing::check_whole;
 using testing::system_principal;
 using testing::TempDir;
 
 namespace {
-
-// Each number is one transaction: an object, a token bound to it, and a setting, all or nothing; every third revokes
-// the token before.
-Result<void> change(Tx& tx, uint64_t number) {
-  const std::string name = "n" + std::to_string(number);
-  MCPT_TRY(auto project, tx.get("project", "", "home"));
-  MCPT_TRY(auto user, tx.get("user", "", "ann"));
-  MCPT_CHECK(tx.insert(new_object("prompt", project.id, name, "{}", {{"by", user.id, OnDelete::restrict_}})));
-  NewToken token;
-  token.name = name;
-  token.project_id = project.id;
-  token.owner_id = user.id;
-  token.sha = digest(number);
-  MCPT_TRY(auto inserted, tx.insert_token(std::move(token)));
-  MCPT_CHECK(tx.insert(new_object("rbac", "", "mcptoken-" + inserted.id, "{}", {}, true, inserted.id)));
-  if (number % 3 == 2) {
-    MCPT_TRY(auto before, tx.find_token(digest(number - 1)));
-    MCPT_CHECK(tx.revoke_token(before.id, "test"));
-  }
-  return tx.set_setting("last", std::to_string(number));
-}
 
 // Only system calls after the kill signal matter: the pipe carries each number after its done().
 [[noreturn]] void write_until_killed(const std::string& dir, uint64_t first, int pipe_fd) {
@@ -53,14 +31,7 @@ Result<void> change(Tx& tx, uint64_t number) {
                           return true;
                         },
                         {}});
-  store.run(system_principal(),
-            [](Tx& tx) -> Result<void> {
-              if (tx.get("project", "", "home")) return {};
-              MCPT_CHECK(tx.insert(new_object("project", "", "home", "{}")));
-              MCPT_CHECK(tx.insert(new_object("user", "", "ann", "{}")));
-              return {};
-            },
-            {});
+  store.run(system_principal(), begin_trail, {});
   for (uint64_t number = first;; ++number) {
     auto done = store.run_and_wait(system_principal(), [number](Tx& tx) { return change(tx, number); });
     if (!done) _exit(4);
@@ -93,34 +64,6 @@ uint64_t run_and_kill(const std::string& dir, uint64_t first, std::chrono::micro
     last = number;
   }
   ::close(fds[0]);
-  return last;
-}
-
-// How many whole transactions are there; fails when one is half there.
-uint64_t check_whole(const std::string& dir) {
-  auto opened = Store::open(Options(dir));
-  REQUIRE(opened);
-  uint64_t last = 0;
-  REQUIRE((*opened)->read_and_wait(system_principal(), [&](Tx& tx) -> Result<void> {
-    MCPT_TRY(auto setting, tx.setting("last"));
-    last = setting ? std::stoull(*setting) : 0;
-    MCPT_TRY(auto prompts, tx.list("prompt"));
-    MCPT_TRY(auto tokens, tx.list_tokens());
-    MCPT_TRY(auto bindings, tx.list("rbac"));
-    CHECK(prompts.size() == last);
-    CHECK(tokens.size() == last);
-    uint64_t live = 0;
-    for (const TokenRecord& token : tokens)
-      live += !token.revoked_ms;
-    CHECK(bindings.size() == live);
-    CHECK(live == last - (last + 1) / 3);
-    MCPT_TRY(auto sound, tx.db().prepare("PRAGMA integrity_check"));
-    MCPT_CHECK(sound.step());
-    CHECK(sound.text(0) == "ok");
-    MCPT_TRY(auto broken, tx.db().prepare("SELECT 1 FROM pragma_foreign_key_check"));
-    CHECK(!*broken.step());
-    return {};
-  }));
   return last;
 }
 
