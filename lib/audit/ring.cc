@@ -22,13 +22,34 @@ Ring::~Ring() {
     slot(i)->~Event();
 }
 
-bool Ring::push(Event&& event) {
+bool Ring::has_room() {
+  const size_t wanted = head_.load(std::memory_order_relaxed) + reserved_;
+  if (wanted - tail_seen_ > mask_) tail_seen_ = tail_.load(std::memory_order_acquire);
+  return wanted - tail_seen_ <= mask_;
+}
+
+void Ring::put(Event&& event) {
   const size_t head = head_.load(std::memory_order_relaxed);
-  if (head - tail_seen_ > mask_) tail_seen_ = tail_.load(std::memory_order_acquire);
+  new (slot(head)) Event(std::move(event));
+  head_.store(head + 1, std::memory_order_release);
+}
+
+bool Ring::reserve() {
+  if (!has_room()) return false;
+  ++reserved_;
+  return true;
+}
+
+void Ring::push_reserved(Event&& event) {
+  --reserved_;
+  put(std::move(event));
+  wake_();
+}
+
+bool Ring::push(Event&& event) {
   bool kept = true;
-  if (head - tail_seen_ <= mask_) {
-    new (slot(head)) Event(std::move(event));
-    head_.store(head + 1, std::memory_order_release);
+  if (has_room()) {
+    put(std::move(event));
   } else if (event.outcome == Outcome::denied) {
     kept = push_denial(std::move(event));
   } else {

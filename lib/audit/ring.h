@@ -30,6 +30,10 @@ class Ring {
   // Never waits for the writer. False: dropped and counted. A denial that finds the ring full goes to a reserve and is
   // dropped only when that is full, too (the writer has been unable to write for a long time).
   bool push(Event&& event);
+  // Keeps a place for an event to come. False: none is left. Each kept place is filled or released.
+  bool reserve();
+  void release() { --reserved_; }
+  void push_reserved(Event&& event);
 
   // --- the consumer's thread
   size_t drain(std::vector<Event>& out, size_t max);  // appends; how many
@@ -40,6 +44,8 @@ class Ring {
   uint64_t lost_denials() const { return lost_denials_.load(std::memory_order_acquire); }  // part of lost()
 
  private:
+  bool has_room();
+  void put(Event&& event);
   bool push_denial(Event&& event);
   bool lose_denial();
   Event* slot(size_t index) { return reinterpret_cast<Event*>(slots_.get()) + (index & mask_); }
@@ -53,6 +59,7 @@ class Ring {
   const std::function<void()> wake_;
   alignas(64) std::atomic<size_t> head_{0};  // next to write
   size_t tail_seen_ = 0;                     // the producer's last look at tail_
+  size_t reserved_ = 0;                      // the producer's: places kept for events to come
   alignas(64) std::atomic<size_t> tail_{0};  // next to read
   alignas(64) std::atomic<uint64_t> lost_{0};
   std::atomic<uint64_t> lost_denials_{0};

@@ -30,6 +30,30 @@ Error unknown_tool(std::string_view name) {
   return Error(Status::not_found, "Unknown tool: " + std::string(name)).with_rpc(mcp::rpc::kInvalidParams);
 }
 
+Error unrecordable() {
+  return Error(Status::unavailable, "the call cannot be recorded, so it was not made").with_rpc(mcp::rpc::kInternalError);
+}
+
+// The place of a call in the audit log, kept from before it is made.
+class Recording {
+ public:
+  explicit Recording(Site& site) : site_(site), kept_(site.gateway.plane().reserve_record(site.index)) {}
+  ~Recording() {
+    if (kept_) site_.gateway.plane().release_record(site_.index);
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  bool possible() const { return kept_; }
+  void finish(CallRecord record) {
+    kept_ = false;
+    site_.gateway.plane().record(site_.index, std::move(record), ControlPlane::Place::reserved);
+  }
+
+ private:
+  Site& site_;
+  bool kept_;
+};
+
 // A request of a server, by what the client must have declared for it.
 uint32_t needed_capability(const mcp::Message& request) {
   if (request.method() == "sampling/createMessage") return mcp::kSampling;
@@ -282,13 +306,18 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
     if (target) record.server = target->attachment->server->name;
     record.outcome = CallOutcome::denied;
     record.detail = target ? "the token may not call this tool" : "no server of the project has this prefix";
-    exchange.site.gateway.plane().record(exchange.site.index, std::move(record));
+    exchange.site.gateway.plane().record(exchange.site.index, std::move(record), ControlPlane::Place::any);
     answer.finish(200, mcp::error_message(message->id(), unknown_tool(*name)));
     co_return Result<void>();
   }
   auto& server = target->attachment->server;
   record.server = server->name;
   record.subject = target->upstream_name;
+  Recording recording(exchange.site);
+  if (!recording.possible()) {
+    answer.finish(200, mcp::error_message(message->id(), unrecordable()));
+    co_return Result<void>();
+  }
 
   UpstreamCall call;
   call.server = server;
@@ -332,10 +361,7 @@ loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePt
     record.outcome = outcome_of(upstream->message);
     text = relay(exchange, client, *upstream, message->id());
   }
-  if (!exchange.site.gateway.plane().record(exchange.site.index, std::move(record))) {
-    text = mcp::error_message(
-        message->id(), Error(Status::unavailable, "the call could not be recorded").with_rpc(mcp::rpc::kInternalError));
-  }
+  recording.finish(std::move(record));
   if (withdrawn) answer.withdraw();
   else answer.finish(200, std::move(text));
   co_return Result<void>();

@@ -88,8 +88,12 @@ class ControlPlane {
                                                                   BearerPtr bearer, loop::Scope& scope) = 0;
   // On a site's loop: the refusal of the caller himself that a failed call to a relayed server was, or nothing.
   virtual std::optional<Error> refusal(size_t site, const rbac::Principal& who, const Error& failure) = 0;
-  // On a site's loop; `site` is the site's index. Never waits. False in strict mode when it cannot be recorded.
-  virtual bool record(size_t site, CallRecord record) = 0;
+  // On a site's loop, whose index `site` is, and without waiting, as the next two. Keeps a place for the record of a call.
+  // False in strict mode when it could not be recorded: then it must not be made.
+  virtual bool reserve_record(size_t site) = 0;
+  virtual void release_record(size_t site) = 0;
+  enum class Place : uint8_t { any, reserved };
+  virtual void record(size_t site, CallRecord record, Place place) = 0;
 };
 
 // Who calls, for one request. The exchange that made it outlives the request's handling.

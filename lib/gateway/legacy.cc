@@ -55,7 +55,7 @@ void initialize(Exchange& exchange, const mcp::Message& message) {
   client.name = params->client_name;
   client.version = params->client_version;
   client.session = session;
-  exchange.site.gateway.plane().record(exchange.site.index, record_of(exchange, client, "initialize"));
+  exchange.site.gateway.plane().record(exchange.site.index, record_of(exchange, client, "initialize"), ControlPlane::Place::any);
   Headers headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"Mcp-Session-Id", *id}};
   exchange.responder.respond(200, std::move(headers), mcp::result_message(message.id(), initialize_result(exchange, session.revision)));
 }

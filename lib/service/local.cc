@@ -81,7 +81,10 @@ Result<void> Local::load() {
     MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
     return more;
   };
-  background.done = [this](bool committed) { recorder_.finished(committed); };
+  background.done = [this](bool committed) {
+    recorder_.finished(committed);
+    audit_stuck_.store(!committed, std::memory_order_relaxed);
+  };
   store_->set_background(std::move(background));
   return {};
 }
@@ -189,7 +192,17 @@ loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Lo
   co_return result;
 }
 
-bool Local::record(size_t site, gateway::CallRecord record) {
+// In strict mode a place in the ring is kept, which no other event takes. A ring that only fills up is not enough: the
+// call must not be made when its record would wait for a disk that takes nothing.
+bool Local::reserve_record(size_t site) {
+  return !options_.strict_audit || (!audit_stuck_.load(std::memory_order_relaxed) && nodes_[site]->ring->reserve());
+}
+
+void Local::release_record(size_t site) {
+  if (options_.strict_audit) nodes_[site]->ring->release();
+}
+
+void Local::record(size_t site, gateway::CallRecord record, Place place) {
   Node& node = *nodes_[site];
   auto kind = record.subject == "initialize" && record.server.empty() ? audit::Kind::session_bind
               : record.outcome == gateway::CallOutcome::denied       ? audit::Kind::rbac_decision
@@ -207,8 +220,8 @@ bool Local::record(size_t site, gateway::CallRecord record) {
   if (record.has_arguments) event.argument_digest = record.argument_digest;
   if (kind == audit::Kind::rbac_decision) event.rule = std::move(record.detail);
   else if (!record.detail.empty()) json::Writer(event.payload).begin_object().member("detail", redact(record.detail)).end_object();
-  bool recorded = node.ring->push(std::move(event));
-  return recorded || !options_.strict_audit;
+  if (options_.strict_audit && place == Place::reserved) node.ring->push_reserved(std::move(event));
+  else node.ring->push(std::move(event));
 }
 
 void Local::touch(Node& node, const Identity& identity, const std::string& address) {

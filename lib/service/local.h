@@ -51,7 +51,9 @@ class Local final : public Authority {
   loop::Task<Result<std::vector<gateway::Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
                                                                    gateway::BearerPtr bearer, loop::Scope& scope) override;
   std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
-  bool record(size_t site, gateway::CallRecord record) override;
+  bool reserve_record(size_t site) override;
+  void release_record(size_t site) override;
+  void record(size_t site, gateway::CallRecord record, Place place) override;
   // Notes a use, at most once a minute per credential: of a token for people, of a login session for its idle limit.
   void touch(Node& node, const Identity& identity, const std::string& address);
 
@@ -76,6 +78,7 @@ class Local final : public Authority {
   std::vector<Node*> nodes_;
   SnapshotPtr latest_;                  // the store's thread only, once loaded
   std::atomic<bool> needs_bootstrap_{false};
+  std::atomic<bool> audit_stuck_{false};  // the last events could not be written
   std::atomic<int64_t> revision_{0};
   PollPlaces poll_places_;
   std::function<void(const Snapshot&, Node&)> on_snapshot_;

@@ -25,7 +25,9 @@ class Remote final : public Authority {
                                                                    loop::Scope& scope) override;
   std::optional<Error> refusal(size_t site, const rbac::Principal& who, const Error& failure) override;
   // The control plane records the calls that it runs.
-  bool record(size_t, gateway::CallRecord) override { return true; }
+  bool reserve_record(size_t) override { return true; }
+  void release_record(size_t) override {}
+  void record(size_t, gateway::CallRecord, Place) override {}
 
  private:
   struct Place {

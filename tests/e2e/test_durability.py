@@ -98,41 +98,68 @@ def fill(folder):
     return path
 
 
-def test_a_full_disk():
-    if os.geteuid() != 0:
-        return print("skipped: only root can make a small disk")
-    with Gateway(disk_mib=8) as gateway:
-        gateway.example("one")
-        gateway.project("demo", "one")
-        token, other = gateway.token("kept"), gateway.token("other")
-        gateway.ready(token, "one")
-        ids = {record["name"]: record["id"] for record in gateway.rest("GET", "mcptokens?project=demo").json["items"]}
-        filler = fill(gateway.data)
+def small_disk(audit):
+    def decorate(test):
+        def run():
+            if os.geteuid() != 0:
+                return print("skipped: only root can make a small disk")
+            with Gateway(disk_mib=8, settings=["--audit", audit]) as gateway:
+                gateway.server_log = gateway.example("one")
+                gateway.project("demo", "one")
+                test(gateway)
 
-        def create(number):
-            return gateway.rest("POST", "servers", {"name": f"s{number}", "transport": "STREAMABLE_HTTP", "description": "d" * 1000,
-                                                    "externalUrl": "http://127.0.0.1:1/mcp"})
+        return run
 
-        numbers = iter(range(2000))
-        refused = until(lambda: (answer := create(next(numbers))).status != 201 and answer)
-        assert refused.status == 507 and refused.json["error"] == "storage_full", refused
-        assert wire.Modern(gateway.port, token).text("one__echo", {"message": "hi"}) == "hi"
+    return decorate
 
-        assert gateway.rest("DELETE", f"mcptokens/{ids['kept']}").status in (200, 204)
-        assert introspect(gateway, token) == 401
-        assert create("next").status == 507, "only what takes rights away may use the reserve"
-        gateway.kill()
-        gateway.start()
-        assert introspect(gateway, token) == 401 and introspect(gateway, other) == 200
-        assert gateway.rest("DELETE", f"mcptokens/{ids['other']}").status in (200, 204)
-        assert introspect(gateway, other) == 401
 
-        filler.unlink()
-        until(lambda: create("after").status == 201, pause=0.2)
-        ballast = gateway.data / "ballast"
+@small_disk("strict")
+def test_strict_audit_makes_no_call_that_it_cannot_record(gateway):
+    token = gateway.token("t")
+    gateway.ready(token, "one")
+    client = wire.Modern(gateway.port, token)
+    assert client.text("one__echo", {"message": "first"}) == "first"
+    filler = fill(gateway.data)
+    refused = until(lambda: (answer := client.call("one__echo", {"message": "while it fills"})).get("error"))
+    assert "cannot be recorded" in refused["message"], refused
+    size = gateway.server_log.stat().st_size
+    assert client.call("one__echo", {"message": "full"})["error"] == refused
+    assert gateway.server_log.stat().st_size == size, "the server was asked"
+    filler.unlink()
+    until(lambda: "result" in client.call("one__echo", {"message": "again"}), pause=0.1)
 
-        def held():
-            gateway.rest("DELETE", "servers/after")
-            return ballast.stat().st_blocks * 512 >= 1 << 20
 
-        until(held, pause=0.2)
+@small_disk("buffered")
+def test_a_full_disk(gateway):
+    token, other = gateway.token("kept"), gateway.token("other")
+    gateway.ready(token, "one")
+    ids = {record["name"]: record["id"] for record in gateway.rest("GET", "mcptokens?project=demo").json["items"]}
+    filler = fill(gateway.data)
+
+    def create(number):
+        return gateway.rest("POST", "servers", {"name": f"s{number}", "transport": "STREAMABLE_HTTP", "description": "d" * 1000,
+                                                "externalUrl": "http://127.0.0.1:1/mcp"})
+
+    numbers = iter(range(2000))
+    refused = until(lambda: (answer := create(next(numbers))).status != 201 and answer)
+    assert refused.status == 507 and refused.json["error"] == "storage_full", refused
+    assert wire.Modern(gateway.port, token).text("one__echo", {"message": "hi"}) == "hi"
+
+    assert gateway.rest("DELETE", f"mcptokens/{ids['kept']}").status in (200, 204)
+    assert introspect(gateway, token) == 401
+    assert create("next").status == 507, "only what takes rights away may use the reserve"
+    gateway.kill()
+    gateway.start()
+    assert introspect(gateway, token) == 401 and introspect(gateway, other) == 200
+    assert gateway.rest("DELETE", f"mcptokens/{ids['other']}").status in (200, 204)
+    assert introspect(gateway, other) == 401
+
+    filler.unlink()
+    until(lambda: create("after").status == 201, pause=0.2)
+    ballast = gateway.data / "ballast"
+
+    def held():
+        gateway.rest("DELETE", "servers/after")
+        return ballast.stat().st_blocks * 512 >= 1 << 20
+
+    until(held, pause=0.2)

@@ -94,6 +94,29 @@ TEST_CASE("a full ring counts what it cannot take") {
   CHECK(ring.push(numbered(5)));
 }
 
+TEST_CASE("a place that is kept is nobody else's") {
+  const auto owner = std::make_unique<Ring>(4, 2, [] {});
+  Ring& ring = *owner;
+  CHECK(ring.push(numbered(0)));
+  CHECK(ring.reserve());
+  CHECK(ring.reserve());
+  CHECK(ring.push(numbered(1)));
+  CHECK(!ring.push(numbered(2)));
+  CHECK(!ring.reserve());
+  ring.push_reserved(numbered(3));
+  ring.release();
+  CHECK(ring.push(numbered(4)));
+  CHECK(!ring.reserve());
+  std::vector<Event> out;
+  CHECK(ring.drain(out, 10) == 4);
+  CHECK(out[2].subject == "3");
+  CHECK(out[3].subject == "4");
+  CHECK(ring.lost() == 1);
+  for (int i = 0; i < 4; ++i)
+    CHECK(ring.reserve());
+  CHECK(!ring.push(numbered(5)));
+}
+
 TEST_CASE("producer and consumer need no lock between them") {
   const auto owner = std::make_unique<Ring>(64, 1, [] {});
   Ring& ring = *owner;

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "base/limits.h"
@@ -129,13 +131,25 @@ TEST_CASE("endpoint: calls in both eras, and what cannot be told apart") {
     CHECK(records[i].outcome == CallOutcome::denied);
 }
 
-TEST_CASE("endpoint: a call that cannot be recorded is not answered") {
+TEST_CASE("endpoint: a call that cannot be recorded is not made") {
   World world;
-  world.attach_example("one");
+  const auto log = world.dir.file("log");
+  world.attach_example("one", {"--log", log});
+  auto calls = [&] {
+    std::ifstream in(log);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    return text.find("\"echo\"") != std::string::npos;
+  };
+  const auto call = World::call("1", "one__echo", R"({"message":"hi"})");
   world.plane.recording = false;
-  auto& visit = world.send(World::call("1", "one__echo", R"({"message":"hi"})"));
+  auto& visit = world.send(call);
   CHECK(code_of(visit) == -32603);
-  CHECK_FALSE(has(visit.last(), "hi"));
+  CHECK(world.plane.records().empty());
+  CHECK_FALSE(calls());
+  world.plane.recording = true;
+  CHECK(has(world.send(call).last(), "hi"));
+  CHECK(calls());
+  CHECK(world.plane.reserved == 0);  // each place that was kept is filled or given back
 }
 
 TEST_CASE("endpoint: a server that does not answer is named, and the others are not held up") {

@@ -24,16 +24,22 @@ class FakePlane final : public ControlPlane {
     co_return std::vector<Credential>();
   }
   std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
-  bool record(size_t, CallRecord record) override {
+  bool reserve_record(size_t) override {
+    reserved += recording ? 1 : 0;
+    return recording;
+  }
+  void release_record(size_t) override { --reserved; }
+  void record(size_t, CallRecord record, Place place) override {
+    if (place == Place::reserved) --reserved;
     std::lock_guard lock(mutex_);
     records_.push_back(std::move(record));
-    return recording;
   }
   std::vector<CallRecord> records() const {
     std::lock_guard lock(mutex_);
     return records_;
   }
   std::atomic<bool> recording{true};
+  std::atomic<int> reserved{0};
 
  private:
   mutable std::mutex mutex_;
