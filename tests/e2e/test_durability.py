@@ -7,7 +7,7 @@ import threading
 import time
 
 import wire
-from harness import Gateway, until
+from harness import SANITIZED, Gateway, until
 
 KILLS = 100
 
@@ -55,6 +55,15 @@ def check(gateway, living, revoked, unsure=()):
         assert introspect(gateway, token) in (200, 401)
 
 
+def first_mint_s(gateway):
+    """How long a server that has just started takes for one token."""
+    gateway.stop()
+    gateway.start()
+    begin = time.monotonic()
+    assert gateway.rest("POST", "mcptokens", {"name": "timed", "project": "demo", "ttl": "1h"}).status == 201
+    return time.monotonic() - begin
+
+
 def test_killed_at_random_moments():
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -62,13 +71,14 @@ def test_killed_at_random_moments():
     living, revoked, slowest = [], [], 0
     with Gateway(loops=1) as gateway:
         gateway.project("demo")
+        window_s = max(0.06, 6 * first_mint_s(gateway))  # so that there is something to lose on a slow machine, too
         for round in range(KILLS):
             writers = [Writer(gateway, f"r{round}-{number}") for number in range(2)]
             for writer in writers:
                 writer.start()
             for writer in writers:
                 writer.begun.wait()
-            time.sleep(chance.uniform(0.0, 0.06))
+            time.sleep(chance.uniform(0.0, window_s))
             gateway.kill()
             for writer in writers:
                 writer.join()
@@ -82,7 +92,7 @@ def test_killed_at_random_moments():
         check(gateway, chance.sample(living, min(200, len(living))), chance.sample(revoked, min(200, len(revoked))))
         assert revoked and len(living) > KILLS, (len(living), len(revoked))
         print(f"{KILLS} kills, {len(living)} tokens, {len(revoked)} revocations, slowest start {slowest * 1000:.0f} ms")
-        assert slowest < 1, slowest
+        assert slowest < (5 if SANITIZED else 1), slowest
 
 
 def fill(folder):
