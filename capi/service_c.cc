@@ -57,7 +57,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 15> kKeys = {{
+constexpr std::array<Key, 16> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -85,6 +85,13 @@ constexpr std::array<Key, 15> kKeys = {{
        c.max_token_ttl_ms.reset();
        if (v.empty()) return {};
        MCPT_TRY(c.max_token_ttl_ms, token::parse_duration(v));
+       return {};
+     }},
+    {"max_tokens",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       auto most = parse_decimal(v);
+       if (!most || *most < 1 || *most > 1'000'000'000) return fail(Status::invalid, "a number from 1 to 1000000000");
+       c.max_tokens = static_cast<int64_t>(*most);
        return {};
      }},
     {"audit",

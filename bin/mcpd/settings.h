@@ -27,6 +27,7 @@ enum class Setting : size_t {
   token_ceiling,
   tool_grant,
   max_token_ttl,
+  max_tokens,
   audit,
   key_file,
   require_sandbox,

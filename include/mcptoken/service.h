@@ -22,12 +22,12 @@ typedef struct mcptoken_exchange mcptoken_exchange;
 /* Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_config_new(mcptoken_config **config_out, mcptoken_error **error_out);
 /* Keys and their text: data_dir (required, or control_plane_url), key_file, allowed_hosts, allowed_origins, upstream_allow
- * (comma-separated), token_ceiling (live | mint), tool_grant (view | run), max_token_ttl ("365d"), audit (buffered | strict),
- * require_sandbox (true | false), loopback_only (true | false: whether Host must be a loopback name),
- * listen_port (the port that a Host header may name), control_plane_url (in place of data_dir: the service is a gateway of
- * the control plane there, keeps nothing, and asks and calls with each caller's own bearer), token_positive_ttl_ms and
- * token_negative_ttl_ms (0 to 3600000: how long an answer about a token is good). NOT_SUPPORTED for an unknown
- * key, INVALID for a bad value. Since: 0.1 */
+ * (comma-separated), token_ceiling (live | mint), tool_grant (view | run), max_token_ttl ("365d"), max_tokens (1 to
+ * 1000000000: usable ones of a project, and of an owner), audit (buffered | strict), require_sandbox (true | false),
+ * loopback_only (true | false: whether Host must be a loopback name), listen_port (the port that a Host header may
+ * name), control_plane_url (in place of data_dir: the service is a gateway of the control plane there, keeps nothing,
+ * and asks and calls with each caller's own bearer), token_positive_ttl_ms and token_negative_ttl_ms (0 to 3600000:
+ * how long an answer about a token is good). NOT_SUPPORTED for an unknown key, INVALID for a bad value. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_config_set(mcptoken_config *config, const char *key, const char *value, mcptoken_error **error_out);
 /* Since: 0.1 */
 MCPTOKEN_API void mcptoken_config_free(mcptoken_config *config);

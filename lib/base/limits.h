@@ -21,13 +21,16 @@ inline constexpr size_t kBindingsPerToken = 64;
 inline constexpr size_t kBindingTextBytes = 1024;
 inline constexpr int64_t kLoginFailuresPerAccount = 10;  // in a row, then one in 30 s
 inline constexpr int64_t kLoginFailuresPerAddress = 30;  // in a row, then one in 10 s: many people share an address
+inline constexpr int64_t kBearerGuesses = 1'000;         // unknown tokens of one address and loop in a row
+inline constexpr int64_t kBearerGuessMs = 100;           // then one in this time
+inline constexpr size_t kBearerGuessers = 4'096;         // addresses per loop
 inline constexpr size_t kHistoryEntries = 4096;          // changes that who watches may have missed; 1 MiB
 inline constexpr size_t kLoginKeys = 65'536;             // accounts, and addresses, that are remembered
 
-inline constexpr int64_t kTokensPerHolder = 1'000;      // usable ones of a project, and of an owner; a setting
+inline constexpr int64_t kTokensPerHolder = 10'000;     // usable ones of a project, and of an owner; a setting
 inline constexpr int64_t kRotationGraceMs = 30 * 24 * 3600'000LL;  // how long a replaced token may go on at most
 inline constexpr int64_t kTombstoneMs = 30 * 24 * 3600'000LL;      // a refused token can be told why for so long
-inline constexpr int64_t kLeakAlarmMs = 3600'000;       // use of a replaced token is recorded this often
+inline constexpr int64_t kLeakAlarmMs = 3600'000;       // use of a replaced token is recorded this often, by each loop
 
 inline constexpr int64_t kWatchPollMs = 25'000;         // how long a poll of the changes feed waits for a change
 inline constexpr size_t kWatchPolls = 64;               // at once

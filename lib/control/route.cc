@@ -139,6 +139,8 @@ const Route* match(std::string_view method, std::span<const std::string> path, P
   return best->route;
 }
 
+bool Route::judges_bearer() const { return handler == introspect; }
+
 bool Route::takes_away() const { return method == "DELETE" || handler == revoke_token || handler == logout; }
 
 const std::string& Params::get(std::string_view name) const {

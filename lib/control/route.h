@@ -133,6 +133,7 @@ struct Route {
   const Kind* kind;  // generic handlers: of which kind
 
   bool reads_only() const { return method == "GET" && handler != nullptr; }  // may run in a read transaction
+  bool judges_bearer() const;  // says whether the bearer that asks is good
   bool takes_away() const;  // objects or rights: works on a full disk, too
 };
 

@@ -10,6 +10,9 @@ namespace {
 constexpr int64_t kSessionIdleMs = 12 * 3600'000LL;
 constexpr int64_t kSessionMaxMs = 30 * 24 * 3600'000LL;
 
+// Reasons as they stand in Error::data.
+constexpr std::string_view kMalformed = R"("malformed")", kUnknown = R"("unknown")";
+
 // `reason`: one word for programs, which introspection tells.
 Error invalid_token(std::string why, std::string_view reason) {
   return Error(Status::unauthenticated, std::move(why))
@@ -135,6 +138,8 @@ Result<std::map<std::string, std::string>> parse_query(std::string_view query) {
   }
   return out;
 }
+
+bool is_guess(const Error& refusal) { return refusal.data == kMalformed || refusal.data == kUnknown; }
 
 Error no_credentials() {
   return Error(Status::unauthenticated, "a token is required").with_code("unauthorized").with_http(401).with_hint(

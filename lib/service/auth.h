@@ -58,6 +58,8 @@ Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const con
                                              int64_t now_ms);
 // Whether a token that was found valid still is: asked again for running requests when a new snapshot arrives.
 Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms);
+// Whether the refused credential never was one; those that were are shown by whoever they were given to.
+bool is_guess(const Error& refusal);
 Error no_credentials();
 Error no_project_token();  // at an MCP endpoint
 

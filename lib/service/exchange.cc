@@ -203,6 +203,17 @@ bool Exchange::answer_sign_in() {
   return true;
 }
 
+// Asked when the credential has failed, so that nobody who has a good one ever waits for the guesses of others.
+Error Exchange::refused(Error error) const {
+  // Whoever asks about credentials that others present (a gateway, a proxy) has one address for all of them.
+  if (!is_guess(error) || (route_ && route_->judges_bearer())) return error;
+  const auto network = control::network_of(head_.peer_address);
+  const int64_t wait = node_.guesses.wait_ms(network);
+  if (wait > 0) return control::rate_limited("too many tokens from this address are unknown", wait);
+  node_.guesses.count(network);
+  return error;
+}
+
 // The gateway role has no management: what it is, it says, and nothing else.
 Result<void> Exchange::begin_without_rest() {
   if (head_.method == "GET" && head_.target == "/api/v1/version") {
@@ -218,8 +229,9 @@ Result<void> Exchange::begin_rest() {
   if (!service_.local()) return begin_without_rest();
   std::vector<std::string_view> allowed;
   route_ = control::match(head_.method, head_.path, params_, allowed);
-  MCPT_TRY(identity_,
-           authenticate(*node_.snapshot, service_.local()->control().keys(), head_, node_.loop.clock().wall_ms()));
+  auto identity = service_.local()->authenticate(node_, head_);
+  if (!identity) return fail(refused(std::move(identity).error()));
+  identity_ = *std::move(identity);
   Error unknown_caller = no_credentials().with_hint("log in: mcpctl login");
   if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : unknown_caller);
   if (!route_) {

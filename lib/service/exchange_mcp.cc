@@ -38,8 +38,9 @@ Result<void> Exchange::begin_mcp() {
 
 loop::Task<Result<void>> Exchange::admit() {
   auto task = service_.authority().admit(node_, head_, link_.scope);
-  MCPT_CO_TRY(auto access, co_await task);
-  auto taken = take_access(std::move(access));
+  auto access = co_await task;
+  if (!access) co_return fail(refused(std::move(access).error()));
+  auto taken = take_access(*std::move(access));
   co_return taken;
 }
 

@@ -2,6 +2,7 @@
 
 #include "audit/chain.h"
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "json/value.h"
 #include "json/writer.h"
 
@@ -109,8 +110,34 @@ void Local::publish(SnapshotPtr next, Function<void()> published) {
   }
 }
 
+Result<std::optional<Identity>> Local::authenticate(Node& node, const Head& head) {
+  const int64_t now = node.loop.clock().wall_ms();
+  auto identity = service::authenticate(*node.snapshot, control_.keys(), head, now);
+  if (!identity) suspect_leak(node, head, now);
+  return identity;
+}
+
+// Only its holder can send a token. The rightful one has had the time of grace to change over.
+void Local::suspect_leak(Node& node, const Head& head, int64_t now_ms) {
+  auto bearer = read_bearer(head);
+  if (!bearer || !*bearer) return;
+  const TokenEntry* entry = node.snapshot->tokens.find((*bearer)->sha);
+  if (!entry || !entry->superseded || entry->revoked || now_ms < entry->expires_ms) return;
+  if (node.alarms.size() > kMaxReported) node.alarms.clear();
+  auto [last, first] = node.alarms.try_emplace(entry->sha, node.loop.now_ms());
+  if (!first && node.loop.now_ms() - last->second < limits::kLeakAlarmMs) return;
+  last->second = node.loop.now_ms();
+  auto event = audit::event_by(*entry->who, audit::Kind::token_leak_suspected, audit::Outcome::denied, now_ms);
+  event.client_address = head.peer_address;
+  auto agents = head.values("user-agent");
+  if (!agents.empty()) event.client_name = agents[0].substr(0, 128);
+  event.subject = entry->who->project + "/" + entry->who->token_name;
+  options_.log.warn("token " + event.subject + " was replaced and is still used, from " + head.peer_address);
+  node.ring->push(std::move(event));
+}
+
 loop::Task<Result<Access>> Local::admit(Node& node, const Head& head, loop::Scope&) {
-  MCPT_CO_TRY(auto identity, authenticate(*node.snapshot, control_.keys(), head, node.loop.clock().wall_ms()));
+  MCPT_CO_TRY(auto identity, authenticate(node, head));
   if (!identity) co_return fail(no_credentials());
   if (!identity->is_token()) co_return fail(no_project_token());
   Access access;

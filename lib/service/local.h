@@ -42,6 +42,8 @@ class Local final : public Authority {
   SnapshotPtr snapshot() const { return latest_; }  // at start; later only on the store's thread
 
   // --- on a node's loop
+  // As service::authenticate; a replaced token that is used when its time is over is recorded as leaked.
+  Result<std::optional<Identity>> authenticate(Node& node, const Head& head);
   loop::Task<Result<Access>> admit(Node& node, const Head& head, loop::Scope& scope) override;
   // Runs `work` in one transaction. When it changes what loops know, the answer comes after every loop has the new state:
   // what was revoked is refused everywhere by the time anybody is told so.
@@ -66,6 +68,7 @@ class Local final : public Authority {
  private:
   Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::Store> store);
   Result<void> load();
+  void suspect_leak(Node& node, const Head& head, int64_t now_ms);
   void touch_session(const crypto::Digest& sha, int64_t used_ms);
   // On the store's thread. `published` runs on some loop's thread when all have it, or at once when there is none.
   void publish(SnapshotPtr next, Function<void()> published);

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "audit/ring.h"
+#include "base/limits.h"
+#include "control/failure_limit.h"
 #include "gateway/site.h"
 #include "loop/loop.h"
 #include "service/snapshot.h"
@@ -17,16 +19,25 @@ class Exchange;
 
 struct Node {
   Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring* ring_in, SnapshotPtr snapshot_in)
-      : loop(loop_in), site(site_in), ring(ring_in), snapshot(std::move(snapshot_in)), flusher(loop_in) {}
+      : loop(loop_in),
+        site(site_in),
+        ring(ring_in),
+        snapshot(std::move(snapshot_in)),
+        guesses(loop_in.clock(), {limits::kBearerGuesses, limits::kBearerGuessMs, limits::kBearerGuessers}),
+        flusher(loop_in) {}
 
   loop::Loop& loop;
   gateway::Site& site;
-  audit::Ring* ring;     // null in the gateway role, as is the snapshot
+  audit::Ring* ring;  // null in the gateway role, as is the snapshot
   SnapshotPtr snapshot;
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed
   bool draining = false;
   bool quiet = false;  // draining, and its requests have ended
+  control::FailureLimit guesses;  // of tokens, by address
+
+  // When a replaced token that is still used was last recorded.
+  std::unordered_map<crypto::Digest, int64_t, DigestHash> alarms;
 
   // Last uses of tokens that the store does not know of yet; written at most once a minute per token.
   std::unordered_map<crypto::Digest, int64_t, DigestHash> reported;

@@ -48,10 +48,12 @@ std::optional<Error> plane_error(int status, std::string_view body) {
   if (!value || !value->is(json::Type::object)) return std::nullopt;
   std::string code = value->text("error");
   if (code.empty() || value->text("message").empty()) return std::nullopt;
-  return Error(status_of(status), value->text("message"))
-      .with_code(code)
-      .with_hint(value->text("hint"))
-      .with_http(status);
+  auto error = Error(status_of(status), value->text("message"))
+                   .with_code(code)
+                   .with_hint(value->text("hint"))
+                   .with_http(status);
+  if (const json::Value* reason = value->find("reason")) error.data = json::to_text(*reason);
+  return error;
 }
 
 Error plane_away(std::string why) {

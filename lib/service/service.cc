@@ -32,6 +32,7 @@ Result<void> Service::open_local() {
   options.settings.ceiling = config_.ceiling;
   options.settings.tool_grant = config_.tool_grant;
   options.settings.max_token_ttl_ms = config_.max_token_ttl_ms;
+  options.settings.max_tokens = config_.max_tokens;
   options.settings.version = version_;
   options.strict_audit = config_.strict_audit;
   options.log = log_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "gateway/responder.h"
 #include "gateway/site.h"
 #include "service/auth.h"
@@ -24,6 +25,7 @@ struct Config {
   rbac::Ceiling ceiling = rbac::Ceiling::live;
   rbac::ToolGrant tool_grant = rbac::ToolGrant::view;
   std::optional<int64_t> max_token_ttl_ms;
+  int64_t max_tokens = limits::kTokensPerHolder;
   bool strict_audit = false;
   bool require_sandbox = false;
   bool loopback_only = true;                 // the Host of a request must be a loopback name or allowed

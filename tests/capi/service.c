@@ -129,6 +129,7 @@ static void settings(void) {
               {"token_ceiling", "mint", "sometimes"},
               {"tool_grant", "run", "walk"},
               {"max_token_ttl", "365d", "365"},
+              {"max_tokens", "100", "0"},
               {"audit", "strict", "none"},
               {"require_sandbox", "false", "no"},
               {"loopback_only", "true", "TRUE"},

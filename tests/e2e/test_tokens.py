@@ -1,10 +1,11 @@
-"""Tokens seen from outside: the changes feed that remote gateways follow."""
+"""Tokens seen from outside: the changes feed that remote gateways follow, rotation, and what guessing meets."""
 
+import json
 import time
 from contextlib import contextmanager
 
 import wire
-from harness import Gateway
+from harness import Gateway, until
 from test_identity import refused, REALM
 
 
@@ -122,3 +123,61 @@ def test_a_poll_ends_when_the_server_stops(gateway):
     gateway.start()
     # Tickets outlive the process; the log does not.
     assert poll(gateway, told["watchTicket"], told["revision"] - 1).json["reset"] is True
+
+
+def test_br_38_rotation_and_the_alarm_when_the_old_token_is_kept(gateway):
+    first = gateway.token("turned", "demo", "--ttl", "1h")
+    old = gateway.mcpctl("rotate", "mcptoken", "turned", "-p", "demo", "--grace", "1h").strip()
+    assert old != first and [introspect(gateway, token).status for token in (first, old)] == [200, 200]
+    new = gateway.mcpctl("rotate", "mcptoken", "turned", "-p", "demo").strip()
+
+    def alarms():
+        return gateway.rest("GET", "audit/events?kind=token_leak_suspected&tokenName=turned").json["items"]
+
+    assert introspect(gateway, first).status == 200 and not alarms()
+    refusal = introspect(gateway, old)
+    assert refusal.status == 401 and refusal.json["reason"] == "superseded", refusal
+    found = until(alarms)
+    for _ in range(10):
+        assert introspect(gateway, old).status == 401
+    time.sleep(0.3)
+    assert len(alarms()) <= 2, "once an hour on each loop"
+    event = found[0]
+    assert event["outcome"] == "denied" and event["project"] == "demo" and event["user"] == "admin@example.com", event
+    assert "127.0.0.1" in json.dumps(event) and old not in json.dumps(event), event
+    assert introspect(gateway, new).status == 200
+
+    again = json.loads(gateway.mcpctl("rotate", "mcptoken", "turned", "-p", "demo", "--ttl", "5m", "-o", "json"))
+    assert again["name"] == "turned" and again["token"] not in (first, old, new), again
+    assert introspect(gateway, new).status == 401 and introspect(gateway, again["token"]).status == 200
+    gateway.mcpctl("rotate", "mcptoken", "nobody", "-p", "demo", code=1)
+    gateway.mcpctl("rotate", "mcptoken", "turned", "-p", "demo", "--ttl", "soon", code=64)
+
+    def listed(*flags):
+        return gateway.mcpctl("get", "mcptokens", "-p", "demo", "-o", "name", *flags).split().count("mcptoken/turned")
+
+    assert (listed(), listed("--all"), listed("--expiring", "10m"), listed("--unused", "1h")) == (2, 4, 1, 0)
+    gateway.mcpctl("get", "servers", "--unused", "1h", code=64)
+
+
+def test_br_22_who_guesses_tokens_waits_and_nobody_else_does(gateway):
+    good, revoked = gateway.token("good"), gateway.token("ended")
+    assert gateway.rest("DELETE", f"mcptokens/{record(gateway, 'ended')['id']}").status == 200
+
+    def ask(connection, token, path="/api/v1/auth/whoami"):
+        return connection.request("GET", path, None, {"Authorization": f"Bearer {token}"})
+
+    guess = good[:-1] + ("0" if good[-1] != "0" else "1")
+    with wire.Connection(gateway.port) as connection:  # one connection is on one loop
+        answers = [ask(connection, guess).status for _ in range(1000)]
+        assert set(answers) == {401}, answers
+        limited = until(lambda: (answer := ask(connection, guess)).status == 429 and answer)
+        refused(limited, 429, None, "rate_limited")
+        assert int(limited.headers["Retry-After"]) >= 1, limited
+        # A credential that was given to somebody is no guess, and whoever asks about others' is answered.
+        assert ask(connection, good).status == 200
+        assert ask(connection, revoked).status == 401
+        assert ask(connection, guess, "/api/v1/mcptokens/introspect").json["reason"] == "unknown"
+        assert connection.request("GET", "/api/v1/auth/whoami").status == 401
+        time.sleep(0.3)
+        assert 401 in [ask(connection, guess).status for _ in range(2)], "it is forgotten"

@@ -290,3 +290,21 @@ TEST_CASE_FIXTURE(Fixture, "auth: login sessions") {
   session.user_id = "u2";
   CHECK(judged(kHour, 0) == "invalid_token");
 }
+
+TEST_CASE("auth: only what never was a credential is a guess") {
+  Fixture fixture;
+  const auto known = fixture.mint();
+  auto revoked = fixture.entry(known);
+  revoked.revoked = true;
+  fixture.snapshot.tokens.put(revoked);
+  const auto guess = [&](const std::string& credential) {
+    auto identity = fixture.ask({credential});
+    REQUIRE_FALSE(identity);
+    return is_guess(identity.error());
+  };
+  CHECK(guess("Bearer " + fixture.mint()));
+  CHECK(guess("Bearer mcpctl_pat_x"));
+  CHECK_FALSE(guess("Bearer " + known));
+  CHECK_FALSE(is_guess(no_credentials()));
+  CHECK_FALSE(is_guess(no_project_token()));
+}

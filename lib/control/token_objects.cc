@@ -1,0 +1,131 @@
+#include "control/token_objects.h"
+
+#include "base/bytes.h"
+#include "control/objects.h"
+#include "control/rights.h"
+#include "control/rules.h"
+
+namespace mcptoken::control {
+
+using json::Value;
+using rbac::Action;
+using rbac::Resource;
+using store::TokenRecord;
+
+std::string token_scope(const std::string& project, const std::string& name) { return project + "/" + name; }
+
+Result<store::Object> visible_project(const Context& context, const std::string& word) {
+  auto found = find_object(context.tx, *find_kind("project"), word);
+  if (!found && found.error().status != Status::not_found) return found;
+  // Missing and invisible look alike: the question names what the caller wrote.
+  rbac::Query query;
+  query.action = Action::view;
+  query.resource = Resource::projects;
+  query.name = found ? found->name : word;
+  const bool allowed = context.policy.allowed(context.who, query);
+  query.name = word;
+  if (!allowed) return fail(forbidden(query));
+  return found;
+}
+
+Result<Value> bindings_json(store::Tx& tx, const TokenRecord& token) {
+  auto definition = tx.get("rbac", "", std::string(kTokenDefinitionPrefix) + token.id);
+  if (!definition && definition.error().status == Status::not_found) return Value::array();
+  if (!definition) return fail(std::move(definition).error());
+  MCPT_TRY(auto doc, json::parse(definition->doc));
+  auto* bindings = doc.find("roleBindings");
+  return bindings ? std::move(*bindings) : Value::array();
+}
+
+Result<void> insert_definition(Context& context, const TokenRecord& token, const std::vector<rbac::Binding>& bindings) {
+  if (bindings.empty()) return {};
+  Value subject = Value::object();
+  subject.set("kind", text_value("McpToken"));
+  subject.set("name", text_value(to_hex(token.sha)));
+  std::vector<Value> items;
+  for (const auto& binding : bindings)
+    items.push_back(rbac::to_json(binding));
+  store::NewObject definition;
+  definition.kind = "rbac";
+  definition.name = std::string(kTokenDefinitionPrefix) + token.id;
+  definition.system = true;
+  definition.token_id = token.id;
+  Value doc = Value::object();
+  doc.set("name", text_value(definition.name));
+  doc.set("subjects", Value::array({std::move(subject)}));
+  doc.set("roleBindings", Value::array(std::move(items)));
+  definition.doc = json::to_text(doc);
+  MCPT_CHECK(context.tx.insert(std::move(definition)));
+  return {};
+}
+
+std::string name_of(store::Tx& tx, const std::string& id) {
+  auto object = tx.get(id);
+  return object ? object->name : std::string();
+}
+
+Result<Value> token_json(Context& context, const TokenRecord& token, const std::string& project) {
+  const auto now = context.tx.now_ms();
+  Value out = Value::object();
+  const auto text = [&](std::string_view key, std::string_view value) {
+    if (!value.empty()) out.set(key, text_value(value));
+  };
+  const auto time = [&](std::string_view key, std::optional<int64_t> value) {
+    if (value) out.set(key, time_value(*value));
+  };
+  text("kind", "mcptoken");
+  text("id", token.id);
+  text("name", token.name);
+  text("project", project);
+  text("owner", name_of(context.tx, token.owner_id));
+  text("description", token.description);
+  text("prefix", token.shown);
+  text("tokenSha", to_hex(token.sha));
+  text("rbacMode", token.rbac_mode);
+  text("status", store::to_text(token.state(now)));
+  time("createdAt", token.created_ms);
+  time("expiresAt", token.expires_ms);
+  time("revokedAt", token.revoked_ms);
+  text("revokeReason", token.revoke_reason);
+  text("supersededBy", token.superseded_by);
+  time("lastUsedAt", token.last_used_ms);
+  text("lastUsedFrom", token.last_used_from);
+  MCPT_TRY(auto bindings, bindings_json(context.tx, token));
+  out.set("bindings", std::move(bindings));
+  return out;
+}
+
+bool owns(const Context& context, const TokenRecord& token) {
+  return context.who.kind == rbac::PrincipalKind::user && context.who.user_id == token.owner_id;
+}
+
+bool is_itself(const Context& context, const TokenRecord& token) {
+  return context.who.kind == rbac::PrincipalKind::token && context.who.token_id == token.id;
+}
+
+Result<TokenRecord> chosen_token(Context& context, Action action, std::string& project) {
+  const auto& word = context.params.get("id");
+  std::string scope = word;
+  Result<TokenRecord> found = context.tx.get_token(word);
+  if (const auto* in = context.request.parameter("project");
+      !found && found.error().status == Status::not_found && in) {
+    MCPT_TRY(const auto object, visible_project(context, *in));
+    scope = token_scope(object.name, word);
+    found = context.tx.get_token(object.id, word);
+  }
+  if (!found && found.error().status != Status::not_found) return found;
+  if (found) {
+    project = name_of(context.tx, found->project_id);
+    if (owns(context, *found) || is_itself(context, *found)) return found;
+  }
+  rbac::Query query;
+  query.action = action;
+  query.resource = Resource::mcptokens;
+  query.name = found ? token_scope(project, found->name) : scope;
+  const bool allowed = context.policy.allowed(context.who, query);
+  query.name = scope;
+  if (!allowed) return fail(forbidden(query));
+  return found;
+}
+
+}  // namespace mcptoken::control
