@@ -98,8 +98,19 @@ Command get() {
           .handler = run_get,
           .arguments = {{"RESOURCE", "a kind: servers, projects, mcptokens, …; or KIND/NAME"},
                         {"NAME", "names or ids; all when there is none", false, true}},
+          .flags = {{.name = "selector",
+                     .placeholder = "LABELS",
+                     .help = "objects with these labels: env=prod,tier!=web",
+                     .letter = 'l'},
+                    {.name = "all", .help = "mcptokens: with revoked and replaced ones", .type = FlagType::kBoolean},
+                    {.name = "status",
+                     .placeholder = "A,B",
+                     .help = "mcptokens: some of active,superseded,revoked,expired"},
+                    {.name = "unused", .placeholder = "TIME", .help = "mcptokens: not used for so long, like 30d"},
+                    {.name = "expiring", .placeholder = "TIME", .help = "mcptokens: that end within, like 7d"}},
           .examples = {{"mcpctl get servers", ""},
                        {"mcpctl get mcptokens -p demo", "those of one project"},
+                       {"mcpctl get mcptokens --unused 30d", "what can be revoked"},
                        {"mcpctl get server everything -o yaml", "as a file to keep"},
                        {"mcpctl get projects -o name", "for scripts"}},
           .description =
@@ -124,14 +135,42 @@ Command remove() {
                        {"mcpctl delete project demo --yes", ""}}};
 }
 
-Command create_mcptoken(const Kind& kind) {
-  std::vector<Flag> flags = create_flags(kind);
+// Where a new token goes.
+void add_token_flags(std::vector<Flag>& flags) {
   flags.push_back({.name = "output-file",
                    .placeholder = "FILE",
                    .help = "write the token there, readable by its owner alone, and not to standard output"});
   flags.push_back({.name = "save",
                    .help = "keep the token in the credentials file for commands that connect to the project",
                    .type = FlagType::kBoolean});
+}
+
+Command rotate_mcptoken(const Kind& kind) {
+  std::vector<Flag> flags = {{.name = "grace",
+                              .placeholder = "TIME",
+                              .help = "how long the old token goes on, at most 30d; it ends at once without"},
+                             {.name = "ttl",
+                              .placeholder = "TIME",
+                              .help = "lifetime of the new one; without it that which the old one was made for"}};
+  add_token_flags(flags);
+  return {
+      .path = "rotate mcptoken",
+      .summary = "Put a new token in the place of an old one",
+      .handler = run_rotate_mcptoken,
+      .arguments = {{"NAME", "name of the token"}},
+      .flags = std::move(flags),
+      .examples = {{"mcpctl rotate mcptoken agent -p demo --grace 1h", ""},
+                   {"mcpctl rotate mcptoken agent -p demo --output-file agent.token", ""}},
+      .description =
+          "The new token has the name and the bindings of the old one and is yours; each binding must be within your "
+          "own rights. A use of the old one after its time is recorded as `token_leak_suspected`.",
+      .aliases = kind.aliases,
+      .kind = &kind};
+}
+
+Command create_mcptoken(const Kind& kind) {
+  std::vector<Flag> flags = create_flags(kind);
+  add_token_flags(flags);
   return {.path = "create mcptoken",
           .summary = "Mint a token for one project; it is shown once",
           .handler = run_create_mcptoken,
@@ -239,6 +278,7 @@ CommandTable::CommandTable(const Kinds& kinds) {
     }
     commands_.push_back(std::move(command));
   }
+  if (const Kind* tokens = kinds.find("mcptoken")) commands_.push_back(rotate_mcptoken(*tokens));
   commands_.push_back(bootstrap());
   commands_.push_back(login());
   commands_.push_back(logout());
@@ -332,6 +372,7 @@ const Command* CommandTable::find(std::string_view path) const {
 
 const std::vector<Branch>& CommandTable::branches() {
   static const std::vector<Branch> rows = {{"create", kBasic, "Create an object"},
+                                           {"rotate", kAccess, "Replace a credential"},
                                            {"auth", kAccess, "Questions about identity"},
                                            {"test", kObserve, "Test an endpoint"}};
   return rows;

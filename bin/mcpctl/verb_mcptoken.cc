@@ -1,5 +1,5 @@
-// create mcptoken: the one answer that holds a secret, so the order of steps matters. Whatever may fail without the
-// token (flags, the output file) is settled before it is minted; once it exists it is never lost.
+// create and rotate mcptoken: the answers that hold a secret, so the order of steps matters. Whatever may fail without
+// the token (flags, the output file) is settled before it is minted; once it exists it is never lost.
 #include <mcptoken/token.h>
 
 #include <optional>
@@ -45,14 +45,17 @@ std::string lines_of(const char* title, JsonValue bindings) {
   return text;
 }
 
-std::string banner(JsonValue answer, const Settings& settings, const std::string& output_file) {
+std::string banner(JsonValue answer, const char* done, const Settings& settings, const std::string& output_file) {
   int64_t expires_ms = 0;
   const bool expires = parse_time(answer.get("expiresAt"), expires_ms);
   std::string text =
-      "mcptoken/" + sanitize_line(answer.text("name")) + " created in project " + settings.project + ".\n";
+      "mcptoken/" + sanitize_line(answer.text("name")) + " " + done + " in project " + settings.project + ".\n";
   text += "Expires:  " + (expires ? format_time(expires_ms) : "never") + "\n";
   text += lines_of("May do:   ", answer.get("bindings"));
   text += lines_of("Dropped:  ", answer.get("dropped"));
+  int64_t ends_ms = 0;
+  if (parse_time(answer.get("replaced").get("expiresAt"), ends_ms))
+    text += "Old one:  " + (ends_ms > wall_clock_ms() ? "works until " + format_time(ends_ms) : "has ended") + "\n";
   text += "The token is shown this once; the server keeps only its hash.\n";
   const std::string url = settings.server + "/projects/" + settings.project + "/mcp";
   text += output_file.empty() ? "Try it:   MCPCTL_TOKEN=… mcpctl test mcp " + url + "\n"
@@ -79,15 +82,16 @@ Result<std::string> stdout_text(const Kind& kind, JsonValue answer, const Settin
   return format_record(document.root(), look_of(settings));
 }
 
-}  // namespace
+// How a token comes to be.
+struct Making {
+  std::string path;
+  std::string what;  // the attempt as people read it
+  const char* done;
+};
 
-Result<int> run_create_mcptoken(Application& app, const Invocation& invocation) {
+Result<int> make_token(const Invocation& invocation, const Settings& settings, const Making& making,
+                       std::string_view body) {
   const Kind& kind = *invocation.command->kind;
-  MCPCTL_TRY(const Settings settings, app.settings(invocation));
-  if (settings.project.empty()) return usage_failure("a token belongs to one project", "add -p PROJECT");
-  if (invocation.has("ttl")) MCPCTL_CHECK(check_ttl(invocation.text("ttl")));
-  const std::string name = invocation.arguments.front();
-  MCPCTL_TRY(const Bytes body, create_body(kind, name, settings.project, invocation, {}));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   const std::string output_file = invocation.text("output-file");
   std::optional<PendingFile> file;
@@ -95,10 +99,9 @@ Result<int> run_create_mcptoken(Application& app, const Invocation& invocation) 
     MCPCTL_TRY(PendingFile opened, PendingFile::open(output_file));
     file.emplace(std::move(opened));
   }
-  MCPCTL_TRY(const JsonDocument answer,
-             api.call("POST", "/mcptokens", view_of(body), "cannot create mcptoken/" + name));
+  MCPCTL_TRY(const JsonDocument answer, api.call("POST", making.path, body, making.what));
   const std::string token = answer.root().text("token");
-  if (token.empty()) return Failure{kExitFailed, "cannot create mcptoken/" + name, "the answer holds no token", {}, {}};
+  if (token.empty()) return Failure{kExitFailed, making.what, "the answer holds no token", {}, {}};
 
   int code = kExitOk;
   bool in_file = false;
@@ -107,7 +110,7 @@ Result<int> run_create_mcptoken(Application& app, const Invocation& invocation) 
     in_file = written.ok();
     if (!in_file) report(written.failure()), code = kExitFailed;
   }
-  write_err(banner(answer.root(), settings, in_file ? output_file : ""));
+  write_err(banner(answer.root(), making.done, settings, in_file ? output_file : ""));
   MCPCTL_TRY(const std::string text, stdout_text(kind, answer.root(), settings, in_file));
   MCPCTL_CHECK(write_out(text));
   if (invocation.is_set("save")) {
@@ -116,6 +119,33 @@ Result<int> run_create_mcptoken(Application& app, const Invocation& invocation) 
     }));
   }
   return code;
+}
+
+}  // namespace
+
+Result<int> run_create_mcptoken(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  if (settings.project.empty()) return usage_failure("a token belongs to one project", "add -p PROJECT");
+  if (invocation.has("ttl")) MCPCTL_CHECK(check_ttl(invocation.text("ttl")));
+  const std::string name = invocation.arguments.front();
+  MCPCTL_TRY(const Bytes body, create_body(*invocation.command->kind, name, settings.project, invocation, {}));
+  return make_token(invocation, settings, {"/mcptokens", "cannot create mcptoken/" + name, "created"}, view_of(body));
+}
+
+Result<int> run_rotate_mcptoken(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  if (settings.project.empty()) return usage_failure("a token belongs to one project", "add -p PROJECT");
+  if (invocation.has("ttl")) MCPCTL_CHECK(check_ttl(invocation.text("ttl")));
+  const std::string name = invocation.arguments.front();
+  JsonWriter body;
+  body.begin_object();
+  for (const char* field : {"grace", "ttl"}) {
+    if (invocation.has(field)) body.member(field, invocation.text(field));
+  }
+  body.end_object();
+  MCPCTL_TRY(const Bytes text, body.finish());
+  const std::string path = "/mcptokens/" + url_encode(name) + "/rotate?project=" + url_encode(settings.project);
+  return make_token(invocation, settings, {path, "cannot rotate mcptoken/" + name, "rotated"}, view_of(text));
 }
 
 }  // namespace mcpctl

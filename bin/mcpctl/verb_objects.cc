@@ -29,8 +29,35 @@ Result<Target> target_of(const Kinds& kinds, const Invocation& invocation, const
   return target;
 }
 
-Result<int> get_list(Api& api, const Kind& kind, const Settings& settings) {
-  MCPCTL_TRY(const JsonDocument answer, api.call("GET", api.path_of(kind, ""), {}, "cannot list " + kind.plural));
+struct Filter {
+  const char* flag;
+  const char* parameter;
+  bool of_tokens;
+};
+constexpr Filter kFilters[] = {{"selector", "labelSelector", false},
+                               {"all", "all", true},
+                               {"status", "status", true},
+                               {"unused", "unused", true},
+                               {"expiring", "expiring", true}};
+
+Result<std::string> list_path(const Api& api, const Target& target, const Invocation& invocation) {
+  const Kind& kind = *target.kind;
+  std::string path = api.path_of(kind, "");
+  for (const Filter& filter : kFilters) {
+    if (!invocation.has(filter.flag)) continue;
+    const std::string flag = std::string("--") + filter.flag;
+    if (!target.names.empty()) return usage_failure(flag + " is for lists, without NAME");
+    if (filter.of_tokens != (kind.name == "mcptoken"))
+      return usage_failure(flag +
+                           (filter.of_tokens ? " is for mcptokens" : " is not for mcptokens: they have no labels"));
+    path += (path.find('?') == std::string::npos ? "?" : "&") + std::string(filter.parameter) + "=" +
+            url_encode(invocation.text(filter.flag));
+  }
+  return path;
+}
+
+Result<int> get_list(Api& api, const Kind& kind, const std::string& path, const Settings& settings) {
+  MCPCTL_TRY(const JsonDocument answer, api.call("GET", path, {}, "cannot list " + kind.plural));
   const JsonValue items = answer.root().get("items");
   if (!items.is_array()) return Failure{kExitFailed, "cannot list " + kind.plural, "the answer has no items", {}, {}};
   std::vector<JsonValue> objects;
@@ -93,7 +120,8 @@ Result<int> run_get(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "get"));
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
-  return target.names.empty() ? get_list(api, *target.kind, settings) : get_some(api, target, settings);
+  MCPCTL_TRY(const std::string path, list_path(api, target, invocation));
+  return target.names.empty() ? get_list(api, *target.kind, path, settings) : get_some(api, target, settings);
 }
 
 Result<int> run_create(Application& app, const Invocation& invocation) {

@@ -13,6 +13,7 @@ Result<int> run_whoami(Application& app, const Invocation& invocation);
 Result<int> run_get(Application& app, const Invocation& invocation);
 Result<int> run_create(Application& app, const Invocation& invocation);
 Result<int> run_create_mcptoken(Application& app, const Invocation& invocation);
+Result<int> run_rotate_mcptoken(Application& app, const Invocation& invocation);
 Result<int> run_delete(Application& app, const Invocation& invocation);
 Result<int> run_approve(Application& app, const Invocation& invocation);
 Result<int> run_test_mcp(Application& app, const Invocation& invocation);
