@@ -83,6 +83,11 @@ loop::Task<Result<void>> drive(Control& control, Runner& runner, Result<Response
 World::World(Settings settings) {
   must(crypto::init());
   configure(std::move(settings));
+  restart();
+}
+
+void World::restart() {
+  store.reset();
   store::Options options(dir.path(), clock);
   options.schemas.push_back(audit::schema());
   store = must(store::Store::open(std::move(options)));

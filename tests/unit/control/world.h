@@ -55,6 +55,7 @@ class World {
  public:
   explicit World(Settings settings = {});
   void configure(Settings settings);  // the server starts anew with these
+  void restart();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
