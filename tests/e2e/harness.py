@@ -6,6 +6,7 @@ by its pid. MCPTOKEN_BUILD names the build folder (default: build/ beside the so
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,6 +32,7 @@ SANITIZED = MCPD.exists() and b"__asan_init" in MCPD.read_bytes()
 
 PASSWORD = "correct horse battery staple"
 EMAIL = "admin@example.com"
+RAW_CREDENTIAL = re.compile(rb"mcpctl_(pat|ses)_[0-9A-Za-z]{43}|" + PASSWORD.encode())
 PATIENCE_S = 60  # for anything that has to happen, on a machine that does other things too
 
 
@@ -137,10 +139,19 @@ class Gateway:
     def __exit__(self, *failure):
         if failure[0]:
             print(self.report())
-        self.close()
+        try:
+            left = [] if failure[0] else self.raw_credentials()
+        finally:
+            self.close()
+        assert not left, f"BR-34: a raw credential was left in {left}"
 
     def close(self):
         self.stack.close()
+
+    def raw_credentials(self):
+        """Where the servers have left a raw token or the password, whatever the test was about: data and logs."""
+        files = [path for path in self.data.rglob("*") if path.is_file()] + list(self.dir.glob("*.log"))
+        return [path.name for path in files if RAW_CREDENTIAL.search(path.read_bytes())]
 
     # --- the process
 

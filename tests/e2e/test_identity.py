@@ -50,39 +50,39 @@ def invalid(answer, why):
     refused(answer, 401, f'{REALM}, error="invalid_token", error_description="{why}"', "invalid_token", why)
 
 
-def test_a_good_token_is_let_in(gateway):
+def test_br_08_a_good_token_is_let_in(gateway):
     for path in ("/projects/demo/mcp", "/mcp"):
         for scheme in ("Bearer", "bearer", "BEARER "):
             answer = ask(gateway, {"Authorization": f"{scheme} {gateway.bearer}"}, path)
             assert answer.status == 200 and answer.json["id"] == 7, answer
 
 
-def test_no_credentials(gateway):
+def test_br_13_no_credentials(gateway):
     basic = base64.b64encode(b"admin:admin").decode()
     for headers in ({}, {"Authorization": f"Basic {basic}"}, {"Cookie": f"token={gateway.bearer}"}):
         for path in ("/projects/demo/mcp", "/projects/nowhere/mcp", "/mcp", "/api/v1/servers"):
             refused(ask(gateway, headers, path), 401, REALM, "unauthorized")
 
 
-def test_malformed_tokens(gateway):
+def test_br_14_malformed_tokens(gateway):
     token = gateway.bearer
     for text in ("", "x", "mcpctl_pat_", token[:-1], token + "0", token.upper(), token[:-1] + "-", f"{token} x"):
         invalid(ask(gateway, bearer(text)), "the token is malformed")
 
 
-def test_unknown_token(gateway):
+def test_br_15_unknown_token(gateway):
     other = gateway.bearer[:-1] + ("0" if gateway.bearer[-1] != "0" else "1")
     invalid(ask(gateway, bearer(other)), "the token is unknown")
 
 
-def test_revoked_token(gateway):
+def test_br_15_revoked_token(gateway):
     token = gateway.token("to-revoke")
     assert ask(gateway, bearer(token)).status == 200
     gateway.mcpctl("delete", "mcptoken", "to-revoke", "-p", "demo", "--yes")
     invalid(ask(gateway, bearer(token)), "the token was revoked")
 
 
-def test_expired_token(gateway):
+def test_br_15_expired_token(gateway):
     end = datetime.now(timezone.utc) + timedelta(seconds=3)
     token = gateway.token("short", "demo", "--rbac", "clone", "--ttl", end.isoformat(timespec="milliseconds"))
     assert ask(gateway, bearer(token)).status == 200
@@ -90,11 +90,11 @@ def test_expired_token(gateway):
     invalid(ask(gateway, bearer(token)), "the token has expired")
 
 
-def test_login_sessions_are_not_for_mcp(gateway):
+def test_br_40_login_sessions_are_not_for_mcp(gateway):
     invalid(ask(gateway, bearer(gateway.admin)), "MCP endpoints take project tokens, not login sessions")
 
 
-def test_wrong_project_is_told_the_right_one(gateway):
+def test_br_17_wrong_project_is_told_the_right_one(gateway):
     challenge = f'{REALM}, error="insufficient_scope", error_description="The token is not valid for this project"'
     bodies = set()
     for project in ("other", "nowhere"):
@@ -105,7 +105,7 @@ def test_wrong_project_is_told_the_right_one(gateway):
     assert len(bodies) == 1, "whether a project exists can be told apart"
 
 
-def test_two_credentials_and_tokens_in_the_query(gateway):
+def test_br_09_10_16_two_credentials_and_tokens_in_the_query(gateway):
     two = [("Authorization", f"Bearer {gateway.bearer}")] * 2
     joined = {"Authorization": f"Bearer {gateway.bearer}, Bearer {gateway.bearer}"}
     for headers in (two, joined):
@@ -117,7 +117,7 @@ def test_two_credentials_and_tokens_in_the_query(gateway):
         refused(answer, 400, f'{REALM}, error="invalid_request", error_description="{why}"', "invalid_request", why)
 
 
-def test_host_and_origin(gateway):
+def test_br_19_20_host_and_origin(gateway):
     for host in ("evil.example", f"evil.example:{gateway.port}", "127.0.0.1.evil.example", "127.0.0.2.nip.example"):
         refused(ask(gateway, bearer(gateway.bearer) | {"Host": host}), 421, None, "host_denied")
     for origin in ("https://evil.example", "null", f"http://127.0.0.1:{gateway.port}.evil.example",
@@ -139,7 +139,7 @@ def test_sign_in_addresses_say_how_to_get_a_token(gateway):
             assert set(answer.json) == {"error", "error_description"}, answer
 
 
-def test_introspection(gateway):
+def test_br_25_introspection(gateway):
     answer = gateway.rest("GET", "mcptokens/introspect", bearer=gateway.bearer)
     told = answer.json
     assert answer.status == 200 and told["ok"] is True, answer

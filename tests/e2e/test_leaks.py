@@ -145,7 +145,7 @@ def files_that_hold(gateway, values):
     return [(path.name, holds(path.read_bytes(), values)) for path in files if holds(path.read_bytes(), values)]
 
 
-def test_no_raw_credential_is_left_anywhere():
+def test_br_34_no_raw_credential_is_left_anywhere():
     """A run of everything that handles credentials, and then a look at all it has written and said."""
     sealed = "canary-sealed-value-77aa"
     with Gateway(loops=2, settings=("--log-level", "debug")) as gateway:

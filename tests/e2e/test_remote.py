@@ -261,7 +261,7 @@ def test_no_token_in_the_logs(plane):
         assert "mcpctl_pat_" not in text and "mcpctl_wat_" not in text
 
 
-def test_control_plane_away_and_back():
+def test_br_21_control_plane_away_and_back():
     with Gateway(settings=["--connections-per-address", 0]) as plane:
         plane.example()
         plane.project("demo", "example")
@@ -323,7 +323,7 @@ def running_work(plane, remote, token):
     return listens, runs
 
 
-def test_revocation_with_the_feed(plane):
+def test_br_30_rb_08_revocation_with_the_feed(plane):
     count = 2000 if os.environ.get("MCPTOKEN_LONG") else 200  # the long form takes minutes
     tokens = [mint(plane, f"feed-{i}") for i in range(count)]
     with ThreadPoolExecutor(4) as pool:
@@ -383,7 +383,7 @@ class DeafProxy(threading.Thread):
                 pass
 
 
-def test_revocation_without_the_feed_is_bound_by_the_age_of_verdicts(plane):
+def test_br_27_rb_08_revocation_without_the_feed_is_bound_by_the_age_of_verdicts(plane):
     ttl_s = 2
     proxy = DeafProxy(plane.port)
     with Remote(plane, "--token-positive-ttl-ms", ttl_s * 1000, url=f"http://127.0.0.1:{proxy.port}") as remote:
