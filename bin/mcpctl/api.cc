@@ -1,10 +1,6 @@
 #include "api.h"
 
 namespace mcpctl {
-namespace {
-constexpr int64_t kTimeoutMs = 30'000;
-}
-
 std::string url_encode(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   constexpr std::string_view kUnreserved = "-._~";
@@ -28,7 +24,7 @@ std::string no_answer_hint(const Failure& failure, const std::string& server) {
   return "is mcpd running at " + server + "? another place: --mcpd-url URL or MCPCTL_SERVER";
 }
 
-Result<Api> Api::open(const Settings& settings, bool needs_login) {
+Result<Api> Api::open(const Settings& settings, bool needs_login, int64_t timeout_ms) {
   if (needs_login && settings.token.empty()) {
     return Failure{kExitNotAuthenticated,
                    "not logged in to " + settings.server,
@@ -41,7 +37,7 @@ Result<Api> Api::open(const Settings& settings, bool needs_login) {
   mcptoken_error* error = nullptr;
   const char* bearer = settings.token.empty() ? nullptr : settings.token.data();
   const mcptoken_status status =
-      mcptoken_client_new(settings.server.c_str(), bearer, settings.token.size(), kTimeoutMs, &client, &error);
+      mcptoken_client_new(settings.server.c_str(), bearer, settings.token.size(), timeout_ms, &client, &error);
   api.client_.reset(client);
   const Error detail(error);
   if (status == MCPTOKEN_OK) return api;

@@ -17,10 +17,12 @@ std::string url_encode(std::string_view text);
 // failures.
 std::string no_answer_hint(const Failure& failure, const std::string& server);
 
+inline constexpr int64_t kCallTimeoutMs = 30'000;
+
 class Api {
  public:
   // `needs_login`: fails with exit code 4 when there is no token.
-  static Result<Api> open(const Settings& settings, bool needs_login);
+  static Result<Api> open(const Settings& settings, bool needs_login, int64_t timeout_ms = kCallTimeoutMs);
 
   // `path` is below /api/v1 and begins with '/'; `what` is the attempt as people read it. An empty body sends none; the
   // document is absent when the answer has no body.

@@ -14,7 +14,7 @@ namespace {
 
 Failure system_failure(std::string what) { return {kExitFailed, std::move(what), std::strerror(errno), {}, {}}; }
 
-Result<std::string> read_all(int fd, const std::string& name) {
+Result<std::string> read_all(int fd, const std::string& name, size_t most) {
   std::string content;
   char buffer[16384];
   for (;;) {
@@ -23,7 +23,7 @@ Result<std::string> read_all(int fd, const std::string& name) {
     if (got < 0) return system_failure("cannot read " + name);
     if (got == 0) return content;
     content.append(buffer, static_cast<size_t>(got));
-    if (content.size() > kMaxFileBytes) return Failure{kExitFailed, name + " is too large", {}, {}, {}};
+    if (content.size() > most) return Failure{kExitFailed, name + " is too large", {}, {}, {}};
   }
 }
 
@@ -49,18 +49,18 @@ bool write_all(int fd, std::string_view content) {
 
 }  // namespace
 
-Result<std::optional<std::string>> read_file(const std::string& path, bool only_owner) {
+Result<std::optional<std::string>> read_file(const std::string& path, bool only_owner, size_t most) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return std::optional<std::string>();
   if (fd < 0) return system_failure("cannot read " + path);
   Status owner = only_owner ? check_owner(fd, path) : Status(Done{});
-  Result<std::string> content = owner.ok() ? read_all(fd, path) : Result<std::string>(owner.failure());
+  Result<std::string> content = owner.ok() ? read_all(fd, path, most) : Result<std::string>(owner.failure());
   ::close(fd);
   if (!content.ok()) return content.failure();
   return std::optional<std::string>(std::move(*content));
 }
 
-Result<std::string> read_standard_input() { return read_all(STDIN_FILENO, "standard input"); }
+Result<std::string> read_standard_input(size_t most) { return read_all(STDIN_FILENO, "standard input", most); }
 
 std::string without_line_break(std::string text) {
   if (!text.empty() && text.back() == '\n') text.pop_back();

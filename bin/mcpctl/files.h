@@ -10,11 +10,12 @@ namespace mcpctl {
 
 inline constexpr size_t kMaxFileBytes = 1 << 20;
 
-// The content; nothing when there is no such file. Larger than kMaxFileBytes is a failure. `only_owner` refuses a file
+// The content; nothing when there is no such file. Larger than `most` is a failure. `only_owner` refuses a file
 // that others may read or that belongs to somebody else.
-Result<std::optional<std::string>> read_file(const std::string& path, bool only_owner);
-// All of standard input, at most kMaxFileBytes.
-Result<std::string> read_standard_input();
+Result<std::optional<std::string>> read_file(const std::string& path, bool only_owner,
+                                             size_t most = kMaxFileBytes);
+// All of standard input.
+Result<std::string> read_standard_input(size_t most = kMaxFileBytes);
 std::string without_line_break(std::string text);
 
 // A file of mode 0600 that appears under its name when commit() has written it all. Opening happens first, so that a

@@ -16,6 +16,8 @@ Result<int> run_create_mcptoken(Application& app, const Invocation& invocation);
 Result<int> run_rotate_mcptoken(Application& app, const Invocation& invocation);
 Result<int> run_delete(Application& app, const Invocation& invocation);
 Result<int> run_approve(Application& app, const Invocation& invocation);
+Result<int> run_backup(Application& app, const Invocation& invocation);
+Result<int> run_restore(Application& app, const Invocation& invocation);
 Result<int> run_test_mcp(Application& app, const Invocation& invocation);
 Result<int> run_status(Application& app, const Invocation& invocation);
 Result<int> run_version(Application& app, const Invocation& invocation);

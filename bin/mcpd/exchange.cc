@@ -46,7 +46,7 @@ Exchange::Step Exchange::body(std::string_view piece) {
   body_bytes_ += piece.size();
   connection_.body_bytes = body_bytes_;
   if (body_bytes_ > static_cast<uint64_t>(kBodyBytes)) {
-    worker_.refuse(connection_, 413, "the body is larger than 4 MiB");
+    worker_.refuse(connection_, 413, "the body is larger than 33 MiB");
     return Step::drop;
   }
   mcptoken_exchange_body(handle_, piece.data(), piece.size());

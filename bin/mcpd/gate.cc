@@ -191,7 +191,7 @@ Verdict judge_length(const RequestHead& head, const Framers& framers, Framing& f
       return Refusal{400, "Content-Length is not a number"};
     for (char c : digits) {
       framing.content_length = framing.content_length * 10 + (c - '0');
-      if (framing.content_length > kBodyBytes) return Refusal{413, "the body is larger than 4 MiB"};
+      if (framing.content_length > kBodyBytes) return Refusal{413, "the body is larger than 33 MiB"};
     }
   }
   const bool bodyless = head.method == "GET" || head.method == "HEAD";

@@ -17,7 +17,8 @@ namespace mcpd {
 inline constexpr size_t kTargetBytes = 4 * 1024;
 inline constexpr size_t kHeaderBytes = 16 * 1024;  // request line and fields
 inline constexpr size_t kHeaderFields = 64;
-inline constexpr int64_t kBodyBytes = 4 * 1024 * 1024;
+// More than the service takes for any request; what it takes for this one it judges by itself.
+inline constexpr int64_t kBodyBytes = 33 * 1024 * 1024;
 
 struct Field {
   std::string_view name;

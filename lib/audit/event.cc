@@ -24,6 +24,7 @@ constexpr Name<Kind> kKinds[] = {
     {Kind::token_rotated, "token_rotated"},     {Kind::token_leak_suspected, "token_leak_suspected"},
     {Kind::object_changed, "object_changed"},   {Kind::login, "login"},
     {Kind::login_failed, "login_failed"},       {Kind::events_lost, "events_lost"},
+    {Kind::backup_made, "backup_made"},         {Kind::backup_restored, "backup_restored"},
 };
 constexpr Name<Outcome> kOutcomes[] = {
     {Outcome::ok, "ok"},

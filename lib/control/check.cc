@@ -1,6 +1,7 @@
 // Validation against the schema table, merge patches, and the walk over references.
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/time_text.h"
 #include "control/kind.h"
 
@@ -25,6 +26,18 @@ std::string join(const std::string& path, size_t index) { return path + "[" + st
 const Field* find_field(std::span<const Field> fields, std::string_view name) {
   const auto at = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == name; });
   return at == fields.end() ? nullptr : &*at;
+}
+
+// Whether at most `depth` containers are inside one another.
+bool is_flat(const Value& value, size_t depth) {
+  if (value.is(json::Type::object) || value.is(json::Type::array)) {
+    if (depth == 0) return false;
+    const auto flat = [&](const Value& inner) { return is_flat(inner, depth - 1); };
+    return std::all_of(value.items().begin(), value.items().end(), flat) &&
+           std::all_of(value.members().begin(), value.members().end(),
+                       [&](const json::Member& member) { return flat(member.second); });
+  }
+  return true;
 }
 
 class Checker {
@@ -82,6 +95,8 @@ class Checker {
       case Type::object:
         if (!input.is(json::Type::object)) return bad_as(path, "must be an object");
         if (!field.fields.empty()) return object(field.fields, input, path);
+        if (!is_flat(input, limits::kFreeDepth))
+          return bad_as(path, "must not nest deeper than " + std::to_string(limits::kFreeDepth));
         break;
       case Type::list:
         return list(field, input, path);

@@ -94,6 +94,8 @@ Result<void> recover_password(store::Tx& tx, const std::string& email, const std
 // What needs no store: the fence for tokens, then that the caller is known where the route is not open. The service may
 // ask it on the headers, before the body is read.
 Result<void> admit(const rbac::Principal& who, const Route& route, const Params& params);
+// How much of a body is read before the permission is judged: more than the usual only for who holds it now.
+size_t body_limit(const rbac::Policy& policy, const rbac::Principal& who, const Route& route);
 // admit, then the permission. Errors: unauthenticated, denied (code and scope as the answer shows them), not_found.
 Result<void> authorise(Context& context, const Route& route);
 // authorise, then the route's synchronous handler, then the events of what it changed.

@@ -105,14 +105,17 @@ Result<void> after_user_write(Context& context, const store::Object& user, const
   return {};
 }
 
+Result<void> refuse_system(const store::Object& object) {
+  if (!object.system) return {};
+  return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token")
+                  .with_code("forbidden")
+                  .with_http(403)
+                  .with_hint("revoke the token"));
+}
+
 Result<Response> update(Control& control, Context& context, const Value& before, const Value& input, bool patch) {
   const auto& kind = *context.route->kind;
-  const auto& object = *context.object;
-  if (object.system)
-    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token")
-                    .with_code("forbidden")
-                    .with_http(403)
-                    .with_hint("revoke the token"));
+  MCPT_CHECK(refuse_system(*context.object));
   std::vector<std::string> warnings;
   Value wanted = input;
   if (patch) {
@@ -123,16 +126,7 @@ Result<Response> update(Control& control, Context& context, const Value& before,
   MCPT_TRY(auto after, check(kind, wanted, Mode::replace, patch ? nullptr : &warnings));
   MCPT_CHECK(check_immutable(kind, before, after));
   carry_read_only(kind, before, after);
-  MCPT_CHECK(check_rights(context, kind, &before, after));
-  if (context.password_phc) MCPT_CHECK(check_takeover(context, object.id));
-  if (kind.name == "secret") {
-    MCPT_TRY(const auto stored_before, json::parse(object.doc));
-    MCPT_CHECK(seal_data(control.keys().secrets(), object.id, stored_before.find("data"), after));
-  }
-  MCPT_TRY(auto stored, to_stored(context.tx, kind, after));
-  MCPT_TRY(const auto updated,
-           context.tx.update(object.id, std::move(stored.doc), stored.refs, context.request.if_match));
-  if (kind.name == "user") MCPT_CHECK(after_user_write(context, updated, after));
+  MCPT_TRY(const auto updated, update_object(control, context, kind, before, std::move(after)));
   return written(context, 200, updated, warnings);
 }
 
@@ -249,7 +243,6 @@ Result<store::Object> insert_object(Control& control, Context& context, const Ki
   fresh.kind = kind.name;
   fresh.name = name;
   if (kind.name == "secret") MCPT_CHECK(seal_data(control.keys().secrets(), fresh.id, nullptr, object));
-  if (kind.name == "promptrequest") sign(context, object);
   MCPT_TRY(auto stored, to_stored(context.tx, kind, object));
   fresh.doc = std::move(stored.doc);
   fresh.project_id = std::move(stored.project_id);
@@ -259,6 +252,22 @@ Result<store::Object> insert_object(Control& control, Context& context, const Ki
   return inserted;
 }
 
+Result<store::Object> update_object(Control& control, Context& context, const Kind& kind, const Value& before,
+                                    Value after) {
+  const auto& object = *context.object;
+  MCPT_CHECK(refuse_system(object));
+  MCPT_CHECK(check_rights(context, kind, &before, after));
+  if (context.password_phc) MCPT_CHECK(check_takeover(context, object.id));
+  if (kind.name == "secret") {
+    MCPT_TRY(const auto stored_before, json::parse(object.doc));
+    MCPT_CHECK(seal_data(control.keys().secrets(), object.id, stored_before.find("data"), after));
+  }
+  MCPT_TRY(auto stored, to_stored(context.tx, kind, after));
+  MCPT_TRY(auto updated, context.tx.update(object.id, std::move(stored.doc), stored.refs, context.request.if_match));
+  if (kind.name == "user") MCPT_CHECK(after_user_write(context, updated, after));
+  return updated;
+}
+
 Result<Response> create_object(Control& control, Context& context) {
   const auto& kind = *context.route->kind;
   MCPT_CHECK(check_query(context.request, {}));
@@ -266,6 +275,7 @@ Result<Response> create_object(Control& control, Context& context) {
   MCPT_CHECK(set_project(context, input));
   std::vector<std::string> warnings;
   MCPT_TRY(auto object, check(kind, input, Mode::create, &warnings));
+  if (kind.name == "promptrequest") sign(context, object);
   MCPT_TRY(const auto inserted, insert_object(control, context, kind, std::move(object)));
   return written(context, 201, inserted, warnings);
 }
@@ -287,11 +297,7 @@ Result<Response> patch_object(Control& control, Context& context) {
 Result<Response> delete_object(Control&, Context& context) {
   const auto& object = *context.object;
   MCPT_CHECK(check_query(context.request, {object.kind == "user" ? "cascade" : in_project(*context.route->kind)}));
-  if (object.system)
-    return fail(Error(Status::denied, "\"" + object.name + "\" belongs to a token")
-                    .with_code("forbidden")
-                    .with_http(403)
-                    .with_hint("revoke the token"));
+  MCPT_CHECK(refuse_system(object));
   const bool cascade = object.kind == "user" && flag(context.request, "cascade");
   MCPT_CHECK(context.tx.remove(object.id, context.request.if_match, cascade));
   Value body = Value::object();

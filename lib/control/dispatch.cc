@@ -175,6 +175,15 @@ Result<void> admit(const rbac::Principal& who, const Route& route, const Params&
                   .with_hint("log in: mcpctl login"));
 }
 
+size_t body_limit(const rbac::Policy& policy, const rbac::Principal& who, const Route& route) {
+  if (route.permission.level != Permission::Level::operation || who.kind != PrincipalKind::user)
+    return std::min(route.body_bytes, limits::kBodyBytes);
+  rbac::Query query;
+  query.action = rbac::Action::run;
+  query.operation = route.permission.operation;
+  return policy.allowed(who, query) ? route.body_bytes : std::min(route.body_bytes, limits::kBodyBytes);
+}
+
 Result<void> authorise(Context& context, const Route& route) {
   context.route = &route;
   MCPT_CHECK(admit(context.who, route, context.params));
@@ -195,6 +204,13 @@ Result<void> record_changes(Context& context) {
     MCPT_CHECK(audit::append(context.tx.db(), event));
   }
   return {};
+}
+
+Result<void> record_event(Context& context, audit::Kind kind, std::string_view subject, const json::Value& payload) {
+  auto event = event_of(context, kind);
+  event.subject = subject;
+  event.payload = json::to_text(payload);
+  return audit::append(context.tx.db(), event);
 }
 
 Result<void> record_login(Context& context, audit::Kind kind, const std::string& email) {

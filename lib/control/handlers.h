@@ -9,6 +9,8 @@ namespace mcptoken::control {
 // here.
 Result<void> record_changes(Context& context);
 Result<void> record_login(Context& context, audit::Kind kind, const std::string& email);
+// An event of its own, beside those of what changed.
+Result<void> record_event(Context& context, audit::Kind kind, std::string_view subject, const json::Value& payload);
 
 // --- kinds (generic over Route::kind)
 Result<Response> list_objects(Control& control, Context& context);
@@ -19,6 +21,9 @@ Result<Response> patch_object(Control& control, Context& context);
 Result<Response> delete_object(Control& control, Context& context);
 // A checked object into the store, with all that this asks for.
 Result<store::Object> insert_object(Control& control, Context& context, const Kind& kind, json::Value object);
+// The same for an object that is there: context.object, which `before` is the wire form of.
+Result<store::Object> update_object(Control& control, Context& context, const Kind& kind, const json::Value& before,
+                                    json::Value after);
 // The answer about an object of the route's kind after it was written.
 Result<Response> written(Context& context, int status, const store::Object& object,
                          const std::vector<std::string>& warnings);
@@ -37,6 +42,10 @@ Result<Response> rotate_token(Control& control, Context& context);
 Result<Response> revoke_token(Control& control, Context& context);
 Result<Response> introspect(Control& control, Context& context);
 loop::Task<Result<Response>> watch_changes(Control& control, Runner& runner);
+
+// --- backup
+loop::Task<Result<Response>> make_backup(Control& control, Runner& runner);
+loop::Task<Result<Response>> restore_backup(Control& control, Runner& runner);
 
 // --- audit
 Result<Response> list_events(Control& control, Context& context);

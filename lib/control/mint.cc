@@ -41,18 +41,6 @@ Result<std::optional<int64_t>> expiry_of(const Control& control, const Context& 
   return expires;
 }
 
-// Of a project and of an owner, the new token counted: a script that mints in a loop is stopped before the tables are
-// full.
-Result<void> check_room(const Control& control, Context& context, const std::string& project_id) {
-  const auto most = control.settings().max_tokens;
-  MCPT_TRY(const auto count, context.tx.count_usable_tokens(project_id, context.who.user_id));
-  if (count.of_project <= most && count.of_owner <= most) return {};
-  return fail(Error(Status::conflict, std::string(count.of_project > most ? "the project has" : "you have") + " " +
-                                          std::to_string(most) + " tokens, and this server allows no more")
-                  .with_code("too_many_tokens")
-                  .with_hint("revoke some that are not used: mcpctl get mcptokens --unused 30d"));
-}
-
 struct Wanted {
   std::vector<rbac::Binding> bindings;
   std::vector<std::string> dropped;  // what clone left out, in words
@@ -76,20 +64,6 @@ Result<Wanted> wanted_bindings(const Context& context, const Value& body, const 
   }
   MCPT_CHECK(require_all(context, wanted.bindings, false));
   return wanted;
-}
-
-Result<void> may_revoke(const Context& context, const TokenRecord& token, const std::string& project) {
-  if (owns(context, token) || is_itself(context, token)) return {};
-  return require(context, Action::delete_, Resource::mcptokens, token_scope(project, token.name));
-}
-
-Result<void> replace_living(Context& context, const store::Object& project, const std::string& name) {
-  auto old = context.tx.get_token(project.id, name);
-  if (!old && old.error().status == Status::not_found) return {};
-  if (!old) return fail(std::move(old).error());
-  MCPT_CHECK(may_revoke(context, *old, project.name));
-  MCPT_CHECK(context.tx.revoke_token(old->id, "replaced by a new token of the same name"));
-  return {};
 }
 
 }  // namespace
@@ -120,7 +94,7 @@ Result<Response> mint_token(Control& control, Context& context) {
   if (!inserted && inserted.error().status == Status::exists)
     return fail(std::move(inserted).error().with_hint("use another name, or --force to replace it"));
   if (!inserted) return fail(std::move(inserted).error());
-  MCPT_CHECK(check_room(control, context, project.id));
+  MCPT_CHECK(check_room(control, context, project.id, context.who.user_id));
   MCPT_CHECK(insert_definition(context, *inserted, wanted.bindings));
   MCPT_TRY(auto out, token_json(context, *inserted, project.name));
   out.set("token", text_value(minted.raw.reveal()));
@@ -193,7 +167,7 @@ Result<Response> rotate_token(Control& control, Context& context) {
   fresh.rbac_mode = old.rbac_mode;
   MCPT_TRY(const auto inserted,
            context.tx.supersede_token(old.id, std::move(fresh), context.tx.now_ms() + rotation.grace_ms));
-  MCPT_CHECK(check_room(control, context, inserted.project_id));
+  MCPT_CHECK(check_room(control, context, inserted.project_id, inserted.owner_id));
   MCPT_CHECK(insert_definition(context, inserted, bindings));
   MCPT_TRY(auto out, token_json(context, inserted, project));
   out.set("token", text_value(minted.raw.reveal()));

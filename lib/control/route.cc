@@ -44,7 +44,9 @@ std::vector<Route> build() {
   for (const auto& kind : kinds()) {
     if (!kind.is_virtual) add_kind(table, kind);
   }
-  const auto row = [&](auto&&... columns) { table.emplace_back(std::forward<decltype(columns)>(columns)...); };
+  const auto row = [&](auto&&... columns) -> Route& {
+    return table.emplace_back(std::forward<decltype(columns)>(columns)...);
+  };
   row("GET", "/api/v1/projects/:project/servers", needs(Action::view, Resource::projects, "project"), kOwnProject,
       list_project_servers);
   row("GET", "/api/v1/projects/:project/prompts/visible", needs(Action::view, Resource::projects, "project"),
@@ -67,6 +69,11 @@ std::vector<Route> build() {
   row("GET", "/api/v1/audit/events", needs_some(Action::view, Resource::audit), kNever, list_events);
   row("GET", "/api/v1/audit/sessions", needs_some(Action::view, Resource::audit), kNever, list_audit_sessions);
   row("GET", "/api/v1/audit/verify", needs(Action::view, Resource::audit, ""), kNever, verify_audit);
+
+  row("GET", "/api/v1/backup", needs_operation(Operation::backup), kNever, make_backup);
+  row("POST", "/api/v1/backup", needs_operation(Operation::backup), kNever, make_backup);
+  row("POST", "/api/v1/restore", needs_operation(Operation::restore), kNever, restore_backup).body_bytes =
+      limits::kRestoreBytes;
 
   row("POST", "/api/v1/auth/bootstrap", open_to_all(), kNever, bootstrap);
   row("POST", "/api/v1/auth/login", open_to_all(), kNever, login);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "loop/task.h"
 #include "rbac/vocabulary.h"
@@ -131,6 +132,8 @@ struct Route {
   Handler handler = nullptr;  // exactly one of the two is set
   AsyncHandler async_handler = nullptr;
   const Kind* kind;  // generic handlers: of which kind
+  // Of the request. More than the usual is taken only from whoever holds the permission (body_limit).
+  size_t body_bytes = limits::kBodyBytes;
 
   bool reads_only() const { return method == "GET" && handler != nullptr; }  // may run in a read transaction
   bool judges_bearer() const;  // says whether the bearer that asks is good

@@ -103,6 +103,34 @@ bool is_itself(const Context& context, const TokenRecord& token) {
   return context.who.kind == rbac::PrincipalKind::token && context.who.token_id == token.id;
 }
 
+Result<void> may_revoke(const Context& context, const TokenRecord& token, const std::string& project) {
+  if (owns(context, token) || is_itself(context, token)) return {};
+  return require(context, Action::delete_, Resource::mcptokens, token_scope(project, token.name));
+}
+
+Result<void> replace_living(Context& context, const store::Object& project, const std::string& name) {
+  auto old = context.tx.get_token(project.id, name);
+  if (!old && old.error().status == Status::not_found) return {};
+  if (!old) return fail(std::move(old).error());
+  MCPT_CHECK(may_revoke(context, *old, project.name));
+  MCPT_CHECK(context.tx.revoke_token(old->id, "replaced by a new token of the same name"));
+  return {};
+}
+
+Result<void> check_room(const Control& control, Context& context, const std::string& project_id,
+                        const std::string& owner_id) {
+  const auto most = control.settings().max_tokens;
+  MCPT_TRY(const auto count, context.tx.count_usable_tokens(project_id, owner_id));
+  if (count.of_project <= most && count.of_owner <= most) return {};
+  const auto* who = count.of_project > most           ? "the project has"
+                    : owner_id == context.who.user_id ? "you have"
+                                                      : "the owner has";
+  return fail(
+      Error(Status::conflict, std::string(who) + " " + std::to_string(most) + " tokens, and this server allows no more")
+          .with_code("too_many_tokens")
+          .with_hint("revoke some that are not used: mcpctl get mcptokens --unused 30d"));
+}
+
 Result<TokenRecord> chosen_token(Context& context, Action action, std::string& project) {
   const auto& word = context.params.get("id");
   std::string scope = word;

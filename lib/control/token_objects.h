@@ -19,6 +19,15 @@ Result<store::Object> visible_project(const Context& context, const std::string&
 // caller's. `project` is set to its project's name.
 Result<store::TokenRecord> chosen_token(Context& context, rbac::Action action, std::string& project);
 
+// denied unless the caller owns it, is it, or may delete it.
+Result<void> may_revoke(const Context& context, const store::TokenRecord& token, const std::string& project);
+// Revokes the token that has this name now, if there is one and the caller may.
+Result<void> replace_living(Context& context, const store::Object& project, const std::string& name);
+// conflict `too_many_tokens` when the project or the owner has more usable ones than this server allows. Asked with the
+// new one counted: a script that mints in a loop is stopped before the tables are full.
+Result<void> check_room(const Control& control, Context& context, const std::string& project_id,
+                        const std::string& owner_id);
+
 // --- bindings of a token: a definition that the system owns and that goes with the token
 Result<json::Value> bindings_json(store::Tx& tx, const store::TokenRecord& token);
 Result<void> insert_definition(Context& context, const store::TokenRecord& token,

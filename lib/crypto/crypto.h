@@ -46,8 +46,20 @@ inline constexpr size_t kSealOverhead = 40;
 
 // argon2id, interactive parameters, in PHC string form. About 60 ms and 64 MiB: never on a loop.
 Result<std::string> hash_password(std::string_view password);
+// Whether it is the form that hash_password makes, at a price that verify_password may be asked to pay.
+bool is_password_hash(std::string_view phc);
 bool verify_password(std::string_view phc, std::string_view password);
 // A valid hash of an unguessable password: unknown users cost the same time.
 const std::string& dummy_password_hash();
+
+// The price of one guess at a password that protects a file. The defaults are twice the passes of a login and its memory:
+// 120 ms, and the server's peak does not grow.
+struct PasswordCost {
+  int64_t passes = 4;
+  int64_t memory_kib = 64 * 1024;
+};
+using PasswordSalt = std::array<uint8_t, 16>;
+// argon2id; never on a loop. invalid: a price outside of 1 to 16 passes and 8 to 256 MiB.
+Result<Key> password_key(std::string_view password, const PasswordSalt& salt, const PasswordCost& cost);
 
 }  // namespace mcptoken::crypto

@@ -113,14 +113,14 @@ Result<void> Exchange::judge_head() {
   MCPT_CHECK(check_host());
   MCPT_CHECK(check_origin());
   if (answer_preflight() || answer_sign_in()) return {};
-  if (head_.content_length > static_cast<int64_t>(limits::kBodyBytes)) {
-    return fail(Error(Status::too_large, "the body is larger than 4 MiB").with_http(413));
-  }
-  if (auto target = mcp_target(head_.path)) {
+  auto target = mcp_target(head_.path);
+  const bool rest = !target && head_.path.size() >= 2 && head_.path[0] == "api" && head_.path[1] == "v1";
+  if (!rest) MCPT_CHECK(check_length(head_.content_length));
+  if (target) {
     target_ = *std::move(target);
     return begin_mcp();
   }
-  if (head_.path.size() >= 2 && head_.path[0] == "api" && head_.path[1] == "v1") return begin_rest();
+  if (rest) return begin_rest();
   return fail(not_found());
 }
 
@@ -225,10 +225,20 @@ Result<void> Exchange::begin_without_rest() {
   return fail(not_found().with_hint("this is a gateway; its control plane is another program"));
 }
 
+Result<void> Exchange::check_length(int64_t bytes) const {
+  if (bytes <= static_cast<int64_t>(body_limit_)) return {};
+  const auto most = std::to_string(body_limit_ >> 20);
+  return fail(Error(Status::too_large, "the body is larger than " + most + " MiB").with_http(413));
+}
+
 Result<void> Exchange::begin_rest() {
-  if (!service_.local()) return begin_without_rest();
+  if (!service_.local()) {
+    MCPT_CHECK(check_length(head_.content_length));
+    return begin_without_rest();
+  }
   std::vector<std::string_view> allowed;
   route_ = control::match(head_.method, head_.path, params_, allowed);
+  if (!route_ || route_->body_bytes <= body_limit_) MCPT_CHECK(check_length(head_.content_length));
   auto identity = service_.local()->authenticate(node_, head_);
   if (!identity) return fail(refused(std::move(identity).error()));
   identity_ = *std::move(identity);
@@ -242,14 +252,16 @@ Result<void> Exchange::begin_rest() {
     return {};
   }
   if (!identity_ && route_->permission.level != control::Permission::Level::open) return fail(unknown_caller);
+  if (identity_) body_limit_ = control::body_limit(*node_.snapshot->policy, *identity_->who, *route_);
+  MCPT_CHECK(check_length(head_.content_length));
   kind_ = Kind::rest;
   return {};
 }
 
 void Exchange::body(std::string_view bytes) {
   if (answered_ || kind_ == Kind::none) return;
-  if (body_.size() + bytes.size() > limits::kBodyBytes) {
-    respond_error(Error(Status::too_large, "the body is larger than 4 MiB").with_http(413));
+  if (auto good = check_length(static_cast<int64_t>(body_.size() + bytes.size())); !good) {
+    respond_error(good.error());
     return;
   }
   body_.append(bytes);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/limits.h"
 #include "control/runner.h"
 #include "gateway/endpoint.h"
 #include "service/authority.h"
@@ -50,6 +51,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> judge_head();
   Result<void> check_host() const;
   Result<void> check_origin();
+  Result<void> check_length(int64_t bytes) const;
   bool answer_probe();
   bool answer_preflight();
   bool answer_sign_in();
@@ -82,6 +84,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   bool released_ = false;
   std::string cors_origin_;           // allowed Origin of the request, "" for none
   std::string body_;
+  size_t body_limit_ = limits::kBodyBytes;
   std::optional<Identity> identity_;  // REST
   McpTarget target_;
   std::optional<Access> access_;      // MCP, once admitted

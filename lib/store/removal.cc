@@ -113,6 +113,7 @@ Result<void> Removal::remove_rows() {
   MCPT_CHECK(tx_.bump_revision());
   for (const std::string& id : tokens_) {
     MCPT_TRY(auto token, tx_.get_token(id));
+    MCPT_CHECK(tx_.db().run("INSERT INTO removed_tokens (sha) VALUES (?1) ON CONFLICT DO NOTHING", token.sha));
     tx_.changes_.tokens.push_back({Op::removed, std::move(token)});
   }
   for (const std::string& id : objects_) {

@@ -82,6 +82,13 @@ CREATE TABLE settings (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql"},
+    {2, R"sql(
+-- Hashes of tokens whose record has gone: a restored backup must not bring them back to life. Kept for ever: a backup
+-- may be of any age.
+CREATE TABLE removed_tokens (
+  sha BLOB PRIMARY KEY CHECK (length(sha) = 32)
+) STRICT, WITHOUT ROWID;
+)sql"},
 };
 
 }  // namespace

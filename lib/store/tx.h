@@ -58,6 +58,11 @@ class Tx {
   // Inserts `successor` and leaves the old one usable until expires_ms (or its own expiry, when that is earlier).
   // conflict when the old one is revoked or superseded already.
   Result<TokenRecord> supersede_token(std::string_view old_id, NewToken successor, int64_t expires_ms);
+  // A token as it was kept elsewhere or earlier, with all its times. The id stays unless another token has it. exists: the
+  // hash or, when it is neither revoked nor superseded, the name is there; denied: was_removed; not_found as above.
+  Result<TokenRecord> restore_token(TokenRecord token);
+  // Whether a token of this hash was here once and its record has gone. It never comes back.
+  Result<bool> was_removed(const crypto::Digest& sha);
   Result<TokenRecord> find_token(const crypto::Digest& sha);
   Result<TokenRecord> get_token(std::string_view id);
   Result<TokenRecord> get_token(std::string_view project_id, std::string_view name);  // neither revoked nor superseded
@@ -99,6 +104,7 @@ class Tx {
   Result<int64_t> bump_revision();
   Result<void> write_refs(std::string_view id, const std::vector<Ref>& refs);
   Result<TokenRecord> insert_token_row(std::string id, NewToken token);
+  Result<TokenRecord> insert_token_record(TokenRecord record);
   Result<void> remove_bindings(std::string_view token_id);
   Result<void> remove_sessions(std::vector<SessionRecord> sessions);
   void note(Op op, const Object& object);

@@ -110,7 +110,6 @@ Result<TokenRecord> Tx::supersede_token(std::string_view old_id, NewToken succes
 }
 
 Result<TokenRecord> Tx::insert_token_row(std::string id, NewToken token) {
-  MCPT_CHECK(bump_revision());
   TokenRecord record;
   record.id = std::move(id);
   record.name = std::move(token.name);
@@ -122,11 +121,20 @@ Result<TokenRecord> Tx::insert_token_row(std::string id, NewToken token) {
   record.created_ms = now_ms_;
   record.expires_ms = token.expires_ms;
   record.rbac_mode = std::move(token.rbac_mode);
+  return insert_token_record(std::move(record));
+}
+
+Result<TokenRecord> Tx::insert_token_record(TokenRecord record) {
+  MCPT_CHECK(bump_revision());
+  const auto superseded_by =
+      record.superseded_by.empty() ? std::nullopt : std::optional<std::string_view>(record.superseded_by);
   auto done = db_.run(
-      "INSERT INTO tokens (id, name, project_id, owner_id, description, shown, sha, created_ms, expires_ms, rbac_mode)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+      "INSERT INTO tokens (id, name, project_id, owner_id, description, shown, sha, created_ms, expires_ms, revoked_ms,"
+      " revoke_reason, superseded_by, last_used_ms, last_used_from, rbac_mode)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
       record.id, record.name, record.project_id, record.owner_id, record.description, record.shown, record.sha,
-      record.created_ms, record.expires_ms, record.rbac_mode);
+      record.created_ms, record.expires_ms, record.revoked_ms, record.revoke_reason, superseded_by, record.last_used_ms,
+      record.last_used_from, record.rbac_mode);
   if (!done) {
     const std::string what = "token \"" + record.name + "\"";
     if (done.error().status == Status::exists) return fail(Status::exists, what + " exists already");
@@ -136,6 +144,22 @@ Result<TokenRecord> Tx::insert_token_row(std::string id, NewToken token) {
   }
   changes_.tokens.push_back({Op::created, record});
   return record;
+}
+
+Result<TokenRecord> Tx::restore_token(TokenRecord token) {
+  MCPT_TRY(const bool removed, was_removed(token.sha));
+  if (removed) return fail(Status::denied, "token \"" + token.name + "\" was removed here");
+  const auto same = token.id.empty() ? Result<TokenRecord>(fail(Status::not_found, "")) : get_token(token.id);
+  if (!same && same.error().status != Status::not_found) return same;
+  if (same || token.id.empty()) {
+    MCPT_TRY(token.id, crypto::random_id());
+  }
+  return insert_token_record(std::move(token));
+}
+
+Result<bool> Tx::was_removed(const crypto::Digest& sha) {
+  MCPT_TRY(auto rows, db_.prepare("SELECT 1 FROM removed_tokens WHERE sha = ?1"));
+  return rows.bind(sha).step();
 }
 
 Result<TokenRecord> Tx::revoke_token(std::string_view id, std::string_view reason) {

@@ -80,7 +80,7 @@ loop::Task<Result<void>> drive(Control& control, Runner& runner, Result<Response
 
 }  // namespace
 
-World::World(Settings settings) {
+World::World(Settings settings, uint8_t master_in) : master(master_in) {
   must(crypto::init());
   configure(std::move(settings));
   restart();
@@ -96,9 +96,9 @@ void World::restart() {
 void World::configure(Settings settings) {
   settings.data_dir = dir.path();
   settings.version = "1.2.3";
-  crypto::Key master{};
-  master.fill(7);
-  control = std::make_unique<Control>(std::move(settings), Keys::from_master(master), clock, Log());
+  crypto::Key key{};
+  key.fill(master);
+  control = std::make_unique<Control>(std::move(settings), Keys::from_master(key), clock, Log());
 }
 
 Reply World::call(const rbac::Principal& who, const std::string& method, const std::string& target,

@@ -53,7 +53,7 @@ inline void must(Result<void> result) {
 
 class World {
  public:
-  explicit World(Settings settings = {});
+  explicit World(Settings settings = {}, uint8_t master = 7);
   void configure(Settings settings);  // the server starts anew with these
   void restart();
   World(const World&) = delete;
@@ -84,6 +84,7 @@ class World {
   std::vector<audit::Event> events(audit::Kind kind);
 
   static rbac::Principal system();
+  const uint8_t master;  // every byte of the master key
   mcptoken::testing::TempDir dir;
   FakeClock clock;
   std::unique_ptr<Control> control;

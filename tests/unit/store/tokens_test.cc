@@ -319,3 +319,76 @@ TEST_CASE_FIXTURE(TokenFixture, "login sessions live and end") {
     CHECK(status_of(tx.set_password("none", "x")) == Status::not_found);
   });
 }
+
+TEST_CASE_FIXTURE(TokenFixture, "a token whose record has gone is remembered by its hash, and does not come back") {
+  const std::string purged = mint("purged", 1);
+  mint("with-its-project", 2);
+  mint("with-its-owner", 3);
+  auto removed = [&](uint64_t number) {
+    bool out = false;
+    write([&](Tx& tx) { out = *tx.was_removed(digest(number)); });
+    return out;
+  };
+  CHECK_FALSE(removed(1));
+  write([&](Tx& tx) { REQUIRE(tx.purge_token(purged)); });
+  CHECK(removed(1));
+  CHECK_FALSE(removed(2));
+  write([&](Tx& tx) { REQUIRE(tx.remove(project)); });
+  CHECK(removed(2));
+  CHECK(removed(3));
+  reopen();
+  CHECK(removed(1));
+  project = add("project", "home");
+  write([&](Tx& tx) {
+    TokenRecord record;
+    record.name = "purged", record.project_id = project, record.owner_id = owner, record.shown = "mcpctl_pat_abcd";
+    record.rbac_mode = "empty";
+    record.sha = digest(1);
+    CHECK(status_of(tx.restore_token(record)) == Status::denied);
+    record.sha = digest(9);
+    CHECK(tx.restore_token(record).has_value());
+  });
+}
+
+TEST_CASE_FIXTURE(TokenFixture, "a restored token keeps its times, its end and, when that is free, its id") {
+  const std::string taken = mint("taken", 1);
+  TokenRecord record;
+  record.name = "old", record.project_id = project, record.owner_id = owner, record.shown = "mcpctl_pat_abcd";
+  record.id = "a2345678901234567890";
+  record.sha = digest(2);
+  record.created_ms = 5;
+  record.expires_ms = 7;
+  record.revoked_ms = 6;
+  record.revoke_reason = "why";
+  record.superseded_by = "b2345678901234567890";
+  record.last_used_ms = 4;
+  record.last_used_from = "192.0.2.1";
+  record.rbac_mode = "clone";
+  auto changes = write([&](Tx& tx) { REQUIRE(tx.restore_token(record)); });
+  REQUIRE(changes.tokens.size() == 1);
+  CHECK(changes.tokens[0].op == Op::created);
+  write([&](Tx& tx) {
+    auto found = tx.find_token(digest(2));
+    REQUIRE(found);
+    CHECK(found->id == record.id);
+    CHECK(found->created_ms == 5);
+    CHECK(found->expires_ms == 7);
+    CHECK(found->revoked_ms == 6);
+    CHECK(found->revoke_reason == "why");
+    CHECK(found->superseded_by == record.superseded_by);
+    CHECK(found->last_used_ms == 4);
+    CHECK(found->last_used_from == "192.0.2.1");
+    CHECK(found->rbac_mode == "clone");
+    record.id = taken;
+    record.sha = digest(3);
+    auto other = tx.restore_token(record);
+    REQUIRE(other);
+    CHECK(other->id != taken);
+    CHECK(status_of(tx.restore_token(record)) == Status::exists);  // the hash
+    record.sha = digest(4);
+    record.revoked_ms.reset();
+    record.superseded_by.clear();
+    record.name = "taken";
+    CHECK(status_of(tx.restore_token(record)) == Status::exists);  // the name
+  });
+}
