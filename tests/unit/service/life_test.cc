@@ -43,14 +43,7 @@ struct Token {
 
 class Life {
  public:
-  explicit Life(uint64_t seed) : random_(seed) {
-    world_.before_commit = [this](store::Tx& tx) -> Result<void> {
-      MCPT_TRY(now_, advance_snapshot(now_, tx, *world_.control));
-      return {};
-    };
-    root_ = world_.admin();
-    reload();
-  }
+  explicit Life(uint64_t seed) : random_(seed) { settle(); }
 
   void step() {
     // Looking is cheap and common, as it is in life; the rest happens often enough.
@@ -58,7 +51,7 @@ class Life {
         {7800, &Life::judge},        {300, &Life::introspect}, {300, &Life::list},       {400, &Life::mint},
         {250, &Life::rotate},        {300, &Life::revoke},     {400, &Life::wait},       {60, &Life::create_project},
         {40, &Life::delete_project}, {60, &Life::create_user}, {40, &Life::delete_user}, {40, &Life::switch_user},
-        {10, &Life::restart}};
+        {8, &Life::restart},         {2, &Life::move}};
     int at = static_cast<int>(random_() % 10'000);
     for (const auto& [weight, what] : kSteps) {
       if ((at -= weight) >= 0) continue;
@@ -70,7 +63,15 @@ class Life {
   std::map<std::string, size_t> verdicts;
 
  private:
-  int64_t clock() const { return world_.clock.now; }
+  void settle() {
+    root_ = world_->admin();
+    reload();
+    world_->before_commit = [this](store::Tx& tx) -> Result<void> {
+      MCPT_TRY(now_, advance_snapshot(now_, tx, *world_->control));
+      return {};
+    };
+  }
+  int64_t clock() const { return world_->clock.now; }
   size_t any(size_t count) { return random_() % count; }
   bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
   static std::string email(size_t i) { return "u" + std::to_string(i) + "@example.org"; }
@@ -86,14 +87,14 @@ class Life {
     return all[any(all.size())];
   }
   void reload() {
-    world_.read([&](store::Tx& tx) -> Result<void> {
-      MCPT_TRY(now_, load_snapshot(tx, *world_.control));
+    world_->read([&](store::Tx& tx) -> Result<void> {
+      MCPT_TRY(now_, load_snapshot(tx, *world_->control));
       return {};
     });
   }
   void expect(int status, const rbac::Principal& who, const std::string& method, const std::string& target,
               const std::string& body = {}) {
-    const Reply reply = world_.call(who, method, target, body);
+    const Reply reply = world_->call(who, method, target, body);
     REQUIRE_MESSAGE(reply.status == status, method << " " << target << " " << body << " -> " << reply.body);
     last_ = reply;
   }
@@ -107,7 +108,7 @@ class Life {
   Result<std::optional<Identity>> present(const Token& token) const {
     Head head;
     head.headers.emplace_back("authorization", "Bearer " + token.raw);
-    return authenticate(*now_, world_.control->keys(), head, clock());
+    return authenticate(*now_, world_->control->keys(), head, clock());
   }
   void judge() {
     const Token* token = some_token();
@@ -207,8 +208,8 @@ class Life {
 
   // Often whole hours, so that somebody asks in the very millisecond in which a token ends.
   void wait() {
-    world_.clock.now += chance(50) ? static_cast<int64_t>(any(3)) * kHour
-                                   : static_cast<int64_t>(random_() % static_cast<uint64_t>(2 * kHour));
+    world_->clock.now += chance(50) ? static_cast<int64_t>(any(3)) * kHour
+                                    : static_cast<int64_t>(random_() % static_cast<uint64_t>(2 * kHour));
   }
   void create_project() {
     const std::string name = "p" + std::to_string(any(5));
@@ -259,11 +260,26 @@ class Life {
     off ? (void)disabled_.insert(mail) : (void)disabled_.erase(mail);
   }
   void restart() {
-    world_.restart();
+    world_->restart();
     reload();
   }
 
-  World world_;
+  // A backup is restored elsewhere, and life goes on there.
+  void move() {
+    expect(200, root_, "GET", "/api/v1/backup");
+    const std::string backup = last_.body;
+    auto elsewhere = std::make_unique<World>();
+    elsewhere->clock.now = clock();
+    world_ = std::move(elsewhere);
+    settle();
+    expect(200, root_, "POST", "/api/v1/restore", R"({"conflict":"skip","backup":)" + backup + "}");
+    expect(200, root_, "GET", "/api/v1/users");
+    for (const auto& item : last_.json.find("items")->items())
+      if (const auto user = users_.find(item.text("email")); user != users_.end())
+        user->second.user_id = item.text("id");
+  }
+
+  std::unique_ptr<World> world_ = std::make_unique<World>();
   std::mt19937_64 random_;
   SnapshotPtr now_;
   rbac::Principal root_;
