@@ -57,7 +57,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 16> kKeys = {{
+constexpr std::array<Key, 17> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -98,6 +98,13 @@ constexpr std::array<Key, 16> kKeys = {{
      [](service::Config& c, std::string_view v) -> Result<void> {
        if (v != "buffered" && v != "strict") return fail(Status::invalid, "buffered or strict");
        c.strict_audit = v == "strict";
+       return {};
+     }},
+    {"audit_retention",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       c.audit_retention_ms.reset();
+       if (v == "never") return {};
+       MCPT_TRY(c.audit_retention_ms, token::parse_duration(v));
        return {};
      }},
     {"require_sandbox", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.require_sandbox, flag(v)); return {}; }},
@@ -247,7 +254,20 @@ mcptoken_status mcptoken_admin_reset_password(const mcptoken_config* config, con
     MCPT_CHECK(require(email, "email"));
     MCPT_CHECK(require(password, "password"));
     const crypto::Secret secret(std::string_view(password, size));
-    return service::reset_password(config->config.data_dir, email, secret);
+    return service::reset_password(config->config.data_dir, config->config.key_file, email, secret);
+  });
+}
+
+mcptoken_status mcptoken_admin_verify_audit(const mcptoken_config* config, const char* expected_head,
+                                            mcptoken_bytes** report_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(report_out);
+    MCPT_CHECK(require(config, "config"));
+    MCPT_CHECK(require(report_out, "report_out"));
+    const auto& settings = config->config;
+    MCPT_TRY(auto report, service::verify_audit(settings.data_dir, settings.key_file, expected_head ? expected_head : ""));
+    *report_out = new_bytes(std::move(report));
+    return {};
   });
 }
 

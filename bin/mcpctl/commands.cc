@@ -277,6 +277,24 @@ Command test_mcp() {
                      {64, "the command line is wrong"}}};
 }
 
+Command audit_verify() {
+  return {.path = "audit verify",
+          .summary = "Check that no event of the audit record was changed, removed, inserted or moved",
+          .handler = run_audit_verify,
+          .flags = {{.name = "expect-head",
+                     .placeholder = "SEQ:HASH",
+                     .help = "head that an earlier check told; it must be in the record"}},
+          .examples = {{"mcpctl audit verify", ""},
+                       {"mcpctl audit verify --expect-head \"$(cat head)\" -o json", "not replaced by an older record, too"}},
+          .description =
+              "Tells the head, the number and hash of the last event. Note it down where nobody can change both. While mcpd "
+              "does not run, `mcpd admin audit-verify` does the same.",
+          .exit_codes = {{0, "the record is intact"},
+                         {1, "it is not, or it could not be checked"},
+                         {4, "not logged in, or the server refused the credential"},
+                         {64, "the command line is wrong"}}};
+}
+
 std::string without_full_stop(std::string text) {
   if (!text.empty() && text.back() == '.') text.pop_back();
   return text;
@@ -333,6 +351,7 @@ CommandTable::CommandTable(const Kinds& kinds) {
   commands_.push_back(whoami("auth whoami", false));
   commands_.push_back(whoami("whoami", true));
   commands_.push_back(test_mcp());
+  commands_.push_back(audit_verify());
   commands_.push_back(approve());
   commands_.push_back(backup());
   commands_.push_back(restore());
@@ -423,7 +442,8 @@ const std::vector<Branch>& CommandTable::branches() {
   static const std::vector<Branch> rows = {{"create", kBasic, "Create an object"},
                                            {"rotate", kAccess, "Replace a credential"},
                                            {"auth", kAccess, "Questions about identity"},
-                                           {"test", kObserve, "Test an endpoint"}};
+                                           {"test", kObserve, "Test an endpoint"},
+                                           {"audit", kObserve, "The audit record"}};
   return rows;
 }
 

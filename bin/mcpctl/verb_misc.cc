@@ -29,7 +29,29 @@ Status check_health(const Settings& settings) {
   return failure;
 }
 
+Status show_verification(JsonValue found, const Settings& settings) {
+  if (settings.format == Format::kJson || settings.format == Format::kYaml) {
+    MCPCTL_TRY(const std::string text, format_record(found, look_of(settings)));
+    return write_out(text);
+  }
+  if (!found.get("intact").boolean()) return Done{};
+  return write_out("The audit record is intact: " + found.text("checked") + " events.\nhead: " + found.get("head").text("seq") +
+                   ":" + found.get("head").text("hash") + "\n");
+}
+
 }  // namespace
+
+Result<int> run_audit_verify(Application& app, const Invocation& invocation) {
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  const std::string head = invocation.text("expect-head");
+  const std::string query = head.empty() ? "" : "?expectHead=" + url_encode(head);
+  MCPCTL_TRY(const JsonDocument found, api.call("GET", "/audit/verify" + query, {}, "cannot verify the audit record"));
+  MCPCTL_CHECK(show_verification(found.root(), settings));
+  if (found.root().get("intact").boolean()) return kExitOk;
+  return Failure{kExitFailed, "the audit record is not intact at event " + found.root().text("problemSeq"),
+                 found.root().text("problem")};
+}
 
 Result<int> run_status(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Settings settings, app.settings(invocation));

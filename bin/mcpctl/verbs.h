@@ -19,6 +19,7 @@ Result<int> run_approve(Application& app, const Invocation& invocation);
 Result<int> run_backup(Application& app, const Invocation& invocation);
 Result<int> run_restore(Application& app, const Invocation& invocation);
 Result<int> run_test_mcp(Application& app, const Invocation& invocation);
+Result<int> run_audit_verify(Application& app, const Invocation& invocation);
 Result<int> run_status(Application& app, const Invocation& invocation);
 Result<int> run_version(Application& app, const Invocation& invocation);
 Result<int> run_docs(Application& app, const Invocation& invocation);

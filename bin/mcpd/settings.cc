@@ -38,6 +38,8 @@ constexpr std::array kRows{
                "usable tokens of one project, and of one owner"},
     SettingRow{Setting::audit, "audit", Kind::choice, "buffered", "buffered|strict", "audit",
                "whether a call that cannot be recorded is made (buffered) or refused (strict)"},
+    SettingRow{Setting::audit_retention, "audit-retention", Kind::text, "90d", "", "audit_retention",
+               "how long audit events are kept, or never"},
     SettingRow{Setting::key_file, "key-file", Kind::path, "", "", "key_file",
                "key that seals secrets (default: in the data directory)"},
     SettingRow{Setting::require_sandbox, "require-sandbox", Kind::boolean, "false", "", "require_sandbox",
@@ -305,6 +307,7 @@ std::string help_text(Role role) {
   }
   return text +
          "\n  admin reset-password EMAIL        set a user's password while mcpd does not run; see mcpd admin --help\n"
+         "  admin audit-verify                check the audit record while mcpd does not run\n"
          "  --print-effective-config          show the settings in force and where each comes from\n"
          "  --help, --version\n";
 }

@@ -29,6 +29,7 @@ enum class Setting : size_t {
   max_token_ttl,
   max_tokens,
   audit,
+  audit_retention,
   key_file,
   require_sandbox,
   connections_per_address,

@@ -23,7 +23,8 @@ typedef struct mcptoken_exchange mcptoken_exchange;
 MCPTOKEN_API mcptoken_status mcptoken_config_new(mcptoken_config **config_out, mcptoken_error **error_out);
 /* Keys and their text: data_dir (required, or control_plane_url), key_file, allowed_hosts, allowed_origins, upstream_allow
  * (comma-separated), token_ceiling (live | mint), tool_grant (view | run), max_token_ttl ("365d"), max_tokens (1 to
- * 1000000000: usable ones of a project, and of an owner), audit (buffered | strict), require_sandbox (true | false),
+ * 1000000000: usable ones of a project, and of an owner), audit (buffered | strict), audit_retention ("90d", which it is
+ * without, or never: how long audit events are kept), require_sandbox (true | false),
  * loopback_only (true | false: whether Host must be a loopback name), listen_port (the port that a Host header may
  * name), control_plane_url (in place of data_dir: the service is a gateway of the control plane there, keeps nothing,
  * and asks and calls with each caller's own bearer), token_positive_ttl_ms and token_negative_ttl_ms (0 to 3600000:
@@ -55,6 +56,14 @@ MCPTOKEN_API int32_t mcptoken_service_needs_bootstrap(mcptoken_service *service)
  * Takes as long as hashing a password. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_admin_reset_password(const mcptoken_config *config, const char *email, const char *password,
                                                            size_t size, mcptoken_error **error_out);
+
+/* Checks the audit record in the data directory of `config` against its chain, while no service has it open: BUSY otherwise.
+ * Changes nothing. `expected_head`: "SEQ:HASH" as an earlier check told it, which must be in the record; NULL: none. The report
+ * is JSON, the caller's to free: {"intact", "checked", "firstSeq", "head": {"seq", "hash"}, "problem"?, "problemSeq"?}. OK whether the
+ * record is intact or not. NOT_FOUND: no database there; UNAVAILABLE: its key is missing. Blocks for about 10 microseconds an
+ * event. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_admin_verify_audit(const mcptoken_config *config, const char *expected_head,
+                                                         mcptoken_bytes **report_out, mcptoken_error **error_out);
 
 typedef struct mcptoken_header {
   const char *name;

@@ -1,5 +1,7 @@
 #include "audit/chain.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 // seq first; all that is known of an event, in an order that never changes.
@@ -69,12 +71,33 @@ void spoil(Verification& state, int64_t seq, std::string why) {
   state.problem = std::move(why);
 }
 
-bool missing(const std::optional<Head>& expected, const Head& link) {
-  return expected && expected->seq == link.seq &&
-         !crypto::equal(as_text(expected->link), as_text(link.link));
+// Whether the current row, of a query for CHAINED_COLUMNS and the link, is what followed `last` when it was written; then it
+// becomes `last`.
+bool follows(const db::Statement& row, const crypto::Key& key, Head& last) {
+  const int64_t seq = row.integer(0);
+  const auto wanted = crypto::hmac_sha256(key, bytes_of(row, last.link));
+  if (seq <= last.seq || !crypto::equal(as_text(row.blob(kColumns)), as_text(wanted))) return false;
+  last = {seq, wanted};
+  return true;
 }
 
+bool same(const Head& a, const Head& b) { return a.seq == b.seq && crypto::equal(as_text(a.link), as_text(b.link)); }
+
+constexpr db::Sql kChained = "SELECT " CHAINED_COLUMNS ", c.link FROM audit a LEFT JOIN audit_chain c ON c.seq = a.seq"
+                             " WHERE a.seq > ?1 ORDER BY a.seq";
+
 }  // namespace
+
+std::string to_text(const Head& head) { return std::to_string(head.seq) + ":" + to_hex(head.link); }
+
+std::optional<Head> head_of(std::string_view text) {
+  Head out;
+  const auto colon = text.find(':');
+  const auto seq = parse_decimal(text.substr(0, colon));
+  if (colon == text.npos || !seq || !from_hex(text.substr(colon + 1), out.link)) return std::nullopt;
+  out.seq = *seq;
+  return out;
+}
 
 Result<Head> head(db::Transaction& transaction) {
   Head out;
@@ -89,7 +112,8 @@ Result<Head> head(db::Transaction& transaction) {
 Result<void> seal(db::Transaction& transaction, const crypto::Key& key) {
   MCPT_TRY(auto last, head(transaction));
   const int64_t before = last.seq;
-  MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS " FROM audit a WHERE a.seq > ?1 ORDER BY a.seq"));
+  MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS " FROM audit a LEFT JOIN audit_chain c ON c.seq = a.seq"
+                                            " WHERE a.seq > ?1 AND c.seq IS NULL ORDER BY a.seq"));
   rows.bind(before);
   for (;;) {
     MCPT_TRY(const bool row, rows.step());
@@ -104,27 +128,47 @@ Result<void> seal(db::Transaction& transaction, const crypto::Key& key) {
                          last.seq, last.link);
 }
 
-Result<int64_t> purge(db::Transaction& transaction, const crypto::Key& key, int64_t before_ms, int64_t most) {
+Result<int64_t> disown(db::Transaction& transaction) {
+  MCPT_TRY(const auto last, head(transaction));
+  MCPT_CHECK(transaction.run("INSERT INTO audit_chain (seq, link) SELECT seq, zeroblob(32) FROM audit WHERE seq > ?1"
+                             " ON CONFLICT DO NOTHING", last.seq));
+  return transaction.connection().changes();
+}
+
+namespace {
+
+// Of the first event that is there.
+Result<int64_t> first_time(db::Transaction& transaction) {
+  MCPT_TRY(auto rows, transaction.prepare("SELECT time_ms FROM audit ORDER BY seq LIMIT 1"));
+  MCPT_TRY(const bool row, rows.step());
+  return row ? rows.integer(0) : INT64_MAX;
+}
+
+}  // namespace
+
+Result<int64_t> purge(db::Transaction& transaction, const crypto::Key& key, const Cut& cut, int64_t most) {
   MCPT_TRY(const auto start, checkpoint(transaction, key));
-  // What does not follow from its checkpoint must stay as it is: removing it would hide that.
   if (!start.genuine) return fail(Status::corrupt, "the checkpoint of the audit record is not genuine");
-  Head base;
+  MCPT_TRY(const auto end, head(transaction));
+  Head base = start.base;
+  int64_t gone = 0, last_ms = INT64_MIN;
   {
-    MCPT_TRY(auto rows, transaction.prepare("SELECT a.seq, a.time_ms, c.link FROM audit a JOIN audit_chain c ON c.seq = a.seq"
-                                            " ORDER BY a.seq LIMIT ?1"));
-    rows.bind(most);
-    for (;;) {
+    MCPT_TRY(auto rows, transaction.prepare(kChained));
+    rows.bind(0);
+    for (; gone < most; ++gone) {
       MCPT_TRY(const bool row, rows.step());
-      if (!row || rows.integer(1) >= before_ms) break;
-      base.seq = rows.integer(0);
-      MCPT_TRY(base.link, rows.bytes<32>(2));
+      if (!row || rows.integer(0) > end.seq || rows.integer(0) >= cut.before_seq || rows.integer(1) >= cut.before_ms) break;
+      if (!follows(rows, key, base))
+        return fail(Status::corrupt, "the audit record is not intact at " + std::to_string(rows.integer(0)) +
+                                         ", so nothing of it is removed");
+      last_ms = std::max(last_ms, rows.integer(1));
     }
   }
-  if (base.seq == 0) return 0;
+  if (gone == 0) return 0;
   MCPT_CHECK(transaction.run("DELETE FROM audit_chain WHERE seq <= ?1", base.seq));
   MCPT_CHECK(transaction.run("DELETE FROM audit WHERE seq <= ?1", base.seq));
-  const int64_t gone = transaction.connection().changes();
-  MCPT_CHECK(transaction.run("DELETE FROM audit_sessions WHERE last_ms < ?1", before_ms));
+  MCPT_TRY(const int64_t rest_ms, first_time(transaction));
+  MCPT_CHECK(transaction.run("DELETE FROM audit_sessions WHERE last_ms <= ?1", std::min(last_ms, rest_ms - 1)));
   MCPT_CHECK(transaction.run("INSERT INTO audit_checkpoint (id, seq, link, signature) VALUES (1, ?1, ?2, ?3)"
                              " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link,"
                              " signature = excluded.signature",
@@ -132,37 +176,49 @@ Result<int64_t> purge(db::Transaction& transaction, const crypto::Key& key, int6
   return gone;
 }
 
+namespace {
+
+// The record ends here: so must the head, and what was noted must have been seen.
+Result<void> check_end(db::Transaction& transaction, const std::optional<Head>& expected, const Head& base,
+                       Verification& state) {
+  MCPT_TRY(const auto end, head(transaction));
+  if (!same(end, state.last))
+    return spoil(state, state.last.seq + 1, "records at the end are missing, or the head was changed"), Result<void>();
+  if (!expected || state.met) return {};
+  if (expected->seq > state.last.seq)
+    return spoil(state, state.last.seq + 1, "the record ends before the noted head"), Result<void>();
+  return spoil(state, expected->seq,
+               expected->seq < base.seq ? "the noted head was purged since: note a newer one"
+                                        : "the noted head is not in the record"),
+         Result<void>();
+}
+
+}  // namespace
+
 Result<void> verify(db::Transaction& transaction, const crypto::Key& key, const std::optional<Head>& expected, int64_t most,
                     Verification& state) {
-  if (state.checked == 0) {
-    MCPT_TRY(const auto start, checkpoint(transaction, key));
-    if (!start.genuine) return spoil(state, start.base.seq, "the checkpoint is not genuine"), Result<void>();
-    state.last = start.base;
-  }
-  MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS ", c.link FROM audit a LEFT JOIN audit_chain c"
-                                          " ON c.seq = a.seq WHERE a.seq > ?1 ORDER BY a.seq"));
+  // Read in every step: a purge that goes on at the same time takes away what would come next.
+  MCPT_TRY(const auto start, checkpoint(transaction, key));
+  if (!start.genuine) return spoil(state, start.base.seq, "the checkpoint is not genuine"), Result<void>();
+  const auto meet = [&] { state.met = state.met || (expected && same(*expected, state.last)); };
+  if (start.base.seq > state.last.seq) state.last = start.base;
+  meet();
+  MCPT_TRY(auto rows, transaction.prepare(kChained));
   rows.bind(state.checked == 0 ? 0 : state.last.seq);
   for (int64_t i = 0; i < most; ++i) {
     MCPT_TRY(const bool row, rows.step());
     if (!row) {
       state.done = true;
-      break;
+      return check_end(transaction, expected, start.base, state);
     }
     const int64_t seq = rows.integer(0);
-    const auto wanted = crypto::hmac_sha256(key, bytes_of(rows, state.last.link));
-    const auto link = rows.blob(kColumns);
-    if (seq <= state.last.seq || !crypto::equal(as_text(link), as_text(wanted)))
+    if (!follows(rows, key, state.last))
       return spoil(state, seq, "this record, or what was before it, is not what was written"), Result<void>();
     if (state.checked++ == 0) state.first_seq = seq;
-    state.last = {seq, wanted};
-    if (missing(expected, state.last)) return spoil(state, seq, "the noted head is not in the record"), Result<void>();
+    meet();
+    if (expected && expected->seq == seq && !state.met)
+      return spoil(state, seq, "the noted head is not in the record"), Result<void>();
   }
-  if (!state.done) return {};
-  MCPT_TRY(const auto end, head(transaction));
-  if (end.seq != state.last.seq || !crypto::equal(as_text(end.link), as_text(state.last.link)))
-    return spoil(state, state.last.seq + 1, "records at the end are missing, or the head was changed"), Result<void>();
-  if (expected && expected->seq > state.last.seq)
-    return spoil(state, state.last.seq + 1, "the record ends before the noted head"), Result<void>();
   return {};
 }
 

@@ -25,6 +25,7 @@ constexpr Name<Kind> kKinds[] = {
     {Kind::object_changed, "object_changed"},   {Kind::login, "login"},
     {Kind::login_failed, "login_failed"},       {Kind::events_lost, "events_lost"},
     {Kind::backup_made, "backup_made"},         {Kind::backup_restored, "backup_restored"},
+    {Kind::audit_purged, "audit_purged"},
 };
 constexpr Name<Outcome> kOutcomes[] = {
     {Outcome::ok, "ok"},
@@ -104,6 +105,16 @@ CREATE TABLE audit_checkpoint (
   link      BLOB NOT NULL CHECK (length(link) = 32),
   signature BLOB NOT NULL CHECK (length(signature) = 32)
 ) STRICT;
+)sql"},
+    {3, R"sql(
+CREATE TABLE audit_streams (
+  token_sha BLOB NOT NULL CHECK (length(token_sha) = 32),
+  stream    TEXT NOT NULL,
+  next      INTEGER NOT NULL,
+  seen_ms   INTEGER NOT NULL,
+  PRIMARY KEY (token_sha, stream)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_streams_seen ON audit_streams (seen_ms);
 )sql"},
 };
 

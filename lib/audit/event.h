@@ -33,9 +33,10 @@ enum class Kind : uint8_t {
   object_changed = 11,
   login = 12,
   login_failed = 13,
-  events_lost = 14,  // written by the Recorder: how many events were dropped before this point
+  events_lost = 14,  // how many events were dropped before this point
   backup_made = 15,
   backup_restored = 16,
+  audit_purged = 17,  // the beginning of the record was removed, see chain.h
 };
 enum class Outcome : uint8_t { ok = 1, tool_error = 2, protocol_error = 3, transport_error = 4, denied = 5 };
 

@@ -114,19 +114,38 @@ Result<Page> query(db::Transaction& transaction, const Filter& filter) {
   }
 }
 
-Result<std::vector<SessionSummary>> sessions(db::Transaction& transaction, std::optional<std::string_view> project,
-                                             std::optional<int64_t> before_ms, size_t limit) {
-  MCPT_TRY(auto rows,
-           transaction.prepare("SELECT project, session, user, token_name, client_name, first_ms, last_ms, events, "
-                               "denied FROM audit_sessions"
-                               " WHERE last_ms < ?1 AND (?2 IS NULL OR project = ?2) ORDER BY last_ms DESC LIMIT ?3"));
-  rows.bind(before_ms.value_or(INT64_MAX), project, limit);
-  std::vector<SessionSummary> out;
-  for (;;) {
-    MCPT_TRY(bool row, rows.step());
-    if (!row) return out;
-    out.push_back({rows.text(0), rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.integer(5),
-                   rows.integer(6), rows.integer(7), rows.integer(8)});
+namespace {
+
+bool matches(const SessionSummary& one, const SessionFilter& filter) {
+  if (filter.project && one.project != *filter.project) return false;
+  if (filter.user && one.user != *filter.user) return false;
+  if (filter.token_name && one.token_name != *filter.token_name) return false;
+  return !filter.scope || filter.scope->admits(one.project);
+}
+
+}  // namespace
+
+Result<SessionPage> sessions(db::Transaction& transaction, const SessionFilter& filter) {
+  // The first term alone is a range of the index, the second is exact.
+  MCPT_TRY(auto rows, transaction.prepare("SELECT project, session, user, token_name, client_name, first_ms, last_ms, events,"
+                                          " denied FROM audit_sessions WHERE last_ms <= ?1"
+                                          " AND (last_ms, project, session) < (?1, ?2, ?3) AND last_ms >= ?4"
+                                          " ORDER BY last_ms DESC, project DESC, session DESC"));
+  SessionPlace start = filter.after.value_or(SessionPlace());
+  if (filter.until_ms && *filter.until_ms <= start.last_ms) start = {*filter.until_ms, {}, {}};
+  rows.bind(start.last_ms, start.project, start.session, filter.from_ms.value_or(INT64_MIN));
+  SessionPage page;
+  for (size_t seen = 0;; ++seen) {
+    MCPT_TRY(const bool row, rows.step());
+    if (!row) {
+      page.next.reset();
+      return page;
+    }
+    if (seen >= filter.scan || page.sessions.size() >= filter.limit) return page;
+    SessionSummary one{rows.text(0),    rows.text(1),    rows.text(2),    rows.text(3),   rows.text(4),
+                       rows.integer(5), rows.integer(6), rows.integer(7), rows.integer(8)};
+    page.next = SessionPlace{one.last_ms, one.project, one.session};
+    if (matches(one, filter)) page.sessions.push_back(std::move(one));
   }
 }
 

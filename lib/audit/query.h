@@ -40,8 +40,28 @@ struct SessionSummary {
   int64_t denied = 0;
 };
 
-// The latest first; of all projects without `project`. before_ms: sessions last seen before that.
-Result<std::vector<SessionSummary>> sessions(db::Transaction& transaction, std::optional<std::string_view> project,
-                                             std::optional<int64_t> before_ms, size_t limit);
+// Where a session stands in the list: by its last event, and among equals by name.
+struct SessionPlace {
+  int64_t last_ms = INT64_MAX;
+  std::string project, session;
+};
+
+// As Filter. One that is used while pages are read moves to the front of the list.
+struct SessionFilter {
+  std::optional<std::string> project, user, token_name;
+  std::optional<int64_t> from_ms, until_ms;  // from <= last event < until
+  std::optional<SessionPlace> after;         // the cursor
+  std::optional<rbac::Scope> scope;
+  size_t limit = 100;
+  size_t scan = 20'000;
+};
+
+struct SessionPage {
+  std::vector<SessionSummary> sessions;
+  std::optional<SessionPlace> next;
+};
+
+// The latest first.
+Result<SessionPage> sessions(db::Transaction& transaction, const SessionFilter& filter);
 
 }  // namespace mcptoken::audit

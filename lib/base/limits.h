@@ -84,6 +84,23 @@ inline constexpr size_t kAuditBatch = 200;              // rows a transaction, s
 inline constexpr int64_t kAuditFlushMs = 20;            // how long an event may wait for company
 inline constexpr size_t kAuditRing = 4096;              // events per loop
 inline constexpr size_t kAuditDeniedReserve = 16'384;   // denials per loop that a full ring cannot take
+inline constexpr size_t kAuditPurge = 500;              // events a transaction that are removed
+
+inline constexpr size_t kReportBatch = 200;             // events of a gateway in one request
+inline constexpr size_t kReportTextBytes = 256;         // one text of such an event: a whole batch fits into a body
+inline constexpr size_t kReportPayloadBytes = 4096;
+inline constexpr int64_t kReportAfterRevocationMs = 60'000;  // what had happened before is still on its way
+inline constexpr int64_t kReportStreamsPerToken = 256;  // loops of gateways whose numbers are remembered
+inline constexpr int64_t kReportStreamMs = 24 * 3600'000LL;  // for so long; gateways forget theirs far earlier:
+inline constexpr int64_t kReportIdleMs = 3600'000;      // after so long without an event
+inline constexpr size_t kReportsWaiting = 8'192;        // events on a loop of a gateway
+inline constexpr size_t kReportsOfToken = 1'000;        // of them of one token
+inline constexpr size_t kReportTokens = 16'384;         // per loop, whose numbers go on
+inline constexpr size_t kReportRequests = 4;            // at once, per loop
+inline constexpr int64_t kReportDelayMs = 1'000;        // how long an event may wait for company
+inline constexpr int64_t kReportRetryMs = 30'000;       // longest pause while the control plane takes nothing
+inline constexpr int64_t kReportKeepMs = 600'000;       // then its events, and the bearer to send them with, are dropped
+inline constexpr int64_t kReportFlushMs = 2'000;        // for what is left when a gateway ends
 inline constexpr size_t kDatabaseValueBytes = 64 * 1024 * 1024;  // one text or blob
 
 }  // namespace mcptoken::limits

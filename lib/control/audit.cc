@@ -5,7 +5,9 @@
 #include "audit/query.h"
 #include "base/bytes.h"
 #include "base/time_text.h"
+#include "control/event_json.h"
 #include "control/handlers.h"
+#include "control/housekeeping.h"
 #include "control/objects.h"
 
 namespace mcptoken::control {
@@ -19,19 +21,48 @@ constexpr int64_t kVerifyStep = 5'000;  // a transaction; other work of the stor
 
 Result<void> bad(const std::string& name, std::string_view what) { return fail(Status::invalid, name + ": " + std::string(what)); }
 
+template <class F>
 struct TextParameter {
   const char* name;
-  std::optional<std::string> audit::Filter::*field;
+  std::optional<std::string> F::*field;
 };
-constexpr TextParameter kTexts[] = {
-    {"project", &audit::Filter::project},      {"session", &audit::Filter::session}, {"user", &audit::Filter::user},
-    {"tokenName", &audit::Filter::token_name}, {"server", &audit::Filter::server},   {"tool", &audit::Filter::subject},
-};
-struct NumberParameter {
+template <class F>
+struct TimeParameter {
   const char* name;
-  std::optional<int64_t> audit::Filter::*field;
+  std::optional<int64_t> F::*field;
 };
-constexpr NumberParameter kTimes[] = {{"since", &audit::Filter::from_ms}, {"until", &audit::Filter::until_ms}};
+
+using audit::Filter;
+using audit::SessionFilter;
+constexpr TextParameter<Filter> kTexts[] = {
+    {"project", &Filter::project},      {"session", &Filter::session}, {"user", &Filter::user},
+    {"tokenName", &Filter::token_name}, {"server", &Filter::server},   {"tool", &Filter::subject},
+};
+constexpr TimeParameter<Filter> kTimes[] = {{"since", &Filter::from_ms}, {"until", &Filter::until_ms}};
+constexpr TextParameter<SessionFilter> kSessionTexts[] = {
+    {"project", &SessionFilter::project}, {"user", &SessionFilter::user}, {"tokenName", &SessionFilter::token_name}};
+constexpr TimeParameter<SessionFilter> kSessionTimes[] = {{"since", &SessionFilter::from_ms},
+                                                          {"until", &SessionFilter::until_ms}};
+
+Result<int64_t> instant_of(const char* name, const std::string& text) {
+  const auto instant = from_iso8601(text);
+  if (!instant) return fail(Status::invalid, std::string(name) + ": must be an instant like 2026-07-28T09:30:00Z");
+  return *instant;
+}
+
+template <class F, size_t N, size_t M>
+Result<void> read_parameters(const Request& request, const TextParameter<F> (&texts)[N], const TimeParameter<F> (&times)[M],
+                             F& filter) {
+  for (const auto& one : texts) {
+    if (const auto* text = request.parameter(one.name)) filter.*one.field = *text;
+  }
+  for (const auto& one : times) {
+    const auto* text = request.parameter(one.name);
+    if (!text) continue;
+    MCPT_TRY(filter.*one.field, instant_of(one.name, *text));
+  }
+  return {};
+}
 
 Result<size_t> limit_of(const Request& request) {
   const auto* text = request.parameter("limit");
@@ -43,15 +74,7 @@ Result<size_t> limit_of(const Request& request) {
 
 Result<audit::Filter> filter_of(const Request& request) {
   audit::Filter filter;
-  for (const auto& one : kTexts) {
-    if (const auto* text = request.parameter(one.name)) filter.*one.field = *text;
-  }
-  for (const auto& one : kTimes) {
-    const auto* text = request.parameter(one.name);
-    if (!text) continue;
-    filter.*one.field = from_iso8601(*text);
-    if (!(filter.*one.field)) MCPT_CHECK(bad(one.name, "must be an instant like 2026-07-28T09:30:00Z"));
-  }
+  MCPT_CHECK(read_parameters(request, kTexts, kTimes, filter));
   if (const auto* text = request.parameter("kind")) {
     filter.kind = audit::kind_of(*text);
     if (!filter.kind) MCPT_CHECK(bad("kind", "is not a kind of event"));
@@ -73,56 +96,43 @@ Result<audit::Filter> filter_of(const Request& request) {
   return filter;
 }
 
+// LAST.PROJECT.SESSION: no name of a project has a dot.
+std::string cursor_of(const audit::SessionPlace& place) {
+  return std::to_string(place.last_ms) + "." + place.project + "." + place.session;
+}
+
+Result<audit::SessionPlace> place_of(const std::string& cursor) {
+  audit::SessionPlace place;
+  const size_t first = cursor.find('.'), second = first == cursor.npos ? first : cursor.find('.', first + 1);
+  const auto last_ms = parse_decimal(std::string_view(cursor).substr(0, first));
+  if (!last_ms || second == cursor.npos) return fail(Status::invalid, "cursor: is not one of ours");
+  place.last_ms = *last_ms;
+  place.project = cursor.substr(first + 1, second - first - 1);
+  place.session = cursor.substr(second + 1);
+  return place;
+}
+
+Result<SessionFilter> session_filter_of(const Request& request) {
+  SessionFilter filter;
+  MCPT_CHECK(read_parameters(request, kSessionTexts, kSessionTimes, filter));
+  if (const auto* text = request.parameter("cursor")) {
+    MCPT_TRY(filter.after, place_of(*text));
+  }
+  MCPT_TRY(filter.limit, limit_of(request));
+  return filter;
+}
+
 void add_text(Value& out, std::string_view key, std::string_view value) {
   if (!value.empty()) out.set(key, text_value(value));
-}
-
-Result<Value> event_json(const audit::Event& event) {
-  Value out = Value::object();
-  out.set("seq", Value::integer(event.seq));
-  out.set("time", time_value(event.time_ms));
-  add_text(out, "kind", audit::to_text(event.kind));
-  add_text(out, "outcome", audit::to_text(event.outcome));
-  add_text(out, "project", event.project);
-  add_text(out, "session", event.session);
-  add_text(out, "user", event.user);
-  add_text(out, "tokenName", event.token_name);
-  if (event.token_sha) out.set("tokenSha", text_value(to_hex(*event.token_sha)));
-  add_text(out, "clientName", event.client_name);
-  add_text(out, "clientVersion", event.client_version);
-  add_text(out, "clientAddress", event.client_address);
-  add_text(out, "server", event.server);
-  add_text(out, "tool", event.subject);
-  add_text(out, "rule", event.rule);
-  if (event.duration_ms) out.set("durationMs", Value::integer(*event.duration_ms));
-  add_text(out, "requestId", event.request_id);
-  if (event.argument_digest) out.set("argumentDigest", text_value(to_hex(*event.argument_digest)));
-  add_text(out, "reportedBy", event.reported_by);
-  if (!event.payload.empty()) {
-    MCPT_TRY(auto payload, json::parse(event.payload));
-    out.set("payload", std::move(payload));
-  }
-  return out;
-}
-
-Value head_json(const audit::Head& head) {
-  Value out = Value::object();
-  out.set("seq", Value::integer(head.seq));
-  out.set("hash", text_value(to_hex(head.link)));
-  return out;
 }
 
 // "SEQ:HASH", as a head was noted down.
 Result<std::optional<audit::Head>> expected_head(const Request& request) {
   const auto* text = request.parameter("expectHead");
   if (!text) return std::optional<audit::Head>();
-  audit::Head out;
-  const auto colon = text->find(':');
-  const auto seq = parse_decimal(std::string_view(*text).substr(0, colon));
-  if (colon == text->npos || !seq || !from_hex(std::string_view(*text).substr(colon + 1), out.link))
-    return fail(Status::invalid, "expectHead: must be SEQ:HASH as an earlier verification told them");
-  out.seq = *seq;
-  return std::optional<audit::Head>(out);
+  const auto head = audit::head_of(*text);
+  if (!head) return fail(Status::invalid, "expectHead: must be SEQ:HASH as an earlier verification told them");
+  return head;
 }
 
 }  // namespace
@@ -145,15 +155,12 @@ Result<Response> list_events(Control&, Context& context) {
 }
 
 Result<Response> list_audit_sessions(Control&, Context& context) {
-  MCPT_CHECK(check_query(context.request, {"project", "until", "limit"}));
-  const auto scope = context.policy.scope(context.who, rbac::Action::view, rbac::Resource::audit);
-  MCPT_TRY(const auto filter, filter_of(context.request));
-  std::optional<std::string_view> project;
-  if (filter.project) project = *filter.project;
-  MCPT_TRY(const auto found, audit::sessions(context.tx.db(), project, filter.until_ms, filter.limit));
+  MCPT_CHECK(check_query(context.request, {"project", "user", "tokenName", "since", "until", "limit", "cursor"}));
+  MCPT_TRY(auto filter, session_filter_of(context.request));
+  filter.scope = context.policy.scope(context.who, rbac::Action::view, rbac::Resource::audit);
+  MCPT_TRY(const auto page, audit::sessions(context.tx.db(), filter));
   std::vector<Value> items;
-  for (const auto& one : found) {
-    if (!scope.admits(one.project)) continue;
+  for (const auto& one : page.sessions) {
     Value item = Value::object();
     add_text(item, "project", one.project);
     add_text(item, "session", one.session);
@@ -168,6 +175,7 @@ Result<Response> list_audit_sessions(Control&, Context& context) {
   }
   Value out = Value::object();
   out.set("items", Value::array(std::move(items)));
+  if (page.next) out.set("cursor", text_value(cursor_of(*page.next)));
   return answer(200, out);
 }
 
@@ -188,15 +196,72 @@ loop::Task<Result<Response>> verify_audit(Control& control, Runner& runner) {
     const auto done = co_await task;
     if (!done) co_return fail(done.error());
   }
-  Value out = Value::object();
-  out.set("intact", Value::boolean(state->intact));
-  out.set("checked", Value::integer(state->checked));
-  out.set("firstSeq", Value::integer(state->first_seq));
-  out.set("head", head_json(state->last));
-  if (!state->intact) {
-    out.set("problem", text_value(state->problem));
-    out.set("problemSeq", Value::integer(state->problem_seq));
+  co_return answer(200, verification_json(*state));
+}
+
+namespace {
+
+// An instant, or the number of the first event that stays.
+Result<audit::Cut> cut_of(const Request& request, int64_t now_ms) {
+  const auto* text = request.parameter("before");
+  if (!text) return fail(Status::invalid, "before: is required, an instant or the number of the first event that stays");
+  audit::Cut cut;
+  if (const auto seq = parse_decimal(*text)) {
+    cut.before_seq = *seq;
+  } else {
+    MCPT_TRY(cut.before_ms, instant_of("before", *text));
+    if (cut.before_ms > now_ms) return fail(Status::invalid, "before: must not be in the future");
   }
+  return cut;
+}
+
+// The event of the purge itself is not to go with it.
+Result<void> check_cut(const Context& context, const audit::Cut& cut) {
+  MCPT_TRY(const auto end, audit::head(context.tx.db()));
+  if (cut.before_seq == INT64_MAX || cut.before_seq <= end.seq) return {};
+  return fail(Status::invalid, "before: the last event is " + std::to_string(end.seq));
+}
+
+audit::Event purge_event(const Context& context) {
+  auto event = audit::event_by(context.who, audit::Kind::audit_purged, audit::Outcome::ok, context.tx.now_ms());
+  event.request_id = context.request.request_id;
+  event.client_name = context.request.client_name;
+  return event;
+}
+
+}  // namespace
+
+// In pieces, too. What is gone when the caller goes stays gone; the event says how far it was meant to go.
+loop::Task<Result<Response>> purge_events(Control& control, Runner& runner) {
+  MCPT_CO_CHECK(check_query(runner.request(), {"before"}));
+  const auto cut = cut_of(runner.request(), control.clock().wall_ms());
+  if (!cut) co_return fail(cut.error());
+  struct State {
+    std::optional<AuditPurge> purge, attempt;
+    int64_t gone = 0, removed = 0;
+  };
+  auto state = std::make_shared<State>();
+  do {
+    Function<Result<Response>(Context&)> step = [&control, state, cut = *cut,
+                                                 &route = runner.route()](Context& context) -> Result<Response> {
+      MCPT_CHECK(authorise(context, route));
+      MCPT_CHECK(check_cut(context, cut));
+      // A step whose transaction fails may be taken a second time.
+      state->attempt = state->purge ? *state->purge : AuditPurge(cut, purge_event(context));
+      auto gone = state->attempt->step(context.tx, control.keys().audit());
+      if (!gone && gone.error().status == Status::corrupt)
+        return fail(Error(Status::conflict, gone.error().message).with_hint("see audit/verify"));
+      MCPT_TRY(state->gone, std::move(gone));
+      return Response();
+    };
+    auto task = runner.in_transaction(std::move(step));
+    const auto done = co_await task;
+    if (!done) co_return fail(done.error());
+    state->purge = state->attempt;
+    state->removed += state->gone;
+  } while (state->gone > 0);
+  Value out = Value::object();
+  out.set("removed", Value::integer(state->removed));
   co_return answer(200, out);
 }
 

@@ -28,6 +28,7 @@ struct Settings {
   rbac::Ceiling ceiling = rbac::Ceiling::live;
   rbac::ToolGrant tool_grant = rbac::ToolGrant::view;
   std::optional<int64_t> max_token_ttl_ms;
+  std::optional<int64_t> audit_retention_ms;  // nothing: events are kept for ever
   int64_t max_tokens = limits::kTokensPerHolder;  // usable ones of a project, and of an owner
   std::string data_dir;
   std::string version;  // of the product, for GET version

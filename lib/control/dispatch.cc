@@ -26,7 +26,8 @@ Result<void> fence(const rbac::Principal& who, const Route& route, const Params&
       return {};
     case TokenAccess::never:
       break;
-    case TokenAccess::self_project: {
+    case TokenAccess::self_project:
+    case TokenAccess::reports: {
       const auto& project = params.get("project");
       if (!project.empty() && (project == who.project || project == who.project_id)) return {};
       return fail(Error(Status::denied, "this token is for project \"" + who.project + "\"")

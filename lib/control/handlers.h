@@ -51,6 +51,8 @@ loop::Task<Result<Response>> restore_backup(Control& control, Runner& runner);
 Result<Response> list_events(Control& control, Context& context);
 Result<Response> list_audit_sessions(Control& control, Context& context);
 loop::Task<Result<Response>> verify_audit(Control& control, Runner& runner);
+loop::Task<Result<Response>> purge_events(Control& control, Runner& runner);
+Result<Response> report_events(Control& control, Context& context);
 
 // --- login and passwords
 loop::Task<Result<Response>> bootstrap(Control& control, Runner& runner);

@@ -17,6 +17,7 @@ constexpr auto kNever = TokenAccess::never;
 constexpr auto kOwnProject = TokenAccess::self_project;
 constexpr auto kItself = TokenAccess::itself;
 constexpr auto kWatch = TokenAccess::watch;
+constexpr auto kReports = TokenAccess::reports;
 
 // The same six rows for every kind that is an object. Users are written by a handler that can hash.
 void add_kind(std::vector<Route>& table, const Kind& kind) {
@@ -67,7 +68,9 @@ std::vector<Route> build() {
   row("POST", "/api/v1/mcptokens/:id/rotate", anybody_known(), kNever, rotate_token);
 
   row("GET", "/api/v1/audit/events", needs_some(Action::view, Resource::audit), kNever, list_events);
+  row("DELETE", "/api/v1/audit/events", needs_operation(Operation::audit_purge), kNever, purge_events);
   row("GET", "/api/v1/audit/sessions", needs_some(Action::view, Resource::audit), kNever, list_audit_sessions);
+  row("POST", "/api/v1/projects/:project/audit", anybody_known(), kReports, report_events);
   row("GET", "/api/v1/audit/verify", needs(Action::view, Resource::audit, ""), kNever, verify_audit);
 
   row("GET", "/api/v1/backup", needs_operation(Operation::backup), kNever, make_backup);

@@ -57,6 +57,7 @@ enum class TokenAccess : uint8_t {
   self_project,  // when the segment :project names its own project
   itself,        // what is about the token; with a segment :id only its own id
   watch,         // the changes feed: any token, and whoever shows a ticket of the feed
+  reports,       // as self_project; a revoked one for limits::kReportAfterRevocationMs, too
 };
 
 // What the caller needs. Made by the functions below only.

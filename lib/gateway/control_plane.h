@@ -63,6 +63,9 @@ struct Credential {
 
 enum class CallOutcome : uint8_t { ok, tool_error, protocol_error, transport_error, denied };
 
+// The caller's bearer, where it goes to the control plane with each call that is made for him. Null in process.
+using BearerPtr = std::shared_ptr<const crypto::Secret>;
+
 // One call for the audit log. Never holds arguments.
 struct CallRecord {
   int64_t time_ms = 0;
@@ -75,10 +78,8 @@ struct CallRecord {
   std::string detail;           // why it failed, for people
   crypto::Digest argument_digest{};
   bool has_arguments = false;
+  BearerPtr bearer;             // to report it with
 };
-
-// The caller's bearer, where it goes to the control plane with each call that is made for him. Null in process.
-using BearerPtr = std::shared_ptr<const crypto::Secret>;
 
 class ControlPlane {
  public:

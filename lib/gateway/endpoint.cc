@@ -104,6 +104,7 @@ CallRecord record_of(const Exchange& exchange, const Client& client, std::string
   record.client_address = exchange.caller.address;
   record.subject = subject;
   record.request_id = exchange.caller.request_id;
+  record.bearer = exchange.caller.to_control_plane;
   return record;
 }
 

@@ -1,14 +1,12 @@
 #include "service/auth.h"
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "control/watch.h"
 #include "json/value.h"
 
 namespace mcptoken::service {
 namespace {
-
-constexpr int64_t kSessionIdleMs = 12 * 3600'000LL;
-constexpr int64_t kSessionMaxMs = 30 * 24 * 3600'000LL;
 
 // Reasons as they stand in Error::data.
 constexpr std::string_view kMalformed = R"("malformed")", kUnknown = R"("unknown")";
@@ -56,10 +54,14 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
   return out;
 }
 
-Result<std::shared_ptr<const rbac::Principal>> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
+constexpr int64_t kNever = INT64_MAX;
+
+// One that was revoked later than `good_after_ms` is still found good.
+Result<std::shared_ptr<const rbac::Principal>> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms,
+                                                           int64_t good_after_ms) {
   const TokenEntry* entry = snapshot.tokens.find(sha);
   if (!entry) return fail(invalid_token("the token is unknown", "unknown"));
-  if (entry->revoked) return fail(invalid_token("the token was revoked", "revoked"));
+  if (entry->revoked && entry->revoked_ms <= good_after_ms) return fail(invalid_token("the token was revoked", "revoked"));
   if (now_ms >= entry->expires_ms)
     return fail(entry->superseded
                     ? invalid_token("the token was replaced and its grace period has ended", "superseded")
@@ -75,7 +77,7 @@ Result<std::shared_ptr<const rbac::Principal>> judge_session(const Snapshot& sna
   auto it = snapshot.sessions->find(sha);
   if (it == snapshot.sessions->end()) return fail(ended_session("the session has ended"));
   const SessionEntry& session = it->second;
-  if (now_ms - session.created_ms >= kSessionMaxMs || now_ms - session.last_used_ms >= kSessionIdleMs) {
+  if (now_ms - session.created_ms >= store::kLoginMaxMs || now_ms - session.last_used_ms >= store::kLoginIdleMs) {
     return fail(ended_session("the session has expired"));
   }
   auto user = snapshot.users->find(session.user_id);
@@ -189,8 +191,10 @@ Result<std::optional<Bearer>> read_bearer(const Head& head) {
   return std::optional<Bearer>(std::move(bearer));
 }
 
-Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
-                                             int64_t now_ms) {
+namespace {
+
+Result<std::optional<Identity>> identify(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
+                                         int64_t now_ms, int64_t good_after_ms) {
   MCPT_TRY(auto raw, raw_bearer(head));
   if (!raw) return std::optional<Identity>();
   Identity identity;
@@ -203,15 +207,28 @@ Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const con
   }
   MCPT_TRY(auto bearer, bearer_of(*raw));
   identity.sha = bearer.sha;
-  auto judge = bearer.kind == token::Kind::pat ? judge_token : judge_session;
-  MCPT_TRY(identity.who, judge(snapshot, identity.sha, now_ms));
+  MCPT_TRY(identity.who, bearer.kind == token::Kind::pat
+                             ? judge_token(snapshot, identity.sha, now_ms, good_after_ms)
+                             : judge_session(snapshot, identity.sha, now_ms));
   identity.bearer = std::move(bearer.raw);
   return std::optional<Identity>(std::move(identity));
 }
 
+}  // namespace
+
+Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
+                                             int64_t now_ms) {
+  return identify(snapshot, keys, head, now_ms, kNever);
+}
+
+Result<std::optional<Identity>> authenticate_reporter(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
+                                                      int64_t now_ms) {
+  return identify(snapshot, keys, head, now_ms, now_ms - limits::kReportAfterRevocationMs);
+}
+
 Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms) {
-  auto judge = identity.is_token() ? judge_token : judge_session;
-  MCPT_CHECK(judge(snapshot, identity.sha, now_ms));
+  MCPT_CHECK(identity.is_token() ? judge_token(snapshot, identity.sha, now_ms, kNever)
+                                 : judge_session(snapshot, identity.sha, now_ms));
   return {};
 }
 

@@ -56,6 +56,9 @@ Result<std::optional<Bearer>> read_bearer(const Head& head);
 // `invalid_request` (400). The reason in the message can be learnt only by who holds the whole secret.
 Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
                                              int64_t now_ms);
+// The same for routes that gateways report events at: a token that was revoked a moment ago is good there.
+Result<std::optional<Identity>> authenticate_reporter(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
+                                                      int64_t now_ms);
 // Whether a token that was found valid still is: asked again for running requests when a new snapshot arrives.
 Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms);
 // Whether the refused credential never was one; those that were are shown by whoever they were given to.

@@ -231,6 +231,13 @@ Result<void> Exchange::check_length(int64_t bytes) const {
   return fail(Error(Status::too_large, "the body is larger than " + most + " MiB").with_http(413));
 }
 
+// A gateway may report what a token did for a while after it was revoked.
+Result<std::optional<Identity>> Exchange::authenticate_rest() {
+  Local& local = *service_.local();
+  if (!route_ || route_->tokens != control::TokenAccess::reports) return local.authenticate(node_, head_);
+  return authenticate_reporter(*node_.snapshot, local.control().keys(), head_, node_.loop.clock().wall_ms());
+}
+
 Result<void> Exchange::begin_rest() {
   if (!service_.local()) {
     MCPT_CHECK(check_length(head_.content_length));
@@ -239,7 +246,7 @@ Result<void> Exchange::begin_rest() {
   std::vector<std::string_view> allowed;
   route_ = control::match(head_.method, head_.path, params_, allowed);
   if (!route_ || route_->body_bytes <= body_limit_) MCPT_CHECK(check_length(head_.content_length));
-  auto identity = service_.local()->authenticate(node_, head_);
+  auto identity = authenticate_rest();
   if (!identity) return fail(refused(std::move(identity).error()));
   identity_ = *std::move(identity);
   Error unknown_caller = no_credentials().with_hint("log in: mcpctl login");

@@ -60,6 +60,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> take_access(Access access);
   void finished(Result<void> result);
   Error refused(Error error) const;
+  Result<std::optional<Identity>> authenticate_rest();
   Result<void> begin_rest();
   Result<void> begin_without_rest();
   loop::Task<Result<void>> run_mcp();

@@ -3,13 +3,13 @@
 #include "audit/chain.h"
 #include "base/bytes.h"
 #include "base/limits.h"
-#include "json/value.h"
-#include "json/writer.h"
+#include "service/call_event.h"
 
 namespace mcptoken::service {
 namespace {
 
 constexpr size_t kHashQueue = 16;
+constexpr int64_t kTickMs = 60'000;  // how often housekeeping may look whether it is due
 constexpr int64_t kUseReportMs = 60'000;
 constexpr int64_t kUseFlushMs = 5'000;
 constexpr size_t kMaxReported = 100'000;
@@ -20,17 +20,6 @@ rbac::Principal system_principal() {
   return who;
 }
 
-audit::Outcome outcome_of(gateway::CallOutcome outcome) {
-  switch (outcome) {
-    case gateway::CallOutcome::ok: return audit::Outcome::ok;
-    case gateway::CallOutcome::tool_error: return audit::Outcome::tool_error;
-    case gateway::CallOutcome::protocol_error: return audit::Outcome::protocol_error;
-    case gateway::CallOutcome::transport_error: return audit::Outcome::transport_error;
-    case gateway::CallOutcome::denied: return audit::Outcome::denied;
-  }
-  return audit::Outcome::protocol_error;
-}
-
 }  // namespace
 
 Local::Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::Store> store)
@@ -38,6 +27,7 @@ Local::Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::St
       store_(std::move(store)),
       control_(options_.settings, std::move(keys), system_clock(), options_.log),
       recorder_(system_clock(), [this] { store_->wake_background(); }),
+      housekeeping_(control_),
       worker_(kHashQueue) {}
 
 // The store goes first: what it still has to do uses everything else here.
@@ -68,6 +58,9 @@ Result<std::unique_ptr<Local>> Local::open(LocalOptions options) {
 Result<void> Local::load() {
   // Writes a bootstrap code at most. With the reserve, for a restart on a full disk must not end the service.
   store::Work load = [this](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(const int64_t foreign, audit::disown(tx.db()));
+    if (foreign > 0)
+      options_.log.error("audit: " + std::to_string(foreign) + " events at the end were not written by this server");
     MCPT_TRY(auto code, control_.prepare_bootstrap(tx));
     needs_bootstrap_ = code.has_value();
     MCPT_TRY(latest_, load_snapshot(tx, control_));
@@ -79,18 +72,38 @@ Result<void> Local::load() {
   store::Background background;
   background.work = [this](store::Tx& tx) -> Result<bool> {
     MCPT_TRY(const bool more, recorder_.write(tx.db()));
+    MCPT_TRY(const bool unkempt, housekeeping_.step(tx));
     MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
-    return more;
+    MCPT_TRY(next_, advance_snapshot(latest_, tx, control_));
+    return more || unkempt;
   };
   background.done = [this](bool committed) {
     recorder_.finished(committed);
+    housekeeping_.finished(committed);
+    if (committed && next_ != latest_) {
+      revision_.store(next_->revision, std::memory_order_release);
+      publish(next_, [] {});
+    }
+    next_ = nullptr;
     audit_stuck_.store(!committed, std::memory_order_relaxed);
   };
   store_->set_background(std::move(background));
   return {};
 }
 
+void Local::attach(Node& node) {
+  {
+    std::lock_guard guard(attaching_);
+    nodes_.push_back(&node);
+    node.snapshot = latest_;
+  }
+  if (ticker_) return;
+  ticker_ = std::make_unique<loop::Timer>(node.loop);
+  ticker_->start(kTickMs, [this] { store_->wake_background(); }, kTickMs);
+}
+
 void Local::publish(SnapshotPtr next, Function<void()> published) {
+  std::lock_guard guard(attaching_);
   latest_ = next;
   needs_bootstrap_ = next->users->empty();
   if (nodes_.empty()) return published();
@@ -231,22 +244,7 @@ void Local::release_record(size_t site) {
 
 void Local::record(size_t site, gateway::CallRecord record, Place place) {
   Node& node = *nodes_[site];
-  auto kind = record.subject == "initialize" && record.server.empty() ? audit::Kind::session_bind
-              : record.outcome == gateway::CallOutcome::denied       ? audit::Kind::rbac_decision
-                                                                     : audit::Kind::tool_call_trace;
-  auto event = audit::event_by(*record.who, kind, outcome_of(record.outcome), record.time_ms);
-  event.project = std::move(record.project);
-  event.session = std::move(record.session);
-  event.client_name = std::move(record.client_name);
-  event.client_version = std::move(record.client_version);
-  event.client_address = std::move(record.client_address);
-  event.server = std::move(record.server);
-  event.subject = std::move(record.subject);
-  event.duration_ms = record.duration_ms;
-  event.request_id = std::move(record.request_id);
-  if (record.has_arguments) event.argument_digest = record.argument_digest;
-  if (kind == audit::Kind::rbac_decision) event.rule = std::move(record.detail);
-  else if (!record.detail.empty()) json::Writer(event.payload).begin_object().member("detail", redact(record.detail)).end_object();
+  auto event = event_of(std::move(record));
   if (options_.strict_audit && place == Place::reserved) node.ring->push_reserved(std::move(event));
   else node.ring->push(std::move(event));
 }

@@ -4,10 +4,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "audit/ring.h"
 #include "control/control.h"
+#include "control/housekeeping.h"
 #include "service/authority.h"
 #include "service/node.h"
 #include "service/worker.h"
@@ -38,13 +40,13 @@ class Local final : public Authority {
 
   // --- before the first request
   audit::Ring& add_ring() { return recorder_.add_ring(); }
-  void attach(Node& node) override { nodes_.push_back(&node); }
-  SnapshotPtr snapshot() const { return latest_; }  // at start; later only on the store's thread
+  void attach(Node& node) override;
 
   // --- on a node's loop
   // As service::authenticate; a replaced token that is used when its time is over is recorded as leaked.
   Result<std::optional<Identity>> authenticate(Node& node, const Head& head);
   loop::Task<Result<Access>> admit(Node& node, const Head& head, loop::Scope& scope) override;
+  loop::Task<Result<void>> flush(Node&, loop::Scope&) override { co_return Result<void>(); }  // the store does, at its end
   // Runs `work` in one transaction. When it changes what loops know, the answer comes after every loop has the new state:
   // what was revoked is refused everywhere by the time anybody is told so.
   loop::Task<Result<control::Response>> transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
@@ -77,8 +79,12 @@ class Local final : public Authority {
   std::unique_ptr<store::Store> store_;
   control::Control control_;
   audit::Recorder recorder_;
+  control::Housekeeping housekeeping_;  // the store's thread
+  SnapshotPtr next_;                    // of the background work under way; the store's thread
   Worker worker_;
+  std::mutex attaching_;  // what is removed at the start is published while loops are still attached
   std::vector<Node*> nodes_;
+  std::unique_ptr<loop::Timer> ticker_;  // on the first node's loop
   SnapshotPtr latest_;                  // the store's thread only, once loaded
   std::atomic<bool> needs_bootstrap_{false};
   std::atomic<bool> audit_stuck_{false};  // the last events could not be written

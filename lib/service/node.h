@@ -18,18 +18,17 @@ namespace mcptoken::service {
 class Exchange;
 
 struct Node {
-  Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring* ring_in, SnapshotPtr snapshot_in)
+  Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring* ring_in)
       : loop(loop_in),
         site(site_in),
         ring(ring_in),
-        snapshot(std::move(snapshot_in)),
         guesses(loop_in.clock(), {limits::kBearerGuesses, limits::kBearerGuessMs, limits::kBearerGuessers}),
         flusher(loop_in) {}
 
   loop::Loop& loop;
   gateway::Site& site;
-  audit::Ring* ring;  // null in the gateway role, as is the snapshot
-  SnapshotPtr snapshot;
+  audit::Ring* ring;     // null in the gateway role, as is the snapshot
+  SnapshotPtr snapshot;  // from Authority::attach on
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed
   bool draining = false;

@@ -14,15 +14,13 @@ Status status_of(int http) {
                        : Status::invalid;
 }
 
-// The bearer as a header, wiped when the request is over.
-struct BearerHeader {
-  explicit BearerHeader(const crypto::Secret& bearer) : header{"Authorization", "Bearer "} {
-    header.value += bearer.reveal();
-  }
-  ~BearerHeader() { crypto::wipe(header.value.data(), header.value.size()); }
-  BearerHeader(const BearerHeader&) = delete;
-  BearerHeader& operator=(const BearerHeader&) = delete;
-  http::Header header;
+// The fields of a request; the bearer is wiped when it is over.
+struct Fields {
+  explicit Fields(const crypto::Secret& bearer) { headers[0].value += bearer.reveal(); }
+  ~Fields() { crypto::wipe(headers[0].value.data(), headers[0].value.size()); }
+  Fields(const Fields&) = delete;
+  Fields& operator=(const Fields&) = delete;
+  http::Header headers[2] = {{"Authorization", "Bearer "}, {"Content-Type", "application/json"}};
 };
 
 }  // namespace
@@ -63,13 +61,22 @@ Error plane_away(std::string why) {
       .with_hint("the control plane cannot be asked at the moment; try again");
 }
 
-loop::Task<Result<json::Value>> ask_plane(http::Client& client, const PlaneAddress& plane, std::string path,
-                                          crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
+namespace {
+
+// POST when there is content.
+loop::Task<Result<json::Value>> exchange_with(http::Client& client, const PlaneAddress& plane, std::string path,
+                                              std::optional<std::string> content, crypto::Secret bearer, int64_t wait_ms,
+                                              loop::Scope& scope) {
   http::Url url = plane.at(path);
-  BearerHeader authorization(bearer);
+  Fields fields(bearer);
+  std::string_view piece = content ? *content : std::string_view();
   http::Request request;
   request.url = &url;
-  request.headers = std::span(&authorization.header, 1);
+  request.headers = std::span(fields.headers, content ? 2 : 1);
+  if (content) {
+    request.method = "POST";
+    request.body = std::span(&piece, 1);
+  }
   http::Options options;
   options.first_byte_ms = wait_ms;
   options.allow_private = true;  // the operator has named it
@@ -88,6 +95,18 @@ loop::Task<Result<json::Value>> ask_plane(http::Client& client, const PlaneAddre
   auto refused = status >= 400 && status < 500 && status != 429 ? plane_error(status, *body) : std::nullopt;
   if (refused) co_return fail(*std::move(refused));
   co_return fail(plane_away("the control plane answered HTTP " + std::to_string(status)));
+}
+
+}  // namespace
+
+loop::Task<Result<json::Value>> ask_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                          crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
+  return exchange_with(client, plane, std::move(path), std::nullopt, std::move(bearer), wait_ms, scope);
+}
+
+loop::Task<Result<json::Value>> tell_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                           std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
+  return exchange_with(client, plane, std::move(path), std::move(body), std::move(bearer), wait_ms, scope);
 }
 
 }  // namespace mcptoken::service

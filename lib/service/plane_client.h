@@ -28,8 +28,10 @@ std::optional<Error> plane_error(int status, std::string_view body);
 // Nobody can say at the moment: 503 with Retry-After, never a refusal.
 Error plane_away(std::string why);
 
-// GET, once. An answer that is no JSON of the control plane is plane_away().
+// GET, once, or POST of JSON that may be sent again. An answer that is no JSON of the control plane is plane_away().
 loop::Task<Result<json::Value>> ask_plane(http::Client& client, const PlaneAddress& plane, std::string path,
                                           crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope);
+loop::Task<Result<json::Value>> tell_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                           std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope);
 
 }  // namespace mcptoken::service

@@ -19,7 +19,8 @@ void Remote::attach(Node& node) {
     auto shared = std::make_shared<crypto::Secret>(std::move(ticket));
     first.post([follower, shared, revision] { follower->offer(std::move(*shared), revision); });
   };
-  places_.push_back({node.loop, std::make_unique<Verdicts>(node, options_, log_, std::move(offer))});
+  places_.push_back({node.loop, std::make_unique<Verdicts>(node, options_, log_, std::move(offer)),
+                     std::make_unique<Reporter>(node.loop, node.site.http, options_.plane, log_)});
 }
 
 loop::Task<Result<Access>> Remote::admit(Node& node, const Head& head, loop::Scope& scope) {
@@ -47,6 +48,14 @@ loop::Task<Result<std::vector<gateway::Credential>>> Remote::credentials(loop::L
   out.push_back({"Authorization", crypto::Secret(value)});
   crypto::wipe(value.data(), value.size());
   co_return out;
+}
+
+void Remote::record(size_t site, gateway::CallRecord record, ControlPlane::Place) {
+  places_[site].reporter->record(std::move(record));
+}
+
+loop::Task<Result<void>> Remote::flush(Node& node, loop::Scope& scope) {
+  return places_[node.site.index].reporter->flush(scope);
 }
 
 std::optional<Error> Remote::refusal(size_t site, const rbac::Principal& who, const Error& failure) {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "service/authority.h"
 #include "service/follower.h"
+#include "service/reporter.h"
 #include "service/verdicts.h"
 
 namespace mcptoken::service {
@@ -24,19 +25,21 @@ class Remote final : public Authority {
                                                                    gateway::BearerPtr bearer,
                                                                    loop::Scope& scope) override;
   std::optional<Error> refusal(size_t site, const rbac::Principal& who, const Error& failure) override;
-  // The control plane records the calls that it runs.
+  // Nothing waits for a record here: the control plane records the calls that it runs, and is told the rest.
   bool reserve_record(size_t) override { return true; }
   void release_record(size_t) override {}
-  void record(size_t, gateway::CallRecord, Place) override {}
+  void record(size_t site, gateway::CallRecord record, ControlPlane::Place place) override;
+  loop::Task<Result<void>> flush(Node& node, loop::Scope& scope) override;
 
  private:
-  struct Place {
+  struct Post {
     loop::Loop& loop;
     std::unique_ptr<Verdicts> verdicts;
+    std::unique_ptr<Reporter> reporter;
   };
   VerdictOptions options_;
   Log log_;
-  std::vector<Place> places_;           // by the site's index
+  std::vector<Post> places_;            // by the site's index
   std::unique_ptr<Follower> follower_;  // on the first loop
 };
 

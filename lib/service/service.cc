@@ -33,6 +33,7 @@ Result<void> Service::open_local() {
   options.settings.tool_grant = config_.tool_grant;
   options.settings.max_token_ttl_ms = config_.max_token_ttl_ms;
   options.settings.max_tokens = config_.max_tokens;
+  options.settings.audit_retention_ms = config_.audit_retention_ms;
   options.settings.version = version_;
   options.strict_audit = config_.strict_audit;
   options.log = log_;
@@ -67,8 +68,7 @@ Service::~Service() {
 Result<void> Service::attach(loop::Loop& loop) {
   if (node_of(loop)) return fail(Status::misuse, "the loop is attached already");
   auto& site = gateway_->attach(loop);
-  nodes_.push_back(std::make_unique<Node>(loop, site, local_ ? &local_->add_ring() : nullptr,
-                                          local_ ? local_->snapshot() : nullptr));
+  nodes_.push_back(std::make_unique<Node>(loop, site, local_ ? &local_->add_ring() : nullptr));
   authority().attach(*nodes_.back());
   return {};
 }
@@ -114,6 +114,9 @@ loop::Task<Result<void>> Service::drain_node(Node& node, int64_t grace_ms) {
     auto slept = co_await pause.wait(scope);
     if (!slept) break;
   }
+  auto flushing = authority().flush(node, scope);
+  auto flushed = co_await flushing;
+  if (!flushed) log_.warn("audit events: " + flushed.error().message);
   auto stopping = gateway_->stop(node.site, scope);
   auto stopped = co_await stopping;
   co_return stopped;

@@ -27,6 +27,7 @@ struct Config {
   std::optional<int64_t> max_token_ttl_ms;
   int64_t max_tokens = limits::kTokensPerHolder;
   bool strict_audit = false;
+  std::optional<int64_t> audit_retention_ms = 90 * 24 * 3600'000LL;  // nothing: for ever
   bool require_sandbox = false;
   bool loopback_only = true;                 // the Host of a request must be a loopback name or allowed
   uint16_t listen_port = 0;                  // that a Host may name; 0: any

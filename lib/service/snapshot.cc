@@ -31,6 +31,7 @@ TokenEntry entry_of(const store::TokenRecord& token, const Snapshot& snapshot) {
   entry.sha = token.sha;
   entry.expires_ms = token.expires_ms.value_or(INT64_MAX);
   entry.revoked = token.revoked_ms.has_value();
+  entry.revoked_ms = token.revoked_ms.value_or(0);
   entry.superseded = !token.superseded_by.empty();
   auto project = snapshot.projects->find(token.project_id);
   entry.who = principal_of(token, snapshot, project == snapshot.projects->end() ? std::string() : project->second->name);

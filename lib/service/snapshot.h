@@ -32,6 +32,7 @@ struct TokenEntry {
   crypto::Digest sha{};
   int64_t expires_ms = INT64_MAX;
   bool revoked = false;
+  int64_t revoked_ms = 0;  // when that was
   bool superseded = false;
   std::shared_ptr<const rbac::Principal> who;
 };

@@ -101,6 +101,10 @@ struct TokenUse {
   std::string from;  // address
 };
 
+// A login session ends after so long without use, or so long after it was begun.
+inline constexpr int64_t kLoginIdleMs = 12 * 3600'000LL;
+inline constexpr int64_t kLoginMaxMs = 30 * 24 * 3600'000LL;
+
 struct SessionRecord {
   std::string id;
   std::string user_id;

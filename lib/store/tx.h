@@ -74,8 +74,8 @@ class Tx {
   // Removes the token's bindings with it. A revoked token stays as it is: the first time and reason count.
   Result<TokenRecord> revoke_token(std::string_view id, std::string_view reason);
   Result<void> purge_token(std::string_view id);                    // the record itself
-  // Tombstones: revoked, or replaced and past their grace, before that instant. How many went.
-  Result<int64_t> purge_ended_tokens(int64_t before_ms);
+  // Tombstones: revoked, or replaced and past their grace, before that instant; `most` at a time. How many went.
+  Result<int64_t> purge_ended_tokens(int64_t before_ms, int64_t most);
   // Unknown tokens are skipped, and so is a use less than a minute after the recorded one. Not a change of the
   // revision.
   Result<void> touch_tokens(std::span<const TokenUse> uses);

@@ -204,13 +204,13 @@ Result<Tx::TokenCount> Tx::count_usable_tokens(std::string_view project_id, std:
   return TokenCount{rows.integer(0), rows.integer(1)};
 }
 
-Result<int64_t> Tx::purge_ended_tokens(int64_t before_ms) {
+Result<int64_t> Tx::purge_ended_tokens(int64_t before_ms, int64_t most) {
   Removal removal(*this, false);
   int64_t count = 0;
   {
     MCPT_TRY(auto rows, db_.prepare("SELECT id FROM tokens WHERE revoked_ms < ?1"
-                                    " OR (superseded_by IS NOT NULL AND expires_ms < ?1)"));
-    rows.bind(before_ms);
+                                    " OR (superseded_by IS NOT NULL AND expires_ms < ?1) LIMIT ?2"));
+    rows.bind(before_ms, most);
     for (;; ++count) {
       MCPT_TRY(bool row, rows.step());
       if (!row) break;

@@ -368,9 +368,15 @@ static void end(const char* data_dir, const char* session) {
   /* Nobody sets a password beside a running service; afterwards it ends the user's sessions. */
   mcptoken_config* config = NULL;
   mcptoken_error* error = NULL;
+  mcptoken_bytes* report = NULL;
   CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_new(&config, NULL));
   CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_set(config, "data_dir", data_dir, NULL));
   CHECK_NUMBER(MCPTOKEN_BUSY, mcptoken_admin_reset_password(config, "ada@example.com", "battery staple", 14, NULL));
+  CHECK_NUMBER(MCPTOKEN_BUSY, mcptoken_admin_verify_audit(config, NULL, &report, NULL));
+  CHECK(report == NULL);
+  CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_set(config, "audit_retention", "never", NULL));
+  CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_set(config, "audit_retention", "30d", NULL));
+  CHECK_NUMBER(MCPTOKEN_INVALID, mcptoken_config_set(config, "audit_retention", "soon", NULL));
   done = 0;
   mcptoken_service_drain(service, loop, 0, drained, &done);
   run_until(&done);
@@ -381,8 +387,13 @@ static void end(const char* data_dir, const char* session) {
   mcptoken_error_free(error);
   CHECK_NUMBER(MCPTOKEN_NOT_FOUND, mcptoken_admin_reset_password(config, "eve@example.com", "battery staple", 14, NULL));
   CHECK_NUMBER(MCPTOKEN_OK, mcptoken_admin_reset_password(config, "ada@example.com", "battery staple", 14, NULL));
+  CHECK_NUMBER(MCPTOKEN_INVALID, mcptoken_admin_verify_audit(config, "7", &report, NULL));
+  CHECK_NUMBER(MCPTOKEN_OK, mcptoken_admin_verify_audit(config, NULL, &report, NULL));
+  CHECK(strstr(mcptoken_bytes_data(report), "\"intact\":true") != NULL);
+  mcptoken_bytes_free(report);
   CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_set(config, "data_dir", "/nowhere", NULL));
   CHECK_NUMBER(MCPTOKEN_NOT_FOUND, mcptoken_admin_reset_password(config, "ada@example.com", "battery staple", 14, NULL));
+  CHECK_NUMBER(MCPTOKEN_NOT_FOUND, mcptoken_admin_verify_audit(config, NULL, &report, NULL));
   mcptoken_config_free(config);
   begin(data_dir);
   CHECK_NUMBER(401, ask("GET", "/api/v1/projects/p", session, NULL, NULL)->status);

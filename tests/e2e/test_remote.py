@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -245,6 +246,79 @@ def test_a_list_without_tools_has_the_same_reason(plane):
     reasons = [wire.Modern(port, token).request("tools/list")["result"]["_meta"]["io.mcptoken/reason"]
                for port in (plane.port, plane.remote.port)]
     assert reasons[0] == reasons[1], reasons
+
+
+def recorded(plane, **filters):
+    """Events of the control plane's audit record, the oldest first."""
+    answer = plane.rest("GET", "audit/events?" + urllib.parse.urlencode({"limit": 1000} | filters))
+    assert answer.status == 200, answer
+    return answer.json["items"][::-1]
+
+
+def denied(client, tool):
+    answer = client.call(tool)
+    assert answer["error"]["code"] == -32602, answer
+
+
+def test_what_only_the_gateway_sees_is_reported(plane):
+    token = plane.token("reported", "demo", "--bind", "role:run,resource:tools,name:example/echo")
+    client = wire.Legacy(plane.remote.port, token)
+    assert client.text("example__echo", {"message": "x"}) == "x"
+    denied(client, "example__fail")
+    denied(wire.Modern(plane.remote.port, token), "nowhere__tool")
+    until(lambda: len(recorded(plane, tokenName="reported", kind="rbac_decision")) == 2, 10)
+    events = recorded(plane, tokenName="reported")
+    bind, *rest = [event for event in events if event.get("reportedBy")]
+    assert [(event["kind"], event["outcome"], event.get("server"), event["tool"]) for event in rest] == [
+        ("rbac_decision", "denied", "example", "example__fail"), ("rbac_decision", "denied", None, "nowhere__tool")], rest
+    assert rest[0]["rule"] and rest[0]["session"] == bind["session"], rest
+    assert (bind["kind"], bind["tool"], bind["clientName"]) == ("session_bind", "initialize", "e2e"), bind
+    sha = events[0]["tokenSha"]
+    for event in (bind, *rest):
+        assert event["reportedBy"] == "gateway" and event["project"] == "demo" and event["user"] == harness.EMAIL, event
+        assert event["tokenSha"] == sha and event["payload"] == {"clientAddress": "127.0.0.1"}, event
+    # The call is there once: the control plane ran it.
+    calls = recorded(plane, tokenName="reported", kind="tool_call_trace")
+    assert [(event["tool"], event.get("reportedBy")) for event in calls if event["tool"] == "echo"] == [("echo", None)], calls
+    sessions = plane.rest("GET", "audit/sessions").json["items"]
+    assert any(one["session"] == bind["session"] and one["denied"] == 1 for one in sessions), sessions
+    assert plane.rest("GET", "audit/verify").json["intact"]
+
+
+def test_a_denial_before_a_revocation_is_reported_after_it(plane):
+    record, token = mint(plane, "reported-late")
+    client = wire.Modern(plane.remote.port, token)
+    client.request("tools/list")
+    denied(client, "nowhere__tool")
+    revoke(plane, record)
+    assert not recorded(plane, tokenName="reported-late", kind="rbac_decision")
+    until(lambda: recorded(plane, tokenName="reported-late", kind="rbac_decision"), 10)
+    batch = {"stream": "test", "events": [], "next": 3}
+    assert plane.rest("POST", "projects/demo/audit", batch, bearer=token).json["lost"] == 2
+    for method, path in (("GET", "projects/demo"), ("GET", "mcptokens/introspect"), ("POST", "projects/demo/promptrequests")):
+        answer = plane.rest(method, path, {} if method == "POST" else None, bearer=token)
+        assert answer.status == 401, answer
+
+
+def test_events_outlive_the_end_of_either_side():
+    with Gateway(settings=["--connections-per-address", 0]) as plane:
+        plane.example()
+        plane.project("demo", "example")
+        token = plane.token("reported")
+        plane.ready(token, "example")
+        with Remote(plane) as remote:
+            client = wire.Modern(remote.port, token)
+            client.request("tools/list")
+            assert plane.stop() == 0
+            for _ in range(3):  # decided by what is remembered
+                denied(client, "nowhere__tool")
+            time.sleep(1.5)  # the first attempt fails
+            plane.start()
+            until(lambda: len(recorded(plane, kind="rbac_decision")) == 3, 20)
+            denied(client, "nowhere__tool")
+        # The gateway has ended before the second was over in which it would have sent the last one by itself.
+        assert len(recorded(plane, kind="rbac_decision")) == 4
+        assert not recorded(plane, kind="events_lost")
 
 
 def test_called_mcplocal(plane):

@@ -5,7 +5,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(sys.argv[1])
-TOKENS = {"kNever": "never", "kOwnProject": "own project", "kItself": "itself", "kWatch": "watch"}
+TOKENS = {"kNever": "never", "kOwnProject": "own project", "kItself": "itself", "kWatch": "watch",
+          "kReports": "reports"}
 
 
 def source(path):

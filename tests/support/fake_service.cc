@@ -307,6 +307,10 @@ mcptoken_status mcptoken_admin_reset_password(const mcptoken_config*, const char
   return MCPTOKEN_OK;
 }
 
+mcptoken_status mcptoken_admin_verify_audit(const mcptoken_config*, const char*, mcptoken_bytes**, mcptoken_error**) {
+  return MCPTOKEN_OK;
+}
+
 mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* loop, const mcptoken_head* head,
                                       const mcptoken_sink* sink, mcptoken_exchange** out, mcptoken_error**) {
   auto& state = service->loops.at(loop);

@@ -48,6 +48,11 @@ struct Chain : AuditFixture {
     change(*transaction);
     return check(*transaction);
   }
+  static Cut before(int64_t time_ms) {
+    Cut cut;
+    cut.before_ms = time_ms;
+    return cut;
+  }
   Head now() {
     Head out;
     write([&](db::Transaction& transaction) { out = *head(transaction); });
@@ -145,12 +150,41 @@ TEST_CASE_FIXTURE(Chain, "chain: a cut tail shows in the head, a replayed databa
   CHECK_FALSE(check(*replay, Head{50, last.link}).intact);
 }
 
+TEST_CASE_FIXTURE(Chain, "chain: what is put behind the end while nobody runs is never taken for ours") {
+  write([&](db::Transaction& tx) { CHECK(*disown(tx) == 0); });
+  fill(10);
+  write([&](db::Transaction& tx) {
+    CHECK(*disown(tx) == 0);
+    Event foreign;
+    REQUIRE(append(tx, foreign));
+  });
+  CHECK(check().problem_seq == 11);
+  write([&](db::Transaction& tx) { CHECK(*disown(tx) == 1); });
+  fill(10);
+  CHECK(now().seq == 21);
+  const auto state = check();
+  CHECK_FALSE(state.intact);
+  CHECK(state.problem_seq == 11);
+}
+
+TEST_CASE_FIXTURE(Chain, "chain: a record whose chain was taken away is not chained anew") {
+  fill(10);
+  write([&](db::Transaction& tx) {
+    for (const auto& sql : {db::Sql("DELETE FROM audit_chain"), db::Sql("DELETE FROM audit_head"),
+                            db::Sql("UPDATE audit SET user = 'somebody else' WHERE seq = 3")})
+      REQUIRE(tx.run(sql));
+    CHECK(*disown(tx) == 10);
+    REQUIRE(seal(tx, key));
+  });
+  CHECK(check().problem_seq == 1);
+}
+
 TEST_CASE_FIXTURE(Chain, "chain: purging leaves a signed checkpoint") {
   fill(1'000);
   write([&](db::Transaction& tx) {
-    CHECK(*purge(tx, key, 501, 200) == 200);
-    CHECK(*purge(tx, key, 501, 1'000) == 300);
-    CHECK(*purge(tx, key, 501, 1'000) == 0);
+    CHECK(*purge(tx, key, before(501), 200) == 200);
+    CHECK(*purge(tx, key, before(501), 1'000) == 300);
+    CHECK(*purge(tx, key, before(501), 1'000) == 0);
   });
   const auto state = check();
   CHECK(state.intact);
@@ -164,8 +198,161 @@ TEST_CASE_FIXTURE(Chain, "chain: purging leaves a signed checkpoint") {
   });
   CHECK_FALSE(forged.intact);
   CHECK(forged.problem == "the checkpoint is not genuine");
-  write([&](db::Transaction& tx) { CHECK(*purge(tx, key, INT64_MAX, 10'000) == 500); });
+  write([&](db::Transaction& tx) { CHECK(*purge(tx, key, Cut(), 10'000) == 500); });
   CHECK(check().intact);
   fill(10);
   CHECK(check().checked == 10);
+}
+
+TEST_CASE_FIXTURE(Chain, "chain: a purge takes a beginning, by time or by number, and its sessions") {
+  fill(100);
+  write([&](db::Transaction& tx) {  // time goes back for a while: what came later waits for it
+    REQUIRE(tx.run("DELETE FROM audit_chain"));
+    REQUIRE(tx.run("DELETE FROM audit_head"));
+    REQUIRE(tx.run("UPDATE audit SET time_ms = 1000 WHERE seq = 50"));
+    REQUIRE(seal(tx, key));
+    CHECK(*purge(tx, key, before(60), 1'000) == 49);
+    CHECK(sessions(tx, {})->sessions.size() == 7);
+    Cut cut;
+    cut.before_seq = 52;
+    CHECK(*purge(tx, key, cut, 1'000) == 2);
+    cut.before_seq = INT64_MAX;
+    cut.before_ms = 98;
+    CHECK(*purge(tx, key, cut, 1'000) == 46);
+  });
+  const auto state = check();
+  CHECK(state.intact);
+  CHECK(state.first_seq == 98);
+}
+
+TEST_CASE_FIXTURE(Chain, "chain: nothing is purged that is not what was written") {
+  fill(100);
+  for (const auto& sql :
+       {db::Sql("UPDATE audit SET time_ms = 1 WHERE seq = 60"),  // recent ones made old
+        db::Sql("DELETE FROM audit WHERE seq = 20"), db::Sql("UPDATE audit SET user = 'u' WHERE seq = 1"),
+        db::Sql("UPDATE audit_chain SET link = zeroblob(32) WHERE seq = 59"), db::Sql("DELETE FROM audit_chain WHERE seq = 30")}) {
+    CAPTURE(sql.text());
+    auto transaction = db::Transaction::begin(*connection);
+    REQUIRE(transaction);
+    REQUIRE(transaction->run(sql));
+    const auto purged = purge(*transaction, key, before(70), 1'000);
+    REQUIRE_FALSE(purged);
+    CHECK(purged.error().status == Status::corrupt);
+    CHECK_FALSE(check(*transaction).intact);
+  }
+  key[0] ^= 1;
+  write([&](db::Transaction& tx) { CHECK(purge(tx, key, before(70), 1'000).error().status == Status::corrupt); });
+}
+
+TEST_CASE_FIXTURE(Chain, "chain: a purge under way does not disturb a verification") {
+  fill(1'000);
+  const Head noted = now();
+  write([&](db::Transaction& tx) {
+    Verification state;
+    REQUIRE(verify(tx, key, noted, 100, state));
+    REQUIRE(purge(tx, key, before(501), 1'000));
+    REQUIRE(verify(tx, key, noted, 100, state));
+    CHECK(state.last.seq == 600);
+    while (!state.done)
+      REQUIRE(verify(tx, key, noted, 100, state));
+    CHECK(state.intact);
+    CHECK(state.met);
+  });
+}
+
+TEST_CASE_FIXTURE(Chain, "chain: a noted head that was purged is not vouched for") {
+  fill(50);
+  const Head noted = now();
+  fill(50);
+  write([&](db::Transaction& tx) { REQUIRE(purge(tx, key, Cut{INT64_MAX, 51}, 1'000)); });
+  CHECK(check(noted).intact);  // the checkpoint names it
+  write([&](db::Transaction& tx) { REQUIRE(purge(tx, key, Cut{INT64_MAX, 61}, 1'000)); });
+  const auto state = check(noted);
+  CHECK_FALSE(state.intact);
+  CHECK(state.problem == "the noted head was purged since: note a newer one");
+}
+
+TEST_CASE("chain: heads as people note them down") {
+  REQUIRE(crypto::init());
+  Head head;
+  head.seq = 12;
+  head.link = crypto::sha256("x");
+  const auto text = to_text(head);
+  CHECK(text.starts_with("12:"));
+  const auto back = head_of(text);
+  REQUIRE(back);
+  CHECK(back->seq == 12);
+  CHECK(back->link == head.link);
+  for (const auto& bad : {std::string(), std::string("12"), std::string("12:"), text + "0", "x" + text, "-" + text, " " + text})
+    CHECK_FALSE(head_of(bad));
+}
+
+// What verification sees of one bad record does not depend on what comes after it, so all records are made bad at once, and
+// for each the verification goes on from the true state in front of it.
+TEST_CASE_FIXTURE(Chain, "chain: RB-06 every record is guarded in every column, in its place and its number") {
+  fill(kRecords);
+  std::vector<crypto::Digest> links(1);
+  write([&](db::Transaction& tx) {
+    auto rows = tx.prepare("SELECT link FROM audit_chain ORDER BY seq");
+    while (*rows->step())
+      links.push_back(*rows->bytes<32>(0));
+  });
+  REQUIRE(links.size() == kRecords + 1);
+  // How many of the records from `first` on, `step` apart, are found bad right after what was before them.
+  const auto found = [&](db::Transaction& tx, int64_t first, int64_t step, int64_t problem) {
+    int64_t count = 0;
+    for (int64_t seq = first; seq <= kRecords; seq += step) {
+      Verification state;
+      state.checked = seq - 1;
+      state.last = {seq - 1, links[static_cast<size_t>(seq - 1)]};
+      REQUIRE(verify(tx, key, std::nullopt, 1, state));
+      count += state.done && !state.intact && state.problem_seq == seq + problem;
+    }
+    return count;
+  };
+  const auto intact = after([&](auto& tx) { CHECK(found(tx, 2, 1, 0) == 0); });
+  CHECK(intact.intact);
+  for (const auto& sql :
+       {db::Sql("UPDATE audit SET time_ms = time_ms + 1"), db::Sql("UPDATE audit SET kind = kind + 1"),
+        db::Sql("UPDATE audit SET outcome = outcome % 5 + 1"), db::Sql("UPDATE audit SET project = 'P'"),
+        db::Sql("UPDATE audit SET session = session || 'x'"), db::Sql("UPDATE audit SET user = 'x'"),
+        db::Sql("UPDATE audit SET token_name = 'x'"),
+        db::Sql("UPDATE audit SET token_sha = CASE WHEN token_sha IS NULL THEN x'00' ELSE NULL END"),
+        db::Sql("UPDATE audit SET client_name = 'x'"), db::Sql("UPDATE audit SET client_version = 'x'"),
+        db::Sql("UPDATE audit SET client_address = 'x'"), db::Sql("UPDATE audit SET server = 'x'"),
+        db::Sql("UPDATE audit SET subject = upper(subject)"), db::Sql("UPDATE audit SET rule = 'x'"),
+        db::Sql("UPDATE audit SET duration_ms = CASE WHEN duration_ms IS NULL THEN 0 ELSE NULL END"),
+        db::Sql("UPDATE audit SET request_id = 'x'"), db::Sql("UPDATE audit SET argument_digest = x''"),
+        db::Sql("UPDATE audit SET reported_by = 'x'"), db::Sql("UPDATE audit SET payload = '{}'"),
+        db::Sql("UPDATE audit SET project = '', session = project || session"),
+        db::Sql("UPDATE audit_chain SET link = zeroblob(32)"), db::Sql("DELETE FROM audit_chain")}) {
+    CAPTURE(sql.text());
+    after([&](auto& tx) {
+      REQUIRE(tx.run(sql));
+      CHECK(found(tx, 2, 1, 0) == kRecords - 1);
+    });
+  }
+  for (int64_t odd : {0, 1}) {
+    after([&](auto& tx) {
+      REQUIRE(tx.run("DELETE FROM audit WHERE seq % 2 = ?1", odd));
+      REQUIRE(tx.run("DELETE FROM audit_chain WHERE seq % 2 = ?1", odd));
+      // The one behind it is what shows it; of the last one the head does.
+      CHECK(found(tx, odd == 1 ? 3 : 2, 2, 1) == kRecords / 2 - 1);
+    });
+  }
+  // Each has the contents of its neighbour, as after an insertion or when two were exchanged; with its own link or along with it.
+  for (int64_t shift : {1, -1}) {
+    for (bool links_too : {false, true}) {
+      CAPTURE(shift);
+      after([&](auto& tx) {
+        REQUIRE(tx.run("UPDATE audit SET seq = -seq"));
+        REQUIRE(tx.run("UPDATE audit SET seq = -seq + ?1", shift));
+        if (links_too) {
+          REQUIRE(tx.run("UPDATE audit_chain SET seq = -seq"));
+          REQUIRE(tx.run("UPDATE audit_chain SET seq = -seq + ?1", shift));
+        }
+        CHECK(found(tx, 2, 1, 0) >= kRecords - 2);
+      });
+    }
+  }
 }

@@ -30,7 +30,7 @@ TEST_CASE("kinds and outcomes have one text each") {
       CHECK(*back == outcome);
     }
   }
-  CHECK(kinds == 16);
+  CHECK(kinds == 17);
   CHECK(outcomes == 5);
   CHECK(to_text(Outcome::tool_error) == "tool error");
   CHECK(!kind_of("Login"));
@@ -184,17 +184,72 @@ TEST_CASE_FIXTURE(AuditFixture, "sessions are summed up") {
       event.user = i == 0 ? "ann@example.org" : "";
       REQUIRE(append(transaction, event));
     }
-    auto all = sessions(transaction, std::nullopt, std::nullopt, 10);
-    REQUIRE(all);
-    REQUIRE(all->size() == 2);
-    CHECK(all->at(0).session == "s1");
-    CHECK(all->at(0).user == "ann@example.org");
-    CHECK(all->at(0).first_ms == 99);
-    CHECK(all->at(0).last_ms == 100);
-    CHECK(all->at(0).events == 2);
-    CHECK(all->at(0).denied == 1);
-    CHECK(sessions(transaction, "home", 100, 10)->size() == 1);
-    CHECK(sessions(transaction, "other", std::nullopt, 10)->empty());
-    CHECK(sessions(transaction, "home", std::nullopt, 1)->size() == 1);
+    auto page = sessions(transaction, {});
+    REQUIRE(page);
+    REQUIRE(page->sessions.size() == 2);
+    CHECK_FALSE(page->next);
+    const SessionSummary& one = page->sessions[0];
+    CHECK(one.session == "s1");
+    CHECK(one.user == "ann@example.org");
+    CHECK(one.first_ms == 99);
+    CHECK(one.last_ms == 100);
+    CHECK(one.events == 2);
+    CHECK(one.denied == 1);
+  });
+}
+
+TEST_CASE_FIXTURE(AuditFixture, "lists of sessions filter before they are cut, and go on where a page stopped") {
+  write([&](db::Transaction& transaction) {
+    for (int i = 0; i < 12; ++i) {
+      Event event;
+      event.session = std::string(1, static_cast<char>('a' + i));
+      event.project = i % 2 ? "odd" : "even";
+      event.time_ms = 100 + i / 4;  // four of a time
+      event.user = i < 6 ? "ann" : "bob";
+      event.token_name = i % 3 ? "t" : "u";
+      REQUIRE(append(transaction, event));
+    }
+    const auto names = [&](const SessionFilter& filter) {
+      const auto page = sessions(transaction, filter);
+      REQUIRE(page);
+      std::string out;
+      for (const auto& one : page->sessions)
+        out += one.session;
+      return out;
+    };
+    SessionFilter filter;
+    CHECK(names(filter) == "ljkihfgedbca");
+    filter.limit = 3;
+    std::string all;
+    int pages = 0;
+    for (;; ++pages) {
+      all += names(filter);
+      filter.after = sessions(transaction, filter)->next;
+      if (!filter.after) break;
+    }
+    CHECK(all == "ljkihfgedbca");
+    CHECK(pages == 3);
+    filter = {};
+    filter.limit = 3;
+    filter.scope = rbac::Scope{false, {"even"}};
+    CHECK(names(filter) == "kig");
+    filter.after = sessions(transaction, filter)->next;
+    CHECK(names(filter) == "eca");
+    filter = {};
+    filter.project = "odd";
+    filter.user = "bob";
+    CHECK(names(filter) == "ljh");
+    filter = {};
+    filter.token_name = "u";
+    CHECK(names(filter) == "jgda");
+    filter = {};
+    filter.from_ms = 101;
+    filter.until_ms = 102;
+    CHECK(names(filter) == "hfge");
+    filter = {};
+    filter.project = "none";
+    filter.scan = 5;
+    CHECK(names(filter).empty());
+    CHECK(sessions(transaction, filter)->next);  // it stopped looking, which is not the end
   });
 }

@@ -246,3 +246,46 @@ TEST_CASE_FIXTURE(RecorderFixture, "a disk that stays full loses only what does 
   CHECK(count(Kind::tool_call_trace) == kept);
   CHECK(gaps() == std::vector<std::string>{"{\"lost\":" + std::to_string(pushed - kept) + ",\"denials\":0}"});
 }
+
+TEST_CASE_FIXTURE(RecorderFixture, "RB-07 every event is recorded or part of a declared loss, under load and failures") {
+  constexpr int kLoops = 3, kEvents = 20'000;
+  std::vector<std::thread> producers;
+  std::atomic<int> running{kLoops};
+  for (int i = 0; i < kLoops; ++i) {
+    producers.emplace_back([&, ring = &recorder.add_ring(64, 16)] {
+      for (int n = 0; n < kEvents; ++n)
+        ring->push(numbered(n, n % 7 == 0 ? Outcome::denied : Outcome::ok));
+      --running;
+    });
+  }
+  bool more = true;
+  for (int round = 0; more || running > 0; ++round) {
+    auto transaction = db::Transaction::begin(*connection, db::Transaction::Mode::write, db::Sync::normal);
+    REQUIRE(transaction);
+    auto wrote = recorder.write(*transaction);
+    REQUIRE(wrote);
+    const bool fails = round % 5 == 4;
+    if (fails)
+      transaction->rollback();
+    else
+      REQUIRE(transaction->commit());
+    recorder.finished(!fails);
+    more = fails || *wrote || running > 0;
+  }
+  for (auto& producer : producers)
+    producer.join();
+  while (turn())  // what came between the last look and the last event
+    continue;
+  auto rows = connection->prepare(
+      "SELECT sum(kind <> 14), sum(kind <> 14 AND outcome = 5),"
+      " sum(CASE kind WHEN 14 THEN json_extract(payload, '$.lost') ELSE 0 END),"
+      " sum(CASE kind WHEN 14 THEN json_extract(payload, '$.denials') ELSE 0 END), sum(kind = 14) FROM audit");
+  REQUIRE(rows);
+  auto row = rows->step();
+  REQUIRE(row);
+  REQUIRE(*row);
+  CHECK(rows->integer(0) + rows->integer(2) == int64_t{kLoops} * kEvents);
+  CHECK(rows->integer(1) + rows->integer(3) == int64_t{kLoops} * ((kEvents + 6) / 7));
+  CHECK(rows->integer(4) > 0);  // it did lose some
+  CHECK(rows->integer(2) == static_cast<int64_t>(recorder.lost()));
+}

@@ -76,6 +76,74 @@ TEST_CASE("audit sessions are listed within the caller's scope") {
   CHECK(sessions(world.of_p)[0].find("denied")->as_int() == 1);
 }
 
+TEST_CASE("audit sessions: filters and pages") {
+  Record world;
+  const auto list = [&](const rbac::Principal& who, const std::string& query) {
+    return world.expect(200, who, "GET", "/api/v1/audit/sessions?" + query);
+  };
+  const auto names = [&](const rbac::Principal& who, const std::string& query) {
+    std::string out;
+    const auto reply = list(who, query);
+    for (const auto& item : reply.json.find("items")->items())
+      out += item.text("session") + " ";
+    return out;
+  };
+  CHECK(names(world.all, "project=q") == "q-session ");
+  CHECK(names(world.all, "user=u@example.org&project=p") == "p-session ");
+  CHECK(names(world.all, "user=other").empty());
+  CHECK(names(world.all, "tokenName=t2&project=p") == "p-session ");  // the last that is known
+  CHECK(names(world.all, "tokenName=t0").empty());
+  const auto last = world.clock.now + 2'000;
+  CHECK(names(world.all, "since=" + to_iso8601(last)) == "q-session p-session -session ");
+  CHECK(names(world.all, "since=" + to_iso8601(last + 1)).empty());
+  CHECK(names(world.all, "until=" + to_iso8601(last)).empty());
+  CHECK(names(world.all, "until=" + to_iso8601(last + 1) + "&limit=1") == "q-session ");
+  CHECK(names(world.of_p, "limit=1") == "p-session ");  // the caller's scope comes before the limit
+  std::string all, cursor;
+  do {
+    const auto page = list(world.all, "limit=1" + (cursor.empty() ? "" : "&cursor=" + cursor));
+    for (const auto& item : page.json.find("items")->items())
+      all += item.text("session") + " ";
+    cursor = page.text("cursor");
+  } while (!cursor.empty());
+  CHECK(all == "q-session p-session -session ");
+  for (const auto bad : {"cursor=x", "cursor=1", "cursor=1.p", "limit=0", "since=x", "session=x"})
+    world.expect(400, world.all, "GET", std::string("/api/v1/audit/sessions?") + bad);
+}
+
+TEST_CASE("the beginning of the record is purged over REST") {
+  Record world;
+  const auto purger = world.user("purger@example.org", {"action:audit-purge"});
+  const auto purge = [&](int status, const rbac::Principal& who, const std::string& query) {
+    const auto reply = world.expect(status, who, "DELETE", "/api/v1/audit/events" + query);
+    world.write([&](store::Tx& tx) { return audit::seal(tx.db(), world.control->keys().audit()); });
+    return reply;
+  };
+  purge(403, world.all, "?before=3");
+  for (const auto bad : {"", "?before=", "?before=x", "?before=99", "?before=2099-01-01T00:00:00Z", "?before=3&other=1"})
+    purge(400, purger, bad);
+  CHECK(purge(200, purger, "?before=3").body == R"({"removed":2})");
+  CHECK(purge(200, purger, "?before=3").body == R"({"removed":0})");
+  auto told = world.events(audit::Kind::audit_purged);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].user == "purger@example.org");
+  CHECK(told[0].payload == R"({"beforeSeq":3})");
+  CHECK(told[0].request_id == "req1");
+  const auto verified = [&] { return world.expect(200, world.all, "GET", "/api/v1/audit/verify").json; };
+  CHECK(verified().find("intact")->as_bool() == true);
+  CHECK(verified().find("firstSeq")->as_int() == 3);
+  world.clock.now += 60'000;
+  CHECK(purge(200, purger, "?before=" + to_iso8601(world.clock.now)).body == R"({"removed":8})");  // the first purge's event, too
+  told = world.events(audit::Kind::audit_purged);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].payload == R"({"before":")" + to_iso8601(world.clock.now) + "\"}");
+  CHECK(verified().find("intact")->as_bool() == true);
+  world.write([](store::Tx& tx) { return tx.db().run("UPDATE audit SET user = 'x'"); });
+  world.clock.now += 60'000;
+  CHECK(purge(409, purger, "?before=" + to_iso8601(world.clock.now)).text("message").find("not intact") != std::string::npos);
+  CHECK(world.events(audit::Kind::audit_purged).size() == 1);
+}
+
 TEST_CASE("the audit chain is verified over REST") {
   Record world;
   const auto good = world.expect(200, world.all, "GET", "/api/v1/audit/verify");

@@ -423,13 +423,13 @@ TEST_CASE("rotation: the new one is there before the old one ends (BR-38)") {
   world.expect(403, world.bearer(rotated.text("token")), "POST", std::string(kTokens) + "/" + rotated.text("id") + "/rotate");
 
   world.write([&](store::Tx& tx) -> Result<void> {
-    MCPT_TRY(auto gone, tx.purge_ended_tokens(tx.now_ms()));
+    MCPT_TRY(auto gone, tx.purge_ended_tokens(tx.now_ms(), 100));
     CHECK(gone == 0);
     return {};
   });
   world.clock.now++;
   world.write([&](store::Tx& tx) -> Result<void> {
-    MCPT_TRY(auto gone, tx.purge_ended_tokens(tx.now_ms()));
+    MCPT_TRY(auto gone, tx.purge_ended_tokens(tx.now_ms(), 100));
     CHECK(gone == 1);
     return {};
   });

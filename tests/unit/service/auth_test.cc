@@ -258,6 +258,26 @@ TEST_CASE_FIXTURE(Fixture, "auth: what a token must be") {
   CHECK_FALSE(still_valid(snapshot, identity, kNow));
 }
 
+TEST_CASE_FIXTURE(Fixture, "auth: a token that was just revoked may report, and nothing else") {
+  const auto raw = mint();
+  auto one = entry(raw);
+  one.revoked = true;
+  auto reports = [&](int64_t revoked_ms, int64_t now_ms) {
+    one.revoked_ms = revoked_ms;
+    snapshot.tokens.put(one);
+    CHECK(code({"Bearer " + raw}) == "invalid_token");
+    Head head;
+    head.headers.emplace_back("authorization", "Bearer " + raw);
+    return authenticate_reporter(snapshot, keys, head, now_ms).has_value();
+  };
+  CHECK(reports(kNow, kNow));
+  CHECK(reports(kNow - 59'999, kNow));
+  CHECK_FALSE(reports(kNow - 60'000, kNow));
+  CHECK(reports(kNow + 5'000, kNow));  // the clock was set back: refused elsewhere all the same
+  one.expires_ms = kNow;
+  CHECK_FALSE(reports(kNow - 1, kNow));
+}
+
 TEST_CASE_FIXTURE(Fixture, "auth: login sessions") {
   constexpr int64_t kHour = 3600'000;
   auto raw = mint(token::Kind::session);

@@ -179,7 +179,7 @@ TEST_CASE_FIXTURE(TokenFixture, "purging removes the record and its binding; old
   write([&](Tx& tx) { REQUIRE(tx.revoke_token(dead, "")); });
   clock.now_ms += 100;
   write([&](Tx& tx) { REQUIRE(tx.revoke_token(fresh, "")); });
-  auto changes = write([&](Tx& tx) { CHECK(*tx.purge_ended_tokens(clock.now_ms) == 1); });
+  auto changes = write([&](Tx& tx) { CHECK(*tx.purge_ended_tokens(clock.now_ms, 100) == 1); });
   REQUIRE(changes.tokens.size() == 1);
   CHECK(changes.tokens[0].op == Op::removed);
   CHECK(changes.tokens[0].record.id == dead);

@@ -1,0 +1,46 @@
+#include "service/call_event.h"
+
+#include "base/log.h"
+#include "json/writer.h"
+
+namespace mcptoken::service {
+namespace {
+
+audit::Outcome outcome_of(gateway::CallOutcome outcome) {
+  switch (outcome) {
+    case gateway::CallOutcome::ok: return audit::Outcome::ok;
+    case gateway::CallOutcome::tool_error: return audit::Outcome::tool_error;
+    case gateway::CallOutcome::protocol_error: return audit::Outcome::protocol_error;
+    case gateway::CallOutcome::transport_error: return audit::Outcome::transport_error;
+    case gateway::CallOutcome::denied: return audit::Outcome::denied;
+  }
+  return audit::Outcome::protocol_error;
+}
+
+audit::Kind kind_of(const gateway::CallRecord& record) {
+  if (record.outcome == gateway::CallOutcome::denied) return audit::Kind::rbac_decision;
+  return record.subject == "initialize" && record.server.empty() ? audit::Kind::session_bind : audit::Kind::tool_call_trace;
+}
+
+}  // namespace
+
+audit::Event event_of(gateway::CallRecord record) {
+  auto event = audit::event_by(*record.who, kind_of(record), outcome_of(record.outcome), record.time_ms);
+  event.project = std::move(record.project);
+  event.session = std::move(record.session);
+  event.client_name = std::move(record.client_name);
+  event.client_version = std::move(record.client_version);
+  event.client_address = std::move(record.client_address);
+  event.server = std::move(record.server);
+  event.subject = std::move(record.subject);
+  event.duration_ms = record.duration_ms;
+  event.request_id = std::move(record.request_id);
+  if (record.has_arguments) event.argument_digest = record.argument_digest;
+  if (event.kind == audit::Kind::rbac_decision)
+    event.rule = std::move(record.detail);
+  else if (!record.detail.empty())
+    json::Writer(event.payload).begin_object().member("detail", redact(record.detail)).end_object();
+  return event;
+}
+
+}  // namespace mcptoken::service
