@@ -15,6 +15,8 @@ using Kind = Json::Kind;
 constexpr const char* kModern = "2026-07-28";
 constexpr std::array kLegacy = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
 constexpr const char* kServerInfo = R"({"name":"mcptoken-example-server","version":"1.0.0"})";
+constexpr const char* kCapabilities =
+    R"({"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"completions":{}})";
 constexpr const char* kForm =
     R"("requestedSchema":{"type":"object","properties":{"name":{"type":"string","title":"Name"}},"required":["name"]})";
 #define META "io.modelcontextprotocol/"
@@ -63,6 +65,9 @@ const Server::ToolRow Server::kTools[] = {
      &Server::ask},
     {"big", "Returns many bytes", R"({"type":"object","properties":{"bytes":{"type":"integer"}},"required":["bytes"]})",
      &Server::big},
+    {"links", "Returns a link to a resource and a resource", R"({"type":"object"})", &Server::links},
+    {"change", "Says that something has changed: tools, prompts, resources, or the URI of a resource",
+     R"({"type":"object","properties":{"what":{"type":"string"}},"required":["what"]})", &Server::change},
 };
 
 Server::Server(Options options) : options_(std::move(options)) {
@@ -101,7 +106,8 @@ Answer Server::modern(const Json& message, const Headers* headers, Channel& chan
     if (header(*headers, "mcp-protocol-version") != version)
       return error(message, 400, -32020, "MCP-Protocol-Version differs");
     if (header(*headers, "mcp-method") != method) return error(message, 400, -32020, "Mcp-Method differs");
-    if (method == "tools/call" && header(*headers, "mcp-name") != params["name"].text) {
+    const bool named = method == "tools/call" || method == "prompts/get" || method == "resources/read";
+    if (named && header(*headers, "mcp-name") != params[method == "resources/read" ? "uri" : "name"].text) {
       return error(message, 400, -32020, "Mcp-Name differs");
     }
   }
@@ -112,10 +118,12 @@ Answer Server::modern(const Json& message, const Headers* headers, Channel& chan
   const std::string cache = R"(,"ttlMs":1000,"cacheScope":"public")";
   if (method == "server/discover") {
     return result(message, true,
-                  R"("supportedVersions":[)" + quote(kModern) + R"(],"capabilities":{"tools":{}},"serverInfo":)" +
+                  R"("supportedVersions":[)" + quote(kModern) + R"(],"capabilities":)" + kCapabilities + R"(,"serverInfo":)" +
                       kServerInfo + R"(,"instructions":"An example.")" + cache);
   }
   if (method == "tools/list") return result(message, true, tool_list() + cache);
+  if (method == "subscriptions/listen") return listen(message, channel);
+  if (auto answer = feature(message, true)) return *std::move(answer);
   if (method != "tools/call") return error(message, 404, -32601, "unknown method");
   Call call{message, session, true, meta[META "clientCapabilities"]["elicitation"].is(Kind::object), channel};
   return call_tool(call);
@@ -146,6 +154,7 @@ Answer Server::legacy(const Json& message, const Headers* headers, Channel& chan
   if (message["id"].is(Kind::missing)) return notified(message, session), Answer{202, "", ""};
   if (method == "ping") return result(message, false, "");
   if (method == "tools/list") return result(message, false, tool_list());
+  if (auto answer = feature(message, false)) return *std::move(answer);
   if (method != "tools/call") return error(message, 200, -32601, "unknown method");
   Call call{message, session, false, can_elicit, channel};
   return call_tool(call);
@@ -156,7 +165,7 @@ Answer Server::initialize(const Json& message, bool http) {
   const std::string& wanted = params["protocolVersion"].text;
   const bool known = std::find(kLegacy.begin(), kLegacy.end(), wanted) != kLegacy.end();
   Answer answer = result(message, false, R"("protocolVersion":)" + quote(known ? wanted : kLegacy[0]) +
-                                             R"(,"capabilities":{"tools":{}},"serverInfo":)" + kServerInfo +
+                                             R"(,"capabilities":)" + kCapabilities + R"(,"serverInfo":)" + kServerInfo +
                                              R"(,"instructions":"An example.")");
   const std::string id = http ? random_id() : "stdio";
   std::lock_guard lock(mutex_);
@@ -171,6 +180,10 @@ bool Server::end_session(const std::string& id) {
 }
 
 // --- both
+
+Answer Server::refusal(const Json& message, int code, const std::string& text, const std::string& data) {
+  return error(message, 200, code, text, data);
+}
 
 void Server::close() {
   std::lock_guard lock(mutex_);

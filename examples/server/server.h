@@ -73,6 +73,7 @@ class Server {
   Answer legacy(const Json& message, const Headers* headers, Channel& channel);
   Answer initialize(const Json& message, bool http);
   Answer call_tool(Call& call);
+  static Answer refusal(const Json& message, int code, const std::string& text, const std::string& data = "");
   Answer result(const Json& message, bool modern, const std::string& members, const char* type = "complete");
   std::string tool_list() const;
   void notified(const Json& message, const std::string& session);
@@ -87,6 +88,12 @@ class Server {
   std::optional<std::string> crash(Call&, const Json&);
   std::optional<std::string> ask(Call&, const Json&);
   std::optional<std::string> big(Call&, const Json&);
+  std::optional<std::string> links(Call&, const Json&);
+  std::optional<std::string> change(Call&, const Json&);
+
+  // Prompts, resources, completion and subscriptions (features.cc); nothing for other methods.
+  std::optional<Answer> feature(const Json& message, bool modern);
+  Answer listen(const Json& message, Channel& channel);
 
   const Options options_;
   std::mutex mutex_;  // all below
@@ -96,6 +103,8 @@ class Server {
   std::set<Call*> calls_;
   std::map<std::string, std::string> asked_;  // id of a request of ours -> the peer's answer, "" until it comes
   std::set<std::string> states_;              // requestState values that are out
+  std::set<std::pair<std::string, Channel*>> listeners_;  // id of the listen request, raw, and where it came
+  std::set<std::string> subscribed_;           // URIs, of legacy sessions
   int counter_ = 0;
   bool closing_ = false;
 };

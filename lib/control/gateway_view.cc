@@ -23,7 +23,7 @@ Result<Value> gateway_view(Control& control, Context& context, const std::string
     const auto server = context.tx.get(attachment.text("server"));
     if (!server && server.error().status == Status::not_found) continue;
     if (!server) return fail(server.error());
-    if (!context.policy.may_use_any_tool(context.who, server->name)) {
+    if (!context.policy.may_use_any_tool(context.who, server->name) && !context.policy.may_use_server(context.who, server->name)) {
       hides = true;
       continue;
     }

@@ -77,7 +77,10 @@ Result<Response> list_project_servers(Control& control, Context& context) {
   std::vector<Keyed> items;
   for (const auto& attachment : attached ? attached->items() : std::vector<Value>()) {
     MCPT_TRY(const auto server, context.tx.get(attachment.text("server")));
-    if (is_token && !context.policy.may_use_any_tool(context.who, server.name)) continue;
+    if (is_token && !context.policy.may_use_any_tool(context.who, server.name) &&
+        !context.policy.may_use_server(context.who, server.name)) {
+      continue;
+    }
     MCPT_TRY(const auto server_doc, json::parse(server.doc));
     Value item = for_token(kind.fields, server_doc);
     if (control.settings().server_status) item.set("status", text_value(control.settings().server_status(server.id)));

@@ -23,26 +23,27 @@ constexpr int64_t kSlackMs = 100;  // an asker's deadline starts a moment before
 
 using Names = std::unordered_set<std::string>;
 
-// Takes the entries of one page of a list result; of equal names the first.
-Result<void> read_page(const mcp::Message& message, std::string_view array, RawList& list, Names& names,
-                       std::optional<std::string>& cursor, std::optional<int64_t>& ttl_ms) {
+// Takes the entries of one page of a list result; of equal keys the first.
+Result<void> read_page(const mcp::Message& message, RawList& list, Names& keys, std::optional<std::string>& cursor,
+                       std::optional<int64_t>& ttl_ms) {
+  const KindRow& row = row_of(list.kind);
   if (message.kind() == mcp::MessageKind::error) return fail(message.to_error());
-  const json::Node* items = message.in_result(array);
+  const json::Node* items = message.in_result(row.array);
   if (!items || items->type != json::Type::array) {
-    return fail(Status::protocol, "the answer has no list of " + std::string(array));
+    return fail(Status::protocol, "the answer has no list of " + std::string(row.array));
   }
   json::ReadLimits limits;
   limits.bytes = limits::kUpstreamBodyBytes;
   MCPT_TRY(auto outline, json::Outline::read(message.outline().raw(*items), 2, limits));
   for (auto* item = outline.first(outline.root()); item; item = outline.after(outline.root(), *item)) {
-    const json::Node* name = outline.find(*item, "name");
-    if (!name || name->type != json::Type::string) continue;  // cannot be called, so not offered
+    const json::Node* key = outline.find(*item, row.key);
+    if (!key || key->type != json::Type::string) continue;  // cannot be asked for, so not offered
     if (list.items.size() >= kMaxItems) return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
     Item entry;
-    entry.name = outline.string(*name);
-    if (!names.insert(entry.name).second) continue;
+    entry.key = outline.string(*key);
+    if (!keys.insert(entry.key).second) continue;
     entry.raw = std::string(outline.raw(*item));
-    entry.name_range = {name->value.begin - item->value.begin, name->value.end - item->value.begin};
+    entry.key_range = {key->value.begin - item->value.begin, key->value.end - item->value.begin};
     list.items.push_back(std::move(entry));
   }
   cursor.reset();
@@ -70,24 +71,20 @@ bool says_unavailable(const mcp::Message& message) {
 
 }  // namespace
 
-std::shared_ptr<Catalogue::Entry> Catalogue::entry_of(const UpstreamKey& key) {
-  auto it = entries_.find(key);
+std::shared_ptr<Catalogue::Entry> Catalogue::entry_of(const Place& place) {
+  auto it = entries_.find(place);
   if (it != entries_.end()) return it->second;
   if (entries_.size() >= kMaxEntries) {
     std::erase_if(entries_, [](const auto& other) { return !other.second->fetching.running(); });
   }
-  return entries_.emplace(key, std::make_shared<Entry>()).first->second;
+  return entries_.emplace(place, std::make_shared<Entry>()).first->second;
 }
 
-RawListPtr Catalogue::cached(const UpstreamKey& key) const {
-  auto it = entries_.find(key);
-  return it == entries_.end() ? nullptr : it->second->list;
-}
-
-loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec> server, CallerShare caller, loop::Scope& scope) {
-  UpstreamKey key = key_for(*server, caller);
+loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
+                                               loop::Scope& scope) {
+  Place place = {key_for(*server, caller), kind};
   BearerPtr bearer = caller.bearer;
-  auto entry = entry_of(key);
+  auto entry = entry_of(place);
   int64_t now = site_.loop.now_ms();
   bool fresh = entry->list && !entry->stale && now < entry->list->fresh_until_ms;
   if (fresh) co_return entry->list;
@@ -96,8 +93,8 @@ loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec
     if (entry->list) co_return entry->list;
     co_return fail(*entry->error);
   }
-  Function<loop::Task<Result<void>>()> start = [this, entry, server, key, bearer] {
-    return refresh(entry, server, key, bearer);
+  Function<loop::Task<Result<void>>()> start = [this, entry, server, place, bearer] {
+    return refresh(entry, server, place, bearer);
   };
   if (!entry->fetching.running()) entry->began_ms = now;
   if (entry->list && !entry->stale) {  // stale by age alone: good enough while a new one is fetched
@@ -117,16 +114,17 @@ loop::Task<Result<RawListPtr>> Catalogue::tools(std::shared_ptr<const ServerSpec
   co_return fail(Status::unavailable, server->name + ": no list");
 }
 
-loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key,
+loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, Place place,
                                             BearerPtr bearer) {
   Site& home = site_.gateway.home_of(server->id);
+  const uint64_t before = entry->invalidations;
   loop::Scope& scope = group_.scope();
   Function<loop::Task<Result<RawListPtr>>(loop::Scope&)> work;
   if (&home == &site_) {
-    work = [this, server, key, bearer](loop::Scope& here) { return fetch(server, key, bearer, here); };
+    work = [this, server, place, bearer](loop::Scope& here) { return fetch(server, place, bearer, here); };
   } else {
-    work = [&home, server, key, bearer](loop::Scope& there) -> loop::Task<Result<RawListPtr>> {
-      return home.catalogue.from_home(server, key, bearer, there);
+    work = [&home, server, place, bearer](loop::Scope& there) -> loop::Task<Result<RawListPtr>> {
+      return home.catalogue.from_home(server, place, bearer, there);
     };
   }
   auto task = on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
@@ -139,55 +137,60 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
     co_return fail(std::move(list).error());
   }
   entry->list = *std::move(list);
-  entry->stale = false;
+  entry->stale = entry->invalidations != before;  // what was fetched may be from before the change
   entry->error.reset();
   entry->retry_at_ms = 0;
-  if (std::exchange(entry->missed, false)) site_.gateway.announce_tools(server->id);
+  if (std::exchange(entry->missed, false)) site_.gateway.announce(server->id, place.kind);
   co_return Result<void>();
 }
 
 // On the home loop, for another one: through this loop's cache, so that one discovery serves all.
-loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
-                                                         loop::Scope& scope) {
-  auto entry = entry_of(key);
+loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
+                                                    loop::Scope& scope) {
+  auto entry = entry_of(place);
   int64_t now = site_.loop.now_ms();
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
   if (now < entry->retry_at_ms && !entry->fetching.running()) co_return fail(*entry->error);
   if (!entry->fetching.running()) entry->began_ms = now;
-  Function<loop::Task<Result<void>>()> start = [this, entry, server, key, bearer] {
-    return refresh(entry, server, key, bearer);
+  Function<loop::Task<Result<void>>()> start = [this, entry, server, place, bearer] {
+    return refresh(entry, server, place, bearer);
   };
   auto task = entry->fetching.join(group_, std::move(start), scope);
   MCPT_CO_CHECK(co_await task);
   co_return entry->list;
 }
 
-loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
-                                                     loop::Scope& scope) {
+loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
+                                                loop::Scope& scope) {
+  const KindRow& row = row_of(place.kind);
   auto list = std::make_shared<RawList>();
-  Names names;
+  list->kind = place.kind;
+  Names keys;
   std::optional<std::string> cursor;
   std::optional<int64_t> ttl_ms;
   for (size_t page = 0; page < kMaxPages; ++page) {
-    std::string text = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/list\"";
-    if (cursor) text += ",\"params\":{\"cursor\":" + json::quoted(*cursor) + "}";
+    std::string text = mcp::request_head("0", row.method, cursor.has_value());
+    if (cursor) text += "{\"cursor\":" + json::quoted(*cursor) + "}";
     text += "}";
     MCPT_CO_TRY(auto request, mcp::Message::parse(std::move(text), mcp::Origin::server));
     UpstreamCall call;
     call.server = server;
-    call.key = key;
+    call.key = place.upstream;
     call.bearer = bearer;
     call.request = std::make_shared<const mcp::Message>(std::move(request));
-    call.method = "tools/list";
+    call.method = row.method;
+    call.capability = row.capability;
     loop::Scope page_scope(scope);
     loop::Deadline deadline(site_.loop, page_scope, limits::kFirstByteMs,
-                            Error(Status::timeout, server->name + ": tools/list was not answered in time"));
+                            Error(Status::timeout, server->name + ": " + call.method + " was not answered in time"));
     auto task = site_.upstreams.call_here(std::move(call), nullptr, page_scope);
-    MCPT_CO_TRY(auto answer, co_await task);
-    if (server->relayed && says_unavailable(answer.message)) {
+    auto answer = co_await task;
+    if (!answer && answer.error().status == Status::not_supported) break;  // it has none of them
+    if (!answer) co_return fail(std::move(answer).error());
+    if (server->relayed && says_unavailable(answer->message)) {
       co_return fail(Status::unavailable, server->name + ": the server is not available");
     }
-    auto read = read_page(answer.message, "tools", *list, names, cursor, ttl_ms);
+    auto read = read_page(answer->message, *list, keys, cursor, ttl_ms);
     if (!read) co_return fail(std::move(read).error().in(server->name));
     if (!cursor) break;
   }
@@ -196,9 +199,9 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
   co_return RawListPtr(std::move(list));
 }
 
-void Catalogue::invalidate(const std::string& server_id) {
-  for (auto& [key, entry] : entries_) {
-    if (key.server_id == server_id) entry->stale = true, entry->retry_at_ms = 0;
+void Catalogue::invalidate(const std::string& server_id, Kind kind) {
+  for (auto& [place, entry] : entries_) {
+    if (place.upstream.server_id == server_id && place.kind == kind) entry->stale = true, ++entry->invalidations, entry->retry_at_ms = 0;
   }
 }
 

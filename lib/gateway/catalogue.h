@@ -1,9 +1,10 @@
 // What servers offer: raw lists, as the servers sent them, cached.
 //
 // Invariants:
-//  1. One discovery of a list at a time, on the server's home loop; other loops keep copies with the same lifetime.
-//  2. A list is used while fresh; a stale one is still used while it is fetched anew, and when that fails.
-//  3. A server that fails is not asked again before its negative lifetime ends: a dead server delays nobody after its first
+//  1. A server that has not declared a capability offers nothing of its kinds, and is not asked.
+//  2. One discovery of a list at a time, on the server's home loop; other loops keep copies with the same lifetime.
+//  3. A list is used while fresh; a stale one is still used while it is fetched anew, and when that fails.
+//  4. A server that fails is not asked again before its negative lifetime ends: a dead server delays nobody after its first
 //     miss, and the first miss no longer than the asker's deadline.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/kinds.h"
 #include "gateway/upstreams.h"
 #include "json/edit.h"
 #include "loop/flight.h"
@@ -21,14 +23,15 @@ namespace mcptoken::gateway {
 
 struct Site;
 
-// One entry of a list: its raw JSON, and where the name's value stands in it.
+// One entry of a list: its raw JSON, and where the value of its key (name or URI) stands in it.
 struct Item {
-  std::string name;
+  std::string key;
   std::string raw;
-  json::Range name_range;
+  json::Range key_range;
 };
 
 struct RawList {
+  Kind kind = Kind::tools;
   std::vector<Item> items;
   int64_t fresh_until_ms = 0;  // monotonic
   bool is_private = false;     // cacheScope of any page
@@ -40,16 +43,21 @@ class Catalogue {
  public:
   explicit Catalogue(Site& site) : site_(site) {}
 
-  // Tools of a server, as the caller's connection sees them. On any loop.
-  loop::Task<Result<RawListPtr>> tools(std::shared_ptr<const ServerSpec> server, CallerShare caller, loop::Scope& scope);
-  void invalidate(const std::string& server_id);
-  // Fresh enough to be used without waiting, or nothing.
-  RawListPtr cached(const UpstreamKey& key) const;
+  // What a server offers of one kind, as the caller's connection sees it. On any loop.
+  loop::Task<Result<RawListPtr>> list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
+                                      loop::Scope& scope);
+  void invalidate(const std::string& server_id, Kind kind);
 
  private:
+  struct Place {  // of an entry
+    UpstreamKey upstream;
+    Kind kind = Kind::tools;
+    auto operator<=>(const Place&) const = default;
+  };
   struct Entry {
     RawListPtr list;
-    bool stale = false;             // invalidated, or past its lifetime
+    bool stale = false;             // invalidated
+    uint64_t invalidations = 0;
     int64_t retry_at_ms = 0;        // after a failure
     std::optional<Error> error;
     int64_t began_ms = 0;           // of the flight under way
@@ -57,16 +65,16 @@ class Catalogue {
     loop::Flight fetching;
   };
 
-  loop::Task<Result<void>> refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, UpstreamKey key,
+  loop::Task<Result<void>> refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, Place place,
                                    BearerPtr bearer);
-  loop::Task<Result<RawListPtr>> from_home(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+  loop::Task<Result<RawListPtr>> from_home(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
                                            loop::Scope& scope);
-  loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+  loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
                                        loop::Scope& scope);
-  std::shared_ptr<Entry> entry_of(const UpstreamKey& key);
+  std::shared_ptr<Entry> entry_of(const Place& place);
 
   Site& site_;
-  std::map<UpstreamKey, std::shared_ptr<Entry>> entries_;
+  std::map<Place, std::shared_ptr<Entry>> entries_;
   loop::Group group_;  // last: its tasks use everything above
 };
 

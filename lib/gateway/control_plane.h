@@ -2,8 +2,11 @@
 //   control_plane.h  all it knows about projects, servers and secrets, and where it records calls
 //   site.h           its part on one loop                session_id.h  sealed ids of legacy sessions
 //   upstreams.h      connections to servers              catalogue.h   what they offer (raw lists)
+//   kinds.h          tools, prompts, resources: a table  uri.h         URIs as a project shows them
 //   view.h           what one principal sees of it       answer.h      how a request is answered
-//   endpoint.h       requests in (legacy.cc, modern.cc, call.cc)
+//   endpoint.h       requests in (legacy.cc, modern.cc), lists (lists.cc) and requests to one server (call.cc, input.h)
+//   watches.h        what servers say unasked            listener.h    who hears of it (listen_legacy.cc, listen_modern.cc)
+//   ticket.h         cursors and states that clients hand back
 //
 // This interface is all that the gateway sees of the control plane: lib/service implements it in process and from afar.
 #pragma once
@@ -71,7 +74,7 @@ struct CallRecord {
   int64_t time_ms = 0;
   std::shared_ptr<const rbac::Principal> who;
   std::string project, session, client_name, client_version, client_address;
-  std::string server, subject;  // subject: tool or method
+  std::string server, subject;  // subject: tool, or method and what it is about
   CallOutcome outcome = CallOutcome::ok;
   int64_t duration_ms = 0;
   std::string request_id;

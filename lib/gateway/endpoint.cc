@@ -108,6 +108,54 @@ CallRecord record_of(const Exchange& exchange, const Client& client, std::string
   return record;
 }
 
+std::string session_key(const Exchange& exchange, const SessionId& session) {
+  return exchange.caller.who->token_sha + ":" + session.nonce;
+}
+
+Error too_many_sessions() {
+  return Error(Status::limit, "too many sessions have subscriptions or a log level").with_rpc(mcp::rpc::kInternalError);
+}
+
+namespace {
+
+struct Method {
+  std::string_view name;
+  Handler serve;
+  bool modern;
+};
+constexpr Method kMethods[] = {
+    {"tools/call", serve_call, true},
+    {"tools/list", serve_list, true},
+    {"prompts/get", serve_call, true},
+    {"prompts/list", serve_list, true},
+    {"resources/read", serve_call, true},
+    {"resources/list", serve_list, true},
+    {"resources/templates/list", serve_list, true},
+    {"completion/complete", serve_call, true},
+    {"resources/subscribe", serve_subscription, false},
+    {"resources/unsubscribe", serve_subscription, false},
+    {"logging/setLevel", serve_set_level, false},
+};
+
+const Method* find_method(std::string_view name) {
+  for (auto& method : kMethods) {
+    if (method.name == name) return &method;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Handler find_legacy_handler(std::string_view method) {
+  const Method* found = find_method(method);
+  return found ? found->serve : nullptr;
+}
+
+Handler find_modern_handler(std::string_view method) {
+  const Method* found = find_method(method);
+  return found && found->modern ? found->serve : nullptr;
+}
+
 loop::Task<Result<void>> serve(Site& site, const Caller& caller, HttpRequest& request, Responder& responder, Link& link) {
   Exchange exchange(site, caller, request, responder, link);
   if (request.method == "POST") {

@@ -55,10 +55,11 @@ using MessagePtr = std::shared_ptr<const mcp::Message>;
 struct Client {
   mcp::Era era = mcp::Era::legacy;
   std::optional<SessionId> session;  // legacy, when the client has one
-  uint32_t capabilities = 0;         // that can be relayed to it
+  uint32_t capabilities = 0;         // what a server may ask of it while a call runs
+  uint32_t declared = 0;             // what it can be asked for at all, also by an answer that has to be followed up
   std::string name, version;
   std::string progress_token;        // raw JSON, "" for none
-  std::string log_level;             // modern
+  std::string log_level;             // "" for what the era does by default
 };
 
 bool accepts(const HttpRequest& request, std::string_view media_type);
@@ -72,7 +73,25 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message);
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta);
 loop::Task<Result<void>> listen_legacy(Exchange& exchange);
 loop::Task<Result<void>> end_legacy(Exchange& exchange);
-loop::Task<Result<void>> list_tools(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);
-loop::Task<Result<void>> call_tool(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);
+CallerShare share_of(const Exchange& exchange, const Client& client);
+
+// Names a session among those of all tokens.
+std::string session_key(const Exchange& exchange, const SessionId& session);
+Result<std::optional<SessionId>> session_of(const Exchange& exchange);  // nothing without a header; 400 for two, 404 for a foreign one
+Error unknown_key(Kind kind, std::string_view key, mcp::Era era);  // what may not be used looks the same
+Error too_many_sessions();
+
+using Handler = loop::Task<Result<void>> (*)(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);
+Handler find_legacy_handler(std::string_view method);  // nullptr: no such method
+Handler find_modern_handler(std::string_view method);
+loop::Task<Result<void>> listen_modern(Exchange& exchange, const Client& client, MessagePtr message);
+loop::Task<Result<void>> serve_set_level(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);
+loop::Task<Result<void>> serve_subscription(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);
+loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);
+loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);
+// What we declare. The lists change when those of a server do, or the project's configuration.
+inline constexpr std::string_view kServerCapabilities =
+    R"({"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},)"
+    R"("completions":{},"logging":{}})";
 
 }  // namespace mcptoken::gateway

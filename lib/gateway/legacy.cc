@@ -1,11 +1,9 @@
-// Revisions up to 2025-11-25 towards clients: initialize, sealed sessions, the listen stream, answers and cancellations that
-// arrive as requests of their own.
-#include <array>
+// Revisions up to 2025-11-25 towards clients: initialize, sealed sessions, answers and cancellations that arrive as requests
+// of their own.
 
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "gateway/endpoint.h"
-#include "gateway/hop.h"
 #include "json/writer.h"
 #include "mcp/rewrite.h"
 
@@ -14,25 +12,11 @@ namespace {
 
 using mcp::MessageKind;
 
-// The session of the request: nothing without a header. Errors: 400 for two headers, 404 for one that is not ours.
-Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
-  bool repeated = false;
-  const std::string* id = exchange.request.header("mcp-session-id", &repeated);
-  if (repeated) return fail(Error(Status::invalid, "two Mcp-Session-Id headers").with_http(400).with_rpc(mcp::rpc::kInvalidRequest));
-  if (!id) return std::optional<SessionId>();
-  auto& who = *exchange.caller.who;
-  MCPT_TRY(auto session, open_session(*id, exchange.caller.bearer, who.token_sha, who.project_id, exchange.site.loop.clock().wall_ms()));
-  if (exchange.site.ended.contains(session.nonce)) {
-    return fail(Error(Status::not_found, "the session is unknown or has ended").with_code("session_not_found").with_http(404));
-  }
-  return std::optional<SessionId>(std::move(session));
-}
-
 std::string initialize_result(const Exchange& exchange, std::string_view revision) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object().member("protocolVersion", revision);
-  writer.raw_member("capabilities", R"({"tools":{"listChanged":true}})");
+  writer.raw_member("capabilities", kServerCapabilities);
   writer.raw_member("serverInfo", server_info(exchange));
   if (!exchange.caller.project->instructions.empty()) writer.member("instructions", exchange.caller.project->instructions);
   writer.end_object();
@@ -109,57 +93,20 @@ class Registration {
   std::optional<std::pair<std::string, std::string>> key_;
 };
 
-class StreamListener final : public Listener {
- public:
-  StreamListener(Site& site, Responder& responder) : site_(site), responder_(responder), heartbeat_(site.loop) {
-    site_.listeners.push_back(this);
-    heartbeat_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
-  }
-  ~StreamListener() override { site_.listeners.remove(this); }
-  void tell(std::string_view message) override { responder_.write(sse_event(message)); }
-
- private:
-  Site& site_;
-  Responder& responder_;
-  loop::Timer heartbeat_;
-};
-
-// One listen stream per session, over all loops: the session's owner keeps the claims. Released with the object, whether
-// the owner's answer was waited for or not: the release follows the request in the owner's mailbox.
-class Claim {
- public:
-  Claim(Site& site, Site& owner, std::string nonce)
-      : site_(site), owner_(owner), nonce_(std::move(nonce)), mark_(site.next_token()) {}
-  ~Claim() {
-    owner_.loop.post([&owner = owner_, nonce = nonce_, mark = mark_] {
-      auto it = owner.claims.find(nonce);
-      if (it != owner.claims.end() && it->second == mark) owner.claims.erase(it);
-    });
-  }
-  Claim(const Claim&) = delete;
-  Claim& operator=(const Claim&) = delete;
-
-  // False: another stream has it.
-  loop::Task<Result<bool>> take(loop::Scope& scope) {
-    Function<loop::Task<Result<bool>>(loop::Scope&)> work = [&owner = owner_, nonce = nonce_, mark = mark_](loop::Scope&) {
-      return insert(owner, nonce, mark);
-    };
-    auto task = on_loop<bool>(site_.loop, owner_.loop, owner_.group, std::move(work), scope);
-    auto taken = co_await task;
-    co_return taken;
-  }
-
- private:
-  static loop::Task<Result<bool>> insert(Site& owner, std::string nonce, std::string mark) {
-    co_return owner.claims.emplace(std::move(nonce), std::move(mark)).second;
-  }
-  Site& site_;
-  Site& owner_;
-  std::string nonce_;
-  std::string mark_;  // tells this claim from a later one of the same session
-};
-
 }  // namespace
+
+Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
+  bool repeated = false;
+  const std::string* id = exchange.request.header("mcp-session-id", &repeated);
+  if (repeated) return fail(Error(Status::invalid, "two Mcp-Session-Id headers").with_http(400).with_rpc(mcp::rpc::kInvalidRequest));
+  if (!id) return std::optional<SessionId>();
+  auto& who = *exchange.caller.who;
+  MCPT_TRY(auto session, open_session(*id, exchange.caller.bearer, who.token_sha, who.project_id, exchange.site.loop.clock().wall_ms()));
+  if (exchange.site.ended.contains(session.nonce)) {
+    return fail(Error(Status::not_found, "the session is unknown or has ended").with_code("session_not_found").with_http(404));
+  }
+  return std::optional<SessionId>(std::move(session));
+}
 
 loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
   auto session = session_of(exchange);
@@ -186,64 +133,26 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
   Client client;
   client.session = *std::move(session);
   if (client.session) {
-    client.capabilities = client.session->capabilities;
+    client.capabilities = client.declared = client.session->capabilities;
     client.name = client.session->client_name;
   }
   if (meta) client.progress_token = meta->progress_token;
+  if (client.session && !exchange.site.sessions.empty()) {
+    if (auto* state = exchange.site.state_of(session_key(exchange, *client.session))) client.log_level = state->log_level;
+  }
   exchange.link.cancel_on_close = false;
   Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
   Registration registration(exchange.site, client.session, message->id(), exchange.link.scope);
   if (message->method() == "ping") {
     answer.finish(200, mcp::result_message(message->id(), "{}"));
-  } else if (message->method() == "tools/list") {
-    auto task = list_tools(exchange, client, message, answer);
-    MCPT_CO_CHECK(co_await task);
-  } else if (message->method() == "tools/call") {
-    auto task = call_tool(exchange, client, message, answer);
+  } else if (Handler handler = find_legacy_handler(message->method())) {
+    auto task = handler(exchange, client, message, answer);
     MCPT_CO_CHECK(co_await task);
   } else {
     answer.finish(200, mcp::error_message(message->id(),
                                           Error(Status::not_found, "unknown method " + std::string(message->method()))
                                               .with_rpc(mcp::rpc::kMethodNotFound)));
   }
-  co_return Result<void>();
-}
-
-loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
-  const std::string* version = exchange.request.header("mcp-protocol-version");
-  if (!exchange.request.header("mcp-session-id") || (version && mcp::is_modern(*version))) {
-    respond_plain(exchange, 405, {{"Allow", "POST"}});
-    co_return Result<void>();
-  }
-  if (!accepts(exchange.request, "text/event-stream")) {
-    respond_plain(exchange, 406);
-    co_return Result<void>();
-  }
-  auto session = session_of(exchange);
-  if (!session) {
-    refuse(exchange, "null", session.error(), session.error().http);
-    co_return Result<void>();
-  }
-  std::string nonce = (*session)->nonce;
-  Site& owner = exchange.site.gateway.site((*session)->owner % exchange.site.gateway.sites());
-  Claim claim(exchange.site, owner, nonce);
-  auto taking = claim.take(exchange.link.scope);
-  MCPT_CO_TRY(bool taken, co_await taking);
-  if (!taken) {
-    refuse(exchange, "null", Error(Status::conflict, "the session has a stream already").with_rpc(mcp::rpc::kInvalidRequest), 409);
-    co_return Result<void>();
-  }
-  StreamListener listener(exchange.site, exchange.responder);
-  listener.session = nonce;
-  listener.project_id = exchange.caller.project->id;
-  listener.token_sha = exchange.caller.who->token_sha;
-  for (auto& attachment : exchange.caller.project->attachments) listener.server_ids.push_back(attachment.server->id);
-  exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
-  exchange.link.listens = true;
-  loop::Completion<void> never;
-  auto ended = co_await never.wait(exchange.link.scope);
-  if (!ended) exchange.responder.write(": " + ended.error().message + "\n\n");
-  exchange.responder.end_stream();
   co_return Result<void>();
 }
 
@@ -257,7 +166,10 @@ loop::Task<Result<void>> end_legacy(Exchange& exchange) {
     refuse(exchange, "null", session.error(), session.error().http);
     co_return Result<void>();
   }
-  exchange.site.gateway.tell_all([nonce = (*session)->nonce](Site& site) { site.end_session(nonce); });
+  exchange.site.gateway.tell_all([nonce = (*session)->nonce, key = session_key(exchange, **session)](Site& site) {
+    site.end_session(nonce);
+    site.drop_state(key);
+  });
   respond_plain(exchange, 204);
   co_return Result<void>();
 }

@@ -64,74 +64,11 @@ void discover(Exchange& exchange, const mcp::Message& message) {
   writer.begin_object().member("resultType", "complete").key("supportedVersions").begin_array().string(mcp::kModernRevision);
   for (auto revision : mcp::legacy_revisions()) writer.string(revision);
   writer.end_array();
-  writer.raw_member("capabilities", R"({"tools":{"listChanged":true}})");
+  writer.raw_member("capabilities", kServerCapabilities);
   if (!exchange.caller.project->instructions.empty()) writer.member("instructions", exchange.caller.project->instructions);
   writer.member("ttlMs", kDiscoverTtlMs).member("cacheScope", "private").raw_member("_meta", result_meta(exchange)).end_object();
   exchange.responder.respond(200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
                              mcp::result_message(message.id(), out));
-}
-
-// Carries the changes a client asked for, tagged with its request's id.
-class SubscriptionListener final : public Listener {
- public:
-  SubscriptionListener(Site& site, Responder& responder, std::string id)
-      : site_(site), responder_(responder), meta_("{\"io.modelcontextprotocol/subscriptionId\":" + id + "}"), heartbeat_(site.loop) {
-    site_.listeners.push_back(this);
-    heartbeat_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
-  }
-  ~SubscriptionListener() override { site_.listeners.remove(this); }
-
-  void acknowledge() {
-    responder_.write(sse_event(mcp::notification("notifications/subscriptions/acknowledged",
-                                                 R"({"notifications":{"toolsListChanged":true},"_meta":)" + meta_ + "}")));
-  }
-  void tell(std::string_view message) override {
-    auto parsed = mcp::Message::parse(std::string(message), mcp::Origin::server);
-    if (!parsed || parsed->method() != "notifications/tools/list_changed") return;
-    responder_.write(sse_event(mcp::notification(parsed->method(), "{\"_meta\":" + meta_ + "}")));
-  }
-  const std::string& meta() const { return meta_; }
-
- private:
-  Site& site_;
-  Responder& responder_;
-  std::string meta_;
-  loop::Timer heartbeat_;
-};
-
-bool wants_tool_changes(const mcp::Message& message) {
-  const json::Node* wanted = message.param("notifications");
-  if (!wanted || wanted->type != json::Type::object) return false;
-  auto outline = json::Outline::read(message.outline().raw(*wanted), 1);
-  const json::Node* tools = outline ? outline->find("toolsListChanged") : nullptr;
-  return tools && outline->raw(*tools) == "true";
-}
-
-loop::Task<Result<void>> subscribe(Exchange& exchange, MessagePtr message) {
-  if (!accepts(exchange.request, "text/event-stream")) {
-    refuse(exchange, message->id(),
-           Error(Status::invalid, "subscriptions/listen needs a client that accepts text/event-stream")
-               .with_rpc(mcp::rpc::kInvalidRequest),
-           406);
-    co_return Result<void>();
-  }
-  exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
-  SubscriptionListener listener(exchange.site, exchange.responder, std::string(message->id()));
-  if (wants_tool_changes(*message)) {
-    for (auto& attachment : exchange.caller.project->attachments) listener.server_ids.push_back(attachment.server->id);
-    listener.acknowledge();
-  } else {
-    exchange.responder.write(sse_event(mcp::notification("notifications/subscriptions/acknowledged",
-                                                         R"({"notifications":{},"_meta":)" + listener.meta() + "}")));
-  }
-  exchange.link.listens = true;
-  loop::Completion<void> never;
-  auto ended = co_await never.wait(exchange.link.scope);
-  if (!exchange.responder.gone()) {
-    exchange.responder.write(sse_event(mcp::result_message(message->id(), R"({"resultType":"complete","_meta":)" + listener.meta() + "}")));
-    exchange.responder.end_stream();
-  }
-  co_return Result<void>();
 }
 
 }  // namespace
@@ -160,19 +97,17 @@ loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mc
   client.era = mcp::Era::modern;
   client.name = meta.client_name;
   client.version = meta.client_version;
+  client.declared = meta.capabilities;
   client.progress_token = meta.progress_token;
   client.log_level = meta.log_level;
   Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
   if (message->method() == "server/discover") {
     discover(exchange, *message);
-  } else if (message->method() == "tools/list") {
-    auto task = list_tools(exchange, client, message, answer);
-    MCPT_CO_CHECK(co_await task);
-  } else if (message->method() == "tools/call") {
-    auto task = call_tool(exchange, client, message, answer);
-    MCPT_CO_CHECK(co_await task);
   } else if (message->method() == "subscriptions/listen") {
-    auto task = subscribe(exchange, message);
+    auto task = listen_modern(exchange, client, message);
+    MCPT_CO_CHECK(co_await task);
+  } else if (Handler handler = find_modern_handler(message->method())) {
+    auto task = handler(exchange, client, message, answer);
     MCPT_CO_CHECK(co_await task);
   } else {
     refuse(exchange, message->id(),

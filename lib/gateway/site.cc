@@ -6,12 +6,15 @@
 #include <system_error>
 
 #include "base/limits.h"
+#include "gateway/listener.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
 namespace {
 
 constexpr size_t kEndedSessions = 10'000;
+constexpr size_t kStatefulSessions = 10'000;
+constexpr int64_t kSweepMs = 60'000;
 
 }  // namespace
 
@@ -21,7 +24,11 @@ Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
       loop(loop_in),
       http(loop_in, gateway_in.options().addresses, gateway_in.options().log),
       upstreams(*this),
-      catalogue(*this) {}
+      catalogue(*this),
+      watches(*this),
+      sweeper(loop_in) {
+  sweeper.start(kSweepMs, [this] { sweep(); }, kSweepMs);
+}
 
 std::string Site::next_token() { return std::to_string(++next_number * gateway.sites() + index); }
 
@@ -40,7 +47,40 @@ void Site::end_session(const std::string& nonce) {
   }
 }
 
+const SessionState* Site::state_of(const std::string& key) const {
+  auto it = sessions.find(key);
+  return it == sessions.end() ? nullptr : &it->second;
+}
+
+SessionState* Site::make_state(const std::string& key, uint8_t owner) {
+  auto it = sessions.find(key);
+  if (it == sessions.end()) {
+    if (sessions.size() >= kStatefulSessions) return nullptr;
+    it = sessions.emplace(key, SessionState()).first;
+    it->second.owner = owner;
+  }
+  it->second.used_ms = loop.now_ms();
+  return &it->second;
+}
+
+void Site::drop_state(const std::string& key) {
+  sessions.erase(key);
+  watches.forget_session(key);
+}
+
+// A session with a stream is in use. The loop that keeps the claim of the stream decides for all.
+void Site::sweep() {
+  std::vector<std::string> idle;
+  for (auto& [key, state] : sessions) {
+    if (state.owner % gateway.sites() != index) continue;
+    if (claims.contains(key.substr(key.find(':') + 1))) state.used_ms = loop.now_ms();
+    else if (loop.now_ms() - state.used_ms > limits::kSessionIdleMs) idle.push_back(key);
+  }
+  for (auto& key : idle) gateway.tell_all([key](Site& site) { site.drop_state(key); });
+}
+
 Site& Gateway::attach(loop::Loop& loop) {
+  if (sites_.empty()) started_ms_ = loop.clock().wall_ms();
   sites_.push_back(std::make_unique<Site>(*this, sites_.size(), loop));
   return *sites_.back();
 }
@@ -49,19 +89,38 @@ void Gateway::tell_all(std::function<void(Site&)> what) {
   for (auto& site : sites_) site->loop.post([what, &to = *site] { what(to); });
 }
 
-void Gateway::announce_tools(const std::string& server_id) {
-  tell_all([server_id, text = mcp::notification("notifications/tools/list_changed", "")](Site& site) {
-    for (Listener* listener : std::list(site.listeners)) {
-      auto& ids = listener->server_ids;
-      if (std::find(ids.begin(), ids.end(), server_id) != ids.end()) listener->tell(text);
-    }
+void Gateway::announce(const std::string& server_id, Kind kind) {
+  tell_all([server_id, kind](Site& site) {
+    for (Listener* listener : std::list(site.listeners)) listener->changed(server_id, kind);
   });
 }
 
-void Gateway::server_says(Site&, const std::string& server_id, mcp::Message message) {
-  if (message.method() != "notifications/tools/list_changed") return;  // nothing else is offered yet
-  tell_all([server_id](Site& site) { site.catalogue.invalidate(server_id); });
-  announce_tools(server_id);
+// The home's list goes first: other loops fetch from there.
+void Gateway::list_changed(const std::string& server_id, Kind kind) {
+  Site& home = home_of(server_id);
+  home.loop.post([this, &home, server_id, kind] {
+    home.catalogue.invalidate(server_id, kind);
+    tell_all([server_id, kind](Site& site) { site.catalogue.invalidate(server_id, kind); });
+    if (kind != Kind::templates) announce(server_id, kind);  // which have no notification of their own
+  });
+}
+
+void Gateway::server_says(const std::string& server_id, const std::string& share, mcp::Message message) {
+  for (auto& row : kKinds) {
+    if (row.changed == message.method()) list_changed(server_id, row.kind);
+  }
+  if (message.method() != "notifications/resources/updated") return;
+  auto shared = std::make_shared<const mcp::Message>(std::move(message));
+  tell_all([server_id, share, shared](Site& site) {
+    for (Listener* listener : std::list(site.listeners)) listener->updated(server_id, share, *shared);
+  });
+}
+
+void Gateway::suspect(const std::string& server_id, const std::string& share) {
+  for (auto& row : kKinds) list_changed(server_id, row.kind);
+  tell_all([server_id, share](Site& site) {
+    for (Listener* listener : std::list(site.listeners)) listener->suspect(server_id, share);
+  });
 }
 
 // Environment of a server process: a fixed minimum and what the definition declares. Nothing of ours is inherited.

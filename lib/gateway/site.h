@@ -9,6 +9,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "gateway/catalogue.h"
 #include "gateway/control_plane.h"
 #include "gateway/upstreams.h"
+#include "gateway/watches.h"
 #include "http/client.h"
 #include "loop/child_exec.h"
 #include "loop/loop.h"
@@ -43,14 +45,15 @@ struct Ask {
   Function<void(std::string)> reply;
 };
 
-// An open stream of a legacy session for messages that belong to no request.
-class Listener {
- public:
-  virtual ~Listener() = default;
-  virtual void tell(std::string_view message) = 0;
-  std::string session, project_id, token_sha;
-  std::vector<std::string> server_ids;
+// What a legacy session has asked for beyond its id. Every loop knows it; a restart forgets it.
+struct SessionState {
+  std::string log_level;
+  std::set<std::string> uris;  // subscribed resources, as the client calls them
+  uint8_t owner = 0;           // loop that ends it
+  int64_t used_ms = 0;
 };
+
+class Listener;
 
 struct Site {
   Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in);
@@ -62,6 +65,7 @@ struct Site {
   loop::Group group;                 // work for other loops
   Upstreams upstreams;
   Catalogue catalogue;
+  Watches watches;
 
   // Running calls of legacy sessions, by session nonce and request id: for notifications/cancelled.
   std::map<std::pair<std::string, std::string>, loop::Scope*> running;
@@ -71,10 +75,18 @@ struct Site {
   std::map<std::string, std::string> claims;
   // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
   std::unordered_map<std::string, int64_t> ended;
+  std::unordered_map<std::string, SessionState> sessions;  // by session_key()
+  loop::Timer sweeper;               // of sessions
   uint64_t next_number = 0;          // of progress tokens and asks
 
   std::string next_token();          // unique over all loops
   void end_session(const std::string& nonce);
+  const SessionState* state_of(const std::string& key) const;  // nullptr: it has asked for nothing
+  SessionState* make_state(const std::string& key, uint8_t owner);  // nullptr: there are too many
+  void drop_state(const std::string& key);
+
+ private:
+  void sweep();
 };
 
 class Gateway {
@@ -84,7 +96,10 @@ class Gateway {
   // Before the first request, for each loop.
   Site& attach(loop::Loop& loop);
   // On the site's loop: ends its server processes. No request may run any more.
-  loop::Task<Result<void>> stop(Site& site, loop::Scope& scope) { return site.upstreams.stop(scope); }
+  loop::Task<Result<void>> stop(Site& site, loop::Scope& scope) {
+    site.watches.stop();
+    return site.upstreams.stop(scope);
+  }
 
   const Options& options() const { return options_; }
   ControlPlane& plane() { return plane_; }
@@ -94,10 +109,13 @@ class Gateway {
   // Runs on every site's loop, including the caller's (there, too, as a message).
   void tell_all(std::function<void(Site&)> what);
 
-  // Tells the clients that listen that a server's tools are others than they were.
-  void announce_tools(const std::string& server_id);
-  // A notification of a server that belongs to no call: what it offers has changed.
-  void server_says(Site& from, const std::string& server_id, mcp::Message message);
+  // Tells the clients that listen that what a server offers of that kind is other than it was.
+  void announce(const std::string& server_id, Kind kind);
+  // On any loop: a notification of a server that belongs to no call. `share`: of the connection it came on.
+  void server_says(const std::string& server_id, const std::string& share, mcp::Message message);
+  // What the server offers may have changed meanwhile, all of it.
+  void suspect(const std::string& server_id, const std::string& share);
+  int64_t started_ms() const { return started_ms_; }  // wall clock
 
   Result<loop::ChildSpec> child_spec(const ServerSpec& server, const std::vector<Credential>& environment) const;
   int64_t jitter(int64_t below) const;
@@ -105,7 +123,9 @@ class Gateway {
  private:
   Options options_;
   ControlPlane& plane_;
+  void list_changed(const std::string& server_id, Kind kind);
   std::vector<std::unique_ptr<Site>> sites_;
+  int64_t started_ms_ = 0;
 };
 
 }  // namespace mcptoken::gateway

@@ -57,13 +57,6 @@ class RelayEvents final : public mcp::Events {
   std::shared_ptr<Relay> relay_;
 };
 
-// Counts a call while its frame lives, also when it is destroyed half-way.
-struct Busy {
-  explicit Busy(size_t& count_in) : count(count_in) { ++count; }
-  ~Busy() { --count; }
-  size_t& count;
-};
-
 }  // namespace
 
 UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
@@ -111,16 +104,26 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Event
 loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope) {
   auto getting = get(call.server, call.key, call.bearer, scope);
   MCPT_CO_TRY(auto entry, co_await getting);
+  auto& info = entry->peer->info();
+  if (!call.capability.empty() && !mcp::declares(info, call.capability)) {
+    std::string text = call.server->name + ": the server does not offer this";
+    co_return fail(Error(Status::not_supported, std::move(text)).with_rpc(mcp::rpc::kMethodNotFound));
+  }
+  if (info.era == mcp::Era::legacy && !call.log_level.empty() && mcp::declares(info, "logging")) {
+    auto raising = raise_log_level(entry, call.log_level, scope);
+    MCPT_CO_CHECK(co_await raising);
+  }
   mcp::HopMeta hop;
-  hop.era = entry->peer->info().era;
-  // Nothing of a modern server's input requests can be relayed yet, so nothing is declared to it.
+  hop.era = info.era;
+  std::string capabilities = mcp::capabilities_json(call.capabilities);
+  hop.capabilities = capabilities;
   std::string client_info = call.client_info.empty() ? site_.gateway.options().client_info : call.client_info;
   hop.client_info = client_info;
   hop.log_level = call.log_level;
   hop.progress_token = call.progress_token;
-  mcp::HopParams params(*call.request, hop, call.member, call.value);
+  mcp::HopParams params(*call.request, hop, call.edits);
   mcp::Call one(call.method, params.pieces());
-  one.name = call.value;
+  one.name = call.name;
   one.progress_token = call.progress_token;
   auto peer = entry->peer;
   Busy busy(entry->calls);
@@ -161,6 +164,7 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
     co_return fail(std::move(opened).error());
   }
   entry->failures = 0;
+  entry->log_level.clear();
   co_return Result<void>();
 }
 
@@ -194,7 +198,9 @@ Result<void> Upstreams::make_process(Entry& entry, std::vector<Credential> envir
   options.identity.client_info = site_.gateway.options().client_info;
   options.identity.capabilities = entry.key.capabilities;
   options.log = site_.gateway.options().log;
-  options.on_unrelated = [this, id = entry.server->id](mcp::Message message) { site_.gateway.server_says(site_, id, std::move(message)); };
+  options.on_unrelated = [this, id = entry.server->id, share = entry.key.share](mcp::Message message) {
+    site_.gateway.server_says(id, share, std::move(message));
+  };
   options.on_exit = [this, key = entry.key](std::string reason) {
     auto it = entries_.find(key);
     if (it == entries_.end() || it->second->opening.running()) return;
@@ -221,7 +227,9 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   // A legacy session is what a server's questions can come back through; without them a call is better off alone.
   if (entry.server->relayed) options.era = entry.key.capabilities != 0 ? mcp::EraChoice::legacy : mcp::EraChoice::modern;
   options.log = site_.gateway.options().log;
-  options.on_unrelated = [this, id = entry.server->id](mcp::Message message) { site_.gateway.server_says(site_, id, std::move(message)); };
+  options.on_unrelated = [this, id = entry.server->id, share = entry.key.share](mcp::Message message) {
+    site_.gateway.server_says(id, share, std::move(message));
+  };
   entry.peer = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
   return {};
 }

@@ -12,6 +12,7 @@
 #include <compare>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "gateway/control_plane.h"
@@ -50,7 +51,10 @@ struct UpstreamCall {
   std::string client_info;        // raw JSON; "" for ours
   std::shared_ptr<const mcp::Message> request;  // params are taken from here
   std::string method;
-  std::string member, value;      // a string member of params that is replaced ("name": the upstream's name)
+  std::vector<mcp::ParamEdit> edits;  // members of params that are replaced ("name": the upstream's name)
+  std::string name;               // for the Mcp-Name header, when the method has one
+  std::string_view capability;    // that the server must have declared: Status::not_supported otherwise; "" for none
+  uint32_t capabilities = 0;      // of the client; declared to a modern server
   std::string progress_token;     // ours, raw JSON; "" for none
   std::string log_level;
 };
@@ -62,6 +66,13 @@ struct UpstreamAnswer {
   mcp::Era era;
 };
 
+// Counts a call while its frame lives, also when it is destroyed half-way.
+struct Busy {
+  explicit Busy(size_t& count_in) : count(count_in) { ++count; }
+  ~Busy() { --count; }
+  size_t& count;
+};
+
 class Upstreams {
  public:
   explicit Upstreams(Site& site);
@@ -71,6 +82,14 @@ class Upstreams {
   loop::Task<Result<UpstreamAnswer>> call(UpstreamCall call, mcp::Events* events, loop::Scope& scope);
   // On the home loop of the call's server.
   loop::Task<Result<UpstreamAnswer>> call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope);
+
+  // What the server has said about itself; opens the connection. On the home loop, as the next.
+  loop::Task<Result<mcp::PeerInfo>> info(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                         loop::Scope& scope);
+  // What the server sends that belongs to no call goes to Gateway::server_says, until its stream ends; the answer says why
+  // it did. `on_open`: from here on nothing is missed. `uris`: to be told of, for modern servers.
+  loop::Task<Result<void>> listen(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                  std::set<std::string> uris, Function<void()> on_open, loop::Scope& scope);
 
   // A legacy session has ended: its exclusive processes go.
   void end_session(const std::string& session);
@@ -89,6 +108,7 @@ class Upstreams {
     std::optional<Error> last_error;
     int64_t last_used_ms = 0;
     size_t calls = 0;
+    std::string log_level;  // that a legacy server was told, "" for none
     bool ready() const { return peer && peer->alive() && !opening.running(); }
     bool exists() const { return peer && peer->alive(); }  // perhaps not open yet
   };
@@ -100,6 +120,7 @@ class Upstreams {
   Result<void> make_process(Entry& entry, std::vector<Credential> environment);
   Result<void> make_http(Entry& entry, std::vector<Credential> headers);
   Result<void> make_room(const UpstreamKey& key);
+  loop::Task<Result<void>> raise_log_level(std::shared_ptr<Entry> entry, std::string level, loop::Scope& scope);
   void failed(Entry& entry, const Error& error);
   void retire(std::shared_ptr<Entry> entry);
   void sweep();

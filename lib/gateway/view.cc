@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "crypto/crypto.h"
+#include "gateway/uri.h"
 #include "json/writer.h"
 
 namespace mcptoken::gateway {
@@ -74,24 +75,42 @@ std::optional<Target> resolve(const ProjectView& project, std::string_view name)
 
 std::optional<std::string> expand(const ProjectView& project, const Attachment& attachment, const RawList& list, std::string_view name) {
   for (const Item& item : list.items) {
-    if (exposed_name(project, attachment, item.name) == name) return item.name;
+    if (exposed_name(project, attachment, item.key) == name) return item.key;
   }
   return std::nullopt;
 }
 
-void add_tools(ToolsView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment, const RawList& list) {
+std::optional<Target> resolve_key(const ProjectView& project, Kind kind, std::string_view key) {
+  return row_of(kind).by_uri ? resolve_uri(project, key) : resolve(project, key);
+}
+
+bool may_use(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server, std::string_view key) {
+  if (kind == Kind::tools) return project.policy->may_use_tool(who, server, key);
+  return project.policy->may_use_server(who, server);
+}
+
+bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server) {
+  if (kind == Kind::tools) return project.policy->may_use_any_tool(who, server);
+  return project.policy->may_use_server(who, server);
+}
+
+size_t add_items(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
+                 const RawList& list, size_t from, size_t most) {
   view.fresh_until_ms = std::min(view.fresh_until_ms, list.fresh_until_ms);
-  for (const Item& item : list.items) {
-    if (!project.policy->may_use_tool(who, attachment.server->name, item.name)) continue;
-    std::string name = exposed_name(project, attachment, item.name);
-    // A name that leads to another attachment could not be called: it is not shown.
-    auto target = resolve(project, name);
+  bool by_uri = row_of(list.kind).by_uri;
+  for (; from < list.items.size() && view.count < most; ++from) {
+    const Item& item = list.items[from];
+    if (!may_use(project, who, list.kind, attachment.server->name, item.key)) continue;
+    std::string key = by_uri ? exposed_uri(attachment, item.key) : exposed_name(project, attachment, item.key);
+    // A key that leads to another attachment could not be asked for: it is not shown.
+    auto target = resolve_key(project, list.kind, key);
     if (!target || target->attachment != &attachment) continue;
-    if (view.count++ > 0) view.tools.push_back(',');
-    view.tools.append(item.raw, 0, item.name_range.begin);
-    json::append_quoted(view.tools, name);
-    view.tools.append(item.raw, item.name_range.end);
+    if (view.count++ > 0) view.items.push_back(',');
+    view.items.append(item.raw, 0, item.key_range.begin);
+    json::append_quoted(view.items, key);
+    view.items.append(item.raw, item.key_range.end);
   }
+  return from;
 }
 
 }  // namespace mcptoken::gateway

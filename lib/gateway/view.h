@@ -27,14 +27,22 @@ std::optional<Target> resolve(const ProjectView& project, std::string_view name)
 // The upstream name of a shortened one, or nothing.
 std::optional<std::string> expand(const ProjectView& project, const Attachment& attachment, const RawList& list, std::string_view name);
 
-// The merged list.
-struct ToolsView {
-  std::string tools = "[";                 // raw JSON array once finished
+// Where a name or URI of that kind leads. For completion the key of a template may be a URI that it expands to.
+std::optional<Target> resolve_key(const ProjectView& project, Kind kind, std::string_view key);
+// Whether the principal sees that entry of a server, and may use it: one answer for lists and calls.
+bool may_use(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server, std::string_view key);
+// Whether there can be any such entry: lets a list skip the server.
+bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server);
+
+// One page of the merged list.
+struct ListView {
+  std::string items = "[";                 // raw JSON array once finished
   std::vector<std::string> unavailable;    // attachments whose list could not be had
   int64_t fresh_until_ms = INT64_MAX;
-  bool is_private = true;                  // filtered by rights, always
   size_t count = 0;
 };
-void add_tools(ToolsView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment, const RawList& list);
+// Adds what the principal sees of the list from that entry on, until the page has `most` entries. How far it came.
+size_t add_items(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
+                 const RawList& list, size_t from, size_t most);
 
 }  // namespace mcptoken::gateway

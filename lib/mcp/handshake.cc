@@ -44,6 +44,12 @@ Result<Era> judge_supported(const Message& error) {
 
 }  // namespace
 
+bool declares(const PeerInfo& info, std::string_view capability) {
+  auto outline = Outline::read(info.capabilities, 1);
+  const Node* node = outline ? outline->find(capability) : nullptr;
+  return node && node->type == Type::object;
+}
+
 std::string modern_meta(const PeerIdentity& identity) {
   std::string out;
   json::Writer(out)

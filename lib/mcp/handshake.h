@@ -28,6 +28,9 @@ struct PeerInfo {
   std::string session_id;           // legacy HTTP, "" when the server gave none
 };
 
+// Whether the server has declared that capability ("prompts").
+bool declares(const PeerInfo& info, std::string_view capability);
+
 // Params of the opening requests (complete JSON objects).
 std::string initialize_params(const PeerIdentity& identity, std::string_view revision);
 std::string discover_params(const PeerIdentity& identity);

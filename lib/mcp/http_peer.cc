@@ -229,6 +229,42 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_stream(http::Exchange& excha
   }
 }
 
+// A server without such a stream sends what it has to say along with its answers.
+loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope& scope) {
+  auto opening = open(scope);
+  MCPT_CO_CHECK(co_await opening);
+  std::string session = info_.session_id;
+  auto headers = headers_for(Era::legacy, "", "");
+  headers.erase(headers.begin());  // no body
+  headers.front().value = "text/event-stream";
+  http::Request request;
+  request.method = "GET";
+  request.url = &options_.url;
+  request.headers = headers;
+  auto sending = client_.send(request, options_.http, options_.pool_key, scope);
+  auto exchange = co_await sending;
+  if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));
+  int status = (*exchange)->head().status;
+  if (status == 405) {
+    exchange->reset();
+    on_open();
+    loop::Completion<void> never;
+    auto ended = co_await never.wait(scope);
+    co_return ended;
+  }
+  if (status != 200 || !is_media_type((*exchange)->head(), "text/event-stream")) {
+    if (status == 404 && !session.empty() && info_.session_id == session) open_ = false;
+    Answer answer;
+    answer.status = status;
+    co_return fail(refused(answer));
+  }
+  on_open();
+  auto reading = read_stream(**exchange, "", nullptr, scope);
+  auto ended = co_await reading;
+  if (!ended) co_return fail(std::move(ended).error());
+  co_return fail(Status::network, options_.label + ": the server has ended its stream");
+}
+
 void HttpPeer::dispatch(Message message, Events* events) {
   if (message.kind() == MessageKind::request) {
     auto reply = [this, alive = std::weak_ptr<int>(alive_)](std::string text) {
@@ -239,7 +275,7 @@ void HttpPeer::dispatch(Message message, Events* events) {
     return reply(error_message(
         message.id(), Error(Status::not_supported, "the client does not offer this").with_rpc(rpc::kMethodNotFound)));
   }
-  bool of_call = message.method() == "notifications/progress" || message.method() == "notifications/message";
+  bool of_call = belongs_to_call(message.method());
   if (of_call && events) events->on_notification(std::move(message));
   else if (!of_call && options_.on_unrelated) options_.on_unrelated(std::move(message));
 }

@@ -36,6 +36,7 @@ class HttpPeer final : public Peer {
   loop::Task<Result<void>> open(loop::Scope& scope) override;
   const PeerInfo& info() const override { return info_; }
   loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) override;
+  loop::Task<Result<void>> listen(Function<void()> on_open, loop::Scope& scope) override;
   void notify(std::string message) override;
   bool alive() const override { return true; }
   // notify() that reports its failure.

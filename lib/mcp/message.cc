@@ -153,6 +153,11 @@ Error Message::to_error() const {
   return error;
 }
 
+bool belongs_to_call(std::string_view method) {
+  return method == "notifications/progress" || method == "notifications/message" ||
+         method == "notifications/subscriptions/acknowledged";
+}
+
 Result<ClientMeta> read_client_meta(const Message& message) {
   ClientMeta out;
   const Node* node = message.meta();

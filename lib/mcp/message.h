@@ -75,6 +75,9 @@ class Message {
   std::string method_;
 };
 
+// Notifications that come on the stream of the request that they belong to.
+bool belongs_to_call(std::string_view method);
+
 // What the `_meta` of a client's request says. Read separately, because it is judged one level deeper than the rest.
 struct ClientMeta {
   std::optional<std::string> protocol_version;

@@ -47,6 +47,9 @@ class Peer {
   virtual const PeerInfo& info() const = 0;
   // Answers with the result or error message (its id is ours). Errors: what kept an answer from coming.
   virtual loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) = 0;
+  // Legacy: what the server sends that belongs to no call goes to the peer's `on_unrelated`, until its stream or the
+  // process ends, which is an error. `on_open`: from here on nothing is missed.
+  virtual loop::Task<Result<void>> listen(Function<void()> on_open, loop::Scope& scope) = 0;
   virtual void notify(std::string message) = 0;  // a complete JSON-RPC notification; failures are not reported
   virtual bool alive() const = 0;                // false: needs to be replaced
 };

@@ -37,7 +37,7 @@ std::string hop_meta(const Message& message, const HopMeta& hop) {
   return out.size() == 2 ? std::string() : out;
 }
 
-HopParams::HopParams(const Message& message, const HopMeta& hop, std::string_view member, std::string_view value)
+HopParams::HopParams(const Message& message, const HopMeta& hop, std::span<const ParamEdit> edits)
     : meta_(hop_meta(message, hop)), edits_(message.outline()) {
   const Node* params = message.params();
   if (!params) {
@@ -46,7 +46,11 @@ HopParams::HopParams(const Message& message, const HopMeta& hop, std::string_vie
     pieces_.push_back(meta_);
     return;
   }
-  if (!member.empty()) edits_.set(*params, member, json::quoted(value));
+  for (auto& edit : edits) {
+    const Node* node = message.param(edit.member);
+    if (!edit.json.empty()) edits_.set(*params, edit.member, edit.json);
+    else if (node) edits_.remove(*params, *node);
+  }
   if (!meta_.empty()) edits_.set(*params, "_meta", meta_);
   else if (const Node* node = message.meta()) edits_.remove(*params, *node);
   json::append_pieces(pieces_, message.text(), params->value, edits_.sorted());
@@ -81,11 +85,20 @@ std::string to_client(const Message& reply, const ClientHop& hop) {
   json::Edits edits(outline);
   if (reply.id_node()) edits.replace(*reply.id_node(), std::string(hop.id));
   else edits.set(outline.root(), "id", hop.id);
+  for (auto& edit : hop.edits) {
+    Node place;
+    place.value = edit.range;
+    edits.replace(place, edit.bytes);
+  }
   const Node* result = reply.result();
   if (result && result->type == json::Type::object) {
     const Node* meta = outline.find(*result, "_meta");
     if (hop.era == Era::modern) {
       if (!outline.find(*result, "resultType")) edits.set(*result, "resultType", "\"complete\"");
+      if (hop.cacheable) {
+        if (!outline.find(*result, "ttlMs")) edits.set(*result, "ttlMs", "0");
+        edits.set(*result, "cacheScope", "\"private\"");
+      }
       edits.set(*result, "_meta", client_meta(outline, *result, hop));
     } else {
       // Members that only the modern era defines at this place.

@@ -2,6 +2,7 @@
 // the members that the hop owns.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,12 +25,17 @@ struct HopMeta {
 // "" when nothing is left to say.
 std::string hop_meta(const Message& message, const HopMeta& hop);
 
+// A member of params that the next hop is to read otherwise.
+struct ParamEdit {
+  std::string member;
+  std::string json;  // its value; "": it goes
+};
+
 // Params of a request for the next hop, as pieces that borrow from `message` and from this object (which must not move).
 class HopParams {
  public:
-  HopParams(const Message& message, const HopMeta& hop) : HopParams(message, hop, {}, {}) {}
-  // Also sets the string member `member` ("name", "uri") to `value`.
-  HopParams(const Message& message, const HopMeta& hop, std::string_view member, std::string_view value);
+  HopParams(const Message& message, const HopMeta& hop) : HopParams(message, hop, {}) {}
+  HopParams(const Message& message, const HopMeta& hop, std::span<const ParamEdit> edits);
   HopParams(const HopParams&) = delete;
   HopParams& operator=(const HopParams&) = delete;
   const std::vector<std::string_view>& pieces() const { return pieces_; }  // one JSON object
@@ -45,6 +51,8 @@ struct ClientHop {
   Era era = Era::legacy;
   std::string_view id;           // raw JSON
   std::string_view server_info;  // raw JSON, modern only
+  bool cacheable = false;        // modern: the result must say for how long and for whom; only for this client
+  std::vector<json::Edit> edits; // of the message's text, inside what is not the hop's own
 };
 std::string to_client(const Message& reply, const ClientHop& hop);
 

@@ -7,6 +7,8 @@
 namespace mcptoken::mcp {
 namespace {
 
+constexpr int64_t kAliveMs = 100;  // how soon a listener hears that the process has ended
+
 json::ReadLimits line_limits() {
   json::ReadLimits limits;
   limits.bytes = limits::kStdioLineBytes;
@@ -23,6 +25,14 @@ struct Listed {
   Map& map;
   int64_t id;
 };
+
+// The id of the listen request that a message of the modern era belongs to, raw.
+std::string subscription_of(const Message& message) {
+  const json::Node* meta = message.meta();
+  auto outline = meta ? json::Outline::read(message.outline().raw(*meta), 1) : Result<json::Outline>(fail(Status::not_found, ""));
+  const json::Node* id = outline ? outline->find("io.modelcontextprotocol/subscriptionId") : nullptr;
+  return id ? std::string(outline->raw(*id)) : std::string();
+}
 
 std::string join(const std::vector<std::string_view>& pieces) {
   std::string out;
@@ -167,6 +177,15 @@ loop::Task<Result<Message>> StdioPeer::exchange(Call call, Events* events, loop:
   co_return answer;
 }
 
+loop::Task<Result<void>> StdioPeer::listen(Function<void()> on_open, loop::Scope& scope) {
+  on_open();  // the process says everything on its one output
+  while (!dead_) {
+    loop::Sleep pause(loop_, kAliveMs);
+    MCPT_CO_CHECK(co_await pause.wait(scope));
+  }
+  co_return fail(Status::unavailable, options_.label + ": the server process has ended");
+}
+
 void StdioPeer::notify(std::string message) { send(std::move(message)); }
 
 void StdioPeer::send(std::string line) {
@@ -234,6 +253,12 @@ void StdioPeer::on_notification(Message message) {
       if (pending->events && !pending->progress_token.empty() && pending->progress_token == raw) {
         return pending->events->on_notification(std::move(message));
       }
+    }
+    return;
+  }
+  if (message.method() == "notifications/subscriptions/acknowledged") {  // the one listen request that waits for it
+    for (auto& [id, pending] : pending_) {
+      if (pending->events && subscription_of(message) == std::to_string(id)) return pending->events->on_notification(std::move(message));
     }
     return;
   }

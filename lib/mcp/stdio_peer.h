@@ -39,6 +39,7 @@ class StdioPeer final : public Peer {
   loop::Task<Result<void>> open(loop::Scope& scope) override;
   const PeerInfo& info() const override { return info_; }
   loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) override;
+  loop::Task<Result<void>> listen(Function<void()> on_open, loop::Scope& scope) override;
   void notify(std::string message) override;
   bool alive() const override { return !dead_; }
 

@@ -185,9 +185,15 @@ class Modern(Client):
 
     def fields(self, message):
         fields = super().fields(message) | {"MCP-Protocol-Version": MODERN, "Mcp-Method": message["method"]}
-        if message["method"] == "tools/call":
+        if message["method"] in ("tools/call", "prompts/get"):
             fields["Mcp-Name"] = message["params"]["name"]
+        if message["method"] == "resources/read":
+            fields["Mcp-Name"] = message["params"]["uri"]
         return fields
+
+    def listen(self, connection, **wishes):
+        """A subscriptions/listen, for `notifications` of that content."""
+        return self.post(self.message("subscriptions/listen", {"notifications": wishes}), connection)
 
 
 class Listener(threading.Thread):

@@ -3,7 +3,7 @@
 //   E2E_TOKEN=… node clients.mjs URL v1|legacy|auto|modern [elicit]
 //
 // v1 is @modelcontextprotocol/sdk; the others are @modelcontextprotocol/client with that negotiation. Reads one command
-// a line from standard input, {"do":"list"} or {"do":"call","tool":…,"arguments":{…}}, and prints one answer a line.
+// a line from standard input, {"do":"list"} or {"do":"call","tool":…,"arguments":{…}} and the like, and prints one answer a line.
 // The first line it prints tells what was negotiated. With `elicit` it declares elicitation and answers every form.
 import { createInterface } from 'node:readline';
 import * as v2 from '@modelcontextprotocol/client';
@@ -34,6 +34,22 @@ const commands = {
   async list() {
     const { tools } = await client.listTools();
     return { tools: tools.map((tool) => tool.name) };
+  },
+  async offers() {
+    const { prompts } = await client.listPrompts();
+    const { resources } = await client.listResources();
+    const { resourceTemplates } = await client.listResourceTemplates();
+    return { prompts: prompts.map((one) => one.name), resources: resources.map((one) => one.uri),
+             templates: resourceTemplates.map((one) => one.uriTemplate) };
+  },
+  async read({ uri }) {
+    return await client.readResource({ uri });
+  },
+  async prompt({ name, arguments: args }) {
+    return await client.getPrompt({ name, arguments: args });
+  },
+  async complete({ ref, argument }) {
+    return await client.complete({ ref, argument });
   },
   async call({ tool, arguments: args }) {
     const progress = [];

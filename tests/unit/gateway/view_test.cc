@@ -51,11 +51,11 @@ RawList list_of(const std::string& server, const std::vector<std::string>& names
   list.fresh_until_ms = 1000;
   for (auto& name : names) {
     Item item;
-    item.name = name;
+    item.key = name;
     item.raw = R"({"title":"t","from":)" + json::quoted(server) + R"(,"was":)" + json::quoted(name) + R"(,"name":)";
-    item.name_range.begin = static_cast<uint32_t>(item.raw.size());
+    item.key_range.begin = static_cast<uint32_t>(item.raw.size());
     item.raw += json::quoted(name);
-    item.name_range.end = static_cast<uint32_t>(item.raw.size());
+    item.key_range.end = static_cast<uint32_t>(item.raw.size());
     item.raw += R"(,"inputSchema":{ "n": 1.0 }})";
     list.items.push_back(std::move(item));
   }
@@ -65,8 +65,8 @@ RawList list_of(const std::string& server, const std::vector<std::string>& names
 struct Shown {
   std::string name, from, was;
 };
-std::vector<Shown> shown(ToolsView& view) {
-  auto array = json::parse(view.tools + "]");
+std::vector<Shown> shown(ListView& view) {
+  auto array = json::parse(view.items + "]");
   REQUIRE(array);
   std::vector<Shown> out;
   for (auto& item : array->items())
@@ -128,10 +128,10 @@ TEST_CASE("view: a name that leads elsewhere is not shown") {
   attach(project, "a", "a");
   attach(project, "ab", "a__b");
   auto who = token_principal();
-  ToolsView view;
-  add_tools(view, project, who, project.attachments[0], list_of("bare", {"a__x", "a_x", "x"}));
-  add_tools(view, project, who, project.attachments[1], list_of("a", {"b__y", "b_y", "b"}));
-  add_tools(view, project, who, project.attachments[2], list_of("ab", {"y"}));
+  ListView view;
+  add_items(view, project, who, project.attachments[0], list_of("bare", {"a__x", "a_x", "x"}), 0, 1000);
+  add_items(view, project, who, project.attachments[1], list_of("a", {"b__y", "b_y", "b"}), 0, 1000);
+  add_items(view, project, who, project.attachments[2], list_of("ab", {"y"}), 0, 1000);
   std::vector<std::string> names;
   for (auto& one : shown(view))
     names.push_back(one.name);
@@ -143,9 +143,9 @@ TEST_CASE("view: entries keep their bytes but for the name") {
   project.policy = policy_of({"role:run,resource:tools"});
   attach(project, "s", "p\xc3\xa4\"");
   auto who = token_principal();
-  ToolsView view;
-  add_tools(view, project, who, project.attachments[0], list_of("s", {"x"}));
-  CHECK(view.tools ==
+  ListView view;
+  add_items(view, project, who, project.attachments[0], list_of("s", {"x"}), 0, 1000);
+  CHECK(view.items ==
         "[{\"title\":\"t\",\"from\":\"s\",\"was\":\"x\",\"name\":\"p\xc3\xa4\\\"__x\",\"inputSchema\":{ \"n\": 1.0 }}");
   CHECK(view.fresh_until_ms == 1000);
 }
@@ -182,8 +182,8 @@ TEST_CASE("view: a long name of wide characters stays valid and callable") {
     while (name.size() < 90)
       name += "\xf0\x9f\x98\x80";
     auto list = list_of("s", {name});
-    ToolsView view;
-    add_tools(view, project, who, project.attachments[0], list);
+    ListView view;
+    add_items(view, project, who, project.attachments[0], list, 0, 1000);
     auto listed = shown(view);
     REQUIRE(listed.size() == 1);
     CHECK(listed[0].name.size() <= kMaxNameBytes);
@@ -202,8 +202,8 @@ TEST_CASE("view: a prefix longer than what is left of a shortened name") {
   attach(project, "other", "o");
   auto who = token_principal();
   auto list = list_of("s", {"one", "two"});
-  ToolsView view;
-  add_tools(view, project, who, project.attachments[0], list);
+  ListView view;
+  add_items(view, project, who, project.attachments[0], list, 0, 1000);
   auto listed = shown(view);
   REQUIRE(listed.size() == 2);
   for (auto& one : listed) {
@@ -283,9 +283,9 @@ TEST_CASE("view: list and call agree over random configurations") {
       }
     }
     project.policy = policy_of(bindings, dice.below(2) ? rbac::ToolGrant::view : rbac::ToolGrant::run);
-    ToolsView view;
+    ListView view;
     for (size_t i = 0; i < lists.size(); ++i)
-      add_tools(view, project, who, project.attachments[i], lists[i]);
+      add_items(view, project, who, project.attachments[i], lists[i], 0, 1000);
 
     std::set<std::pair<std::string, std::string>> seen;
     std::set<std::string> unique;
@@ -312,13 +312,13 @@ TEST_CASE("view: list and call agree over random configurations") {
     for (size_t i = 0; i < lists.size(); ++i) {
       for (auto& item : lists[i].items) {
         auto& attachment = project.attachments[i];
-        if (seen.contains({attachment.server->name, item.name})) continue;
-        if (!project.policy->may_use_tool(who, attachment.server->name, item.name)) {
+        if (seen.contains({attachment.server->name, item.key})) continue;
+        if (!project.policy->may_use_tool(who, attachment.server->name, item.key)) {
           ++denied;
           continue;
         }
         ++hidden;
-        auto target = resolve(project, exposed_name(project, attachment, item.name));
+        auto target = resolve(project, exposed_name(project, attachment, item.key));
         REQUIRE(target);
         CHECK(target->attachment != &attachment);
       }

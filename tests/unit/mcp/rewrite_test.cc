@@ -30,7 +30,9 @@ std::string legacy_params(const std::string& params, std::string_view token = ""
   auto message = request(params);
   HopMeta hop;
   hop.progress_token = token;
-  return join(HopParams(message, hop, member, value));
+  std::vector<ParamEdit> edits;
+  if (!member.empty()) edits.push_back({std::string(member), std::string(value)});
+  return join(HopParams(message, hop, edits));
 }
 std::string modern_params(const std::string& params, std::string_view token = "") {
   auto message = request(params);
@@ -59,9 +61,9 @@ TEST_CASE("rewrite: what is not the hop's stays byte for byte") {
   const std::string params =
       R"({ "z": 1e2 , "arguments" : {"n":12345678901234567890123,"f":1.10,"s":"\u00e4\/","o":{"b":1,"a":2}},"name":"x"})";
   CHECK(legacy_params(params) == params);
-  CHECK(legacy_params(R"({"name":"p__x","arguments":{"a":1.0}})", "", "name", "x\"y") ==
+  CHECK(legacy_params(R"({"name":"p__x","arguments":{"a":1.0}})", "", "name", R"("x\"y")") ==
         R"({"name":"x\"y","arguments":{"a":1.0}})");
-  CHECK(legacy_params(R"({"arguments":{},"name":"p__x","_meta":{"traceparent":"t"}})", "", "name", "x") ==
+  CHECK(legacy_params(R"({"arguments":{},"name":"p__x","_meta":{"traceparent":"t"}})", "", "name", "\"x\"") ==
         R"({"arguments":{},"name":"x","_meta":{"traceparent":"t"}})");
 }
 

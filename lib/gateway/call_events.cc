@@ -1,0 +1,73 @@
+#include "gateway/call_events.h"
+
+#include "base/limits.h"
+#include "gateway/log_level.h"
+#include "json/edit.h"
+#include "json/writer.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::gateway {
+uint32_t needed_capability(std::string_view method, std::string_view mode) {
+  if (method == "sampling/createMessage") return mcp::kSampling;
+  if (method == "roots/list") return mcp::kRoots;
+  if (method == "elicitation/create") return mode == "url" ? mcp::kElicitationUrl : mcp::kElicitationForm;
+  return 0;
+}
+
+CallEvents::~CallEvents() {
+  for (auto& id : asked_) exchange_.site.asks.erase(id);
+}
+
+// A legacy client that has not said what it wants gets what the server sends; a modern one nothing.
+bool CallEvents::wants_log(const mcp::Message& message) const {
+  if (client_.log_level.empty()) return client_.era == mcp::Era::legacy;
+  return log_rank(message.string_param("level").value_or("")) >= log_rank(client_.log_level);
+}
+
+void CallEvents::on_notification(mcp::Message message) {
+  if (message.method() == "notifications/progress") {
+    if (open_asks() == 0) deadline_.refresh(call_ms_);
+    const json::Node* token = message.param("progressToken");
+    if (client_.progress_token.empty() || !token) return;
+    json::Edits edits(message.outline());
+    edits.replace(*token, client_.progress_token);
+    answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
+  } else if (message.method() == "notifications/message" && wants_log(message)) {
+    answer_.send(message.text());
+  }
+}
+
+void CallEvents::on_request(mcp::Message message, Function<void(std::string)> reply) {
+  uint32_t needed = needed_capability(message.method(), message.string_param("mode").value_or(""));
+  bool possible = client_.session && needed != 0 && (client_.capabilities & needed) && answer_.can_send();
+  if (!possible || asked_.size() >= limits::kAsksPerCall) {
+    Error error = Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound);
+    return reply(mcp::error_message(message.id(), error));
+  }
+  auto random = crypto::random_id();
+  if (!random) return reply(mcp::error_message(message.id(), random.error()));
+  Site& site = exchange_.site;
+  std::string id = std::to_string(site.index) + "." + std::to_string(++site.next_number) + "." + *random;
+  Ask ask;
+  ask.session = client_.session->nonce;
+  ask.token_sha = exchange_.caller.who->token_sha;
+  ask.upstream_id = std::string(message.id());
+  ask.reply = [this, reply = std::move(reply)](std::string text) mutable {
+    if (open_asks() == 0) deadline_.refresh(call_ms_);  // the ask is out of the table already
+    reply(std::move(text));
+  };
+  site.asks.emplace(id, std::move(ask));
+  asked_.push_back(id);
+  deadline_.refresh(limits::kAskMs);  // the call's own clock stands still while a person answers
+  json::Edits edits(message.outline());
+  edits.replace(*message.id_node(), json::quoted(id));
+  answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
+}
+
+size_t CallEvents::open_asks() const {
+  size_t open = 0;
+  for (auto& id : asked_) open += exchange_.site.asks.contains(id);
+  return open;
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,38 @@
+// What a server sends while a call runs: progress goes to the client under the client's own token, log lines from the level
+// on that the client wants, and requests become requests to a client that has declared that it can take them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/endpoint.h"
+#include "mcp/peer.h"
+
+namespace mcptoken::gateway {
+
+// What the client must have declared for a request of a server; 0: no client takes it.
+uint32_t needed_capability(std::string_view method, std::string_view mode);
+
+class CallEvents final : public mcp::Events {
+ public:
+  CallEvents(Exchange& exchange, const Client& client, Answer& answer, loop::Deadline& deadline, int64_t call_ms)
+      : exchange_(exchange), client_(client), answer_(answer), deadline_(deadline), call_ms_(call_ms) {}
+  ~CallEvents() override;
+
+  void on_notification(mcp::Message message) override;
+  // Asks the client, or replies with an error at once. The client's answer comes as a POST of its own.
+  void on_request(mcp::Message message, Function<void(std::string)> reply) override;
+
+ private:
+  bool wants_log(const mcp::Message& message) const;
+  size_t open_asks() const;
+
+  Exchange& exchange_;
+  const Client& client_;
+  Answer& answer_;
+  loop::Deadline& deadline_;
+  int64_t call_ms_;
+  std::vector<std::string> asked_;
+};
+
+}  // namespace mcptoken::gateway

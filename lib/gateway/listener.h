@@ -1,0 +1,67 @@
+// A client's open stream for what belongs to no request: the GET stream of a legacy session, or a subscriptions/listen.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/control_plane.h"
+#include "gateway/endpoint.h"
+#include "gateway/kinds.h"
+#include "gateway/watches.h"
+
+namespace mcptoken::gateway {
+
+// Of a listener, in one server of its project.
+struct Interest {
+  Attachment attachment;
+  UpstreamKey key;                  // of the connection whose stream is watched
+  std::vector<std::string> shares;  // under which the client may have subscribed to its resources
+  uint8_t kinds = 0;                // one bit for each Kind: whose list
+  bool wants(Kind kind) const { return kinds & (1u << static_cast<unsigned>(kind)); }
+};
+
+// What of the project's servers the caller may hear of, and wants to.
+std::vector<Interest> interests_of(const Exchange& exchange, const Client& client, uint8_t kinds);
+inline constexpr uint8_t kEveryKind = 0xff;
+
+// On its site's loop. Registers itself there.
+class Listener {
+ public:
+  Listener(Exchange& exchange, std::vector<Interest> interests);
+  virtual ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  void changed(const std::string& server_id, Kind kind);
+  // A resource has changed; `message` is the server's notification.
+  void updated(const std::string& server_id, const std::string& share, const mcp::Message& message);
+  // Something may have been missed on the server's stream: all resources there that are wanted count as changed.
+  void suspect(const std::string& server_id, const std::string& share);
+
+  // Has the servers' streams opened, and waits until each is or has failed, or time is up.
+  loop::Task<Result<void>> watch(std::set<std::string> uris, loop::Scope& scope);
+
+ protected:
+  virtual const std::set<std::string>& uris() const = 0;  // wanted resources, as the client calls them
+  virtual std::string meta(std::string kept) const = 0;   // the notification's `_meta`, from what the server's may keep
+  virtual void send(std::string_view message) { responder_.write(message); }
+
+  Site& site_;
+  Responder& responder_;
+
+ private:
+  void tell_updated(std::string_view uri, const mcp::Message* message);
+  bool is_at(std::string_view uri, const std::string& server_id) const;
+  const std::shared_ptr<const ProjectView> project_;
+  const std::vector<Interest> interests_;
+  const BearerPtr bearer_;
+  const std::string name_;  // towards Watches
+  loop::Timer heartbeat_;
+};
+
+// A subscription to a resource covers what lies below it, too.
+bool covers(const std::set<std::string>& uris, std::string_view uri);
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,180 @@
+// The four lists of what servers offer, merged, the same for both eras of clients.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "gateway/endpoint.h"
+#include "gateway/ticket.h"
+#include "gateway/view.h"
+#include "json/writer.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr int64_t kNegativeTtlMs = 30'000;
+constexpr int64_t kCursorMs = 3600'000;
+
+// Where a page begins: an attachment's entry.
+struct Position {
+  size_t attachment = 0;
+  size_t entry = 0;
+};
+
+Error bad_cursor() { return Error(Status::invalid, "the cursor is not one of ours").with_rpc(mcp::rpc::kInvalidParams); }
+
+std::string use_of(Kind kind) { return "cursor:" + std::string(row_of(kind).method); }
+
+// The cursor names the server, so that it stays right while others come and go.
+Result<std::string> cursor_for(const Exchange& exchange, Kind kind, Position at) {
+  auto& server = *exchange.caller.project->attachments[at.attachment].server;
+  int64_t expires_ms = exchange.site.loop.clock().wall_ms() + kCursorMs;
+  return seal_ticket(exchange.caller, use_of(kind), server.id + "\n" + std::to_string(at.entry), expires_ms);
+}
+
+Result<Position> read_cursor(const Exchange& exchange, Kind kind, const mcp::Message& message) {
+  if (!message.param("cursor")) return Position();
+  auto cursor = message.string_param("cursor");
+  if (!cursor) return fail(bad_cursor());
+  auto content = open_ticket(exchange.caller, use_of(kind), *cursor, exchange.site.loop.clock().wall_ms());
+  if (!content) return fail(bad_cursor());
+  std::string_view server = std::string_view(*content).substr(0, content->find('\n'));
+  auto& attachments = exchange.caller.project->attachments;
+  for (size_t i = 0; i < attachments.size(); ++i) {
+    if (attachments[i].server->id != server) continue;
+    auto entry = parse_decimal(std::string_view(*content).substr(server.size() + 1));
+    return Position{i, static_cast<size_t>(entry.value_or(0))};
+  }
+  return fail(bad_cursor());
+}
+
+// One kind of list of all attachments, fetched side by side.
+class Gathering {
+ public:
+  Gathering(Exchange& exchange, const Client& client, Kind kind)
+      : exchange_(exchange), kind_(kind), share_(share_of(exchange, client)) {}
+
+  loop::Task<Result<void>> run(loop::Scope& scope) {
+    auto& attachments = exchange_.caller.project->attachments;
+    lists_.resize(attachments.size());
+    left_ = 1;  // ours: lists that are there already must not end the gathering before the last one is asked for
+    for (size_t i = 0; i < attachments.size(); ++i) {
+      if (!may_use(i)) continue;
+      ++left_;
+      auto task = one(i, scope);
+      group_.spawn(std::move(task), [this](Result<void>) {
+        if (--left_ == 0) done_.resolve({});  // may end this object
+      });
+    }
+    if (--left_ > 0) {
+      auto all = co_await done_.wait(scope);
+      if (!all && scope.reason().status != Status::timeout) co_return fail(std::move(all).error());
+    }
+    co_return Result<void>();
+  }
+
+  // The page that begins there; `at` is where the next one does, past the last attachment when there is none.
+  ListView view(Position& at) const {
+    ListView out;
+    auto& project = *exchange_.caller.project;
+    for (size_t i = 0; i < lists_.size(); ++i) {
+      if (!lists_[i] && may_use(i)) out.unavailable.push_back(project.attachments[i].server->name);
+    }
+    for (; at.attachment < lists_.size(); ++at.attachment, at.entry = 0) {
+      auto& list = lists_[at.attachment];
+      if (!list) continue;
+      auto& attachment = project.attachments[at.attachment];
+      at.entry = add_items(out, project, *exchange_.caller.who, attachment, *list, at.entry, limits::kListPage);
+      if (at.entry < list->items.size()) break;
+    }
+    out.items.push_back(']');
+    return out;
+  }
+
+ private:
+  bool may_use(size_t index) const {
+    auto& project = *exchange_.caller.project;
+    return may_use_any(project, *exchange_.caller.who, kind_, project.attachments[index].server->name);
+  }
+  loop::Task<Result<void>> one(size_t index, loop::Scope& scope) {
+    auto task = exchange_.site.catalogue.list(kind_, exchange_.caller.project->attachments[index].server, share_, scope);
+    auto list = co_await task;
+    if (list) lists_[index] = *std::move(list);
+    else if (!scope.cancelled()) exchange_.site.gateway.options().log.info(list.error().message);
+    co_return Result<void>();
+  }
+
+  Exchange& exchange_;
+  Kind kind_;
+  CallerShare share_;
+  std::vector<RawListPtr> lists_;
+  size_t left_ = 0;
+  loop::Completion<void> done_;
+  loop::Group group_;
+};
+
+// Why a list is empty; "" when there simply is nothing.
+std::string reason_of(const Exchange& exchange, Kind kind, const ListView& view) {
+  auto& project = *exchange.caller.project;
+  if (project.attachments.empty() && !project.hides_servers) return "no server is attached to this project";
+  if (!view.unavailable.empty()) return "the servers that this token may use are unavailable";
+  if (kind == Kind::tools) return "this token may call no tool of this project's servers";
+  auto usable = [&](const Attachment& one) { return may_use_any(project, *exchange.caller.who, kind, one.server->name); };
+  if (std::any_of(project.attachments.begin(), project.attachments.end(), usable)) return "";
+  return "this token may use the " + std::string(kind == Kind::prompts ? "prompts" : "resources") + " of none of this project's servers";
+}
+
+std::string list_result(const Exchange& exchange, const Client& client, Kind kind, const ListView& view, const std::string& cursor) {
+  std::string out;
+  out.reserve(view.items.size() + 512);
+  json::Writer writer(out);
+  writer.begin_object().raw_member(row_of(kind).array, view.items);
+  if (!cursor.empty()) writer.member("nextCursor", cursor);
+  bool modern = client.era == mcp::Era::modern;
+  if (modern) {
+    int64_t left = view.fresh_until_ms == INT64_MAX ? 0 : std::max<int64_t>(0, view.fresh_until_ms - exchange.site.loop.now_ms());
+    if (!view.unavailable.empty()) left = std::min(left, kNegativeTtlMs);
+    writer.member("resultType", "complete").member("ttlMs", left).member("cacheScope", "private");
+  }
+  std::string reason = view.count == 0 ? reason_of(exchange, kind, view) : "";
+  if (modern || !reason.empty() || !view.unavailable.empty()) {
+    writer.key("_meta").begin_object();
+    if (modern) writer.raw_member("io.modelcontextprotocol/serverInfo", server_info(exchange));
+    if (!view.unavailable.empty()) {
+      writer.key("io.mcptoken/unavailable").begin_array();
+      for (auto& name : view.unavailable) writer.string(name);
+      writer.end_array();
+    }
+    if (!reason.empty()) writer.member("io.mcptoken/reason", reason);
+    writer.end_object();
+  }
+  writer.end_object();
+  return out;
+}
+
+}  // namespace
+
+loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessagePtr message, Answer& answer) {
+  Kind kind = find_list(message->method())->kind;
+  auto at = read_cursor(exchange, kind, *message);
+  if (!at) {
+    answer.finish(200, mcp::error_message(message->id(), at.error()));
+    co_return Result<void>();
+  }
+  loop::Scope scope(exchange.link.scope);
+  loop::Deadline deadline(exchange.site.loop, scope, limits::kDiscoveryMs, Error(Status::timeout, "the servers did not answer in time"));
+  Gathering gathering(exchange, client, kind);
+  auto task = gathering.run(scope);
+  auto gathered = co_await task;
+  if (!gathered && gathered.error().rpc == mcp::rpc::kRequestCancelled) answer.withdraw();
+  if (!gathered) co_return gathered;
+  auto view = gathering.view(*at);
+  std::string cursor;
+  if (at->attachment < exchange.caller.project->attachments.size()) {
+    MCPT_CO_TRY(cursor, cursor_for(exchange, kind, *at));
+  }
+  answer.finish(200, mcp::result_message(message->id(), list_result(exchange, client, kind, view, cursor)));
+  co_return Result<void>();
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,19 @@
+// Levels of log messages (RFC 5424, as MCP spells them).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace mcptoken::gateway {
+
+// Its place among them, the most talkative first; nothing for what is none.
+inline std::optional<size_t> log_rank(std::string_view level) {
+  constexpr std::array<std::string_view, 8> kLevels = {"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"};
+  auto it = std::find(kLevels.begin(), kLevels.end(), level);
+  return it == kLevels.end() ? std::nullopt : std::optional<size_t>(static_cast<size_t>(it - kLevels.begin()));
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,91 @@
+// What servers say unasked: subscriptions/listen of the modern era, the server's own stream of the legacy one, log lines.
+#include "gateway/log_level.h"
+#include "gateway/site.h"
+#include "json/writer.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+// The first message of a subscription says that it is in force.
+class Acknowledgement final : public mcp::Events {
+ public:
+  explicit Acknowledgement(Function<void()> on_open) : on_open_(std::move(on_open)) {}
+  void on_notification(mcp::Message message) override {
+    if (message.method() != "notifications/subscriptions/acknowledged" || !on_open_) return;
+    auto once = std::exchange(on_open_, nullptr);
+    once();
+  }
+  void on_request(mcp::Message message, Function<void(std::string)> reply) override {
+    Error error = Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound);
+    reply(mcp::error_message(message.id(), error));
+  }
+
+ private:
+  Function<void()> on_open_;
+};
+
+std::string listen_params(std::string_view client_info, const std::set<std::string>& uris) {
+  mcp::PeerIdentity identity;
+  identity.client_info = client_info;
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().raw_member("_meta", mcp::modern_meta(identity)).key("notifications").begin_object();
+  for (std::string_view wish : {"toolsListChanged", "promptsListChanged", "resourcesListChanged"}) writer.member(wish, true);
+  if (!uris.empty()) {
+    writer.key("resourceSubscriptions").begin_array();
+    for (auto& uri : uris) writer.string(uri);
+    writer.end_array();
+  }
+  writer.end_object().end_object();
+  return out;
+}
+
+}  // namespace
+
+loop::Task<Result<mcp::PeerInfo>> Upstreams::info(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                                  loop::Scope& scope) {
+  auto getting = get(server, key, bearer, scope);
+  MCPT_CO_TRY(auto entry, co_await getting);
+  co_return entry->peer->info();
+}
+
+loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
+                                           std::set<std::string> uris, Function<void()> on_open, loop::Scope& scope) {
+  auto getting = get(server, key, bearer, scope);
+  MCPT_CO_TRY(auto entry, co_await getting);
+  auto peer = entry->peer;
+  Busy busy(entry->calls);
+  if (peer->info().era == mcp::Era::legacy) {
+    auto task = peer->listen(std::move(on_open), scope);
+    auto ended = co_await task;
+    co_return ended;
+  }
+  std::string params = listen_params(site_.gateway.options().client_info, uris);
+  std::vector<std::string_view> pieces{params};
+  mcp::Call one("subscriptions/listen", pieces);
+  Acknowledgement events(std::move(on_open));
+  auto task = peer->call(one, &events, scope);
+  auto answer = co_await task;
+  if (!answer) co_return fail(std::move(answer).error());
+  if (answer->kind() == mcp::MessageKind::error) co_return fail(answer->to_error().in(server->name));
+  co_return fail(Status::network, server->name + ": the server has ended its stream");
+}
+
+// A legacy server has one level for the whole connection: the most talkative that anybody on it wants. What is more than a
+// client wants is left out on its way.
+loop::Task<Result<void>> Upstreams::raise_log_level(std::shared_ptr<Entry> entry, std::string level, loop::Scope& scope) {
+  if (!entry->log_level.empty() && log_rank(entry->log_level) <= log_rank(level)) co_return Result<void>();
+  entry->log_level = level;
+  std::string params = "{\"level\":" + json::quoted(level) + "}";
+  std::vector<std::string_view> pieces{params};
+  mcp::Call one("logging/setLevel", pieces);
+  auto peer = entry->peer;
+  auto task = peer->call(one, nullptr, scope);
+  auto answer = co_await task;
+  if (!answer) entry->log_level.clear();
+  if (!answer) co_return fail(std::move(answer).error());
+  co_return Result<void>();  // a refusal means fewer lines, not that the call must not be made
+}
+
+}  // namespace mcptoken::gateway

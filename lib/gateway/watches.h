@@ -1,0 +1,87 @@
+// What servers say unasked: changes of their lists and of resources. One stream to a server for each group of callers that
+// may share a connection, on the server's home loop, for as long as some client there listens.
+//
+// Invariants:
+//  1. A stream that ends is opened again after a backoff, and then whoever listens is told that everything may have changed:
+//     something may have been missed.
+//  2. There is no way to change what a modern stream carries: the new one is open before the old one is closed. A legacy
+//     stream stays, and the server is told of single resources.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gateway/upstreams.h"
+
+namespace mcptoken::gateway {
+
+struct Site;
+
+// What one client wants of one server. `client` tells it from all others: it is replaced and taken back by that name.
+struct WatchWish {
+  WatchWish() = default;
+  std::string client;
+  std::shared_ptr<const ServerSpec> server;
+  UpstreamKey key;
+  BearerPtr bearer;
+  std::set<std::string> uris;  // as the server calls them; beside the changes of its lists
+};
+
+class Watches {
+ public:
+  explicit Watches(Site& site) : site_(site) {}
+
+  // On the home loop of the wish's server. Resolves when the server has been told, with its refusal if there was one.
+  loop::Task<Result<void>> want(WatchWish wish, loop::Scope& scope);
+  void forget(const std::string& client);  // all of its wishes on this loop
+  void forget_session(const std::string& session);  // those of clients named SESSION, a blank, and more
+  void stop();
+
+ private:
+  struct Watch;
+  using WatchPtr = std::shared_ptr<Watch>;
+  // One stream, from its opening to its end.
+  struct Stream {
+    explicit Stream(loop::Scope& parent) : scope(parent) {}
+    loop::Scope scope;
+    uint64_t revision = 0;
+    bool open = false;
+  };
+  struct Watch {
+    explicit Watch(loop::Loop& loop) : retry(loop) {}
+    std::shared_ptr<const ServerSpec> server;
+    UpstreamKey key;
+    BearerPtr bearer;
+    std::map<std::string, std::set<std::string>> wishes;  // by client
+    uint64_t revision = 1;                                // of the wishes
+    std::shared_ptr<Stream> stream;                       // the one that is open
+    std::shared_ptr<Stream> opening;                      // its successor
+    std::set<std::string> told;                           // URIs that a legacy server knows of
+    std::optional<Error> last_error;                      // why there is none
+    int failures = 0;
+    bool missed = false;                                  // there was a time without a stream
+    std::vector<std::shared_ptr<loop::Completion<void>>> waiting;
+    loop::Timer retry;
+  };
+
+  void forget_if(const std::function<bool(const std::string&)>& ends);
+  void step(WatchPtr watch);
+  void opened(Watch& watch, std::shared_ptr<Stream> stream, Result<void> result);
+  void ended(WatchPtr watch, std::shared_ptr<Stream> stream, const Error& error);
+  void settle(Watch& watch, Result<void> result);
+  void close(const UpstreamKey& key);
+  loop::Task<Result<void>> run(WatchPtr watch, std::shared_ptr<Stream> stream);
+  loop::Task<Result<void>> tell_legacy(WatchPtr watch, std::shared_ptr<Stream> stream, std::set<std::string> uris);
+  loop::Task<Result<void>> ask_legacy(WatchPtr watch, std::string method, std::string uri, loop::Scope& scope);
+
+  Site& site_;
+  std::map<UpstreamKey, WatchPtr> watches_;
+  loop::Group group_;  // last: its tasks use everything above
+};
+
+}  // namespace mcptoken::gateway
