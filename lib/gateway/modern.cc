@@ -76,7 +76,11 @@ void discover(Exchange& exchange, const mcp::Message& message) {
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta) {
   const std::string& version = *meta.protocol_version;
   if (!mcp::is_modern(version)) {
-    refuse(exchange, message->id(), unsupported(version), 400);
+    bool differs = false;
+    const std::string* header = exchange.request.header("mcp-protocol-version", &differs);
+    differs |= header && trim(*header) != version;
+    Error error = differs ? mismatch("the MCP-Protocol-Version header differs from the body") : unsupported(version);
+    refuse(exchange, message->id(), error, 400);
     co_return Result<void>();
   }
   if (auto checked = check_headers(exchange.request, *message, version); !checked) {

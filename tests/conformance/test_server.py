@@ -8,6 +8,7 @@ that a list scores is a test here.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def read_checks(folder):
     """Checks by scenario. A result's folder is named after its scenario and the time."""
     found = {}
     for file in folder.glob("server-*/checks.json"):
-        scenario = file.parent.name.removeprefix("server-").rsplit("-20", 1)[0]
+        scenario = re.fullmatch(r"server-(.+)-\d{4}-\d\d-\d\dT.*", file.parent.name)[1]
         found[scenario] = json.loads(file.read_text())
     return found
 
@@ -71,14 +72,43 @@ def fixture():
         token = gateway.token("suite")
         hop = gateway.spawn([NODE, module("hop.mjs"), gateway.endpoint()], "hop.out", env=os.environ | {"E2E_TOKEN": token})
         url = f"http://127.0.0.1:{listening(hop)}/mcp"
-        yield {revision: Run(gateway, url, revision) for revision in PASSING}
+        yield {revision: Run(gateway, url, revision) for revision in REQUIRED}
 
 
-# The scenarios that must pass.
-PASSING = {
-    "2025-11-25": (),
-    "2026-07-28": (),
+# What the suite requires of a server for each revision; `test_the_lists_are_the_suites_own` holds it against the suite.
+REQUIRED = {
+    "2025-11-25": (
+        "server-initialize", "logging-set-level", "ping", "completion-complete", "tools-list", "tools-call-simple-text",
+        "tools-call-image", "tools-call-audio", "tools-call-embedded-resource", "tools-call-mixed-content",
+        "tools-call-with-logging", "tools-call-error", "tools-call-with-progress", "tools-call-sampling",
+        "tools-call-elicitation", "elicitation-sep1034-defaults", "server-sse-multiple-streams", "elicitation-sep1330-enums",
+        "resources-list", "resources-read-text", "resources-read-binary", "resources-templates-read", "resources-subscribe",
+        "resources-unsubscribe", "prompts-list", "prompts-get-simple", "prompts-get-with-args",
+        "prompts-get-embedded-resource", "prompts-get-with-image", "dns-rebinding-protection",
+    ),
+    "2026-07-28": (
+        "server-stateless", "completion-complete", "tools-list", "tools-call-simple-text", "tools-call-image",
+        "tools-call-audio", "tools-call-embedded-resource", "tools-call-mixed-content", "tools-call-error",
+        "tools-call-with-progress", "server-sse-multiple-streams", "resources-list", "resources-read-text",
+        "resources-read-binary", "resources-templates-read", "sep-2164-resource-not-found", "prompts-list",
+        "prompts-get-simple", "prompts-get-with-args", "prompts-get-embedded-resource", "prompts-get-with-image",
+        "dns-rebinding-protection", "caching", "input-required-result-basic-elicitation",
+        "input-required-result-basic-sampling", "input-required-result-basic-list-roots",
+        "input-required-result-request-state", "input-required-result-multiple-input-requests",
+        "input-required-result-multi-round", "input-required-result-missing-input-response",
+        "input-required-result-non-tool-request", "input-required-result-result-type",
+        "input-required-result-unsupported-methods", "input-required-result-tampered-state",
+        "input-required-result-capability-check", "input-required-result-ignore-extra-params",
+        "input-required-result-validate-input",
+    ),
 }
+
+
+def test_the_lists_are_the_suites_own(runs):
+    for revision, run in runs.items():
+        listed = suite("list", "--requirements", revision).stdout.split("Client scenarios")[0]
+        assert re.findall(r"^  - (\S+)$", listed, re.M) == list(REQUIRED[revision]), listed
+        assert run.done.returncode == 0, run.done.stdout[-2000:]
 
 
 def passes(revision, scenario):
@@ -91,6 +121,6 @@ def passes(revision, scenario):
     return test
 
 
-for one_revision, scenarios in PASSING.items():
+for one_revision, scenarios in REQUIRED.items():
     for one in scenarios:
         globals()[f"test_{one_revision}_{one}"] = passes(one_revision, one)

@@ -182,5 +182,9 @@ def test_rights(gateway):
         hidden = client.request("resources/read", {"uri": "m.old+example://notes"})["error"]
         nowhere = client.request("resources/read", {"uri": "m.nil+example://notes"})["error"]
         assert str(hidden).replace("m.old", "m.nil") == str(nowhere)
-    events = gateway.rest("GET", "audit/events?tokenName=narrow&outcome=denied").json["items"]
-    assert any(event["subject"] == "resources/read example://notes" for event in events), events
+
+    def recorded():
+        events = gateway.rest("GET", "audit/events?tokenName=narrow").json["items"]
+        return any(event["outcome"] == "denied" and event["tool"] == "resources/read m.old+example://notes" for event in events)
+
+    until(recorded, 10, why=lambda: gateway.rest("GET", "audit/events?tokenName=narrow").json)
