@@ -295,6 +295,21 @@ Command audit_verify() {
                          {64, "the command line is wrong"}}};
 }
 
+Command logs() {
+  return {.path = "logs",
+          .group = kObserve,
+          .summary = "Show what a server said on its standard error",
+          .handler = run_logs,
+          .arguments = {{"NAME", "an instance, or a server for all of its instances"}},
+          .flags = {{.name = "tail", .placeholder = "LINES", .help = "the last ones alone", .type = FlagType::kInteger},
+                    {.name = "timestamps", .help = "begin each line with its time", .type = FlagType::kBoolean}},
+          .examples = {{"mcpctl logs files --tail 20", ""}, {"mcpctl logs files-3f9k2a --timestamps", "one instance"}},
+          .description =
+              "The last 256 KiB of each instance are kept while it is there. Values of the server's secrets are "
+              "replaced. It needs the operation `logs` and the view of the server's instances.",
+          .takes_format = false};
+}
+
 std::string without_full_stop(std::string text) {
   if (!text.empty() && text.back() == '.') text.pop_back();
   return text;
@@ -352,6 +367,7 @@ CommandTable::CommandTable(const Kinds& kinds) {
   commands_.push_back(whoami("whoami", true));
   commands_.push_back(test_mcp());
   commands_.push_back(audit_verify());
+  commands_.push_back(logs());
   commands_.push_back(approve());
   commands_.push_back(backup());
   commands_.push_back(restore());

@@ -18,6 +18,7 @@ Result<int> run_delete(Application& app, const Invocation& invocation);
 Result<int> run_approve(Application& app, const Invocation& invocation);
 Result<int> run_backup(Application& app, const Invocation& invocation);
 Result<int> run_restore(Application& app, const Invocation& invocation);
+Result<int> run_logs(Application& app, const Invocation& invocation);
 Result<int> run_test_mcp(Application& app, const Invocation& invocation);
 Result<int> run_audit_verify(Application& app, const Invocation& invocation);
 Result<int> run_status(Application& app, const Invocation& invocation);

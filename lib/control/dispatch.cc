@@ -222,6 +222,14 @@ Result<void> record_login(Context& context, audit::Kind kind, const std::string&
   return audit::append(context.tx.db(), event);
 }
 
+Result<void> record_deed(Context& context, std::string subject, std::string server, const json::Value& payload) {
+  auto event = event_of(context, audit::Kind::object_changed);
+  event.subject = std::move(subject);
+  event.server = std::move(server);
+  event.payload = json::to_text(payload);
+  return audit::append(context.tx.db(), event);
+}
+
 Result<Response> dispatch(Control& control, Context& context, const Route& route) {
   if (!route.handler) return fail(Status::internal, "the route " + route.pattern + " needs a runner");
   MCPT_CHECK(authorise(context, route));

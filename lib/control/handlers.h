@@ -11,6 +11,8 @@ Result<void> record_changes(Context& context);
 Result<void> record_login(Context& context, audit::Kind kind, const std::string& email);
 // An event of its own, beside those of what changed.
 Result<void> record_event(Context& context, audit::Kind kind, std::string_view subject, const json::Value& payload);
+// Something that was done to what is no object of the store.
+Result<void> record_deed(Context& context, std::string subject, std::string server, const json::Value& payload);
 
 // --- kinds (generic over Route::kind)
 Result<Response> list_objects(Control& control, Context& context);
@@ -46,6 +48,11 @@ loop::Task<Result<Response>> watch_changes(Control& control, Runner& runner);
 // --- backup
 loop::Task<Result<Response>> make_backup(Control& control, Runner& runner);
 loop::Task<Result<Response>> restore_backup(Control& control, Runner& runner);
+// --- instances (virtual: what the gateway runs at the moment)
+loop::Task<Result<Response>> list_instances(Control& control, Runner& runner);
+loop::Task<Result<Response>> get_instance(Control& control, Runner& runner);
+loop::Task<Result<Response>> read_instance_log(Control& control, Runner& runner);
+loop::Task<Result<Response>> delete_instance(Control& control, Runner& runner);
 
 // --- audit
 Result<Response> list_events(Control& control, Context& context);

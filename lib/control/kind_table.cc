@@ -376,6 +376,36 @@ constexpr Column kTokenColumns[] = {kNameColumn, {"PROJECT", "project", "text"},
                                     {"CREATED", "createdAt", "time"}, {"LAST USED", "lastUsedAt", "time"},
                                     {"EXPIRES", "expiresAt", "time"}, {"STATUS", "status", "text"}};
 
+// --- instance (what runs at the moment; nothing in the store)
+constexpr std::string_view kInstanceVerbs[] = {"get", "delete"};
+constexpr std::string_view kStatuses[] = {"STARTING", "RUNNING", "ERROR", "STOPPING", "STOPPED"};
+constexpr std::string_view kHealths[] = {"unknown", "healthy", "unhealthy"};
+constexpr Field kEventFields[] = {
+    {.name = "time", .type = time, .read_only = true},
+    {.name = "text", .type = string, .read_only = true},
+};
+constexpr Field kInstanceFields[] = {
+    kName,
+    {.name = "server", .type = string, .help = "The server; bindings call the instance by its name.",
+     .read_only = true},
+    {.name = "status", .type = enumeration, .help = "How it is.", .values = kStatuses, .read_only = true},
+    {.name = "health", .type = enumeration, .help = "Whether it answered what it was asked last.", .values = kHealths,
+     .read_only = true},
+    {.name = "pid", .type = integer, .help = "Of its process, while there is one.", .read_only = true},
+    {.name = "restarts", .type = integer, .help = "How often it was opened again.", .read_only = true},
+    {.name = "share", .type = enumeration, .help = "Among whom it is shared.", .values = kShares, .read_only = true},
+    {.name = "calls", .type = integer, .help = "Calls under way.", .read_only = true},
+    {.name = "stale", .type = boolean, .help = "Of a definition or a secret that has changed since.",
+     .read_only = true},
+    {.name = "startedAt", .type = time, .help = "When it was opened last.", .read_only = true},
+    {.name = "events", .type = list, .help = "What became of it, the last 50.", .fields = kEventFields,
+     .read_only = true},
+};
+constexpr std::string_view kInstanceAliases[] = {"inst"};
+constexpr Column kInstanceColumns[] = {kNameColumn, {"SERVER", "server", "text"}, {"STATUS", "status", "text"},
+                                       {"HEALTH", "health", "text"}, {"PID", "pid", "text"},
+                                       {"RESTARTS", "restarts", "text"}, kAgeColumn};
+
 using rbac::Resource;
 constexpr auto kGlobal = KindScope::global;
 constexpr Kind kKinds[] = {
@@ -406,6 +436,8 @@ constexpr Kind kKinds[] = {
     {"mcptoken", "mcptokens", Resource::mcptokens, kTokenAliases, KindScope::project, true, "name", kTokenVerbs,
      kTokenFields,
      kTokenColumns, 70, "A token for one project.", complete_mcptoken},
+    {"instance", "instances", Resource::instances, kInstanceAliases, kGlobal, true, "name", kInstanceVerbs,
+     kInstanceFields, kInstanceColumns, 80, "A running or failed process or connection of a server.", nullptr},
 };
 
 // clang-format on

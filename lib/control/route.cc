@@ -67,6 +67,12 @@ std::vector<Route> build() {
   row("POST", "/api/v1/mcptokens/:id/revoke", anybody_known(), kItself, revoke_token);
   row("POST", "/api/v1/mcptokens/:id/rotate", anybody_known(), kNever, rotate_token);
 
+  row("GET", "/api/v1/instances", needs_some(Action::view, Resource::instances), kNever, list_instances);
+  row("GET", "/api/v1/instances/:instance", needs_some(Action::view, Resource::instances), kNever, get_instance);
+  row("GET", "/api/v1/instances/:instance/logs", needs_operation(Operation::logs), kNever, read_instance_log);
+  row("DELETE", "/api/v1/instances/:instance", needs_some(Action::delete_, Resource::instances), kNever,
+      delete_instance);
+
   row("GET", "/api/v1/audit/events", needs_some(Action::view, Resource::audit), kNever, list_events);
   row("DELETE", "/api/v1/audit/events", needs_operation(Operation::audit_purge), kNever, purge_events);
   row("GET", "/api/v1/audit/sessions", needs_some(Action::view, Resource::audit), kNever, list_audit_sessions);

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/function.h"
 #include "base/result.h"
 #include "control/route.h"
 #include "control/watch.h"
+#include "json/value.h"
 #include "loop/task.h"
 #include "rbac/policy.h"
 
@@ -18,6 +20,13 @@ struct Watched {
   int64_t revision = 0;
   bool reset = false;
   std::vector<WatchId> changed;
+};
+
+// A running or failed upstream of a server. `object` is what is shown of it, as kind `instance` describes it.
+struct Instance {
+  std::string id, name, server;
+  json::Value object;
+  size_t place = 0;  // where it lives: the host's to know
 };
 
 // All calls on the request's loop thread; the returned tasks complete on it. The handler's frame may be destroyed while
@@ -37,6 +46,12 @@ class Runner {
   virtual loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) = 0;
   // Waits up to limits::kWatchPollMs for a change of any token after `since`. limit (429): too many wait already.
   virtual loop::Task<Result<Watched>> changes(int64_t since) = 0;
+
+  // --- what runs at the moment, on all loops
+  virtual loop::Task<Result<std::vector<Instance>>> instances() = 0;
+  // Its last lines, [{"time","text"}], oldest first. not_found: it has gone meanwhile.
+  virtual loop::Task<Result<json::Value>> instance_log(Instance instance, size_t lines) = 0;
+  virtual loop::Task<Result<bool>> end_instance(Instance instance) = 0;
 };
 
 }  // namespace mcptoken::control

@@ -3,6 +3,7 @@
 //   site.h           its part on one loop                session_id.h  sealed ids of legacy sessions
 //   upstreams.h      connections to servers              catalogue.h   what they offer (raw lists)
 //   kinds.h          tools, prompts, resources: a table  uri.h         URIs as a project shows them
+//   instance.h       the same as people see them
 //   view.h           what one principal sees of it       answer.h      how a request is answered
 //   endpoint.h       requests in (legacy.cc, modern.cc), lists (lists.cc) and requests to one server (call.cc, input.h)
 //   watches.h        what servers say unasked            listener.h    who hears of it (listen_legacy.cc, listen_modern.cc)
@@ -15,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "crypto/crypto.h"
@@ -42,6 +44,9 @@ struct ServerSpec {
   bool relayed = false;
 };
 
+// The present definitions, by id.
+using Servers = std::unordered_map<std::string, std::shared_ptr<const ServerSpec>>;
+
 struct Attachment {
   std::shared_ptr<const ServerSpec> server;
   std::string prefix;  // "" at most once per project: names of that server stay as they are
@@ -62,6 +67,7 @@ struct ProjectView {
 struct Credential {
   std::string name;
   crypto::Secret value;
+  bool is_secret = false;  // from a secret, not from the definition, which says its own values to whoever may view it
 };
 
 enum class CallOutcome : uint8_t { ok, tool_error, protocol_error, transport_error, denied };

@@ -57,6 +57,23 @@ class RelayEvents final : public mcp::Events {
   std::shared_ptr<Relay> relay_;
 };
 
+// Counts a call while its frame lives, also when it is destroyed half-way, and ends it with the upstream.
+class Busy final : loop::Scope::Hook {
+ public:
+  Busy(size_t& count, loop::Scope& upstream, loop::Scope& call) : count_(count), call_(call) {
+    ++count_;
+    attach(upstream);
+  }
+  ~Busy() override { --count_; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  void on_cancel(const Error& reason) override { call_.cancel(reason); }
+  size_t& count_;
+  loop::Scope& call_;
+};
+
 }  // namespace
 
 UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
@@ -126,10 +143,14 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::
   one.name = call.name;
   one.progress_token = call.progress_token;
   auto peer = entry->peer;
-  Busy busy(entry->calls);
-  auto task = peer->call(one, events, scope);
+  loop::Scope within(scope);
+  Busy busy(entry->calls, entry->end, within);
+  auto task = peer->call(one, events, within);
   auto answer = co_await task;
   entry->last_used_ms = site_.loop.now_ms();
+  const bool given_up = within.cancelled() && within.reason().status != Status::timeout;  // by the caller, or by us
+  if (answer || !given_up) entry->instance.note_answer(answer.has_value());
+  if (!answer && entry->end.cancelled() && !scope.cancelled()) co_return fail(entry->end.reason());
   if (!answer) co_return fail(std::move(answer).error());
   UpstreamAnswer out(*std::move(answer), hop.era);
   co_return out;
@@ -140,9 +161,12 @@ loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared
   if (stopping_) co_return fail(Status::unavailable, "the gateway is shutting down");
   auto& slot = entries_[key];
   if (!slot) {
-    slot = std::make_shared<Entry>();
-    slot->server = server;
-    slot->key = key;
+    auto id = crypto::random_id();
+    if (!id) {
+      entries_.erase(key);
+      co_return fail(std::move(id).error());
+    }
+    slot = std::make_shared<Entry>(server, key, Instance(site_.loop.clock(), *std::move(id), server->name));
   }
   auto entry = slot;
   entry->last_used_ms = site_.loop.now_ms();
@@ -155,8 +179,10 @@ loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared
 }
 
 loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr bearer) {
+  entry->instance.opening();
   auto task = connect(entry, std::move(bearer));
   auto opened = co_await task;
+  if (opened && entry->retired) opened = fail(entry->end.reason());
   if (!opened) {
     entry->peer.reset();
     entry->process.reset();
@@ -165,15 +191,18 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
   }
   entry->failures = 0;
   entry->log_level.clear();
+  entry->instance.opened(entry->process ? "process " + std::to_string(entry->process->pid()) : std::string());
   co_return Result<void>();
 }
 
 loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry, BearerPtr bearer) {
   auto resolving = site_.gateway.plane().credentials(site_.loop, entry->server, std::move(bearer), group_.scope());
   MCPT_CO_TRY(auto credentials, co_await resolving);
+  if (entry->retired) co_return fail(entry->end.reason());
+  entry->instance.learn(credentials);
   if (entry->server->transport == Transport::stdio) {
     MCPT_CO_CHECK(make_room(entry->key));
-    MCPT_CO_CHECK(make_process(*entry, std::move(credentials)));
+    MCPT_CO_CHECK(make_process(entry, std::move(credentials)));
   } else {
     MCPT_CO_CHECK(make_http(*entry, std::move(credentials)));
   }
@@ -190,28 +219,32 @@ void Upstreams::failed(Entry& entry, const Error& error) {
   ++entry.failures;
   entry.retry_at_ms = site_.loop.now_ms() + backoff;
   entry.last_error = error;
+  if (!entry.retired) entry.instance.failed(error.message);
 }
 
-Result<void> Upstreams::make_process(Entry& entry, std::vector<Credential> environment) {
+Result<void> Upstreams::make_process(const std::shared_ptr<Entry>& entry, std::vector<Credential> environment) {
   mcp::StdioOptions options;
-  options.label = entry.server->name;
+  options.label = entry->server->name;
   options.identity.client_info = site_.gateway.options().client_info;
-  options.identity.capabilities = entry.key.capabilities;
+  options.identity.capabilities = entry->key.capabilities;
   options.log = site_.gateway.options().log;
-  options.on_unrelated = [this, id = entry.server->id, share = entry.key.share](mcp::Message message) {
+  options.on_unrelated = [this, id = entry->server->id, share = entry->key.share](mcp::Message message) {
     site_.gateway.server_says(id, share, std::move(message));
   };
-  options.on_exit = [this, key = entry.key](std::string reason) {
-    auto it = entries_.find(key);
-    if (it == entries_.end() || it->second->opening.running()) return;
+  options.on_exit = [this, weak = std::weak_ptr(entry)](std::string reason) {
+    auto ended = weak.lock();
+    if (!ended || ended->retired || ended->opening.running()) return;
     site_.gateway.options().log.warn(reason);
-    failed(*it->second, Error(Status::unavailable, reason));
+    failed(*ended, Error(Status::unavailable, reason));
+  };
+  options.on_stderr = [log = options.log, weak = std::weak_ptr(entry)](std::string_view line) {
+    auto speaker = weak.lock();
+    if (speaker) log.debug(speaker->server->name + ": " + speaker->instance.said(line));
   };
   auto shared = std::make_shared<std::vector<Credential>>(std::move(environment));
-  auto server = entry.server;
-  options.make_spec = [this, server, shared]() { return site_.gateway.child_spec(*server, *shared); };
-  entry.process = std::make_shared<mcp::StdioPeer>(site_.loop, std::move(options));
-  entry.peer = entry.process;
+  options.make_spec = [this, server = entry->server, shared]() { return site_.gateway.child_spec(*server, *shared); };
+  entry->process = std::make_shared<mcp::StdioPeer>(site_.loop, std::move(options));
+  entry->peer = entry->process;
   return {};
 }
 
@@ -250,28 +283,49 @@ Result<void> Upstreams::make_room(const UpstreamKey& key) {
     return fail(Error(Status::limit, "all " + std::to_string(limits::kProcessesPerServer) + " processes of server " +
                                          running[0]->server->name + " are in use"));
   }
-  retire(oldest);
+  retire(oldest, "room for others is needed");
   return {};
 }
 
-void Upstreams::retire(std::shared_ptr<Entry> entry) {
+// Off the list at once: who needs the server from now on gets another.
+void Upstreams::retire(std::shared_ptr<Entry> entry, std::string_view why) {
   entries_.erase(entry->key);
-  if (!entry->process) return;
-  auto ending = [](std::shared_ptr<mcp::StdioPeer> process, loop::Scope& scope) -> loop::Task<Result<void>> {
-    auto task = process->stop(scope);
-    auto result = co_await task;
-    co_return result;
-  };
-  auto task = ending(std::move(entry->process), endings_.scope());
+  entry->retired = true;
+  entry->instance.happened("stopping: " + std::string(why));
+  entry->end.cancel(Error(Status::unavailable, entry->server->name + ": the server was stopped"));
+  auto process = std::move(entry->process);
+  if (!process) return;
+  ended_.push_back(entry);
+  if (ended_.size() > limits::kEndedInstances) ended_.pop_front();
+  auto task = end(std::move(entry), std::move(process));
   endings_.spawn(std::move(task));
 }
 
+loop::Task<Result<void>> Upstreams::end(std::shared_ptr<Entry> entry, std::shared_ptr<mcp::StdioPeer> process) {
+  auto task = process->stop(endings_.scope());
+  auto stopped = co_await task;
+  entry->instance.happened("stopped");
+  entry->peer.reset();
+  if (entry->forgotten) std::erase(ended_, entry);
+  co_return stopped;
+}
+
 void Upstreams::sweep() {
-  std::vector<std::shared_ptr<Entry>> old;
+  std::vector<std::shared_ptr<Entry>> idle;
   for (auto& [key, entry] : entries_) {
-    if (entry->calls == 0 && !entry->opening.running() && site_.loop.now_ms() - entry->last_used_ms > kIdleMs) old.push_back(entry);
+    const bool old = site_.loop.now_ms() - entry->last_used_ms > kIdleMs;
+    if (entry->calls == 0 && !entry->opening.running() && (old || entry->stale)) idle.push_back(entry);
   }
-  for (auto& entry : old) retire(entry);
+  for (auto& entry : idle)
+    retire(entry, entry->stale ? "the definition or a secret has changed" : "nobody needs it");
+}
+
+void Upstreams::mark_stale(const Servers& present) {
+  for (auto& [key, entry] : entries_) {
+    auto at = present.find(key.server_id);
+    entry->stale = at == present.end() || key.version < at->second->version;
+  }
+  sweep();
 }
 
 void Upstreams::end_session(const std::string& session) {
@@ -279,7 +333,61 @@ void Upstreams::end_session(const std::string& session) {
   for (auto& [key, entry] : entries_) {
     if (key.share == "session:" + session || key.share.starts_with("session:" + session + "/")) ended.push_back(entry);
   }
-  for (auto& entry : ended) retire(entry);
+  for (auto& entry : ended)
+    retire(entry, "its session has ended");
+}
+
+// --- for people
+
+InstanceView Upstreams::view_of(const Entry& entry) const {
+  InstanceView out = entry.instance.view();
+  out.server_id = entry.server->id;
+  out.server = entry.server->name;
+  out.site = site_.index;
+  // What is exclusive belongs to a session, whatever the definition says.
+  out.share = entry.key.share.starts_with("session:") ? Share::session : entry.server->share;
+  out.calls = entry.calls;
+  out.stale = entry.stale;
+  out.status = entry.retired && !entry.peer ? InstanceStatus::stopped
+               : entry.retired              ? InstanceStatus::stopping
+               : entry.opening.running()    ? InstanceStatus::starting
+               : entry.ready()              ? InstanceStatus::running
+                                            : InstanceStatus::error;
+  if (entry.process && entry.process->alive()) out.pid = entry.process->pid();
+  return out;
+}
+
+std::vector<InstanceView> Upstreams::instances() const {
+  std::vector<InstanceView> out;
+  for (auto& [key, entry] : entries_)
+    out.push_back(view_of(*entry));
+  for (auto& entry : ended_)
+    out.push_back(view_of(*entry));
+  return out;
+}
+
+std::shared_ptr<Upstreams::Entry> Upstreams::entry_of(std::string_view id) const {
+  for (auto& [key, entry] : entries_) {
+    if (entry->instance.id() == id) return entry;
+  }
+  auto at = std::find_if(ended_.begin(), ended_.end(), [&](const auto& entry) { return entry->instance.id() == id; });
+  return at == ended_.end() ? nullptr : *at;
+}
+
+const Instance* Upstreams::find_instance(std::string_view id) const {
+  auto entry = entry_of(id);
+  return entry ? &entry->instance : nullptr;
+}
+
+bool Upstreams::end_instance(std::string_view id) {
+  auto entry = entry_of(id);
+  if (!entry) return false;
+  entry->forgotten = true;
+  if (!entry->retired)
+    retire(entry, "deleted");
+  else if (!entry->peer)
+    std::erase(ended_, entry);
+  return true;
 }
 
 loop::Task<Result<void>> Upstreams::stop(loop::Scope& scope) {
@@ -287,7 +395,8 @@ loop::Task<Result<void>> Upstreams::stop(loop::Scope& scope) {
   sweeper_.stop();
   group_.cancel(Error(Status::unavailable, "the gateway is shutting down"));
   auto all = entries_;
-  for (auto& [key, entry] : all) retire(entry);
+  for (auto& [key, entry] : all)
+    retire(entry, "the gateway is shutting down");
   while (endings_.size() > 0 && !scope.cancelled()) {
     loop::Sleep pause(site_.loop, 5);
     auto slept = co_await pause.wait(scope);

@@ -10,12 +10,14 @@
 #pragma once
 
 #include <compare>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 
 #include "gateway/control_plane.h"
+#include "gateway/instance.h"
 #include "http/client.h"
 #include "loop/flight.h"
 #include "mcp/peer.h"
@@ -93,13 +95,24 @@ class Upstreams {
 
   // A legacy session has ended: its exclusive processes go.
   void end_session(const std::string& session);
+  // What is of another version than here is stale, and goes as soon as it has nothing to do.
+  void mark_stale(const Servers& present);
+
+  // --- for people
+  std::vector<InstanceView> instances() const;
+  const Instance* find_instance(std::string_view id) const;  // nullptr: not on this loop
+  bool end_instance(std::string_view id);                    // false: not on this loop
+
   // Stops everything; resolves when no process is left.
   loop::Task<Result<void>> stop(loop::Scope& scope);
 
  private:
   struct Entry {
+    Entry(std::shared_ptr<const ServerSpec> server_in, const UpstreamKey& key_in, Instance instance_in)
+        : server(std::move(server_in)), key(key_in), instance(std::move(instance_in)) {}
     std::shared_ptr<const ServerSpec> server;
     UpstreamKey key;
+    Instance instance;
     std::shared_ptr<mcp::Peer> peer;
     std::shared_ptr<mcp::StdioPeer> process;  // the same object, when it is a process
     loop::Flight opening;
@@ -109,6 +122,10 @@ class Upstreams {
     int64_t last_used_ms = 0;
     size_t calls = 0;
     std::string log_level;  // that a legacy server was told, "" for none
+    loop::Scope end;  // of its calls, when it is stopped under them
+    bool stale = false;
+    bool retired = false;    // off the list; its process may still be on its way out
+    bool forgotten = false;  // nobody wants to hear of it any more
     bool ready() const { return peer && peer->alive() && !opening.running(); }
     bool exists() const { return peer && peer->alive(); }  // perhaps not open yet
   };
@@ -117,16 +134,20 @@ class Upstreams {
                                                 loop::Scope& scope);
   loop::Task<Result<void>> open(std::shared_ptr<Entry> entry, BearerPtr bearer);
   loop::Task<Result<void>> connect(std::shared_ptr<Entry> entry, BearerPtr bearer);
-  Result<void> make_process(Entry& entry, std::vector<Credential> environment);
+  Result<void> make_process(const std::shared_ptr<Entry>& entry, std::vector<Credential> environment);
   Result<void> make_http(Entry& entry, std::vector<Credential> headers);
   Result<void> make_room(const UpstreamKey& key);
   loop::Task<Result<void>> raise_log_level(std::shared_ptr<Entry> entry, std::string level, loop::Scope& scope);
   void failed(Entry& entry, const Error& error);
-  void retire(std::shared_ptr<Entry> entry);
+  InstanceView view_of(const Entry& entry) const;
+  std::shared_ptr<Entry> entry_of(std::string_view id) const;
+  void retire(std::shared_ptr<Entry> entry, std::string_view why);
+  loop::Task<Result<void>> end(std::shared_ptr<Entry> entry, std::shared_ptr<mcp::StdioPeer> process);
   void sweep();
 
   Site& site_;
   std::map<UpstreamKey, std::shared_ptr<Entry>> entries_;
+  std::deque<std::shared_ptr<Entry>> ended_;  // had a process, which has left or is leaving; oldest first
   bool stopping_ = false;
   loop::Timer sweeper_;
   loop::Group endings_;   // processes on their way out

@@ -210,7 +210,6 @@ bool Child::deliver_lines(bool at_end) {
 bool Child::deliver_log(bool at_end) {
   Visit visit(*this);
   while (auto line = at_end ? log_lines_.rest() : log_lines_.next()) {
-    recent_.add(*line);
     if (callbacks_.on_log) callbacks_.on_log(*line);
     if (visit.gone()) return false;
   }

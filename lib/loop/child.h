@@ -65,7 +65,6 @@ class Child {
   auto wait_exit(Scope& scope) { return done_.wait(scope); }
   const std::optional<ChildExit>& exited() const { return exit_; }
   pid_t pid() const { return process_.pid; }  // for messages; may be another process once exited() is set
-  const std::deque<std::string>& recent_log() const { return recent_.lines(); }  // at most limits::kStderrLogBytes
 
  private:
   class Visit;
@@ -96,7 +95,6 @@ class Child {
   bool writable_wanted_ = false;
   LineReader lines_{limits::kStdioLineBytes, LineReader::LongLine::refuse};
   LineReader log_lines_{limits::kStderrLineBytes, LineReader::LongLine::split};
-  RecentLines recent_{limits::kStderrLogBytes};
 
   bool stopping_ = false;
   std::string reason_;

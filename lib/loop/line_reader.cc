@@ -55,13 +55,4 @@ std::string LineReader::take(size_t length, size_t skip) {
   return line;
 }
 
-void RecentLines::add(std::string line) {
-  bytes_ += line.size() + 1;
-  lines_.push_back(std::move(line));
-  while (bytes_ > max_bytes_ && lines_.size() > 1) {
-    bytes_ -= lines_.front().size() + 1;
-    lines_.pop_front();
-  }
-}
-
 }  // namespace mcptoken::loop

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,20 +34,6 @@ class LineReader {
   size_t start_ = 0;    // the current line begins here
   size_t scanned_ = 0;  // no newline between start_ and here
   bool overflowed_ = false;
-};
-
-// The last lines somebody wrote, bounded by bytes.
-class RecentLines {
- public:
-  explicit RecentLines(size_t max_bytes) : max_bytes_(max_bytes) {}
-  void add(std::string line);
-  const std::deque<std::string>& lines() const { return lines_; }
-  size_t bytes() const { return bytes_; }
-
- private:
-  const size_t max_bytes_;
-  std::deque<std::string> lines_;
-  size_t bytes_ = 0;  // newlines included, so that empty lines are bounded too
 };
 
 }  // namespace mcptoken::loop

@@ -64,7 +64,9 @@ Result<void> StdioPeer::spawn() {
   MCPT_TRY(auto spec, options_.make_spec());
   loop::ChildCallbacks callbacks;
   callbacks.on_line = [this](std::string line) { on_line(std::move(line)); };
-  callbacks.on_log = [this](std::string_view line) { options_.log.debug(options_.label + ": " + std::string(line)); };
+  callbacks.on_log = [this](std::string_view line) {
+    if (options_.on_stderr) options_.on_stderr(line);
+  };
   callbacks.on_exit = [this](const loop::ChildExit& exit) { on_child_exit(exit); };
   MCPT_TRY(child_, loop::Child::start(loop_, std::move(spec), std::move(callbacks), options_.log));
   return {};
@@ -126,6 +128,7 @@ loop::Task<Result<bool>> StdioPeer::probe_modern() {
     if (era == Era::legacy) co_return false;
     co_return fail(answer->to_error().in("server/discover"));
   }
+  if (dead_) co_return fail(Status::unavailable, "the server was stopped");
   child_.reset();
   MCPT_CO_CHECK(start());
   co_return false;

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "json/writer.h"
+#include "service/instances.h"
 
 namespace mcptoken::service {
 namespace {
@@ -77,7 +78,8 @@ class Exchange::RestRunner final : public control::Runner {
   const rbac::Principal& who() const override { return *exchange_.job_->who; }
   loop::Task<Result<control::Response>> in_transaction(
       Function<Result<control::Response>(control::Context&)> work) override {
-    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, false, std::move(work),
+    const bool read_only = exchange_.route_->method == "GET";
+    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, read_only, std::move(work),
                                                 exchange_.link_.scope);
   }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
@@ -88,6 +90,15 @@ class Exchange::RestRunner final : public control::Runner {
     exchange_.link_.listens = true;
     return poll_changes(local.poll_places(), exchange_.node_, exchange_.head_.peer_address, since, local.revision(),
                         exchange_.link_.scope);
+  }
+  loop::Task<Result<std::vector<control::Instance>>> instances() override {
+    return all_instances(exchange_.node_.site, exchange_.link_.scope);
+  }
+  loop::Task<Result<json::Value>> instance_log(control::Instance instance, size_t lines) override {
+    return log_of_instance(exchange_.node_.site, std::move(instance), lines, exchange_.link_.scope);
+  }
+  loop::Task<Result<bool>> end_instance(control::Instance instance) override {
+    return gateway::end_instance(exchange_.node_.site, instance.place, std::move(instance.id), exchange_.link_.scope);
   }
 
  private:

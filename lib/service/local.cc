@@ -214,7 +214,10 @@ loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Lo
     const json::Value* list = doc.find(server->transport == gateway::Transport::stdio ? "env" : "headers");
     if (!list) return {};
     MCPT_TRY(auto values, control_.resolve_values(tx, *list));
-    for (auto& [name, value] : values) state->found.push_back({std::move(name), std::move(value)});
+    for (size_t i = 0; i < values.size(); ++i) {
+      const bool is_secret = list->items()[i].find("valueFrom") != nullptr;
+      state->found.push_back({std::move(values[i].first), std::move(values[i].second), is_secret});
+    }
     return {};
   };
   store::Done done = [state, &loop](Result<void> read, const store::Changes&) {

@@ -29,6 +29,7 @@ struct Node {
   gateway::Site& site;
   audit::Ring* ring;     // null in the gateway role, as is the snapshot
   SnapshotPtr snapshot;  // from Authority::attach on
+  std::shared_ptr<const gateway::Servers> servers;  // with which the upstreams were compared last
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed
   bool draining = false;

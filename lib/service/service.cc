@@ -43,6 +43,8 @@ Result<void> Service::open_local() {
     for (auto& exchange : running)
       exchange->judge_again(snapshot);
     node.watchers.wake();
+    if (std::exchange(node.servers, snapshot.servers) != snapshot.servers)
+      node.site.upstreams.mark_stale(*snapshot.servers);
   });
   return {};
 }

@@ -107,13 +107,11 @@ std::vector<std::string> secrets_of(const store::Object& server) {
   return out;
 }
 
-using Servers = std::unordered_map<std::string, std::shared_ptr<const ServerSpec>>;
-
-Result<Servers> load_servers(store::Tx& tx) {
+Result<void> load_servers(store::Tx& tx, Snapshot& snapshot) {
   std::unordered_map<std::string, int64_t> secrets;
   MCPT_TRY(auto stored, tx.list("secret"));
   for (auto& secret : stored) secrets[secret.id] = secret.revision;
-  Servers servers;
+  auto servers = std::make_shared<gateway::Servers>();
   MCPT_TRY(auto objects, tx.list("server"));
   for (auto& object : objects) {
     int64_t newest = 0;
@@ -121,13 +119,13 @@ Result<Servers> load_servers(store::Tx& tx) {
       auto it = secrets.find(id);
       if (it != secrets.end()) newest = std::max(newest, it->second);
     }
-    MCPT_TRY(servers[object.id], read_server(object, newest));
+    MCPT_TRY((*servers)[object.id], read_server(object, newest));
   }
-  return servers;
+  snapshot.servers = std::move(servers);
+  return {};
 }
 
 Result<void> load_projects(store::Tx& tx, Snapshot& snapshot) {
-  MCPT_TRY(auto servers, load_servers(tx));
   auto projects = std::make_shared<std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>>();
   MCPT_TRY(auto objects, tx.list("project"));
   for (auto& object : objects) {
@@ -141,8 +139,8 @@ Result<void> load_projects(store::Tx& tx, Snapshot& snapshot) {
     view->policy = snapshot.policy;
     if (const Value* attached = doc.find("servers")) {
       for (const Value& item : attached->items()) {
-        auto server = servers.find(item.text("server"));
-        if (server == servers.end()) continue;
+        auto server = snapshot.servers->find(item.text("server"));
+        if (server == snapshot.servers->end()) continue;
         view->attachments.push_back({server->second, item.text("prefix", server->second->name)});
       }
     }
@@ -219,6 +217,7 @@ Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control
   MCPT_CHECK(load_users(tx, *next));
   MCPT_TRY(auto policy, control.load_policy(tx));
   next->policy = std::make_shared<const rbac::Policy>(std::move(policy));
+  MCPT_CHECK(load_servers(tx, *next));
   MCPT_CHECK(load_projects(tx, *next));
   MCPT_CHECK(tx.for_each_token([&](const store::TokenRecord& token) -> Result<void> {
     next->tokens.put(entry_of(token, *next));
@@ -241,7 +240,8 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
   const store::Changes& changes = tx.changes();
   bool users = changes.touches("user");
   bool rights = users || changes.touches("rbac") || changes.touches("group") || !changes.tokens.empty();
-  bool projects = rights || changes.touches("project") || changes.touches("server") || changes.touches("secret");
+  bool servers = changes.touches("server") || changes.touches("secret");
+  bool projects = rights || servers || changes.touches("project");
   if (changes.objects.empty() && changes.tokens.empty() && changes.sessions.empty()) return before;
   auto next = std::make_shared<Snapshot>(*before);
   MCPT_TRY(next->revision, tx.revision());
@@ -250,6 +250,7 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
     MCPT_TRY(auto policy, control.load_policy(tx));
     next->policy = std::make_shared<const rbac::Policy>(std::move(policy));
   }
+  if (servers) MCPT_CHECK(load_servers(tx, *next));
   if (projects) MCPT_CHECK(load_projects(tx, *next));
   for (auto& change : changes.tokens) {
     if (change.op == store::Op::removed) next->tokens.remove(change.record.sha);

@@ -77,6 +77,7 @@ struct Snapshot {
   TokenTable tokens;
   std::shared_ptr<const std::unordered_map<crypto::Digest, SessionEntry, DigestHash>> sessions;
   std::shared_ptr<const std::unordered_map<std::string, UserEntry>> users;                                          // by id
+  std::shared_ptr<const gateway::Servers> servers;
   std::shared_ptr<const std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>> projects;     // by id
   std::shared_ptr<const rbac::Policy> policy;
   std::shared_ptr<const ChangeLog> changes;

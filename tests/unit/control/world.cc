@@ -33,6 +33,17 @@ class ImmediateRunner final : public Runner {
     co_return nothing;
   }
 
+  loop::Task<Result<std::vector<Instance>>> instances() override { co_return world_.instances; }
+  loop::Task<Result<Value>> instance_log(Instance instance, size_t lines) override {
+    std::vector<Value> out;
+    out.push_back(Value::string("the last " + std::to_string(lines) + " of " + instance.name));
+    co_return Value::array(std::move(out));
+  }
+  loop::Task<Result<bool>> end_instance(Instance instance) override {
+    world_.ended.push_back(instance.id);
+    co_return true;
+  }
+
   Result<Response> transact(Work& work) {
     std::optional<Response> response;
     auto done = world_.store->run_and_wait(who_, [&](store::Tx& tx) -> Result<void> {

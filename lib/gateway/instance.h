@@ -1,0 +1,111 @@
+// A running (or failed) upstream as people see it: how it is, what became of it, what it said on stderr.
+//
+// Invariants: an instance belongs to its entry in Upstreams and lives on its loop; other loops get a view, a copy of
+// one moment. Nothing in a view or a log holds a value that is known to be secret, an address, or an argument of a
+// command.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/control_plane.h"
+#include "loop/loop.h"
+#include "loop/task.h"
+
+namespace mcptoken::gateway {
+
+struct Site;
+
+enum class InstanceStatus : uint8_t { starting, running, error, stopping, stopped };
+enum class Health : uint8_t {
+  unknown,    // it has not been asked anything yet
+  healthy,    // it answered what it was asked last
+  unhealthy,  // it did not
+};
+std::string_view to_text(InstanceStatus status);  // "RUNNING"
+std::string_view to_text(Health health);          // "healthy"
+std::string_view to_text(Share share);            // "project"
+
+struct TimedText {
+  int64_t time_ms = 0;  // wall clock
+  std::string text;
+};
+
+struct InstanceView {
+  std::string id;    // unguessable; the same through restarts
+  std::string name;  // <server>-<its beginning>
+  std::string server_id, server;
+  size_t site = 0;  // where it lives
+  Share share = Share::project;
+  InstanceStatus status = InstanceStatus::starting;
+  Health health = Health::unknown;
+  pid_t pid = 0;         // 0: no process at the moment
+  int64_t restarts = 0;  // how often it was opened again
+  size_t calls = 0;      // under way
+  bool stale = false;    // of a definition, or of secrets, that are no longer the present ones
+  int64_t created_ms = 0, started_ms = 0;
+  std::vector<TimedText> events;  // the last limits::kInstanceEvents, oldest first
+};
+
+// Replaces what is known to be secret: whole values, and long words in them, so that a value of several lines and the
+// token behind "Bearer" are found, too. A value that was encoded in some way is not known here.
+class Redactor {
+ public:
+  void learn(const std::vector<Credential>& credentials);  // in place of those it knew
+  std::string apply(std::string text) const { return take(text, true); }
+  // Of a text that goes on: what is certain by now. The rest stays in `text`, for a value may go on in what follows.
+  std::string take(std::string& text, bool at_end) const;
+
+ private:
+  std::vector<crypto::Secret> values_;  // longest first: one may be part of another
+};
+
+class Instance {
+ public:
+  // `id` is at least kShownId characters long.
+  Instance(const Clock& clock, std::string id, const std::string& server);
+
+  // Before each opening.
+  void opening();
+  void opened(const std::string& how);
+  void failed(const std::string& why);
+  void happened(std::string text);
+  // The instance is known by these from now on, and keeps them to itself.
+  void learn(const std::vector<Credential>& credentials) { redactor_.learn(credentials); }
+  // A line of stderr; as it is kept.
+  std::string said(std::string_view line);
+  void note_answer(bool answered) { health_ = answered ? Health::healthy : Health::unhealthy; }
+
+  const std::string& id() const { return id_; }
+  // All but what its entry knows.
+  InstanceView view() const;
+  std::vector<TimedText> log(size_t lines) const;  // the last ones
+
+ private:
+  static constexpr size_t kShownId = 6;
+
+  const Clock& clock_;
+  std::string id_, name_;
+  Health health_ = Health::unknown;
+  int64_t openings_ = 0;
+  int64_t created_ms_ = 0, started_ms_ = 0;
+  std::deque<TimedText> events_;
+  Redactor redactor_;
+  std::string held_;  // the end of a piece of an endless line
+  std::deque<TimedText> log_;
+  size_t log_bytes_ = 0;
+};
+
+// --- over all loops. From the asker's loop; each other loop is asked by message.
+loop::Task<Result<std::vector<InstanceView>>> list_instances(Site& asker, loop::Scope& scope);
+// not_found: it has gone meanwhile.
+loop::Task<Result<std::vector<TimedText>>> read_log(Site& asker, size_t site, std::string id, size_t lines,
+                                                    loop::Scope& scope);
+// Its running calls end with an error, its process is told to leave; the next call that needs the server starts
+// another.
+loop::Task<Result<bool>> end_instance(Site& asker, size_t site, std::string id, loop::Scope& scope);
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,159 @@
+"""What runs: instances over REST and from the command line, of real server processes."""
+
+import json
+import os
+import signal
+import threading
+from contextlib import contextmanager
+
+import wire
+from harness import EMAIL, EXAMPLE, Gateway, is_alive, until
+from test_control import ok, person
+
+SECRET = "correct-horse-battery"
+
+
+@contextmanager
+def fixture():
+    with Gateway(loops=2) as gateway:
+        gateway.mcpctl("create", "secret", "keys", "--data", f"key={SECRET}")
+        gateway.example()
+        gateway.example_http()
+        script = f'echo "started with $KEY, $PLAIN" >&2; printf "\\033[31mred\\n" >&2; exec {EXAMPLE} --stdio'
+        gateway.stdio("talks", "sh", "-c", script, flags=["--env", "KEY=secret:keys/key", "--env", "PLAIN=plain-value"])
+        gateway.project("demo", "example", "web", "talks")
+        gateway.bearer = gateway.token("instances")
+        yield gateway
+
+
+def instances(gateway, server=None, bearer="admin"):
+    items = ok(gateway.rest("GET", "instances" + (f"?server={server}" if server else ""), bearer=bearer))["items"]
+    return [item for item in items if item["status"] != "STOPPED"]
+
+
+def echo(gateway, server, kind=wire.Modern):
+    return kind(gateway.port, gateway.bearer).call(f"{server}__echo", {"message": "x"})
+
+
+def called(gateway, server):
+    """A call that succeeds, when the server's backoff is over."""
+    until(lambda: "result" in echo(gateway, server), 20, pause=0.05)
+
+
+def test_an_instance_appears_with_the_first_call_and_lives_through_a_kill(gateway):
+    assert instances(gateway, "example") == []
+    called(gateway, "example")
+    (first,) = instances(gateway, "example")
+    assert first["status"] == "RUNNING" and first["health"] == "healthy" and first["restarts"] == 0, first
+    assert first["share"] == "project" and not first["stale"] and first["name"].startswith("example-"), first
+    assert is_alive(first["pid"])
+    os.kill(first["pid"], signal.SIGKILL)
+    until(lambda: instances(gateway, "example")[0]["status"] == "ERROR", 10)
+    called(gateway, "example")
+    (again,) = instances(gateway, "example")
+    assert (again["id"], again["name"]) == (first["id"], first["name"]) and again["restarts"] >= 1, again
+    assert again["pid"] != first["pid"] and is_alive(again["pid"])
+    told = " | ".join(event["text"] for event in again["events"])
+    assert "killed by signal 9" in told and f"process {again['pid']}" in told, told
+    assert ok(gateway.rest("GET", "instances/" + first["name"])) == again
+
+
+def test_deleting_an_instance_ends_its_process_and_its_calls(gateway):
+    called(gateway, "example")
+    (running,) = instances(gateway, "example")
+    answers = []
+    call = threading.Thread(target=lambda: answers.append(
+        wire.Modern(gateway.port, gateway.bearer).call("example__slow", {"seconds": 60, "steps": 1})))
+    call.start()
+    until(lambda: instances(gateway, "example")[0]["calls"] == 1, 10)
+    gateway.mcpctl("delete", "instance", running["name"])
+    call.join(10)
+    assert answers and "the server was stopped" in json.dumps(answers[0]["error"]), answers
+    until(lambda: not is_alive(running["pid"]), 20)
+    until(lambda: instances(gateway, "example") == [], 10)
+    assert gateway.rest("DELETE", "instances/" + running["id"]).status == 404
+    called(gateway, "example")
+    (fresh,) = instances(gateway, "example")
+    assert fresh["id"] != running["id"]
+    events = ok(gateway.rest("GET", "audit/events?kind=object_changed&server=example"))["items"]
+    assert events[0]["tool"] == "instance/" + running["name"] and events[0]["user"] == EMAIL, events
+
+
+def test_logs_show_stderr_without_secrets(gateway):
+    called(gateway, "talks")
+    (one,) = instances(gateway, "talks")
+    log = ok(gateway.rest("GET", f"instances/{one['id']}/logs"))
+    assert [line["text"] for line in log["lines"]][:2] == ["started with [redacted], plain-value", "\x1b[31mred"], log
+    raw = gateway.rest("GET", f"instances/{one['id']}/logs?tail=1").body
+    assert b"\\u001b[31mred" in raw and b"\x1b" not in raw and b"started" not in raw
+    shown = gateway.mcpctl("logs", "talks", "--tail", "5")
+    assert "started with [redacted], plain-value\n" in shown and "\x1b" not in shown, shown
+    assert gateway.mcpctl("logs", one["name"], "--timestamps").startswith("20")
+    assert gateway.mcpctl("logs", "nothing", code=None).returncode == 1
+    assert gateway.mcpctl("logs", "talks", "--tail", "many", code=None).returncode == 64
+    assert SECRET not in gateway.process.text()
+
+
+def test_a_changed_secret_ends_the_process_that_has_the_old_one(gateway):
+    called(gateway, "talks")
+    (old,) = instances(gateway, "talks")
+    gateway.rest("PATCH", "secrets/keys", {"data": {"key": SECRET + "-2"}})
+    until(lambda: not is_alive(old["pid"]), 20)
+    called(gateway, "talks")
+    (new,) = instances(gateway, "talks")
+    assert new["id"] != old["id"]
+    log = ok(gateway.rest("GET", f"instances/{new['id']}/logs"))
+    assert log["lines"][0]["text"] == "started with [redacted], plain-value", log
+    # The log of the one that has ended can still be read.
+    assert ok(gateway.rest("GET", f"instances/{old['id']}"))["status"] == "STOPPED"
+    assert ok(gateway.rest("GET", f"instances/{old['id']}/logs"))["lines"]
+
+
+def test_rights(gateway):
+    called(gateway, "example")
+    called(gateway, "talks")
+    (example,), (talks,) = instances(gateway, "example"), instances(gateway, "talks")
+    none = person(gateway, "none@example.com", "role:view,resource:servers")
+    some = person(gateway, "some@example.com", "role:view,resource:instances,name:example", "action:logs")
+    ends = person(gateway, "ends@example.com", "role:delete,resource:instances,name:talks")
+    status = lambda method, path, bearer: gateway.rest(method, path, bearer=bearer).status
+    assert [one["server"] for one in instances(gateway, bearer=some)] == ["example"]
+    for bearer, wanted in ((none, (403, 403, 403, 403)), (some, (200, 200, 200, 403))):
+        path = f"instances/{example['id']}"
+        assert (status("GET", "instances", bearer), status("GET", path, bearer), status("GET", path + "/logs", bearer),
+                status("DELETE", path, bearer)) == wanted
+    for path in (f"instances/{talks['id']}", f"instances/{talks['id']}/logs"):
+        assert status("GET", path, some) == 403
+    assert status("DELETE", f"instances/{example['id']}", ends) == 403
+    for method, path in (("GET", "instances"), ("GET", f"instances/{example['id']}"),
+                         ("GET", f"instances/{example['id']}/logs"), ("DELETE", f"instances/{example['id']}")):
+        assert status(method, path, gateway.bearer) == 403 and status(method, path, None) == 401
+    assert status("DELETE", f"instances/{talks['id']}", ends) == 200
+    assert is_alive(example["pid"])
+
+
+def test_answers_hold_nothing_of_how_a_server_is_reached(gateway):
+    gateway.stdio("missing", "/nonexistent/planted-program", "--planted")
+    gateway.http("away", 9, flags=["--header", "X-Key=secret:keys/key"])
+    gateway.project("broken", "missing", "away", "web")
+    client = wire.Modern(gateway.port, gateway.token("broken", "broken"), "broken")
+    client.request("tools/list")
+    client.text("web__echo", {"message": "x"})
+    for server in ("missing", "away"):
+        until(lambda: [one["status"] for one in instances(gateway, server)][:1] == ["ERROR"], 20)
+    assert instances(gateway, "web")[0]["status"] == "RUNNING" and "pid" not in instances(gateway, "web")[0]
+    body = gateway.rest("GET", "instances").body
+    for planted in (b"planted", b"nonexistent", b"127.0.0.1", b"/mcp", SECRET.encode(), b"X-Key", b"PLAIN", b"plain-value",
+                    str(EXAMPLE).encode()):
+        assert planted not in body, (planted, body)
+
+
+def test_the_command_line_shows_them(gateway):
+    called(gateway, "example")
+    table = gateway.mcpctl("get", "instances")
+    assert table.split("\n")[0].split() == ["NAME", "SERVER", "STATUS", "HEALTH", "PID", "RESTARTS", "AGE"], table
+    (one,) = instances(gateway, "example")
+    assert one["name"] in table
+    shown = json.loads(gateway.mcpctl("get", "instance", one["name"], "-o", "json"))
+    assert shown["id"] == one["id"] and shown["events"], shown
+    assert gateway.mcpctl("get", "inst", "-o", "name").split()[0].startswith("instance/")

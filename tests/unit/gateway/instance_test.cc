@@ -1,0 +1,255 @@
+// What people see of running servers: real processes, and the parts without any.
+#include "gateway/instance.h"
+
+#include <signal.h>
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "world.h"
+
+using namespace mcptoken;
+using namespace mcptoken::gateway;
+
+namespace {
+
+class StillClock final : public Clock {
+ public:
+  int64_t wall_ms() const override { return now; }
+  int64_t mono_ms() const override { return now; }
+  int64_t now = 1'800'000'000'000;
+};
+
+std::vector<Credential> secrets(std::initializer_list<std::string_view> values) {
+  std::vector<Credential> out;
+  for (auto value : values)
+    out.push_back({"NAME", crypto::Secret(value), true});
+  return out;
+}
+
+loop::Task<Result<void>> list_of(Site& site, loop::Scope& scope, std::vector<InstanceView>& out, bool& done) {
+  auto task = list_instances(site, scope);
+  MCPT_CO_TRY(out, co_await task);
+  done = true;
+  co_return Result<void>();
+}
+
+loop::Task<Result<void>> log_of(Site& site, InstanceView of, loop::Scope& scope, std::vector<TimedText>& out,
+                              bool& done) {
+  auto task = read_log(site, of.site, of.id, 100, scope);
+  MCPT_CO_TRY(out, co_await task);
+  done = true;
+  co_return Result<void>();
+}
+
+loop::Task<Result<void>> end_of(Site& site, InstanceView of, loop::Scope& scope, std::optional<Result<bool>>& out) {
+  auto task = end_instance(site, of.site, of.id, scope);
+  out = co_await task;
+  co_return Result<void>();
+}
+
+struct Watched : World {
+  explicit Watched(size_t loops = 1) : World(loops) {}
+  std::vector<InstanceView> views() {
+    std::vector<InstanceView> out;
+    bool done = false;
+    group.spawn(list_of(gateway->site(0), scope, out, done));
+    turn_until([&] { return done; });
+    return out;
+  }
+  InstanceView only() {
+    auto all = views();
+    REQUIRE(all.size() == 1);
+    return all[0];
+  }
+  std::vector<TimedText> log(const InstanceView& of) {
+    std::vector<TimedText> out;
+    bool done = false;
+    group.spawn(log_of(gateway->site(0), of, scope, out, done));
+    turn_until([&] { return done; });
+    return out;
+  }
+  Result<bool> stop_it(const InstanceView& of) {
+    std::optional<Result<bool>> out;
+    group.spawn(end_of(gateway->site(0), of, scope, out));
+    turn_until([&] { return out.has_value(); });
+    return *out;
+  }
+  loop::Scope scope;
+  loop::Group group;
+};
+
+bool tells(const InstanceView& view, std::string_view text) {
+  return std::any_of(view.events.begin(), view.events.end(),
+                     [&](const TimedText& event) { return event.text.find(text) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("instance: what is secret is kept out of logs and events, also in pieces of long lines") {
+  REQUIRE(crypto::init());
+  StillClock clock;
+  Instance instance(clock, "abcdefghij", "files");
+  CHECK(instance.view().name == "files-abcdef");
+  auto credentials = secrets({"hunter2", "hunter2-longer", "Bearer tok3n-of-nine", "first-line\nsecond-line"});
+  credentials.push_back({"PLAIN", crypto::Secret("visible"), false});
+  instance.learn(credentials);
+  CHECK(instance.said("a hunter2 b hunter2-longer c") == "a [redacted] b [redacted] c");
+  CHECK(instance.said("visible, sent tok3n-of-nine: Bearer") == "visible, sent [redacted]: Bearer");
+  CHECK(instance.said("\tsecond-line") == "\t[redacted]");
+  CHECK(instance.said("hunter2hunter2-longer hunter2-long") == "[redacted][redacted] [redacted]-long");
+  instance.happened("refused hunter2");
+  CHECK(instance.view().events.back().text == "refused [redacted]");
+
+  const std::string secret = "hunter2-longer";
+  for (size_t cut = 1; cut < secret.size(); ++cut) {
+    CAPTURE(cut);
+    instance.said(std::string(limits::kStderrLineBytes - cut, 'x') + secret.substr(0, cut));
+    instance.said(secret.substr(cut) + " end");
+    std::string all;
+    for (auto& line : instance.log(2))
+      all += line.text;
+    CHECK(all.find(secret) == std::string::npos);
+    CHECK(all.size() == limits::kStderrLineBytes - cut + std::string("[redacted] end").size());
+  }
+}
+
+TEST_CASE("instance: events and lines are bounded, the last ones stay") {
+  StillClock clock;
+  Instance instance(clock, "abcdefghij", "files");
+  for (size_t i = 0; i < 2 * limits::kInstanceEvents; ++i)
+    instance.happened("event " + std::to_string(i));
+  CHECK(instance.view().events.size() == limits::kInstanceEvents);
+  CHECK(instance.view().events.back().text == "event 99");
+  const std::string line(999, 'y');
+  for (int i = 0; i < 1000; ++i)
+    instance.said(line);
+  instance.said("the last");
+  const auto all = instance.log(1'000'000);
+  size_t bytes = 0;
+  for (auto& one : all)
+    bytes += one.text.size() + 1;
+  CHECK(bytes <= limits::kStderrLogBytes);
+  CHECK(bytes > limits::kStderrLogBytes - 1000);
+  CHECK(all.back().text == "the last");
+  CHECK(all.back().time_ms == clock.now);
+  CHECK(instance.log(2).size() == 2);
+}
+
+TEST_CASE("instance: restarts are openings after the first; health is the last answer's") {
+  StillClock clock;
+  Instance instance(clock, "abcdefghij", "files");
+  CHECK(instance.view().health == Health::unknown);
+  instance.opening();
+  instance.failed("no");
+  CHECK(instance.view().health == Health::unhealthy);
+  CHECK(instance.view().restarts == 0);
+  instance.opening();
+  instance.opened("process 7");
+  CHECK(instance.view().restarts == 1);
+  CHECK(instance.view().health == Health::healthy);
+  std::string all;
+  for (auto& event : instance.view().events)
+    all += event.text + "; ";
+  CHECK(all == "starting; failed: no; starting again; running, process 7; ");
+}
+
+TEST_CASE("instance: a server's life, seen from another loop: started, killed, started again, ended") {
+  for (size_t loops : {1, 2}) {
+    CAPTURE(loops);
+    Watched world(loops);
+    world.attach_example("example");
+    world.attach_script("noisy", "echo one >&2; printf 'two\\033[31m\\377\\n' >&2; exec cat >/dev/null");
+    CHECK(world.views().empty());
+    CHECK(world.send(World::call("1", "example__echo", R"({"message":"x"})")).answer().find("result"));
+    auto first = world.only();
+    CHECK(first.status == InstanceStatus::running);
+    CHECK(first.health == Health::healthy);
+    CHECK(first.server == "example");
+    CHECK(first.name == "example-" + first.id.substr(0, 6));
+    CHECK(first.pid > 0);
+    CHECK(first.restarts == 0);
+    CHECK(tells(first, "running, process " + std::to_string(first.pid)));
+
+    REQUIRE(kill(first.pid, SIGKILL) == 0);
+    world.turn_until([&] { return world.only().status == InstanceStatus::error; });
+    auto dead = world.only();
+    CHECK(dead.id == first.id);
+    CHECK(dead.pid == 0);
+    CHECK(dead.health == Health::unhealthy);
+    CHECK(tells(dead, "killed by signal 9"));
+    world.turn_until([&] {  // after its backoff
+      return world.send(World::call("2", "example__echo", R"({"message":"x"})")).answer().find("result") != nullptr;
+    });
+    auto again = world.only();
+    CHECK(again.id == first.id);
+    CHECK(again.restarts >= 1);
+    CHECK(again.pid > 0);
+    CHECK(again.pid != first.pid);
+
+    CHECK(world.stop_it(again));
+    world.turn_until([&] { return world.views().empty(); });
+    CHECK(kill(again.pid, 0) == -1);
+    CHECK_FALSE(world.stop_it(again));
+    CHECK(world.send(World::call("3", "example__echo", R"({"message":"x"})")).answer().find("result"));
+    CHECK(world.only().id != first.id);
+  }
+}
+
+TEST_CASE("instance: a running call ends with an error when its server is stopped") {
+  Watched world;
+  world.attach_example("example");
+  Visit& call = world.begin("POST", World::call("1", "example__slow", R"({"seconds":60,"steps":1})"));
+  world.turn_until([&] {
+    auto all = world.views();
+    return all.size() == 1 && all[0].calls == 1;
+  });
+  CHECK(world.stop_it(world.only()));
+  world.finish(call);
+  CHECK(call.last().find("example: the server was stopped") != std::string::npos);
+}
+
+TEST_CASE("instance: what a server says on stderr can be read, also after its end") {
+  Watched world;
+  world.attach_script("noisy", "echo one >&2; printf 'two\\033[31m\\377\\n' >&2; sleep 0.1; exit 3");
+  world.send(World::call("1", "noisy__x"));
+  auto view = world.only();
+  CHECK(view.status == InstanceStatus::error);
+  CHECK(tells(view, "exit code 3"));
+  const auto lines = world.log(view);
+  REQUIRE(lines.size() >= 2);
+  CHECK(lines[0].text == "one");
+  CHECK(lines[1].text == "two\033[31m\377");
+}
+
+TEST_CASE("instance: one of an older definition is stale, and goes once it is idle") {
+  Watched world;
+  world.attach_example("example");
+  const auto id = world.project->attachments[0].server->id;
+  world.send(World::call("1", "example__echo", R"({"message":"x"})"));
+  Servers present;
+  auto spec = std::make_shared<ServerSpec>(*world.project->attachments[0].server);
+  present[id] = spec;
+  Site& site = world.gateway->site(0);
+  site.upstreams.mark_stale(present);
+  CHECK(world.only().status == InstanceStatus::running);
+  CHECK_FALSE(world.only().stale);
+
+  Visit& call = world.begin("POST", World::call("2", "example__slow", R"({"seconds":0.3,"steps":1})"));
+  world.turn_until([&] { return world.only().calls == 1; });
+  auto newer = std::make_shared<ServerSpec>(*spec);
+  newer->version = 7;
+  present[id] = newer;
+  site.upstreams.mark_stale(present);
+  CHECK(world.only().status == InstanceStatus::running);
+  CHECK(world.only().stale);
+  world.finish(call);
+  CHECK(call.answer().find("result"));
+  site.upstreams.mark_stale(present);
+  world.turn_until([&] { return world.only().status == InstanceStatus::stopped; });
+  CHECK(tells(world.only(), "has changed"));
+  present.clear();
+  site.upstreams.mark_stale(present);
+  CHECK(world.stop_it(world.only()));
+  CHECK(world.views().empty());
+}
