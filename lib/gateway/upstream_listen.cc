@@ -55,9 +55,10 @@ loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> ser
   auto getting = get(server, key, bearer, scope);
   MCPT_CO_TRY(auto entry, co_await getting);
   auto peer = entry->peer;
-  Busy busy(entry->calls);
+  loop::Scope within(scope);
+  Busy busy(entry->calls, entry->end, within);
   if (peer->info().era == mcp::Era::legacy) {
-    auto task = peer->listen(std::move(on_open), scope);
+    auto task = peer->listen(std::move(on_open), within);
     auto ended = co_await task;
     co_return ended;
   }
@@ -65,7 +66,7 @@ loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> ser
   std::vector<std::string_view> pieces{params};
   mcp::Call one("subscriptions/listen", pieces);
   Acknowledgement events(std::move(on_open));
-  auto task = peer->call(one, &events, scope);
+  auto task = peer->call(one, &events, within);
   auto answer = co_await task;
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->kind() == mcp::MessageKind::error) co_return fail(answer->to_error().in(server->name));

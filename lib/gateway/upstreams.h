@@ -68,11 +68,21 @@ struct UpstreamAnswer {
   mcp::Era era;
 };
 
-// Counts a call while its frame lives, also when it is destroyed half-way.
-struct Busy {
-  explicit Busy(size_t& count_in) : count(count_in) { ++count; }
-  ~Busy() { --count; }
-  size_t& count;
+// Counts a call while its frame lives, also when it is destroyed half-way, and ends it with the upstream.
+class Busy final : loop::Scope::Hook {
+ public:
+  Busy(size_t& count, loop::Scope& upstream, loop::Scope& call) : count_(count), call_(call) {
+    ++count_;
+    attach(upstream);
+  }
+  ~Busy() override { --count_; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  void on_cancel(const Error& reason) override { call_.cancel(reason); }
+  size_t& count_;
+  loop::Scope& call_;
 };
 
 class Upstreams {

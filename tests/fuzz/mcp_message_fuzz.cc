@@ -23,7 +23,8 @@ void forward(const Message& message, Era era) {
   hop.era = era;
   hop.client_info = R"({"name":"g"})";
   hop.progress_token = "77";
-  const HopParams params(message, hop, "name", "other");
+  const ParamEdit edits[] = {{"name", "\"other\""}};
+  const HopParams params(message, hop, edits);
   std::string text = request_head("5", message.method(), true);
   for (auto piece : params.pieces())
     text.append(piece);

@@ -311,6 +311,18 @@ mcptoken_status mcptoken_admin_verify_audit(const mcptoken_config*, const char*,
   return MCPTOKEN_OK;
 }
 
+// Reports of the audit record, which this service has none of.
+const char* mcptoken_bytes_data(const mcptoken_bytes*) { return ""; }
+size_t mcptoken_bytes_size(const mcptoken_bytes*) { return 0; }
+void mcptoken_bytes_free(mcptoken_bytes*) {}
+mcptoken_status mcptoken_json_parse(const char*, size_t, mcptoken_json**, mcptoken_error**) { return MCPTOKEN_OK; }
+const mcptoken_json_value* mcptoken_json_root(const mcptoken_json*) { return nullptr; }
+void mcptoken_json_free(mcptoken_json*) {}
+const mcptoken_json_value* mcptoken_json_get(const mcptoken_json_value*, const char*) { return nullptr; }
+const char* mcptoken_json_text(const mcptoken_json_value*, size_t*) { return ""; }
+int32_t mcptoken_json_boolean(const mcptoken_json_value*, int32_t fallback) { return fallback; }
+int64_t mcptoken_json_integer(const mcptoken_json_value*, int64_t fallback) { return fallback; }
+
 mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* loop, const mcptoken_head* head,
                                       const mcptoken_sink* sink, mcptoken_exchange** out, mcptoken_error**) {
   auto& state = service->loops.at(loop);

@@ -171,7 +171,9 @@ TEST_CASE_FIXTURE(Fixture, "outbox: neither events nor bearers are kept for ever
 }
 
 TEST_CASE_FIXTURE(Fixture, "outbox: long texts are cut between characters") {
-  add("t", std::string(limits::kReportTextBytes - 1, 'x') + "\xc3\xa4\xc3\xa4");
+  std::string text(limits::kReportTextBytes - 1, 'x');
+  text.append("\xc3\xa4\xc3\xa4");
+  add("t", text);
   now += kDelay;
   auto body = json::parse(packed().body);
   REQUIRE(body);
