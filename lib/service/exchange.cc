@@ -78,8 +78,8 @@ class Exchange::RestRunner final : public control::Runner {
   const rbac::Principal& who() const override { return *exchange_.job_->who; }
   loop::Task<Result<control::Response>> in_transaction(
       Function<Result<control::Response>(control::Context&)> work) override {
-    const bool read_only = exchange_.route_->method == "GET";
-    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, read_only, std::move(work),
+    // Never read-only: a GET may record that it was made (a backup).
+    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, false, std::move(work),
                                                 exchange_.link_.scope);
   }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {

@@ -11,7 +11,6 @@
 // Prints one line of JSON. Exit code 3: wrong answers.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -121,7 +120,7 @@ class Connection {
     const size_t end = in_.find("\r\n\r\n");
     if (end == std::string::npos) return false;
     reply.head = in_.substr(0, end + 2);
-    reply.status = std::atoi(in_.c_str() + 9);
+    reply.status = static_cast<int>(std::strtol(in_.c_str() + 9, nullptr, 10));
     reply.body.clear();
     if (const char* length = strcasestr(reply.head.c_str(), "\r\ncontent-length:")) {
       const size_t size = std::strtoul(length + 17, nullptr, 10);

@@ -239,7 +239,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view name = argv[i];
     if (name == "--port-file") port_file = argv[i + 1];
-    if (name == "--tools") tools = std::atoi(argv[i + 1]);
+    if (name == "--tools") tools = static_cast<int>(std::strtol(argv[i + 1], nullptr, 10));
   }
   if (!port_file || tools < 1) return std::fputs("usage: bench-upstream --port-file FILE [--tools N]\n", stderr), 64;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
