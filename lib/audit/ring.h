@@ -82,6 +82,7 @@ class Recorder {
   // from the rings is kept until finished(true), so that a transaction that fails loses nothing.
   Result<bool> write(db::Transaction& transaction);
   void finished(bool committed);
+  bool pending() const { return !batch_.empty(); }  // something was taken and is not committed
 
   uint64_t lost() const;  // any thread; of all rings
 

@@ -5,7 +5,6 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "json/writer.h"
-#include "service/instances.h"
 
 namespace mcptoken::service {
 namespace {
@@ -54,8 +53,6 @@ Error origin_denied() {
       .with_hint("name it in allowed-origins");
 }
 
-Error not_found() { return Error(Status::not_found, "there is nothing at this address").with_http(404); }
-
 std::string oauth_error(std::string_view description) {
   std::string out;
   json::Writer(out)
@@ -68,47 +65,12 @@ std::string oauth_error(std::string_view description) {
 
 }  // namespace
 
-// What an asynchronous handler of lib/control works with.
-class Exchange::RestRunner final : public control::Runner {
- public:
-  explicit RestRunner(Exchange& exchange) : exchange_(exchange) {}
-  const control::Request& request() const override { return *exchange_.job_->request; }
-  const control::Route& route() const override { return *exchange_.route_; }
-  const control::Params& params() const override { return exchange_.job_->params; }
-  const rbac::Principal& who() const override { return *exchange_.job_->who; }
-  loop::Task<Result<control::Response>> in_transaction(
-      Function<Result<control::Response>(control::Context&)> work) override {
-    // Never read-only: a GET may record that it was made (a backup).
-    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, false, std::move(work),
-                                                exchange_.link_.scope);
-  }
-  loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
-    return exchange_.service_.local()->off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
-  }
-  loop::Task<Result<control::Watched>> changes(int64_t since) override {
-    Local& local = *exchange_.service_.local();
-    exchange_.link_.listens = true;
-    return poll_changes(local.poll_places(), exchange_.node_, exchange_.head_.peer_address, since, local.revision(),
-                        exchange_.link_.scope);
-  }
-  loop::Task<Result<std::vector<control::Instance>>> instances() override {
-    return all_instances(exchange_.node_.site, exchange_.link_.scope);
-  }
-  loop::Task<Result<json::Value>> instance_log(control::Instance instance, size_t lines) override {
-    return log_of_instance(exchange_.node_.site, std::move(instance), lines, exchange_.link_.scope);
-  }
-  loop::Task<Result<bool>> end_instance(control::Instance instance) override {
-    return gateway::end_instance(exchange_.node_.site, instance.place, std::move(instance.id), exchange_.link_.scope);
-  }
-
- private:
-  Exchange& exchange_;
-};
-
 Exchange::Exchange(Service& service, Node& node, Head head, std::unique_ptr<Sink> sink)
     : service_(service), node_(node), head_(std::move(head)), sink_(std::move(sink)), stalled_(node.loop) {}
 
 Exchange::~Exchange() = default;
+
+Error Exchange::not_found() { return Error(Status::not_found, "there is nothing at this address").with_http(404); }
 
 void Exchange::begin() {
   place_ = node_.exchanges.insert(node_.exchanges.end(), shared_from_this());
@@ -225,55 +187,10 @@ Error Exchange::refused(Error error) const {
   return error;
 }
 
-// The gateway role has no management: what it is, it says, and nothing else.
-Result<void> Exchange::begin_without_rest() {
-  if (head_.method == "GET" && head_.target == "/api/v1/version") {
-    std::string body;
-    json::Writer(body).begin_object().member("version", service_.version()).member("api", "v1").end_object();
-    respond(200, {{"Content-Type", "application/json; charset=utf-8"}}, std::move(body));
-    return {};
-  }
-  return fail(not_found().with_hint("this is a gateway; its control plane is another program"));
-}
-
 Result<void> Exchange::check_length(int64_t bytes) const {
   if (bytes <= static_cast<int64_t>(body_limit_)) return {};
   const auto most = std::to_string(body_limit_ >> 20);
   return fail(Error(Status::too_large, "the body is larger than " + most + " MiB").with_http(413));
-}
-
-// A gateway may report what a token did for a while after it was revoked.
-Result<std::optional<Identity>> Exchange::authenticate_rest() {
-  Local& local = *service_.local();
-  if (!route_ || route_->tokens != control::TokenAccess::reports) return local.authenticate(node_, head_);
-  return authenticate_reporter(*node_.snapshot, local.control().keys(), head_, node_.loop.clock().wall_ms());
-}
-
-Result<void> Exchange::begin_rest() {
-  if (!service_.local()) {
-    MCPT_CHECK(check_length(head_.content_length));
-    return begin_without_rest();
-  }
-  std::vector<std::string_view> allowed;
-  route_ = control::match(head_.method, head_.path, params_, allowed);
-  if (!route_ || route_->body_bytes <= body_limit_) MCPT_CHECK(check_length(head_.content_length));
-  auto identity = authenticate_rest();
-  if (!identity) return fail(refused(std::move(identity).error()));
-  identity_ = *std::move(identity);
-  Error unknown_caller = no_credentials().with_hint("log in: mcpctl login");
-  if (!route_ && allowed.empty()) return fail(identity_ ? not_found() : unknown_caller);
-  if (!route_) {
-    std::string methods;
-    for (auto method : allowed)
-      methods += (methods.empty() ? "" : ", ") + std::string(method);
-    respond(405, {{"Allow", methods}}, "");
-    return {};
-  }
-  if (!identity_ && route_->permission.level != control::Permission::Level::open) return fail(unknown_caller);
-  if (identity_) body_limit_ = control::body_limit(*node_.snapshot->policy, *identity_->who, *route_);
-  MCPT_CHECK(check_length(head_.content_length));
-  kind_ = Kind::rest;
-  return {};
 }
 
 void Exchange::body(std::string_view bytes) {
@@ -310,100 +227,6 @@ void Exchange::finished(Result<void> result) {
   else if (!answered_)
     cut();
   node_.loop.defer([self = shared_from_this()] { self->finish_if_done(); });
-}
-
-loop::Task<Result<void>> Exchange::run_rest() {
-  auto request = std::make_shared<control::Request>();
-  request->method = head_.method;
-  request->path = head_.path;
-  auto query = parse_query(head_.query);
-  if (!query) co_return fail(std::move(query).error());
-  request->query = *std::move(query);
-  request->body = std::move(body_);
-  request->request_id = request_id_;
-  request->client_address = head_.peer_address;
-  auto agents = head_.values("user-agent");
-  if (!agents.empty()) request->client_name = std::string(agents[0].substr(0, 128));
-  auto versions = head_.values("if-match");
-  if (!versions.empty()) {
-    std::string_view text = trim(versions[0]);
-    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-    request->if_match = parse_decimal(text);
-    if (!request->if_match) co_return fail(Error(Status::invalid, "If-Match holds no version").with_http(400));
-  }
-  if (!request->body.empty()) {
-    auto types = head_.values("content-type");
-    if (types.size() != 1 || !equals_ignoring_case(trim(types[0].substr(0, types[0].find(';'))), "application/json")) {
-      co_return fail(Error(Status::invalid, "the content type must be application/json")
-                         .with_code("unsupported_media_type")
-                         .with_http(415));
-    }
-  }
-  job_ = std::make_shared<Job>();
-  if (identity_) {
-    // The address belongs to this request, not to the principal that all requests of the token share.
-    auto who = std::make_shared<rbac::Principal>(*identity_->who);
-    who->client_address = head_.peer_address;
-    job_->who = std::move(who);
-    service_.local()->touch(node_, *identity_, head_.peer_address);
-  } else {
-    job_->who = std::make_shared<rbac::Principal>();
-  }
-  job_->request = std::move(request);
-  job_->route = route_;
-  job_->params = std::move(params_);
-  if (route_->async_handler) {
-    runner_ = std::make_unique<RestRunner>(*this);
-    auto task = control::dispatch(service_.local()->control(), *runner_);
-    respond_rest(co_await task);
-  } else {
-    Function<Result<control::Response>(control::Context&)> work = [&control = service_.local()->control(),
-                                                                   route = route_](control::Context& context) {
-      return control::dispatch(control, context, *route);
-    };
-    auto task = service_.local()->transact(node_, job_, route_->reads_only(), std::move(work), link_.scope);
-    auto result = co_await task;
-    if (result && result->watch) {
-      auto watch = run_watch(*std::move(result->watch));
-      co_return co_await watch;
-    }
-    respond_rest(std::move(result));
-  }
-  co_return Result<void>();
-}
-
-// Changes as they are published, until the client goes, the credential ends or the server stops.
-loop::Task<Result<void>> Exchange::run_watch(control::Watch wanted) {
-  start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
-  write(": watching\n\n");
-  watcher_.emplace(std::move(wanted), *job_->who);
-  write(watcher_->news(*node_.snapshot));
-  loop::Timer heartbeat(node_.loop);
-  heartbeat.start(
-      limits::kHeartbeatMs,
-      [this] {
-        auto self = shared_from_this();  // writing may end the stream, and with it this timer
-        self->write(": still here\n\n");
-        self->judge_again(*self->node_.snapshot);  // time ends a session without any change
-      },
-      limits::kHeartbeatMs);
-  link_.listens = true;
-  loop::Completion<void> never;
-  auto ended = co_await never.wait(link_.scope);
-  watcher_.reset();
-  end_stream();
-  co_return Result<void>();
-}
-
-void Exchange::respond_rest(Result<control::Response> result) {
-  if (!result) {
-    auto event = control::refusal_event(result.error(), *job_->who, *job_->request, node_.loop.clock().wall_ms());
-    if (event) node_.ring->push(*std::move(event));
-    return respond_error(result.error());
-  }
-  gateway::Headers headers = std::move(result->headers);
-  if (!result->body.empty()) headers.emplace_back("Content-Type", "application/json; charset=utf-8");
-  respond(result->status, std::move(headers), std::move(result->body));
 }
 
 void Exchange::respond_error(const Error& error) {

@@ -48,6 +48,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   enum class Kind : uint8_t { none, mcp, rest };
   class RestRunner;
 
+  static Error not_found();
   Result<void> judge_head();
   Result<void> check_host() const;
   Result<void> check_origin();
@@ -64,6 +65,8 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> begin_rest();
   Result<void> begin_without_rest();
   loop::Task<Result<void>> run_mcp();
+  Result<std::shared_ptr<control::Request>> read_request();
+  void make_job(std::shared_ptr<control::Request> request);
   loop::Task<Result<void>> run_rest();
   loop::Task<Result<void>> run_watch(control::Watch wanted);
   void respond_error(const Error& error);
@@ -97,7 +100,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   gateway::Link link_;
   loop::Timer stalled_;
   std::list<std::shared_ptr<Exchange>>::iterator place_;
-  std::unique_ptr<RestRunner> runner_;
+  std::unique_ptr<control::Runner> runner_;
   std::optional<Watcher> watcher_;    // while the answer is a stream of changes
   loop::Group group_;                 // last: its tasks use everything above
 };

@@ -85,7 +85,8 @@ Result<void> Local::load() {
       publish(next_, [] {});
     }
     next_ = nullptr;
-    audit_stuck_.store(!committed, std::memory_order_relaxed);
+    // What else a turn does may fail without a reason to refuse calls.
+    audit_stuck_.store(!committed && recorder_.pending(), std::memory_order_relaxed);
   };
   store_->set_background(std::move(background));
   return {};
