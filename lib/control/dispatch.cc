@@ -207,9 +207,11 @@ Result<void> record_changes(Context& context) {
   return {};
 }
 
-Result<void> record_event(Context& context, audit::Kind kind, std::string_view subject, const json::Value& payload) {
+Result<void> record_event(Context& context, audit::Kind kind, std::string_view subject, const json::Value& payload,
+                          std::string_view server) {
   auto event = event_of(context, kind);
   event.subject = subject;
+  event.server = server;
   event.payload = json::to_text(payload);
   return audit::append(context.tx.db(), event);
 }
@@ -219,14 +221,6 @@ Result<void> record_login(Context& context, audit::Kind kind, const std::string&
   event.user = email;
   event.subject = "user/" + email;
   if (kind == audit::Kind::login_failed) event.outcome = audit::Outcome::denied;
-  return audit::append(context.tx.db(), event);
-}
-
-Result<void> record_deed(Context& context, std::string subject, std::string server, const json::Value& payload) {
-  auto event = event_of(context, audit::Kind::object_changed);
-  event.subject = std::move(subject);
-  event.server = std::move(server);
-  event.payload = json::to_text(payload);
   return audit::append(context.tx.db(), event);
 }
 

@@ -10,9 +10,8 @@ namespace mcptoken::control {
 Result<void> record_changes(Context& context);
 Result<void> record_login(Context& context, audit::Kind kind, const std::string& email);
 // An event of its own, beside those of what changed.
-Result<void> record_event(Context& context, audit::Kind kind, std::string_view subject, const json::Value& payload);
-// Something that was done to what is no object of the store.
-Result<void> record_deed(Context& context, std::string subject, std::string server, const json::Value& payload);
+Result<void> record_event(Context& context, audit::Kind kind, std::string_view subject, const json::Value& payload,
+                          std::string_view server = {});
 
 // --- kinds (generic over Route::kind)
 Result<Response> list_objects(Control& control, Context& context);

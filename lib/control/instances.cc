@@ -135,7 +135,7 @@ loop::Task<Result<Response>> delete_instance(Control&, Runner& runner) {
     Value payload = Value::object();
     payload.set("change", text_value("removed"));
     payload.set("id", text_value(one.id));
-    MCPT_CHECK(record_deed(context, "instance/" + one.name, one.server, payload));
+    MCPT_CHECK(record_event(context, audit::Kind::object_changed, "instance/" + one.name, payload, one.server));
     return Response();
   };
   auto judging = judge(runner, all, Action::delete_, std::move(record));

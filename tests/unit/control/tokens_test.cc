@@ -483,6 +483,7 @@ TEST_CASE("a project and an owner have room for so many usable tokens") {
   CHECK(world.expect(409, world.root, "POST", kTokens, Tokens::body("c")).text("error") == "too_many_tokens");
   const auto other = world.minter("m@example.org", {});
   CHECK(world.expect(409, other, "POST", kTokens, Tokens::body("c")).text("message").starts_with("the project has 2"));
+  CHECK(world.expect(409, world.root, "POST", kTokens, R"({"name":"c","project":"q"})").text("message").starts_with("you have 2"));
   world.expect(201, world.root, "POST", kTokens, Tokens::body("b", R"("force":true)"));  // takes no new place
   const auto rotate = std::string(kTokens) + "/b/rotate?project=p";
   CHECK(world.expect(409, world.root, "POST", rotate, R"({"grace":"1h"})").text("error") == "too_many_tokens");
