@@ -165,6 +165,29 @@ struct Reply {
   int status = 200;
 };
 
+// A name that was shortened is looked up in the server's list.
+loop::Task<Result<std::optional<Target>>> look_up(const Exchange& exchange, const Client& client, const Subject& subject,
+                                                  std::optional<Target> target) {
+  auto& project = *exchange.caller.project;
+  auto share = share_of(exchange, client);
+  auto listing =
+      exchange.site.catalogue.list(subject.kind, target->attachment->server, std::move(share), exchange.link.scope);
+  auto list = co_await listing;
+  auto full = list ? expand(project, *target->attachment, **list, subject.key) : std::nullopt;
+  if (full) target->upstream_name = *full;
+  else if (target->upstream_name.empty()) target.reset();
+  co_return target;
+}
+
+void record_denial(const Exchange& exchange, const Subject& subject, const std::optional<Target>& target, CallRecord record) {
+  if (target) record.server = target->attachment->server->name;
+  record.outcome = CallOutcome::denied;
+  record.detail = !target                       ? "no server of the project has this prefix"
+                  : subject.kind == Kind::tools ? "the token may not call this tool"
+                                                : "the token may not use this server's resources and prompts";
+  exchange.site.gateway.plane().record(exchange.site.index, std::move(record), ControlPlane::Place::any);
+}
+
 Reply error_reply(const mcp::Message& request, const Client& client, const Error& error) {
   bool bad_request = client.era == mcp::Era::modern && error.rpc == mcp::rpc::kMissingCapability;
   return {mcp::error_message(request.id(), error), bad_request ? 400 : 200};
@@ -184,6 +207,34 @@ std::string relay(const Exchange& exchange, const Client& client, const Subject&
   hop.edits = uri_edits(*target.attachment, upstream);
   hop.edits.insert(hop.edits.end(), std::make_move_iterator(edits.begin()), std::make_move_iterator(edits.end()));
   return mcp::to_client(upstream, hop);
+}
+
+// What the client is told of what came back, and what the record says of it. `state_target`: what the client may hand the
+// server's state back with.
+Reply conclude(const Exchange& exchange, const Client& client, const Subject& subject, const Target& target,
+               const mcp::Message& message, Result<UpstreamAnswer> upstream, const std::string& state_target,
+               const ClientState& state, CallRecord& record) {
+  std::vector<json::Edit> edits;
+  if (upstream && is_input_required(upstream->message)) {
+    auto relayable = check_input_requests(upstream->message, client.declared);
+    auto sealed = relayable ? seal_state(exchange, state_target, upstream->message, state.round)
+                            : Result<std::vector<json::Edit>>(fail(std::move(relayable).error()));
+    if (sealed) edits = *std::move(sealed);
+    else upstream = fail(std::move(sealed).error().in(target.attachment->server->name));
+  }
+  if (!upstream) {
+    Error error = upstream.error();
+    record.detail = error.message;
+    const bool withdrawn = error.rpc == mcp::rpc::kRequestCancelled;
+    record.outcome = error.rpc != 0 && !withdrawn ? CallOutcome::protocol_error : CallOutcome::transport_error;
+    if (error.rpc == 0) error.rpc = mcp::rpc::kInternalError;
+    error.data.clear();
+    return error_reply(message, client, error);
+  }
+  record.outcome = outcome_of(upstream->message);
+  if (upstream->message.kind() == mcp::MessageKind::error)
+    return error_reply(message, client, relayed_error(upstream->message, client, subject));
+  return {relay(exchange, client, subject, target, upstream->message, message.id(), std::move(edits))};
 }
 
 }  // namespace
@@ -222,20 +273,11 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   CallRecord record = begin_record(exchange, client, route, *subject, *message);
   auto target = resolve_key(project, subject->kind, subject->key);
   if (target && target->shortened) {
-    auto share = share_of(exchange, client);
-    auto listing = exchange.site.catalogue.list(subject->kind, target->attachment->server, std::move(share), exchange.link.scope);
-    auto list = co_await listing;
-    auto full = list ? expand(project, *target->attachment, **list, subject->key) : std::nullopt;
-    if (full) target->upstream_name = *full;
-    else if (target->upstream_name.empty()) target.reset();
+    auto looking = look_up(exchange, client, *subject, std::move(target));
+    MCPT_CO_TRY(target, co_await looking);
   }
   if (!target || !may_use(project, who, subject->kind, target->attachment->server->name, target->upstream_name)) {
-    if (target) record.server = target->attachment->server->name;
-    record.outcome = CallOutcome::denied;
-    record.detail = !target                       ? "no server of the project has this prefix"
-                    : subject->kind == Kind::tools ? "the token may not call this tool"
-                                                   : "the token may not use this server's resources and prompts";
-    exchange.site.gateway.plane().record(exchange.site.index, std::move(record), ControlPlane::Place::any);
+    record_denial(exchange, *subject, target, std::move(record));
     answer.finish(200, mcp::error_message(message->id(), unknown_key(subject->kind, subject->key, client.era)));
     co_return Result<void>();
   }
@@ -272,32 +314,8 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   auto refused = server->relayed && !upstream ? exchange.site.gateway.plane().refusal(exchange.site.index, who, upstream.error())
                                               : std::nullopt;
   if (refused && !answer.streaming()) co_return fail(*std::move(refused));
-  Reply reply;
-  bool withdrawn = false;
-  std::vector<json::Edit> edits;
-  if (upstream && is_input_required(upstream->message)) {
-    auto relayable = check_input_requests(upstream->message, client.declared);
-    auto sealed = relayable ? seal_state(exchange, state_target, upstream->message, state.round)
-                            : Result<std::vector<json::Edit>>(fail(std::move(relayable).error()));
-    if (sealed) edits = *std::move(sealed);
-    else upstream = fail(std::move(sealed).error().in(server->name));
-  }
-  if (!upstream) {
-    Error error = upstream.error();
-    record.detail = error.message;
-    withdrawn = error.rpc == mcp::rpc::kRequestCancelled;
-    record.outcome = error.rpc != 0 && !withdrawn ? CallOutcome::protocol_error : CallOutcome::transport_error;
-    if (error.rpc == 0) error.rpc = mcp::rpc::kInternalError;
-    error.data.clear();
-    reply = error_reply(*message, client, error);
-  } else {
-    record.outcome = outcome_of(upstream->message);
-    if (upstream->message.kind() == mcp::MessageKind::error) {
-      reply = error_reply(*message, client, relayed_error(upstream->message, client, *subject));
-    } else {
-      reply.text = relay(exchange, client, *subject, *target, upstream->message, message->id(), std::move(edits));
-    }
-  }
+  const bool withdrawn = !upstream && upstream.error().rpc == mcp::rpc::kRequestCancelled;
+  Reply reply = conclude(exchange, client, *subject, *target, *message, std::move(upstream), state_target, state, record);
   recording.finish(std::move(record));
   if (withdrawn) answer.withdraw();
   else answer.finish(reply.status, std::move(reply.text));

@@ -60,6 +60,23 @@ struct Pair : World {
   }
 };
 
+// A legacy server in the shell that declares tools alone; `otherwise` answers every request but the handshake.
+std::string tools_server(const std::string& otherwise) {
+  return R"sh(
+say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"','"$1"'}'; }
+while IFS= read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case "$line" in
+    *'"method":"server/discover"'*) say '"error":{"code":-32601,"message":"x"}' ;;
+    *'"method":"initialize"'*)
+      say '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s"}}' ;;
+    *'"method":"notifications/'*) ;;
+    *) )sh" + otherwise + R"sh( ;;
+  esac
+done
+)sh";
+}
+
 }  // namespace
 
 TEST_CASE("features: lists of prompts, resources and templates lead back to their servers") {
@@ -112,6 +129,14 @@ TEST_CASE("features: prompts, resources and completion go to their server, and U
   for (auto& record : records) CHECK(record.outcome == CallOutcome::ok);
 }
 
+TEST_CASE("features: what follows the path of a URI is not kept in the record") {
+  Pair world;
+  world.legacy("resources/read", uri_param("m.one+example://notes?key=hush#part"));
+  const auto records = world.plane.records();
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].subject == "resources/read example://notes");
+}
+
 TEST_CASE("features: what may not be used looks like what is not there") {
   Pair world;
   world.allow({"role:run,resource:tools,name:one/*", "role:run,resource:tools,name:two/echo"});
@@ -148,19 +173,7 @@ TEST_CASE("features: what may not be used looks like what is not there") {
 
 TEST_CASE("features: a server without prompts and resources is not asked, and not unavailable") {
   World world;
-  world.attach_script("plain", R"sh(
-say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"','"$1"'}'; }
-while IFS= read -r line; do
-  id=${line#*\"id\":}; id=${id%%,*}
-  case "$line" in
-    *'"method":"server/discover"'*) say '"error":{"code":-32601,"message":"x"}' ;;
-    *'"method":"initialize"'*)
-      say '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s"}}' ;;
-    *'"method":"notifications/'*) ;;
-    *) exit 1 ;;
-  esac
-done
-)sh");
+  world.attach_script("plain", tools_server("exit 1"));
   world.allow({"role:view,resource:servers", "role:run,resource:tools"});
   for (const char* method : {"prompts/list", "resources/list", "resources/templates/list"}) {
     auto& list = world.send(World::request("1", method));
@@ -174,19 +187,7 @@ TEST_CASE("features: a long list comes in pages, whose cursors are the caller's 
   World world;
   std::string tools;
   for (int i = 0; i < 1500; ++i) tools += (i ? "," : "") + std::string(R"({"name":"t)") + std::to_string(i) + R"(","inputSchema":{}})";
-  world.attach_script("long", R"sh(
-say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"','"$1"'}'; }
-while IFS= read -r line; do
-  id=${line#*\"id\":}; id=${id%%,*}
-  case "$line" in
-    *'"method":"server/discover"'*) say '"error":{"code":-32601,"message":"x"}' ;;
-    *'"method":"initialize"'*)
-      say '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s"}}' ;;
-    *'"method":"notifications/'*) ;;
-    *) say '"result":{"tools":[)sh" + tools + R"sh(]}' ;;
-  esac
-done
-)sh");
+  world.attach_script("long", tools_server(R"(say '"result":{"tools":[)" + tools + "]}'"));
   world.attach_example("one");
   auto& first = world.send(World::request("1", "tools/list"));
   auto names = keys_of(first, "tools", "name");
@@ -338,4 +339,33 @@ TEST_CASE("features: a modern server's questions reach both eras' clients") {
   world.finish(call);
   CHECK(has(call.last(), "Grace"));
   CHECK(world.gateway->site(0).asks.empty());
+}
+
+TEST_CASE("features: a server that asks for what the client has not offered reaches nobody") {
+  World world;
+  world.attach_script("nosy", R"sh(
+say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"',"result":{'"$1"'}}'; }
+while IFS= read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case "$line" in
+    *'"method":"server/discover"'*)
+      say '"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"s"}' ;;
+    *'"method":"tools/call"'*)
+      say '"resultType":"input_required","inputRequests":{"a":{"method":"sampling/createMessage","params":{"maxTokens":1}}}' ;;
+    *) say '"resultType":"complete","tools":[]' ;;
+  esac
+done
+)sh");
+  world.allow({"role:run,resource:tools"});
+  auto& modern = world.send(
+      World::request("1", "tools/call",
+                     R"({"name":"nosy__x","arguments":{},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+                     R"("io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}})"),
+      World::modern_headers("tools/call", "nosy__x"));
+  CHECK(has(modern.last(), "asked for input that the client did not offer"));
+  CHECK_FALSE(has(modern.last(), "sampling"));
+  auto session = world.session(R"({"elicitation":{}})");
+  auto& legacy = world.send(World::call("2", "nosy__x"), {{"mcp-session-id", session}});
+  CHECK(has(legacy.last(), "asked for input that the client did not offer"));
+  CHECK_FALSE(has(legacy.last(), "sampling"));
 }
