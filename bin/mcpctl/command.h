@@ -74,8 +74,7 @@ struct Invocation {
 using Handler = Result<int> (*)(Application&, const Invocation&);
 
 struct Command {
-  std::string path;  // words: "create server"; its last word may have aliases
-  std::string group;
+  std::string path;     // words: "create server"; its last word may have aliases
   std::string summary;  // one line
   Handler handler = nullptr;
   std::vector<Argument> arguments = {};
@@ -88,14 +87,16 @@ struct Command {
   bool hidden = false;
   bool takes_format = true;    // whether -o applies
   const Kind* kind = nullptr;  // for commands made from the table of kinds
+  std::string group = {};      // heading of the help page
 
   const Flag* flag(std::string_view name) const;
 };
 
+// A word that only has commands below it: "create" …
 struct Branch {
   std::string path;
-  std::string group;
   std::string summary;
+  std::string group = {};
 };
 
 class CommandTable {
@@ -112,11 +113,10 @@ class CommandTable {
   // Commands below a path: "create" gives "create server" …
   std::vector<const Command*> below(std::string_view path) const;
   const Command* find(std::string_view path) const;
-  // The words that only have commands below them: "create" …
-  static const std::vector<Branch>& branches();
-  static const Branch* branch(std::string_view path);
+  const Branch* branch(std::string_view path) const;
 
  private:
+  std::vector<Branch> branches_;
   std::vector<Command> commands_;
 };
 

@@ -142,7 +142,7 @@ std::vector<Section> sections(const CommandTable& table) {
     const std::string word = command.path.substr(0, command.path.find(' '));
     if (std::find(seen.begin(), seen.end(), word) != seen.end()) continue;
     seen.push_back(word);
-    const Branch* branch = CommandTable::branch(word);
+    const Branch* branch = table.branch(word);
     const std::string& title = branch != nullptr ? branch->group : command.group;
     auto section = std::find_if(found.begin(), found.end(), [&](const Section& s) { return s.title == title; });
     if (section == found.end()) section = found.insert(found.end(), Section{title, {}});
@@ -181,7 +181,7 @@ std::string program_help(const CommandTable& table) {
 }
 
 std::string branch_help(const CommandTable& table, const std::string& path) {
-  const Branch* branch = CommandTable::branch(path);
+  const Branch* branch = table.branch(path);
   std::vector<Row> rows;
   for (const Command* command : table.below(path))
     rows.push_back({command->path.substr(path.size() + 1), command->summary});
@@ -239,7 +239,7 @@ std::string command_markdown(const Command& command) {
 
 std::string help_text(const CommandTable& table, std::string_view path) {
   if (const Command* command = table.find(path)) return command_help(*command);
-  if (CommandTable::branch(path) != nullptr) return branch_help(table, std::string(path));
+  if (table.branch(path) != nullptr) return branch_help(table, std::string(path));
   return program_help(table);
 }
 

@@ -5,23 +5,34 @@
 
 namespace mcpctl {
 
+// Basic
+Result<int> run_get(Application& app, const Invocation& invocation);
+Result<int> run_create(Application& app, const Invocation& invocation);
+Result<int> run_delete(Application& app, const Invocation& invocation);
+
+// Tokens
+Result<int> run_create_mcptoken(Application& app, const Invocation& invocation);
+Result<int> run_rotate_mcptoken(Application& app, const Invocation& invocation);
+
+// Access
 Result<int> run_bootstrap(Application& app, const Invocation& invocation);
 Result<int> run_login(Application& app, const Invocation& invocation);
 Result<int> run_logout(Application& app, const Invocation& invocation);
 Result<int> run_passwd(Application& app, const Invocation& invocation);
 Result<int> run_whoami(Application& app, const Invocation& invocation);
-Result<int> run_get(Application& app, const Invocation& invocation);
-Result<int> run_create(Application& app, const Invocation& invocation);
-Result<int> run_create_mcptoken(Application& app, const Invocation& invocation);
-Result<int> run_rotate_mcptoken(Application& app, const Invocation& invocation);
-Result<int> run_delete(Application& app, const Invocation& invocation);
+
+// Observe
+Result<int> run_status(Application& app, const Invocation& invocation);
+Result<int> run_logs(Application& app, const Invocation& invocation);
+Result<int> run_audit_verify(Application& app, const Invocation& invocation);
+
+// Connect
+Result<int> run_test_mcp(Application& app, const Invocation& invocation);
+
+// Administration
 Result<int> run_approve(Application& app, const Invocation& invocation);
 Result<int> run_backup(Application& app, const Invocation& invocation);
 Result<int> run_restore(Application& app, const Invocation& invocation);
-Result<int> run_logs(Application& app, const Invocation& invocation);
-Result<int> run_test_mcp(Application& app, const Invocation& invocation);
-Result<int> run_audit_verify(Application& app, const Invocation& invocation);
-Result<int> run_status(Application& app, const Invocation& invocation);
 Result<int> run_version(Application& app, const Invocation& invocation);
 Result<int> run_docs(Application& app, const Invocation& invocation);
 

@@ -1,0 +1,75 @@
+// Rows of the command table: who may do what, and logging in.
+#include "command_group.h"
+#include "verbs.h"
+
+namespace mcpctl {
+namespace {
+
+Command bootstrap() {
+  return {
+      .path = "bootstrap",
+      .summary = "Create the first user of a new control plane and log in",
+      .handler = run_bootstrap,
+      .arguments = {{"EMAIL", "e-mail address of the first administrator"}},
+      .flags = {{.name = "code-file",
+                 .placeholder = "FILE",
+                 .help = "file with the code that the server wrote at its first start",
+                 .default_text = "$XDG_STATE_HOME/mcpd/bootstrap-code"},
+                kPasswordStdin},
+      .examples = {{"mcpctl bootstrap ada@example.com", "asks for the new password twice"},
+                   {"mcpctl bootstrap ada@example.com --code-file /var/lib/mcpd/bootstrap-code --password-stdin < pw",
+                    "without a terminal"}}};
+}
+
+Command login() {
+  return {
+      .path = "login",
+      .summary = "Log in and keep the session",
+      .handler = run_login,
+      .flags = {{.name = "email", .placeholder = "EMAIL", .help = "who logs in", .required = true}, kPasswordStdin},
+      .examples = {{"mcpctl login --email ada@example.com", ""},
+                   {"mcpctl login --email ada@example.com --mcpd-url https://mcp.example.com", "on another server"}},
+      .description =
+          "The session goes to the file `credentials` beside the configuration, readable by its owner alone. "
+          "The server of the last login is the default for later commands."};
+}
+
+Command logout() {
+  return {.path = "logout",
+          .summary = "End the session and forget it",
+          .handler = run_logout,
+          .examples = {{"mcpctl logout", ""}},
+          .takes_format = false};
+}
+
+Command passwd() {
+  return {.path = "passwd",
+          .summary = "Change your password, or that of a user",
+          .handler = run_passwd,
+          .arguments = {{"EMAIL", "the user; yourself when absent", false}},
+          .flags = {{.name = "password-stdin",
+                     .help = "read from standard input: for yourself the present password and the new one, a line each",
+                     .type = FlagType::kBoolean}},
+          .examples = {{"mcpctl passwd", ""}, {"mcpctl passwd bob@example.com", "ends all sessions of that user"}},
+          .description = "Without a way to log in, `mcpd admin reset-password EMAIL` does it on the server's machine.",
+          .takes_format = false};
+}
+
+Command whoami(std::string path, bool hidden) {
+  const std::string words = "mcpctl " + path;
+  return {.path = std::move(path),
+          .summary = "Show who the server takes you for",
+          .handler = run_whoami,
+          .examples = {{words, ""}, {words + " -o json", ""}},
+          .hidden = hidden};
+}
+
+}  // namespace
+
+CommandGroup access_commands(const Kinds&) {
+  return {.title = "Access",
+          .branches = {{"auth", "Questions about identity"}},
+          .commands = {bootstrap(), login(), logout(), passwd(), whoami("auth whoami", false), whoami("whoami", true)}};
+}
+
+}  // namespace mcpctl

@@ -1,0 +1,56 @@
+// Rows of the command table: what goes on.
+#include "command_group.h"
+#include "verbs.h"
+
+namespace mcpctl {
+namespace {
+
+Command status() {
+  return {.path = "status",
+          .summary = "Show the server, its health and your login",
+          .handler = run_status,
+          .examples = {{"mcpctl status", ""}}};
+}
+
+Command audit_verify() {
+  return {.path = "audit verify",
+          .summary = "Check that no event of the audit record was changed, removed, inserted or moved",
+          .handler = run_audit_verify,
+          .flags = {{.name = "expect-head",
+                     .placeholder = "SEQ:HASH",
+                     .help = "head that an earlier check told; it must be in the record"}},
+          .examples = {{"mcpctl audit verify", ""},
+                       {"mcpctl audit verify --expect-head \"$(cat head)\" -o json",
+                        "not replaced by an older record, too"}},
+          .description =
+              "Tells the head, the number and hash of the last event. Note it down where nobody can change both. While "
+              "mcpd "
+              "does not run, `mcpd admin audit-verify` does the same.",
+          .exit_codes = {{0, "the record is intact"},
+                         {1, "it is not, or it could not be checked"},
+                         {4, "not logged in, or the server refused the credential"},
+                         {64, "the command line is wrong"}}};
+}
+
+Command logs() {
+  return {.path = "logs",
+          .summary = "Show what a server said on its standard error",
+          .handler = run_logs,
+          .arguments = {{"NAME", "an instance, or a server for all of its instances"}},
+          .flags = {{.name = "tail", .placeholder = "LINES", .help = "the last ones alone", .type = FlagType::kInteger},
+                    {.name = "timestamps", .help = "begin each line with its time", .type = FlagType::kBoolean}},
+          .examples = {{"mcpctl logs files --tail 20", ""}, {"mcpctl logs files-3f9k2a --timestamps", "one instance"}},
+          .description =
+              "The last 256 KiB of each instance are kept while it is there. Values of the server's secrets are "
+              "replaced. It needs the operation `logs` and the view of the server's instances.",
+          .takes_format = false};
+}
+
+}  // namespace
+
+CommandGroup observe_commands(const Kinds&) {
+  return {
+      .title = "Observe", .branches = {{"audit", "The audit record"}}, .commands = {status(), logs(), audit_verify()}};
+}
+
+}  // namespace mcpctl
