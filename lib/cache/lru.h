@@ -1,9 +1,13 @@
+// Start here. lib/cache keeps what can be made again: in memory (lru.h), and on disk behind it (pipeline_cache.h, which
+// uses entry.h for the files' form and disk.h for the directory).
+//
 // A bounded map that forgets what was used longest ago. Thread-safety: one thread.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <list>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -33,6 +37,14 @@ class Lru {
     entries_.erase(it->second);
     index_.erase(it);
     return true;
+  }
+  // What was used longest ago; nothing when it is empty.
+  std::optional<std::pair<Key, Value>> pop_oldest() {
+    if (entries_.empty()) return std::nullopt;
+    auto oldest = std::move(entries_.back());
+    index_.erase(oldest.first);
+    entries_.pop_back();
+    return oldest;
   }
   // Forgets all for which `gone` says so.
   template <class F>
