@@ -1,0 +1,40 @@
+"""libmcptoken for Python: project-scoped tokens, roles, MCP sessions, and the whole gateway inside your program.
+
+    token, rbac, kind, json     pure functions and the schema table
+    Client, introspect          the control plane's REST interface
+    Session                     any MCP server, in both eras of the protocol
+    Loop, Service, Exchange     the gateway without a socket; aio and asgi put it behind asyncio
+
+Every failure is an `Error`, one class for each status. What owns something is a context manager. The C headers in
+include/mcptoken are the reference for what the functions do.
+"""
+
+from . import aio, asgi, json, kind, rbac, token
+from ._native import ABI_VERSION, lib as _lib
+from .client import Client, introspect
+from .errors import (Busy, Cancelled, Conflict, Corrupt, Denied, Error, Exists, Expired, InternalError, Invalid, LimitReached,
+                     Misuse, NetworkFailure, NoMemory, NotFound, NotSupported, OutcomeError, PeerError, ProtocolError,
+                     RemoteError, StorageFailure, SystemFailure, TimedOut, TooLarge, Unauthenticated, Unavailable, UsageError)
+from .loop import Events, Loop, Timer, Watch
+from .service import Config, Exchange, Service, reset_password, verify_audit
+from .session import Era, Session, base_url, health
+from .token import TokenKind
+
+__version__ = _lib.mcptoken_version().decode()
+
+
+def version() -> str:
+    """Of the library that is loaded."""
+    return _lib.mcptoken_version().decode()
+
+
+def abi_version() -> int:
+    return _lib.mcptoken_abi_version()
+
+
+__all__ = ["aio", "asgi", "json", "kind", "rbac", "token", "ABI_VERSION", "Client", "introspect", "Events", "Loop", "Timer",
+           "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Era", "Session", "base_url", "health",
+           "TokenKind", "version", "abi_version", "Busy", "Cancelled", "Conflict", "Corrupt", "Denied", "Error", "Exists",
+           "Expired", "InternalError", "Invalid", "LimitReached", "Misuse", "NetworkFailure", "NoMemory", "NotFound",
+           "NotSupported", "OutcomeError", "PeerError", "ProtocolError", "RemoteError", "StorageFailure", "SystemFailure",
+           "TimedOut", "TooLarge", "Unauthenticated", "Unavailable", "UsageError"]

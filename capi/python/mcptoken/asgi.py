@@ -1,0 +1,94 @@
+"""The gateway as an ASGI application: under uvicorn or hypercorn, or mounted in Starlette and FastAPI.
+
+    app = mcptoken.asgi.App(data_dir="/var/lib/gateway")
+
+The server has to pass the path as it was sent (`raw_path`), and `Host`. Run one worker: a data directory has one owner.
+"""
+
+import asyncio
+from typing import Any
+
+from .aio import Cut, Gateway
+
+
+class App:
+    """Opens its gateway at the server's start and drains it at the end. Settings as in mcptoken.Config."""
+
+    def __init__(self, logger=None, grace: float = 5.0, **settings: Any):
+        self.gateway = Gateway(logger, grace, **settings)
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            raise NotImplementedError(f"the gateway speaks HTTP, not {scope['type']}")
+
+    async def _lifespan(self, receive, send):
+        await receive()
+        try:
+            await self.gateway.__aenter__()
+        except Exception as failure:
+            await send({"type": "lifespan.startup.failed", "message": str(failure)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.gateway.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope, receive, send):
+        target = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        query = scope.get("query_string", b"").decode("latin-1")
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        length = next((int(value) for name, value in headers if name.lower() == "content-length" and value.isdecimal()), -1)
+        client = scope.get("client")
+        body, response, watcher = _Body(receive), None, None
+        try:
+            response = await self.gateway.request(scope["method"], target + ("?" + query if query else ""), headers,
+                                                  body.pieces(), client[0] if client else None, length,
+                                                  scope.get("scheme") == "https")
+            watcher = asyncio.ensure_future(_close_when_gone(body, response))
+            await _send(response, send)
+        except Cut:
+            if not body.gone:
+                raise  # the server cuts the connection
+        finally:
+            if watcher:
+                watcher.cancel()
+            if response:
+                response.close()
+
+
+async def _send(response, send):
+    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    if response.length >= 0:
+        fields.append((b"content-length", str(response.length).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": fields})
+    async for piece in response:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class _Body:
+    def __init__(self, receive):
+        self._receive, self._complete, self.gone = receive, False, False
+
+    async def pieces(self):
+        while not self._complete:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                raise Cut("the client has gone")
+            self._complete = not message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def until_gone(self):
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+
+
+async def _close_when_gone(body, response):
+    await body.until_gone()
+    response.abandon()

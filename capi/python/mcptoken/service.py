@@ -1,0 +1,185 @@
+"""The whole product without a socket: control plane and MCP gateway as requests in, answers out.
+
+mcptoken.aio puts this behind asyncio; use this layer to mount it on another loop or server.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import warnings
+import weakref
+from ctypes import POINTER, byref, cast, sizeof
+from typing import Any, Dict, Iterable, Optional, Tuple, Union
+
+from . import _native
+from ._handle import Handle
+from .errors import Misuse, call, check, take
+from .loop import Loop, require_thread
+
+Text = Union[str, bytes]
+HEAD_TLS = 1
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+
+
+class Config(Handle):
+    """Settings by key, as service.h lists them: Config(data_dir="/var/lib/x", allowed_hosts=["a.example"], audit="strict")."""
+
+    _free = "mcptoken_config_free"
+
+    def __init__(self, **settings: Any):
+        super().__init__(call(_native.lib.mcptoken_config_new))
+        for key, value in settings.items():
+            self.set(key, value)
+
+    def set(self, key: str, value: Any) -> None:
+        """NotSupported for an unknown key, Invalid for a bad value."""
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        elif isinstance(value, (list, tuple)):
+            value = ",".join(value)
+        elif isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        check(_native.lib.mcptoken_config_set, self.pointer, _native.text(key, "key"), _native.text(str(value), key))
+
+
+class Service(Handle):
+    """Shared by all loops. Attach each loop before the first exchange; close() drains what this thread's loops still do."""
+
+    _free = "mcptoken_service_free"
+
+    def __init__(self, config: Union[Config, Dict[str, Any]], logger: Optional[logging.Logger] = None):
+        """`logger` gets the library's lines, from any thread; None: nobody does."""
+        if not isinstance(config, Config):
+            config = Config(**config)
+        self._log = _native.LogFn(_forward(logger)) if logger else _native.LogFn()
+        super().__init__(call(_native.lib.mcptoken_service_new, config.pointer, self._log, None), (self._log,))
+        self._finalizer.atexit = False  # with loops that have not drained, leaving it to the process's end is right
+        self._attached = []  # loops that have not drained
+        self._exchanges = weakref.WeakSet()
+        self._draining = {}
+
+    def attach(self, loop: Loop) -> None:
+        check(_native.lib.mcptoken_service_attach, self.pointer, loop.pointer)
+        self._attached.append(loop)
+
+    @property
+    def needs_bootstrap(self) -> bool:
+        """While no user exists: the first one is made with the code in <data_dir>/bootstrap-code."""
+        return _native.lib.mcptoken_service_needs_bootstrap(self.pointer) == 1
+
+    def drain(self, loop: Loop, grace: float, done) -> None:
+        """Begins the end on this loop; `done()` runs on its thread when nothing is left. Once a loop, on its thread."""
+        require_thread(loop, "drain")
+        if loop not in self._attached:
+            raise Misuse(-101, "this loop is not attached, or has drained")
+
+        def finished(_):
+            self._attached.remove(loop)
+            done()
+
+        kept = self._draining[loop] = _native.LoopFn(loop.guarded(finished))
+        _native.lib.mcptoken_service_drain(self.pointer, loop.pointer, round(grace * 1000), kept, None)
+
+    def close(self, grace: float = 5.0) -> None:
+        """Drains the attached loops, which are this thread's, and releases the service: everything is written."""
+        if self.closed:
+            return
+        for loop in list(self._attached):
+            require_thread(loop, "close")
+        for loop in list(self._attached):
+            self.drain(loop, grace, loop.stop)
+        for loop in list(self._draining):
+            while loop in self._attached:
+                loop.run()
+        for exchange in list(self._exchanges):
+            exchange.close()
+        super().close()
+
+    def __del__(self):
+        finalizer = getattr(self, "_finalizer", None)
+        if finalizer and finalizer.alive and self._attached:
+            finalizer.detach()  # it and its loops still use each other: the process's end frees both
+            for loop in self._attached:
+                loop._finalizer.detach()
+            warnings.warn("a mcptoken.Service was not closed", ResourceWarning, source=self)
+
+
+def _forward(logger):
+    def forward(_, level, line):
+        logger.log(_LEVELS[min(max(level, 0), 3)], "%s", line.decode("utf-8", "replace"))
+
+    return forward
+
+
+class Exchange(Handle):
+    """One request. The head is judged at once and may be answered; then body() any number of times, and end().
+
+    `sink` has head(status, headers, length), write(data) -> bytes that wait to be sent, end(ok): see mcptoken_sink. They run
+    on the loop's thread, during any call on the exchange or from the loop, never after close().
+    """
+
+    _free = "mcptoken_exchange_free"
+
+    def __init__(self, service: Service, loop: Loop, sink: Any, method: str, target: str,
+                 headers: Iterable[Tuple[str, str]] = (), peer: Optional[str] = None, content_length: int = -1,
+                 tls: bool = False):
+        require_thread(loop, "an exchange")
+
+        def head(_, status, rows, count, length):
+            sink.head(status, [(rows[i].name.decode("latin-1"), rows[i].value.decode("latin-1")) for i in range(count)], length)
+
+        def write(_, data, size):
+            return int(sink.write(ctypes.string_at(data, size)) or 0)
+
+        self._calls = (_native.SinkHead(loop.guarded(head)), _native.SinkWrite(loop.guarded(write, 0)),
+                       _native.SinkEnd(loop.guarded(lambda _, ok: sink.end(ok == 1))))
+        native_sink = _native.Sink(sizeof(_native.Sink), 0, None, *self._calls)
+        pairs = [(_header_text(name), _header_text(value)) for name, value in headers]
+        rows = (_native.Header * len(pairs))(*[_native.Header(*pair) for pair in pairs])
+        native_head = _native.Head(sizeof(_native.Head), HEAD_TLS if tls else 0, _native.text(method), _native.text(target),
+                                   None if peer is None else _native.text(peer), cast(rows, POINTER(_native.Header)),
+                                   len(pairs), content_length)
+        pointer = call(_native.lib.mcptoken_exchange_new, service.pointer, loop.pointer, byref(native_head), byref(native_sink))
+        super().__init__(pointer, (service, loop))
+        self._finalizer.atexit = False
+        service._exchanges.add(self)
+
+    @property
+    def answered(self) -> bool:
+        return _native.lib.mcptoken_exchange_answered(self.pointer) == 1
+
+    def body(self, data: bytes) -> None:
+        """A piece of the body. Ignored once answered."""
+        _native.lib.mcptoken_exchange_body(self.pointer, data, len(data))
+
+    def end(self) -> None:
+        """The body is complete."""
+        _native.lib.mcptoken_exchange_end(self.pointer)
+
+    def writable(self) -> None:
+        """What write() said was waiting has been sent."""
+        _native.lib.mcptoken_exchange_writable(self.pointer)
+
+    def peer_closed(self) -> None:
+        """The client has gone: what runs for it is cancelled."""
+        _native.lib.mcptoken_exchange_peer_closed(self.pointer)
+
+
+def _header_text(value):
+    data = value if isinstance(value, bytes) else value.encode("latin-1")
+    if b"\0" in data:
+        raise ValueError("a header holds a NUL")
+    return data
+
+
+def reset_password(config: Config, email: str, password: Text) -> None:
+    """Sets a user's password while no service has the data directory open (Busy otherwise). Blocks for a hash."""
+    data = _native.data(password)
+    check(_native.lib.mcptoken_admin_reset_password, config.pointer, _native.text(email), data, len(data))
+
+
+def verify_audit(config: Config, expected_head: Optional[str] = None) -> Dict[str, Any]:
+    """Checks the audit record against its chain while no service has it open: intact, checked, head, problem…"""
+    head = None if expected_head is None else _native.text(expected_head)
+    return json.loads(take(call(_native.lib.mcptoken_admin_verify_audit, config.pointer, head)))

@@ -1,0 +1,109 @@
+"""A blocking MCP client session over Streamable HTTP, in both eras of the protocol."""
+
+import ctypes
+import enum
+import json
+from typing import Any, Callable, Dict, List, Optional, Union
+
+from . import _native
+from ._handle import Handle
+from .errors import call, check, take
+
+Text = Union[str, bytes]
+
+
+class Era(enum.IntEnum):
+    AUTO = 0  # server/discover first, initialize when that fails as with an older server
+    LEGACY = 1
+    MODERN = 2
+
+
+class Session(Handle):
+    """One thread at a time. `with Session(url, bearer) as session:` connects, and says farewell at the end."""
+
+    _free = "mcptoken_session_free"
+
+    def __init__(self, url: str, bearer: Optional[Text] = None, timeout: float = 30.0, era: Era = Era.AUTO):
+        """`timeout`: seconds for each operation. Nothing is sent yet."""
+        raw = _native.data(bearer or b"")
+        self._callback = _native.NotificationFn()
+        self._failure: Optional[BaseException] = None
+        super().__init__(call(_native.lib.mcptoken_session_new, _native.text(url, "URL"), raw or None, len(raw),
+                              round(timeout * 1000), int(era)))
+
+    def __enter__(self) -> "Session":
+        self.connect()
+        return self
+
+    def __exit__(self, *failure):
+        try:
+            if not failure[0]:
+                self.farewell()
+        finally:
+            self.close()
+
+    def connect(self) -> Dict[str, Any]:
+        """Negotiates the era and opens the session; what info() answers."""
+        check(_native.lib.mcptoken_session_connect, self.pointer)
+        return self.info()
+
+    def info(self) -> Dict[str, Any]:
+        """era, protocolVersion, serverInfo, capabilities, instructions."""
+        return json.loads(take(call(_native.lib.mcptoken_session_info, self.pointer)))
+
+    def list_tools(self) -> List[Dict[str, Any]]:
+        """All pages."""
+        return self._result(call(_native.lib.mcptoken_session_list_tools, self.pointer))["tools"]
+
+    def call_tool(self, name: str, arguments: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        """The call's result; one with "isError": true is a result, too. RemoteError for a JSON-RPC error."""
+        data = _parameters(arguments)
+        return self._result(call(_native.lib.mcptoken_session_call_tool, self.pointer, _native.text(name, "name"), data,
+                                 len(data or b"")))
+
+    def request(self, method: str, params: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        """Any other request."""
+        data = _parameters(params)
+        return self._result(call(_native.lib.mcptoken_session_request, self.pointer, _native.text(method), data, len(data or b"")))
+
+    def notify(self, method: str, params: Optional[Dict[str, Any]] = None) -> None:
+        data = _parameters(params)
+        check(_native.lib.mcptoken_session_notify, self.pointer, _native.text(method), data, len(data or b""))
+
+    def on_notification(self, callback: Optional[Callable[[Dict[str, Any]], Any]]) -> None:
+        """Receives what arrives while a call runs; None stops. What it raises comes out of that call."""
+
+        def received(_, data, size):
+            try:
+                callback(json.loads(ctypes.string_at(data, size)))
+            except BaseException as failure:
+                self._failure = self._failure or failure
+
+        kept = _native.NotificationFn(received) if callback else _native.NotificationFn()
+        _native.lib.mcptoken_session_on_notification(self.pointer, kept, None)
+        self._callback = kept  # the old one only after the library has let go of it
+
+    def farewell(self) -> None:
+        """Ends a legacy session with DELETE; nothing to do in the modern era."""
+        check(_native.lib.mcptoken_session_close, self.pointer)
+
+    def _result(self, handle):
+        text = take(handle)
+        if self._failure:
+            failure, self._failure = self._failure, None
+            raise failure
+        return json.loads(text)
+
+
+def _parameters(value):
+    return None if value is None else json.dumps(value).encode()
+
+
+def base_url(url: str) -> str:
+    """"http://host:3100" of "http://host:3100/projects/p/mcp"."""
+    return take(call(_native.lib.mcptoken_session_base_url, _native.text(url, "URL"))).decode()
+
+
+def health(base: str, timeout: float = 5.0) -> None:
+    """GET <base>/healthz: returns for 2xx. Unavailable, NetworkFailure, TimedOut, RemoteError."""
+    check(_native.lib.mcptoken_session_health, _native.text(base, "URL"), round(timeout * 1000))

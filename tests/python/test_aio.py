@@ -1,0 +1,148 @@
+"""The gateway behind asyncio, and as an ASGI application."""
+
+import asyncio
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import hosts
+import mcptoken
+from mcptoken import aio, asgi
+
+
+class Aio(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.data = Path(folder.name) / "data"
+        self.gateway = aio.Gateway(data_dir=self.data)
+        await self.gateway.__aenter__()
+
+    async def asyncTearDown(self):
+        await asyncio.wait_for(self.gateway.aclose(), 30)
+
+    async def ask(self, method, target, bearer=None, body=None, *more):
+        response = await asyncio.wait_for(
+            self.gateway.request(method, target, hosts.headers(bearer, body, *more), hosts.encode(body), "127.0.0.1"), 30)
+        return response.status, json.loads(await response.read() or b"null")
+
+    async def bearers(self):
+        way, answer = hosts.steps(self.data), None
+        try:
+            while True:
+                answer = await self.ask(*way.send(answer))
+        except StopIteration as end:
+            return end.value
+
+    async def test_main_job(self):
+        _, token = await self.bearers()
+        answers = await asyncio.gather(*(self.ask("POST", "/projects/p/mcp", token, hosts.initialize(n), hosts.ACCEPT)
+                                         for n in range(20)))
+        self.assertEqual([(status, answer["id"]) for status, answer in answers], [(200, n) for n in range(20)])
+
+    async def test_body_that_is_not_wanted(self):
+        async def endless():
+            while True:
+                yield b"x" * 1000
+
+        response = await self.gateway.request("POST", "/projects/p/mcp", hosts.headers(), endless())
+        self.assertEqual((response.status, response.header("www-authenticate")[:6]), (401, "Bearer"))
+        await response.read()
+
+    async def test_stream_is_given_up(self):
+        """A legacy session's listen stream: it stays open until the client goes, and then a second one is allowed."""
+        _, token = await self.bearers()
+        hello = await self.gateway.request("POST", "/projects/p/mcp", hosts.headers(token, {}, hosts.ACCEPT),
+                                           hosts.encode(hosts.initialize()))
+        session = ("Mcp-Session-Id", hello.header("Mcp-Session-Id"))
+        await hello.read()
+        fields = hosts.headers(token, None, session, ("Accept", "text/event-stream"), ("MCP-Protocol-Version", "2025-06-18"))
+        stream = await self.gateway.request("GET", "/projects/p/mcp", fields)
+        self.assertEqual((stream.status, stream.length), (200, -1))
+
+        async def read():
+            return [piece async for piece in stream]
+
+        reader = asyncio.ensure_future(read())
+        await asyncio.sleep(0.05)
+        self.assertFalse(reader.done())
+        stream.abandon()
+        with self.assertRaises(aio.Cut):
+            await asyncio.wait_for(reader, 10)
+        again = await asyncio.wait_for(self.gateway.request("GET", "/projects/p/mcp", fields), 10)
+        self.assertEqual(again.status, 200)
+        again.close()
+
+    async def test_end(self):
+        login, _ = await self.bearers()
+        await self.gateway.aclose()
+        await self.gateway.aclose()
+        with self.assertRaises(mcptoken.Misuse):
+            await self.ask("GET", "/readyz")
+        async with aio.Gateway(data_dir=self.data) as self.gateway:
+            self.assertEqual((await self.ask("GET", "/api/v1/projects/p", login))[0], 200)
+
+    async def test_busy(self):
+        with self.assertRaises(mcptoken.Busy):
+            async with aio.Gateway(data_dir=self.data):
+                pass
+
+
+class Asgi(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.app = asgi.App(data_dir=folder.name + "/data")
+        self.inbox, self.outbox = asyncio.Queue(), asyncio.Queue()
+        self.lifespan = asyncio.ensure_future(self.app({"type": "lifespan"}, self.inbox.get, self.outbox.put))
+        await self.inbox.put({"type": "lifespan.startup"})
+        self.assertEqual((await self.outbox.get())["type"], "lifespan.startup.complete")
+
+    async def asyncTearDown(self):
+        await self.inbox.put({"type": "lifespan.shutdown"})
+        await asyncio.wait_for(self.lifespan, 30)
+        self.assertEqual((await self.outbox.get())["type"], "lifespan.shutdown.complete")
+
+    async def ask(self, method, path, *messages, headers=(), query=b""):
+        inbox, sent = asyncio.Queue(), []
+        for one in messages or ({"type": "http.request"},):
+            inbox.put_nowait(one)
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query,
+                 "headers": [(b"host", b"localhost"), *headers], "client": ("127.0.0.1", 1), "scheme": "http"}
+        await asyncio.wait_for(self.app(scope, inbox.get, send), 30)
+        return sent
+
+    async def test_answer(self):
+        sent = await self.ask("GET", "/readyz")
+        self.assertEqual((sent[0]["status"], sent[1]["body"]), (200, b'{"status":"ok"}'))
+        self.assertIn((b"content-length", b"15"), sent[0]["headers"])
+        self.assertEqual(sent[-1], {"type": "http.response.body", "body": b""})
+
+    async def test_body_in_pieces(self):
+        whole = json.dumps({"email": hosts.EMAIL, "password": "wrong wrong"}).encode()
+        sent = await self.ask("POST", "/api/v1/auth/login", {"type": "http.request", "body": whole[:9], "more_body": True},
+                              {"type": "http.request", "body": whole[9:]},
+                              headers=[(b"content-type", b"application/json"), (b"content-length", b"%d" % len(whole))])
+        self.assertEqual(sent[0]["status"], 401)
+        sent = await self.ask("GET", "/mcp", query=b"access_token=x")
+        self.assertEqual(sent[0]["status"], 400)  # a credential in the query: so the query arrived
+
+    async def test_client_goes(self):
+        sent = await self.ask("POST", "/api/v1/auth/login", {"type": "http.request", "body": b"{", "more_body": True},
+                              {"type": "http.disconnect"})
+        self.assertEqual(sent, [])
+        with self.assertRaises(NotImplementedError):
+            await self.app({"type": "websocket"}, None, None)
+
+    async def test_cannot_start(self):
+        inbox, outbox = asyncio.Queue(), asyncio.Queue()
+        await inbox.put({"type": "lifespan.startup"})
+        await asgi.App(audit="none")({"type": "lifespan"}, inbox.get, outbox.put)
+        told = await outbox.get()
+        self.assertEqual(told["type"], "lifespan.startup.failed")
+        self.assertIn("audit", told["message"])

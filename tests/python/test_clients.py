@@ -1,0 +1,153 @@
+"""The blocking clients against a canned HTTP server, and a session against the gateway in this process."""
+
+import http.server
+import json
+import threading
+import unittest
+
+import mcptoken
+from mcptoken import Client, Era, Session
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers with rows (status, headers, body) in order; keeps (method, path, headers, body) of what it was asked."""
+
+    def __init__(self, *rows):
+        self.rows, self.seen = list(rows), []
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    url = property(lambda self: f"http://127.0.0.1:{self.server_port}")
+
+    def __exit__(self, *failure):
+        self.shutdown()
+        self.thread.join()
+        super().__exit__(*failure)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.seen.append((self.command, self.path, self.headers, body))
+        status, headers, text = self.server.rows.pop(0)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_DELETE = answer
+
+    def log_message(self, *_):
+        pass
+
+
+JSON, SSE = {"Content-Type": "application/json"}, {"Content-Type": "text/event-stream"}
+
+
+def rpc(request_id, **more):
+    return 200, JSON, json.dumps({"jsonrpc": "2.0", "id": request_id, **more}).encode()
+
+
+class Rest(unittest.TestCase):
+    def test_answers(self):
+        refusal = {"error": "wrong_project", "message": "not here", "hint": "try p", "request_id": "r-9"}
+        with Server((200, JSON, b'{"items":[]}'), (204, {}, b""), (403, JSON, json.dumps(refusal).encode())) as server:
+            with Client(server.url, "secret-bearer") as client:
+                self.assertEqual(client.http_status, 0)
+                self.assertEqual(client.call("POST", "/api/v1/x?a=1", {"a": "ü"}), {"items": []})
+                self.assertIsNone(client.call("DELETE", "/api/v1/x", '{"raw":1}'))
+                with self.assertRaises(mcptoken.Denied) as caught:
+                    client.call("GET", "/api/v1/x")
+                self.assertEqual(client.http_status, 403)
+            failure = caught.exception
+            self.assertIsInstance(failure, PermissionError)
+            self.assertEqual((failure.code, failure.hint, failure.request_id, failure.http_status, failure.name),
+                             ("wrong_project", "try p", "r-9", 403, "denied"))
+            self.assertIn("not here", str(failure))
+            self.assertEqual([(seen[0], seen[1], seen[3]) for seen in server.seen],
+                             [("POST", "/api/v1/x?a=1", b'{"a": "\\u00fc"}'), ("DELETE", "/api/v1/x", b'{"raw":1}'),
+                              ("GET", "/api/v1/x", b"")])
+            self.assertEqual({seen[2]["Authorization"] for seen in server.seen}, {"Bearer secret-bearer"})
+
+    def test_no_connection(self):
+        with Server() as server:
+            url = server.url
+        with self.assertRaises(mcptoken.Unavailable):
+            Client(url).call("GET", "/")
+        with self.assertRaises(ConnectionError):
+            mcptoken.introspect(url, mcptoken.token.generate())
+        with self.assertRaises(mcptoken.Invalid):
+            Client("h:1")
+        with self.assertRaises(ValueError):
+            Client("http://h").call("GET", "/\0")
+
+
+class Mcp(unittest.TestCase):
+    def test_legacy(self):
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
+        progress = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
+        stream = "".join(f"data: {json.dumps(one)}\n\n" for one in
+                         (progress, {"jsonrpc": "2.0", "id": 4, "result": {"content": [], "isError": True}}))
+        status, fields, text = rpc(1, result=hello)
+        with Server((status, fields | {"Mcp-Session-Id": "s-1"}, text), (202, {}, b""),
+                    rpc(2, result={"tools": [{"name": "a"}], "nextCursor": "c"}), rpc(3, result={"tools": [{"name": "b"}]}),
+                    (200, SSE, stream.encode()), rpc(5, error={"code": -32601, "message": "no such method"}), (202, {}, b""),
+                    (200, {}, b"")) as server:
+            notes = []
+            session = Session(server.url + "/mcp", "secret-bearer", era=Era.LEGACY)
+            session.on_notification(notes.append)
+            with session:
+                self.assertEqual(session.info()["serverInfo"]["name"], "s")
+                self.assertEqual([tool["name"] for tool in session.list_tools()], ["a", "b"])
+                self.assertTrue(session.call_tool("a", {"x": 1})["isError"])
+                self.assertEqual(notes, [progress])
+                session.on_notification(None)
+                with self.assertRaises(mcptoken.RemoteError) as caught:
+                    session.request("nothing/here")
+                self.assertEqual((caught.exception.jsonrpc_code, str(caught.exception)), (-32601, "no such method"))
+                session.notify("notifications/x", {"y": 2})
+            self.assertEqual(server.seen[-1][0], "DELETE")
+            self.assertEqual(json.loads(server.seen[4][3])["params"]["arguments"], {"x": 1})
+            self.assertEqual({seen[2]["Mcp-Session-Id"] for seen in server.seen[1:]}, {"s-1"})
+
+    def test_callback_that_raises(self):
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+        stream = ('data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n'
+                  'data: {"jsonrpc":"2.0","id":2,"result":{}}\n\n')
+        with Server(rpc(1, result=hello), (202, {}, b""), (200, SSE, stream.encode())) as server:
+            session = Session(server.url + "/mcp", era=Era.LEGACY)
+            session.on_notification(lambda _: 1 / 0)
+            session.connect()
+            with self.assertRaises(ZeroDivisionError):
+                session.call_tool("a")
+            session.close()
+
+    def test_not_connected(self):
+        with Server() as server:
+            url = server.url
+        session = Session(url)
+        for use in (session.info, session.list_tools, lambda: session.call_tool("a"), lambda: session.request("a"),
+                    lambda: session.notify("a"), session.farewell):
+            with self.assertRaises(mcptoken.Misuse):
+                use()
+        with self.assertRaises(mcptoken.Unavailable):
+            session.connect()
+        session.close()
+        with self.assertRaises(mcptoken.Misuse):
+            session.connect()
+        with self.assertRaises(mcptoken.Invalid):
+            Session(url, era=7)
+
+    def test_base_and_health(self):
+        self.assertEqual(mcptoken.base_url("http://LOCALHOST:3100/projects/p/mcp?x"), "http://localhost:3100")
+        with self.assertRaises(mcptoken.Invalid):
+            mcptoken.base_url("nothing")
+        with Server((200, JSON, b"{}"), (503, {}, b"no")) as server:
+            mcptoken.health(server.url)
+            with self.assertRaises(mcptoken.RemoteError):
+                mcptoken.health(server.url)
