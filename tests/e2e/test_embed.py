@@ -1,13 +1,17 @@
 """The library as other programs use it, against a real mcpd: the wheel and the examples."""
 
+import http.server
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import harness
+import wire
 from harness import BUILD, PATIENCE_S, ROOT, Gateway
 
 LIBRARY = BUILD / "capi/libmcptoken.so.0"
@@ -71,3 +75,135 @@ def test_wheel_in_an_empty_environment(gateway):
         run(python, "-c", VERIFY, gateway.url, input=token, code=1)
         run(*pip, "uninstall", "-y", "mcptoken")
         assert not list(Path(folder).glob("env/lib/python*/site-packages/mcptoken*"))
+
+
+def example(name):
+    return BUILD / f"examples/mcptoken-example-{name}"
+
+
+def test_a_token_in_thirty_lines_of_c(gateway):
+    assert len((ROOT / "examples/c/verify_token.c").read_text().splitlines()) <= 32
+    token = gateway.token("thirty")
+    assert run(example("verify-token"), gateway.url, input=token + "\n") == "thirty of project demo\n"
+    run(example("verify-token"), gateway.url, input="mcpctl_pat_nonsense\n", code=1)
+    gateway.mcpctl("delete", "mcptoken", "thirty", "-p", "demo")
+    run(example("verify-token"), gateway.url, input=token + "\n", code=1)
+    run(example("verify-token"), f"http://127.0.0.1:{harness.free_port()}", input=token + "\n", code=2)
+
+
+def test_a_session_in_cpp(gateway):
+    token = gateway.token("session")
+    assert "example__echo" in run(example("mcp-session"), gateway.endpoint(), input=token).splitlines()
+    assert run(example("mcp-session"), gateway.endpoint(), "example__echo", '{"message":"hello"}', input=token).strip() == "hello"
+    run(example("mcp-session"), gateway.endpoint("other"), input=token, code=2)
+
+
+def test_node_through_koffi(gateway):
+    """Beside the packages, so that the import is found."""
+    script = BUILD / "node/verify_token.mjs"
+    script.write_bytes((ROOT / "examples/node/verify_token.mjs").read_bytes())
+    token = gateway.token("koffi")
+    words = [harness.NODE, script, LIBRARY, gateway.url]
+    assert run(*words, input=token) == "koffi of project demo, the same hash\n"
+    run(*words, input="mcpctl_pat_nonsense", code=1)
+    gateway.mcpctl("delete", "mcptoken", "koffi", "-p", "demo")
+    run(*words, input=token, code=1)
+
+
+class Hosted(Gateway):
+    """The main job of test_* against a host of ours in place of mcpd: the same folders, the same mcpctl."""
+
+    def __init__(self, *words, **more):
+        self.words, self.environment = words, environment() | more
+        super().__init__()
+
+    def start(self):
+        self.log.unlink(missing_ok=True)
+        self.process = harness.Process([*self.words, self.data, self.port], self.log, env=self.environment)
+        self.port = int(harness.until(lambda: self.announced(), why=self.process.text).rsplit(":", 1)[1])
+
+    def announced(self):
+        assert self.process.popen.poll() is None, self.process.text()
+        return next((line for line in self.process.text().splitlines() if line.startswith("http://")), None)
+
+
+def the_main_job(host):
+    log = host.example()
+    host.project("demo", "example")
+    token = host.token("hosted")
+    out = host.mcpctl("test", "mcp", host.endpoint(), "--token", token, "--expect-tools", "example__echo", "--tool",
+                      "example__echo", "--args", '{"message":"hello"}')
+    assert "example__echo: hello" in out, out
+    assert log.read_text().count("tools/call") == 1
+    refused = host.mcpctl("test", "mcp", host.endpoint("other"), "--token", token, code=1)
+    assert "403" in refused, refused
+    client = wire.Modern(host.port, token, "demo")
+    assert "example__echo" in client.tools()
+    client.connection.close()
+    assert host.stop() == 0, host.report()
+    host.start()
+    host.mcpctl("get", "projects")
+
+
+def test_gateway_on_a_poll_loop_in_c():
+    with Hosted(example("gateway-poll")) as host:
+        the_main_job(host)
+
+
+def test_gateway_in_asyncio():
+    words = sys.executable, "-B", ROOT / "examples/python/asyncio_gateway.py"
+    with Hosted(*words, PYTHONPATH=str(ROOT / "capi/python"), MCPTOKEN_LIBRARY=str(LIBRARY)) as host:
+        the_main_job(host)
+
+
+def test_nginx_asks_for_a_foreign_service(gateway):
+    """auth_request: the service behind sees requests of the project's tokens alone, and never a token."""
+    seen = []
+
+    class Service(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            seen.append((self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"served")
+
+        def log_message(self, *_):
+            pass
+
+    allowed, foreign, blind = gateway.token("in"), gateway.token("out", "other"), gateway.token("blind", "demo", "--rbac", "empty")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as service, tempfile.TemporaryDirectory() as folder:
+        threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        port = harness.free_port()
+        values = {"LISTEN": f"127.0.0.1:{port}", "MCPD": f"127.0.0.1:{gateway.port}", "PROJECT": "demo",
+                  "SERVICE": f"127.0.0.1:{service.server_port}"}
+        text = (ROOT / "examples/nginx/auth_request.conf.in").read_text()
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", value)
+        Path(folder, "nginx.conf").write_text(text)
+        nginx = gateway.spawn(["nginx", "-p", folder, "-c", f"{folder}/nginx.conf"], "nginx.log")
+        try:
+            harness.until(lambda: Path(folder, "nginx.pid").exists() and wire_opens(port), why=nginx.text)
+
+            def ask(bearer):
+                fields = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+                with wire.Connection(port) as connection:
+                    return connection.request("POST", "/a/b?c=d", b"body", fields | {"Origin": "https://app.example"})
+
+            answer = ask(allowed)
+            assert (answer.status, answer.body) == (200, b"served"), answer
+            refused = ask(None)
+            assert refused.status == 401 and "Bearer" in refused.headers.get("www-authenticate", ""), refused
+            assert [ask(one).status for one in (foreign, blind, allowed[:-1])] == [403, 403, 401]
+            gateway.mcpctl("delete", "mcptoken", "in", "-p", "demo")
+            assert ask(allowed).status == 401
+        finally:
+            nginx.close()
+            service.shutdown()
+    assert len(seen) == 1, seen
+    path, fields, body = seen[0]
+    assert (path, body) == ("/a/b?c=d", b"body") and "mcpctl_" not in str(fields), seen
+
+
+def wire_opens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

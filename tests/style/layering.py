@@ -45,6 +45,8 @@ def angled(place, path, name):
             if not place.startswith(tuple(owners + [owner.replace("lib/", "tests/unit/") for owner in owners])):
                 return f"only {' and '.join(owners)} may include {prefix}"
             return "third-party headers belong into .cc files" if path.suffix == ".h" and not in_headers else None
+    if place.startswith("include") and path.suffix == ".hpp":
+        return None if re.fullmatch("[a-z_]+", name) else "the C++ header needs the C++ standard library alone"
     if place.startswith("include"):
         return None if name in ("stddef.h", "stdint.h") else "public headers need stddef.h and stdint.h alone"
     return None if SYSTEM.fullmatch(name) else "a third party without a row in tests/style/layering.py"

@@ -1,0 +1,487 @@
+// The C interface for C++17 and later: owners that release themselves, exceptions instead of statuses. Header only,
+// without symbols of its own: everything is inline and hidden, so libraries that use different versions of it may meet
+// in a program.
+//
+// - What fails throws mcptoken::Error. Since it is hidden, catch it in the shared object that called.
+// - Callbacks are std::function and must not throw: an exception in one ends the program.
+// - The C headers are the reference for meaning, threads and order of release; names are theirs.
+#ifndef MCPTOKEN_HPP
+#define MCPTOKEN_HPP
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mcptoken.h"
+
+#if defined(__GNUC__)
+#define MCPTOKEN_HIDDEN __attribute__((visibility("hidden")))
+#else
+#define MCPTOKEN_HIDDEN
+#endif
+
+namespace MCPTOKEN_HIDDEN mcptoken {
+
+using std::chrono::milliseconds;
+
+class Error : public std::runtime_error {
+ public:
+  // Takes the error object, which may be null.
+  Error(mcptoken_status status, mcptoken_error* error)
+      : std::runtime_error(error ? mcptoken_error_message(error) : mcptoken_status_name(status)),
+        status_(error ? mcptoken_error_status(error) : status),
+        detail_(error, [](mcptoken_error* one) { mcptoken_error_free(one); }) {}
+
+  mcptoken_status status() const noexcept { return status_; }
+  const char* name() const noexcept { return mcptoken_status_name(status_); }
+  const char* code() const noexcept { return mcptoken_error_code(detail_.get()); }
+  const char* hint() const noexcept { return mcptoken_error_hint(detail_.get()); }
+  const char* request_id() const noexcept { return mcptoken_error_request_id(detail_.get()); }
+  int http_status() const noexcept { return mcptoken_error_http_status(detail_.get()); }
+  long long jsonrpc_code() const noexcept { return mcptoken_error_jsonrpc_code(detail_.get()); }
+
+ private:
+  mcptoken_status status_;
+  std::shared_ptr<mcptoken_error> detail_;
+};
+
+namespace detail {
+
+template <class T, void (*Free)(T*)>
+struct Deleter {
+  void operator()(T* object) const noexcept { Free(object); }
+};
+template <class T, void (*Free)(T*)>
+using Owner = std::unique_ptr<T, Deleter<T, Free>>;
+
+// call(status = f(…, &error)): throws when it failed.
+template <class Call>
+void check(Call&& call) {
+  mcptoken_error* error = nullptr;
+  const mcptoken_status status = call(&error);
+  if (status < 0) throw Error(status, error);
+}
+
+// What a function returns through its out-parameter, owned.
+template <class T, void (*Free)(T*), class Call>
+Owner<T, Free> make(Call&& call) {
+  T* out = nullptr;
+  check([&](mcptoken_error** error) { return call(&out, error); });
+  return Owner<T, Free>(out);
+}
+
+template <class Call>
+std::string text(Call&& call) {
+  const auto bytes = make<mcptoken_bytes, mcptoken_bytes_free>(std::forward<Call>(call));
+  return std::string(mcptoken_bytes_data(bytes.get()), mcptoken_bytes_size(bytes.get()));
+}
+
+inline int64_t count(milliseconds time) { return static_cast<int64_t>(time.count()); }
+
+}  // namespace detail
+
+inline std::string_view version() { return mcptoken_version(); }
+inline int abi_version() { return mcptoken_abi_version(); }
+
+// Bytes that wipe themselves: what holds a secret stays in one of these.
+class Bytes {
+ public:
+  explicit Bytes(mcptoken_bytes* taken) : bytes_(taken) {}
+  std::string_view view() const noexcept {
+    return {mcptoken_bytes_data(bytes_.get()), mcptoken_bytes_size(bytes_.get())};
+  }
+
+ private:
+  detail::Owner<mcptoken_bytes, mcptoken_bytes_free> bytes_;
+};
+
+namespace token {
+
+enum class Kind : int32_t { pat = MCPTOKEN_TOKEN_PAT, session = MCPTOKEN_TOKEN_SESSION };
+
+inline Bytes generate() {
+  return Bytes(detail::make<mcptoken_bytes, mcptoken_bytes_free>(mcptoken_token_generate).release());
+}
+inline Kind classify(std::string_view raw) {
+  int32_t kind = 0;
+  detail::check([&](mcptoken_error** error) { return mcptoken_token_classify(raw.data(), raw.size(), &kind, error); });
+  return static_cast<Kind>(kind);
+}
+inline std::string sha(std::string_view raw) {
+  return detail::text([&](auto out, auto error) { return mcptoken_token_sha(raw.data(), raw.size(), out, error); });
+}
+inline bool equal(std::string_view a, std::string_view b) {
+  return mcptoken_token_equal(a.data(), a.size(), b.data(), b.size()) == 1;
+}
+using Time = std::chrono::time_point<std::chrono::system_clock, milliseconds>;
+// nullopt: never.
+inline std::optional<Time> parse_ttl(
+    const std::string& text, Time now = std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now())) {
+  int64_t expires = 0;
+  detail::check([&](mcptoken_error** error) {
+    return mcptoken_token_parse_ttl(text.c_str(), detail::count(now.time_since_epoch()), &expires, error);
+  });
+  if (expires == INT64_MAX) return std::nullopt;
+  return Time(milliseconds(expires));
+}
+
+}  // namespace token
+
+namespace rbac {
+
+inline std::string parse_binding(const std::string& text) {
+  return detail::text([&](auto out, auto error) { return mcptoken_rbac_parse_binding(text.c_str(), out, error); });
+}
+inline std::string print_binding(std::string_view json) {
+  return detail::text(
+      [&](auto out, auto error) { return mcptoken_rbac_print_binding(json.data(), json.size(), out, error); });
+}
+
+}  // namespace rbac
+
+namespace json {
+
+// Borrowed from its document. What is not there is a Value, too: of type MCPTOKEN_JSON_ABSENT.
+class Value {
+ public:
+  explicit Value(const mcptoken_json_value* value = nullptr) : value_(value) {}
+  const mcptoken_json_value* get() const noexcept { return value_; }
+  explicit operator bool() const noexcept { return value_ != nullptr; }
+  int32_t type() const noexcept { return mcptoken_json_type(value_); }
+  size_t size() const noexcept { return mcptoken_json_size(value_); }
+  Value at(size_t index) const noexcept { return Value(mcptoken_json_at(value_, index)); }
+  std::string_view key(size_t index) const noexcept { return mcptoken_json_key(value_, index); }
+  Value operator[](const char* name) const noexcept { return Value(mcptoken_json_get(value_, name)); }
+  std::string_view text() const noexcept {
+    size_t size = 0;
+    const char* data = mcptoken_json_text(value_, &size);
+    return {data, size};
+  }
+  bool boolean(bool fallback = false) const noexcept { return mcptoken_json_boolean(value_, fallback ? 1 : 0) == 1; }
+  int64_t integer(int64_t fallback = 0) const noexcept { return mcptoken_json_integer(value_, fallback); }
+  std::string print(int indent = 0) const {
+    return detail::text([&](auto out, auto error) { return mcptoken_json_print(value_, indent, out, error); });
+  }
+
+ private:
+  const mcptoken_json_value* value_;
+};
+
+class Document {
+ public:
+  explicit Document(std::string_view text)
+      : json_(detail::make<mcptoken_json, mcptoken_json_free>(
+            [&](auto out, auto error) { return mcptoken_json_parse(text.data(), text.size(), out, error); })) {}
+  Value root() const noexcept { return Value(mcptoken_json_root(json_.get())); }
+
+ private:
+  detail::Owner<mcptoken_json, mcptoken_json_free> json_;
+};
+
+class Writer {
+ public:
+  Writer() : writer_(detail::make<mcptoken_json_writer, mcptoken_json_writer_free>(mcptoken_json_writer_new)) {}
+  Writer& begin_object() { return mcptoken_json_writer_begin_object(writer_.get()), *this; }
+  Writer& end_object() { return mcptoken_json_writer_end_object(writer_.get()), *this; }
+  Writer& begin_array() { return mcptoken_json_writer_begin_array(writer_.get()), *this; }
+  Writer& end_array() { return mcptoken_json_writer_end_array(writer_.get()), *this; }
+  Writer& key(const char* name) { return mcptoken_json_writer_key(writer_.get(), name), *this; }
+  Writer& string(std::string_view text) {
+    return mcptoken_json_writer_string(writer_.get(), text.data(), text.size()), *this;
+  }
+  Writer& integer(int64_t value) { return mcptoken_json_writer_integer(writer_.get(), value), *this; }
+  Writer& boolean(bool value) { return mcptoken_json_writer_boolean(writer_.get(), value ? 1 : 0), *this; }
+  Writer& null() { return mcptoken_json_writer_null(writer_.get()), *this; }
+  Writer& raw(std::string_view json) {
+    return mcptoken_json_writer_raw(writer_.get(), json.data(), json.size()), *this;
+  }
+  Writer& value(Value value) { return mcptoken_json_writer_value(writer_.get(), value.get()), *this; }
+  std::string finish() {
+    return detail::text([&](auto out, auto error) { return mcptoken_json_writer_finish(writer_.get(), out, error); });
+  }
+
+ private:
+  detail::Owner<mcptoken_json_writer, mcptoken_json_writer_free> writer_;
+};
+
+}  // namespace json
+
+// The library built with -Dcore_only=true ends here: leave the rest out with MCPTOKEN_CORE_ONLY.
+#ifndef MCPTOKEN_CORE_ONLY
+
+inline std::string kind_table() { return detail::text(mcptoken_kind_table); }
+
+class Loop {
+ public:
+  Loop() : loop_(detail::make<mcptoken_loop, mcptoken_loop_free>(mcptoken_loop_new)) {}
+  mcptoken_loop* get() const noexcept { return loop_.get(); }
+  int fd() const noexcept { return mcptoken_loop_fd(get()); }
+  // nullopt: no limit.
+  std::optional<milliseconds> timeout() const noexcept {
+    const int64_t ms = mcptoken_loop_timeout(get());
+    return ms < 0 ? std::nullopt : std::optional(milliseconds(ms));
+  }
+  void run_once() { mcptoken_loop_run_once(get()); }
+  void run() { mcptoken_loop_run(get()); }
+  void stop() { mcptoken_loop_stop(get()); }
+  // Any thread. A callback that has not run when the loop ends never does.
+  void post(std::function<void()> callback) {
+    auto kept = std::make_unique<std::function<void()>>(std::move(callback));
+    const auto run = [](void* user_data) noexcept {
+      const std::unique_ptr<std::function<void()>> taken(static_cast<std::function<void()>*>(user_data));
+      (*taken)();
+    };
+    const mcptoken_status status = mcptoken_loop_post(get(), run, kept.get());
+    if (status < 0) throw Error(status, nullptr);
+    kept.release();
+  }
+
+ private:
+  detail::Owner<mcptoken_loop, mcptoken_loop_free> loop_;
+};
+
+class Watch {
+ public:
+  using Callback = std::function<void(int32_t events)>;
+  Watch(Loop& loop, int fd, int32_t events, Callback callback)
+      : callback_(std::make_unique<Callback>(std::move(callback))),
+        watch_(detail::make<mcptoken_watch, mcptoken_watch_free>([&](auto out, auto error) {
+          const auto run = [](void* user_data, int32_t seen) noexcept { (*static_cast<Callback*>(user_data))(seen); };
+          return mcptoken_watch_new(loop.get(), fd, events, run, callback_.get(), out, error);
+        })) {}
+  void change(int32_t events) { mcptoken_watch_change(watch_.get(), events); }
+
+ private:
+  std::unique_ptr<Callback> callback_;  // outlives the watch
+  detail::Owner<mcptoken_watch, mcptoken_watch_free> watch_;
+};
+
+class Timer {
+ public:
+  using Callback = std::function<void()>;
+  Timer(Loop& loop, Callback callback)
+      : callback_(std::make_unique<Callback>(std::move(callback))),
+        timer_(detail::make<mcptoken_timer, mcptoken_timer_free>([&](auto out, auto error) {
+          const auto run = [](void* user_data) noexcept { (*static_cast<Callback*>(user_data))(); };
+          return mcptoken_timer_new(loop.get(), run, callback_.get(), out, error);
+        })) {}
+  void start(milliseconds delay, milliseconds repeat = milliseconds(0)) {
+    mcptoken_timer_start(timer_.get(), detail::count(delay), detail::count(repeat));
+  }
+  void stop() { mcptoken_timer_stop(timer_.get()); }
+
+ private:
+  std::unique_ptr<Callback> callback_;  // outlives the timer
+  detail::Owner<mcptoken_timer, mcptoken_timer_free> timer_;
+};
+
+class Client {
+ public:
+  explicit Client(const std::string& base_url, std::string_view bearer = {},
+                  milliseconds timeout = std::chrono::seconds(30))
+      : client_(detail::make<mcptoken_client, mcptoken_client_free>([&](auto out, auto error) {
+          return mcptoken_client_new(base_url.c_str(), bearer.data(), bearer.size(), detail::count(timeout), out,
+                                     error);
+        })) {}
+  std::string call(const std::string& method, const std::string& path, std::string_view body = {}) {
+    return detail::text([&](auto out, auto error) {
+      return mcptoken_client_call(client_.get(), method.c_str(), path.c_str(), body.data(), body.size(), out, error);
+    });
+  }
+  int http_status() const noexcept { return mcptoken_client_http_status(client_.get()); }
+
+ private:
+  detail::Owner<mcptoken_client, mcptoken_client_free> client_;
+};
+
+class Session {
+ public:
+  enum class Era : int32_t {
+    automatic = MCPTOKEN_ERA_AUTO,
+    legacy = MCPTOKEN_ERA_LEGACY,
+    modern = MCPTOKEN_ERA_MODERN
+  };
+  using Notification = std::function<void(std::string_view json)>;
+
+  explicit Session(const std::string& url, std::string_view bearer = {},
+                   milliseconds timeout = std::chrono::seconds(30), Era era = Era::automatic)
+      : session_(detail::make<mcptoken_session, mcptoken_session_free>([&](auto out, auto error) {
+          return mcptoken_session_new(url.c_str(), bearer.data(), bearer.size(), detail::count(timeout),
+                                      static_cast<int32_t>(era), out, error);
+        })) {}
+  // An empty one stops.
+  void on_notification(Notification callback) {
+    auto kept = callback ? std::make_unique<Notification>(std::move(callback)) : nullptr;
+    const auto run = [](void* user_data, const char* json, size_t size) noexcept {
+      (*static_cast<Notification*>(user_data))(std::string_view(json, size));
+    };
+    mcptoken_session_on_notification(session_.get(), kept ? +run : nullptr, kept.get());
+    callback_ = std::move(kept);
+  }
+  void connect() {
+    detail::check([&](mcptoken_error** error) { return mcptoken_session_connect(session_.get(), error); });
+  }
+  std::string info() {
+    return detail::text([&](auto out, auto error) { return mcptoken_session_info(session_.get(), out, error); });
+  }
+  std::string list_tools() {
+    return detail::text([&](auto out, auto error) { return mcptoken_session_list_tools(session_.get(), out, error); });
+  }
+  std::string call_tool(const std::string& name, std::string_view arguments = {}) {
+    return detail::text([&](auto out, auto error) {
+      return mcptoken_session_call_tool(session_.get(), name.c_str(), arguments.data(), arguments.size(), out, error);
+    });
+  }
+  std::string request(const std::string& method, std::string_view params = {}) {
+    return detail::text([&](auto out, auto error) {
+      return mcptoken_session_request(session_.get(), method.c_str(), params.data(), params.size(), out, error);
+    });
+  }
+  void notify(const std::string& method, std::string_view params = {}) {
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_session_notify(session_.get(), method.c_str(), params.data(), params.size(), error);
+    });
+  }
+  void close() {
+    detail::check([&](mcptoken_error** error) { return mcptoken_session_close(session_.get(), error); });
+  }
+  static std::string base_url(const std::string& url) {
+    return detail::text([&](auto out, auto error) { return mcptoken_session_base_url(url.c_str(), out, error); });
+  }
+  static void health(const std::string& base, milliseconds timeout = std::chrono::seconds(5)) {
+    detail::check(
+        [&](mcptoken_error** error) { return mcptoken_session_health(base.c_str(), detail::count(timeout), error); });
+  }
+
+ private:
+  std::unique_ptr<Notification> callback_;  // outlives the session
+  detail::Owner<mcptoken_session, mcptoken_session_free> session_;
+};
+
+class Config {
+ public:
+  Config() : config_(detail::make<mcptoken_config, mcptoken_config_free>(mcptoken_config_new)) {}
+  const mcptoken_config* get() const noexcept { return config_.get(); }
+  Config& set(const std::string& key, const std::string& value) {
+    detail::check(
+        [&](mcptoken_error** error) { return mcptoken_config_set(config_.get(), key.c_str(), value.c_str(), error); });
+    return *this;
+  }
+  // These two while no service has the data directory open.
+  void reset_password(const std::string& email, std::string_view password) const {
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_admin_reset_password(get(), email.c_str(), password.data(), password.size(), error);
+    });
+  }
+  std::string verify_audit(const std::string& expected_head = "") const {
+    return detail::text([&](auto out, auto error) {
+      return mcptoken_admin_verify_audit(get(), expected_head.empty() ? nullptr : expected_head.c_str(), out, error);
+    });
+  }
+
+ private:
+  detail::Owner<mcptoken_config, mcptoken_config_free> config_;
+};
+
+// Destroy it after all loops have drained and before them: declare it after the loops.
+class Service {
+ public:
+  using Log = std::function<void(int32_t level, const char* line)>;  // any thread
+  explicit Service(const Config& config, Log log = {})
+      : log_(log ? std::make_unique<Log>(std::move(log)) : nullptr),
+        service_(detail::make<mcptoken_service, mcptoken_service_free>([&](auto out, auto error) {
+          const auto run = [](void* user_data, int32_t level, const char* line) noexcept {
+            (*static_cast<Log*>(user_data))(level, line);
+          };
+          return mcptoken_service_new(config.get(), log_ ? +run : nullptr, log_.get(), out, error);
+        })) {}
+  mcptoken_service* get() const noexcept { return service_.get(); }
+  void attach(Loop& loop) {
+    detail::check([&](mcptoken_error** error) { return mcptoken_service_attach(get(), loop.get(), error); });
+  }
+  void drain(Loop& loop, milliseconds grace, std::function<void()> done) {
+    auto kept = std::make_unique<std::function<void()>>(std::move(done));
+    const auto run = [](void* user_data) noexcept {
+      const std::unique_ptr<std::function<void()>> taken(static_cast<std::function<void()>*>(user_data));
+      (*taken)();
+    };
+    mcptoken_service_drain(get(), loop.get(), detail::count(grace), run, kept.release());
+  }
+  bool needs_bootstrap() const noexcept { return mcptoken_service_needs_bootstrap(get()) == 1; }
+
+ private:
+  std::unique_ptr<Log> log_;  // outlives the service
+  detail::Owner<mcptoken_service, mcptoken_service_free> service_;
+};
+
+// How the service answers; see mcptoken_sink. Outlives its exchange.
+class Sink {
+ public:
+  using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
+  virtual ~Sink() = default;
+  virtual void head(int status, const Headers& headers, int64_t length) = 0;
+  virtual size_t write(std::string_view data) = 0;  // bytes that wait to be sent
+  virtual void end(bool ok) = 0;
+};
+
+struct Request {
+  std::string method, target, peer_address;
+  std::vector<std::pair<std::string, std::string>> headers;
+  int64_t content_length = 0;  // -1: unknown
+  bool tls = false;
+};
+
+class Exchange {
+ public:
+  Exchange(Service& service, Loop& loop, const Request& request, Sink& sink) {
+    std::vector<mcptoken_header> rows;
+    for (const auto& [name, value] : request.headers)
+      rows.push_back({name.c_str(), value.c_str()});
+    const mcptoken_head head = {sizeof head,
+                                request.tls ? MCPTOKEN_HEAD_TLS : 0u,
+                                request.method.c_str(),
+                                request.target.c_str(),
+                                request.peer_address.empty() ? nullptr : request.peer_address.c_str(),
+                                rows.data(),
+                                rows.size(),
+                                request.content_length};
+    const mcptoken_sink native = {sizeof native, 0, &sink, on_head, on_write, on_end};
+    exchange_ = detail::make<mcptoken_exchange, mcptoken_exchange_free>([&](auto out, auto error) {
+      return mcptoken_exchange_new(service.get(), loop.get(), &head, &native, out, error);
+    });
+  }
+  bool answered() const noexcept { return mcptoken_exchange_answered(exchange_.get()) == 1; }
+  void body(std::string_view data) { mcptoken_exchange_body(exchange_.get(), data.data(), data.size()); }
+  void end() { mcptoken_exchange_end(exchange_.get()); }
+  void writable() { mcptoken_exchange_writable(exchange_.get()); }
+  void peer_closed() { mcptoken_exchange_peer_closed(exchange_.get()); }
+
+ private:
+  static void on_head(void* sink, int32_t status, const mcptoken_header* headers, size_t count,
+                      int64_t length) noexcept {
+    Sink::Headers rows;
+    for (size_t i = 0; i < count; ++i)
+      rows.emplace_back(headers[i].name, headers[i].value);
+    static_cast<Sink*>(sink)->head(status, rows, length);
+  }
+  static size_t on_write(void* sink, const char* data, size_t size) noexcept {
+    return static_cast<Sink*>(sink)->write(std::string_view(data, size));
+  }
+  static void on_end(void* sink, int32_t ok) noexcept { static_cast<Sink*>(sink)->end(ok == 1); }
+
+  detail::Owner<mcptoken_exchange, mcptoken_exchange_free> exchange_;
+};
+
+#endif  // MCPTOKEN_CORE_ONLY
+
+}  // namespace mcptoken
+
+#undef MCPTOKEN_HIDDEN
+
+#endif

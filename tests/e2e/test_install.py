@@ -1,0 +1,109 @@
+"""What `meson install` leaves, and programs built against it alone: through pkg-config, CMake and Meson."""
+
+import os
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import BUILD, PATIENCE_S, ROOT, Gateway
+
+SOURCES = {"verify": ROOT / "examples/c/verify_token.c", "session": ROOT / "examples/cpp/mcp_session.cc"}
+CMAKE = """cmake_minimum_required(VERSION 3.13)
+project(user C CXX)
+set(CMAKE_CXX_STANDARD 17)
+find_package(mcptoken {version} REQUIRED)
+add_executable(verify {verify})
+add_executable(session {session})
+target_link_libraries(verify PRIVATE mcptoken::mcptoken)
+target_link_libraries(session PRIVATE mcptoken::mcptoken)
+"""
+MESON = """project('user', ['c', 'cpp'], default_options: ['cpp_std=c++17'])
+mcptoken = dependency('libmcptoken', version: '>= {version}')
+executable('verify', files('{verify}'), dependencies: mcptoken)
+executable('session', files('{session}'), dependencies: mcptoken)
+"""
+
+
+class Installed:
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.root = self.folder / "root"
+        subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", self.root], check=True)
+        (self.library,) = self.root.rglob("libmcptoken.so.0")
+        self.libdir = self.library.parent
+        self.prefix = next(path.parent for path in self.root.rglob("bin") if (path / "mcpd").exists())
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LD_LIBRARY_PATH": str(self.libdir),
+                            "PKG_CONFIG_PATH": str(self.libdir / "pkgconfig"), "PKG_CONFIG_SYSROOT_DIR": str(self.root)}
+
+    def run(self, *words, code=0, input=""):
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=4 * PATIENCE_S, input=input,
+                              env=self.environment, cwd=self.folder)
+        assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def version(self):
+        return self.run("pkg-config", "--modversion", "libmcptoken")
+
+
+@contextmanager
+def fixture():
+    with tempfile.TemporaryDirectory(prefix="mcptoken-install-") as folder, Gateway() as gateway:
+        gateway.example()
+        gateway.project("demo", "example")
+        yield Installed(folder), gateway
+
+
+def works(installed, gateway, name, folder):
+    """Both programs of a build against the running server."""
+    token = gateway.token(name)
+    assert installed.run(folder / "verify", gateway.url, input=token) == f"{name} of project demo"
+    said = installed.run(folder / "session", gateway.endpoint(), "example__echo", '{"message":"hi"}', input=token)
+    assert said == "hi", said
+
+
+def test_files(fixture):
+    installed, _ = fixture
+    headers = {path.name for path in (ROOT / "include/mcptoken").iterdir() if path.suffix in (".h", ".hpp")}
+    assert {path.name for path in (installed.prefix / "include/mcptoken").iterdir()} == headers
+    assert installed.run(installed.prefix / "bin/mcpd", "--version").split()[1] == installed.version()
+    assert "Usage" in installed.run(installed.prefix / "bin/mcpctl", "--help").title()
+    assert os.readlink(installed.prefix / "bin/mcplocal") == "mcpd"
+    soname = installed.run("objdump", "-p", installed.library)
+    assert "SONAME               libmcptoken.so.0" in soname, soname
+    assert "RUNPATH" not in soname and "RPATH" not in soname, soname
+    for path in installed.root.rglob("*"):
+        if path.is_file() and path.suffix in (".pc", ".cmake"):
+            assert str(BUILD) not in path.read_text() and str(ROOT) not in path.read_text(), path
+
+
+def test_pkg_config(fixture):
+    installed, gateway = fixture
+    flags = installed.run("pkg-config", "--cflags", "--libs", "libmcptoken").split()
+    folder = installed.folder / "pc"
+    folder.mkdir()
+    installed.run("cc", "-std=c11", SOURCES["verify"], *flags, "-o", folder / "verify")
+    installed.run("c++", "-std=c++17", SOURCES["session"], *flags, "-o", folder / "session")
+    works(installed, gateway, "pkg-config", folder)
+
+
+def test_cmake(fixture):
+    installed, gateway = fixture
+    for version, code in ((installed.version(), 0), ("0.0.9", 1), ("9.0", 1)):
+        source, build = installed.folder / f"cmake-{version}", installed.folder / f"cmake-build-{version}"
+        source.mkdir()
+        (source / "CMakeLists.txt").write_text(CMAKE.format(version=version, **SOURCES))
+        installed.run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={installed.prefix}", code=code)
+        if code == 0:
+            installed.run("cmake", "--build", build)
+            works(installed, gateway, "cmake", build)
+
+
+def test_meson(fixture):
+    installed, gateway = fixture
+    source = installed.folder / "meson"
+    source.mkdir()
+    (source / "meson.build").write_text(MESON.format(version=installed.version(), **SOURCES))
+    installed.run("meson", "setup", source / "build", source)
+    installed.run("meson", "compile", "-C", source / "build")
+    works(installed, gateway, "meson", source / "build")
