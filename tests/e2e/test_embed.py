@@ -150,6 +150,15 @@ def test_gateway_on_a_poll_loop_in_c():
         the_main_job(host)
 
 
+def test_gateway_built_for_the_first_release():
+    """The same host compiled with the first release's headers, on today's library."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["cc", "-std=c11", f"-I{ROOT}/tests/abi/first", ROOT / "examples/c/gateway_poll.c", LIBRARY, "-o",
+                        f"{folder}/host"], check=True)
+        with Hosted(f"{folder}/host", LD_LIBRARY_PATH=str(LIBRARY.parent)) as host:
+            the_main_job(host)
+
+
 def test_gateway_in_asyncio():
     words = sys.executable, "-B", ROOT / "examples/python/asyncio_gateway.py"
     with Hosted(*words, PYTHONPATH=str(ROOT / "capi/python"), MCPTOKEN_LIBRARY=str(LIBRARY)) as host:

@@ -1,6 +1,8 @@
 """What `meson install` leaves, and programs built against it alone: through pkg-config, CMake and Meson."""
 
 import os
+import re
+import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -33,11 +35,12 @@ class Installed:
         (self.library,) = self.root.rglob("libmcptoken.so.0")
         self.libdir = self.library.parent
         self.prefix = next(path.parent for path in self.root.rglob("bin") if (path / "mcpd").exists())
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LD_LIBRARY_PATH": str(self.libdir),
+        cached = {name: value for name, value in os.environ.items() if name.startswith("CCACHE_")}
+        self.environment = cached | {"PATH": os.environ["PATH"], "HOME": str(folder), "LD_LIBRARY_PATH": str(self.libdir),
                             "PKG_CONFIG_PATH": str(self.libdir / "pkgconfig"), "PKG_CONFIG_SYSROOT_DIR": str(self.root)}
 
     def run(self, *words, code=0, input=""):
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=4 * PATIENCE_S, input=input,
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=8 * PATIENCE_S, input=input,
                               env=self.environment, cwd=self.folder)
         assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
@@ -107,3 +110,17 @@ def test_meson(fixture):
     installed.run("meson", "setup", source / "build", source)
     installed.run("meson", "compile", "-C", source / "build")
     works(installed, gateway, "meson", source / "build")
+
+
+def test_core_as_subproject(fixture):
+    """meson.override_dependency: the core alone, with nothing of network, loop and database."""
+    installed, _ = fixture
+    source = installed.folder / "core"
+    shutil.copytree(ROOT / "tests/core", source)
+    (source / "subprojects").mkdir()
+    (source / "subprojects/libmcptoken").symlink_to(ROOT)
+    installed.run("meson", "setup", "--wrap-mode=forcefallback", source / "build", source)  # not the installed one
+    installed.run("meson", "compile", "-C", source / "build")
+    assert installed.run(source / "build/core-user") == "ok"
+    needed = installed.run("objdump", "-p", source / "build/subprojects/libmcptoken/capi/libmcptoken.so")
+    assert "libsodium" in needed and not re.search("NEEDED.*(curl|libuv|sqlite|microhttpd|yaml)", needed), needed

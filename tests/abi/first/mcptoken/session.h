@@ -1,0 +1,54 @@
+/* A blocking MCP client session over Streamable HTTP, both protocol eras. */
+#ifndef MCPTOKEN_SESSION_H
+#define MCPTOKEN_SESSION_H
+
+#include "bytes.h"
+#include "error.h"
+
+MCPTOKEN_BEGIN
+
+/* Thread-safety: one thread at a time. */
+typedef struct mcptoken_session mcptoken_session;
+
+#define MCPTOKEN_ERA_AUTO 0   /* server/discover first, initialize when that fails as with an older server */
+#define MCPTOKEN_ERA_LEGACY 1 /* revisions up to 2025-11-25 */
+#define MCPTOKEN_ERA_MODERN 2 /* 2026-07-28 */
+
+/* A notification that arrived while a call was running. `json` is valid during the call only. Since: 0.1 */
+typedef void (*mcptoken_notification_fn)(void *user_data, const char *json, size_t size);
+
+/* `bearer` may be NULL. `timeout_ms` bounds each operation. Nothing is sent yet. INVALID. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_new(const char *url, const char *bearer, size_t bearer_size, int64_t timeout_ms,
+                                                  int32_t era, mcptoken_session **session_out, mcptoken_error **error_out);
+/* Releases without a farewell; see mcptoken_session_close. Since: 0.1 */
+MCPTOKEN_API void mcptoken_session_free(mcptoken_session *session);
+/* Receives notifications from now on; NULL stops. Since: 0.1 */
+MCPTOKEN_API void mcptoken_session_on_notification(mcptoken_session *session, mcptoken_notification_fn callback, void *user_data);
+/* Negotiates the era and opens the session. UNAUTHENTICATED and DENIED carry the answer's text; UNAVAILABLE (no connection),
+ * NETWORK, TIMEOUT, PROTOCOL. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_connect(mcptoken_session *session, mcptoken_error **error_out);
+/* {"era":"legacy"|"modern","protocolVersion","serverInfo","capabilities","instructions"?} after connect. MISUSE before.
+ * Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_info(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
+/* All pages: {"tools":[…], "_meta"?} as the server sent them. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_list_tools(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
+/* The call's result object; a result with "isError": true is a success here. A JSON-RPC error is REMOTE with its code.
+ * `arguments` is a JSON object or NULL. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_call_tool(mcptoken_session *session, const char *name, const char *arguments,
+                                                        size_t arguments_size, mcptoken_bytes **json_out, mcptoken_error **error_out);
+/* Any other request; `params` is a JSON object or NULL. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_request(mcptoken_session *session, const char *method, const char *params,
+                                                      size_t params_size, mcptoken_bytes **result_out, mcptoken_error **error_out);
+/* Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_notify(mcptoken_session *session, const char *method, const char *params,
+                                                     size_t params_size, mcptoken_error **error_out);
+/* Ends a legacy session with DELETE; nothing to do in the modern era. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_close(mcptoken_session *session, mcptoken_error **error_out);
+
+/* "http://host:3100" of "http://host:3100/projects/p/mcp". INVALID. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_base_url(const char *url, mcptoken_bytes **base_out, mcptoken_error **error_out);
+/* GET <base>/healthz; ok for 2xx. UNAVAILABLE (no connection), NETWORK, TIMEOUT, REMOTE. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_health(const char *base_url, int64_t timeout_ms, mcptoken_error **error_out);
+
+MCPTOKEN_END
+#endif
