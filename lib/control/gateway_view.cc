@@ -30,6 +30,7 @@ Result<Value> gateway_view(Control& control, Context& context, const std::string
     Value item = Value::object();
     item.set("name", text_value(server->name));
     item.set("prefix", text_value(attachment.text("prefix", server->name)));
+    item.set("revision", Value::integer(server->revision));  // what another definition offered is not shown any more
     MCPT_TRY(const auto server_doc, json::parse(server->doc));
     const auto* timeouts = server_doc.find("timeouts");
     const auto* call = timeouts ? timeouts->find("callMs") : nullptr;

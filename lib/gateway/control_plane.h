@@ -63,6 +63,9 @@ struct ProjectView {
   std::shared_ptr<const rbac::Policy> policy;
 };
 
+// Whether both show the same servers under the same names.
+bool same_servers(const ProjectView& one, const ProjectView& other);
+
 // Environment (stdio) or headers (http) of a server, secrets in place.
 struct Credential {
   std::string name;

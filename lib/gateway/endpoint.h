@@ -1,6 +1,7 @@
 // MCP requests of clients. Both eras at one URL; the era is decided once, on the body.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,8 @@ struct Link {
   loop::Scope scope;
   bool cancel_on_close = true;
   bool listens = false;  // a stream without end of its own: the first to go when the server stops
+  // Of a stream that listens: what the caller sees of the project may be other than it was.
+  std::function<void(std::shared_ptr<const ProjectView>)> follow;
 };
 
 // Answers one request; resolves when the answer is complete. All arguments outlive the task.

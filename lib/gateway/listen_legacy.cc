@@ -17,7 +17,7 @@ namespace {
 class SessionListener final : public Listener {
  public:
   SessionListener(Exchange& exchange, const Client& client)
-      : Listener(exchange, interests_of(exchange, client, kEveryKind)), key_(session_key(exchange, *client.session)) {}
+      : Listener(exchange, client, kEveryKind), key_(session_key(exchange, *client.session)) {}
 
   void all_changed() {
     for (Kind kind : {Kind::tools, Kind::prompts, Kind::resources}) send(sse_event(mcp::notification(row_of(kind).changed, "")));

@@ -30,7 +30,7 @@ Result<Filter> read_filter(const Exchange& exchange, const mcp::Message& message
   MCPT_TRY(auto outline, json::Outline::read(message.outline().raw(*wanted), 2));
   for (auto& wish : kWishes) {
     const json::Node* node = outline.find(wish.member);
-    if (node && outline.raw(*node) == "true") out.kinds |= static_cast<uint8_t>(1u << static_cast<unsigned>(wish.kind));
+    if (node && outline.raw(*node) == "true") out.kinds |= bit_of(wish.kind);
   }
   const json::Node* uris = outline.find("resourceSubscriptions");
   if (!uris) return out;
@@ -50,7 +50,7 @@ Result<Filter> read_filter(const Exchange& exchange, const mcp::Message& message
 class Subscription final : public Listener {
  public:
   Subscription(Exchange& exchange, const Client& client, Filter filter, std::string_view id)
-      : Listener(exchange, interests_of(exchange, client, watched(filter))), filter_(std::move(filter)), id_(id) {}
+      : Listener(exchange, client, watched(filter)), filter_(std::move(filter)), id_(id) {}
 
   // From here on changes are sent; those that have come before follow.
   void acknowledge() {
@@ -59,7 +59,7 @@ class Subscription final : public Listener {
     json::Writer writer(params);
     writer.begin_object().key("notifications").begin_object();
     for (auto& wish : kWishes) {
-      if (filter_.kinds & (1u << static_cast<unsigned>(wish.kind))) writer.member(wish.member, true);
+      if (filter_.kinds & bit_of(wish.kind)) writer.member(wish.member, true);
     }
     if (!filter_.uris.empty()) {
       writer.key("resourceSubscriptions").begin_array();
@@ -78,8 +78,7 @@ class Subscription final : public Listener {
  private:
   // Resources of a server are watched on the same stream as its lists.
   static uint8_t watched(const Filter& filter) {
-    constexpr uint8_t kTemplates = 1u << static_cast<unsigned>(Kind::templates);
-    return filter.uris.empty() ? filter.kinds : static_cast<uint8_t>(filter.kinds | kTemplates);
+    return filter.uris.empty() ? filter.kinds : static_cast<uint8_t>(filter.kinds | bit_of(Kind::templates));
   }
   const std::set<std::string>& uris() const override { return filter_.uris; }
   void send(std::string_view message) override {

@@ -12,10 +12,12 @@
 
 namespace mcptoken::gateway {
 
-std::vector<Interest> interests_of(const Exchange& exchange, const Client& client, uint8_t kinds) {
+namespace {
+
+// What of the project's servers the caller may hear of, and wants to.
+std::vector<Interest> interests_of(const ProjectView& project, const rbac::Principal& who, const CallerShare& own, uint8_t kinds) {
   std::vector<Interest> out;
-  auto& project = *exchange.caller.project;
-  CallerShare own = share_of(exchange, client), shared = own;
+  CallerShare shared = own;
   shared.capabilities = 0;  // a client that listens is no reason for a process of its own
   for (auto& attachment : project.attachments) {
     Interest interest;
@@ -23,31 +25,55 @@ std::vector<Interest> interests_of(const Exchange& exchange, const Client& clien
     interest.key = key_for(*attachment.server, shared);
     interest.shares = {interest.key.share, key_for(*attachment.server, own).share};
     for (auto& row : kKinds) {
-      uint8_t bit = static_cast<uint8_t>(1u << static_cast<unsigned>(row.kind));
-      if ((kinds & bit) && may_use_any(project, *exchange.caller.who, row.kind, attachment.server->name)) interest.kinds |= bit;
+      const uint8_t bit = bit_of(row.kind);
+      if ((kinds & bit) && may_use_any(project, who, row.kind, attachment.server->name)) interest.kinds |= bit;
     }
     if (interest.kinds != 0) out.push_back(std::move(interest));
   }
   return out;
 }
 
-Listener::Listener(Exchange& exchange, std::vector<Interest> interests)
+}  // namespace
+
+Listener::Listener(Exchange& exchange, const Client& client, uint8_t kinds)
     : site_(exchange.site),
       responder_(exchange.responder),
+      link_(exchange.link),
+      who_(exchange.caller.who),
+      share_(share_of(exchange, client)),
+      kinds_(kinds),
       project_(exchange.caller.project),
-      interests_(std::move(interests)),
-      bearer_(exchange.caller.to_control_plane),
+      interests_(interests_of(*project_, *who_, share_, kinds_)),
       name_("listen:" + exchange.site.next_token()),
       heartbeat_(exchange.site.loop) {
   site_.listeners.push_back(this);
+  link_.follow = [this](std::shared_ptr<const ProjectView> project) { follow(std::move(project)); };
   heartbeat_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
 }
 
 Listener::~Listener() {
+  link_.follow = nullptr;
   site_.listeners.remove(this);
-  for (auto& interest : interests_) {
+  forget_watches(interests_, name_);
+}
+
+// The new streams are wanted before the old ones are given up: one that both mean stays open.
+void Listener::follow(std::shared_ptr<const ProjectView> project) {
+  project_ = std::move(project);
+  const auto interests = std::exchange(interests_, interests_of(*project_, *who_, share_, kinds_));
+  const auto name = std::exchange(name_, "listen:" + site_.next_token());
+  auto watching = watch(uris(), group_.scope());
+  group_.spawn(std::move(watching));
+  forget_watches(interests, name);
+  for (auto& row : kKinds) {  // templates have no notification of their own
+    if (row.kind != Kind::templates && (kinds_ & bit_of(row.kind))) tell_changed(row.kind);
+  }
+}
+
+void Listener::forget_watches(const std::vector<Interest>& interests, const std::string& name) {
+  for (auto& interest : interests) {
     Site& home = site_.gateway.home_of(interest.attachment.server->id);
-    home.loop.post([&home, name = name_] { home.watches.forget(name); });
+    home.loop.post([&home, name] { home.watches.forget(name); });
   }
 }
 
@@ -58,10 +84,13 @@ bool Listener::is_at(std::string_view uri, const std::string& server_id) const {
 
 void Listener::changed(const std::string& server_id, Kind kind) {
   for (auto& interest : interests_) {
-    if (interest.attachment.server->id != server_id || !interest.wants(kind)) continue;
-    std::string own = meta("");
-    return send(sse_event(mcp::notification(row_of(kind).changed, own.empty() ? "" : "{\"_meta\":" + own + "}")));
+    if (interest.attachment.server->id == server_id && interest.wants(kind)) return tell_changed(kind);
   }
+}
+
+void Listener::tell_changed(Kind kind) {
+  std::string own = meta("");
+  send(sse_event(mcp::notification(row_of(kind).changed, own.empty() ? "" : "{\"_meta\":" + own + "}")));
 }
 
 void Listener::updated(const std::string& server_id, const std::string& share, const mcp::Message& message) {
@@ -111,7 +140,7 @@ loop::Task<Result<void>> Listener::watch(std::set<std::string> uris, loop::Scope
     wish.client = name_;
     wish.server = server;
     wish.key = interest.key;
-    wish.bearer = bearer_;
+    wish.bearer = share_.bearer;
     for (auto& uri : uris) {
       if (is_at(uri, server->id)) wish.uris.insert(resolve_uri(*project_, uri)->upstream_name);
     }

@@ -13,23 +13,24 @@
 
 namespace mcptoken::gateway {
 
+constexpr uint8_t bit_of(Kind kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); }
+
 // Of a listener, in one server of its project.
 struct Interest {
   Attachment attachment;
   UpstreamKey key;                  // of the connection whose stream is watched
   std::vector<std::string> shares;  // under which the client may have subscribed to its resources
   uint8_t kinds = 0;                // one bit for each Kind: whose list
-  bool wants(Kind kind) const { return kinds & (1u << static_cast<unsigned>(kind)); }
+  bool wants(Kind kind) const { return kinds & bit_of(kind); }
 };
 
-// What of the project's servers the caller may hear of, and wants to.
-std::vector<Interest> interests_of(const Exchange& exchange, const Client& client, uint8_t kinds);
 inline constexpr uint8_t kEveryKind = 0xff;
 
 // On its site's loop. Registers itself there.
 class Listener {
  public:
-  Listener(Exchange& exchange, std::vector<Interest> interests);
+  // `kinds`: whose lists the client wants to hear of.
+  Listener(Exchange& exchange, const Client& client, uint8_t kinds);
   virtual ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -53,12 +54,19 @@ class Listener {
 
  private:
   void tell_updated(std::string_view uri, const mcp::Message* message);
+  void follow(std::shared_ptr<const ProjectView> project);
+  void forget_watches(const std::vector<Interest>& interests, const std::string& name);
+  void tell_changed(Kind kind);
   bool is_at(std::string_view uri, const std::string& server_id) const;
-  const std::shared_ptr<const ProjectView> project_;
-  const std::vector<Interest> interests_;
-  const BearerPtr bearer_;
-  const std::string name_;  // towards Watches
+  Link& link_;
+  const std::shared_ptr<const rbac::Principal> who_;
+  const CallerShare share_;
+  const uint8_t kinds_;
+  std::shared_ptr<const ProjectView> project_;
+  std::vector<Interest> interests_;
+  std::string name_;  // towards Watches
   loop::Timer heartbeat_;
+  loop::Group group_;  // last: its tasks use everything above
 };
 
 // A subscription to a resource covers what lies below it, too.

@@ -35,6 +35,15 @@ std::optional<std::string_view> shortened_head(std::string_view name) {
 
 }  // namespace
 
+bool same_servers(const ProjectView& one, const ProjectView& other) {
+  return one.separator == other.separator &&
+         std::equal(one.attachments.begin(), one.attachments.end(), other.attachments.begin(), other.attachments.end(),
+                    [](const Attachment& a, const Attachment& b) {
+                      return a.prefix == b.prefix && a.server->id == b.server->id && a.server->name == b.server->name &&
+                             a.server->version == b.server->version;
+                    });
+}
+
 std::string exposed_name(const ProjectView& project, const Attachment& attachment, std::string_view upstream_name) {
   if (attachment.prefix.empty()) return std::string(upstream_name);
   std::string full = attachment.prefix + project.separator + std::string(upstream_name);

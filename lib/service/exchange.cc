@@ -328,6 +328,16 @@ void Exchange::judge_again(const Snapshot& snapshot) {
   if (auto news = watcher_->news(snapshot); !news.empty()) write(news);
 }
 
+// Called for every token that may have changed: says nothing to a client that sees what it saw.
+void Exchange::follow(std::shared_ptr<const gateway::ProjectView> project) {
+  const auto& who = *access_->identity.who;
+  if (!target_.server.empty()) project = channel_view(*project, who, target_.server);
+  if (!project) return link_.scope.cancel(no_such_server());
+  const auto before = std::exchange(access_->project, project);
+  if (same_servers(*before, *project) && before->policy->rights_digest(who) == project->policy->rights_digest(who)) return;
+  link_.follow(std::move(project));
+}
+
 void Exchange::finish_if_done() {
   if (!released_ || running_ || place_ == std::list<std::shared_ptr<Exchange>>::iterator()) return;
   auto place = std::exchange(place_, {});

@@ -42,6 +42,9 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   // Whose rights a running MCP request or stream of changes depends on, or nothing.
   const Identity* holder() const;
   void cancel(Error reason) { link_.scope.cancel(std::move(reason)); }
+  // Whether the answer is a stream that has to know when its caller sees another project than before.
+  bool follows() const { return link_.follow && !answered_ && !link_.scope.cancelled(); }
+  void follow(std::shared_ptr<const gateway::ProjectView> project);
   bool listens() const { return link_.listens && !answered_; }  // an open stream that waits for nothing in particular
 
  private:
@@ -49,6 +52,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   class RestRunner;
 
   static Error not_found();
+  Error no_such_server() const;
   Result<void> judge_head();
   Result<void> check_host() const;
   Result<void> check_origin();

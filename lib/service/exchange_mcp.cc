@@ -44,14 +44,16 @@ loop::Task<Result<void>> Exchange::admit() {
   co_return taken;
 }
 
+Error Exchange::no_such_server() const {
+  return Error(Status::not_found, "this token can reach no server \"" + target_.server + "\"").with_http(404);
+}
+
 Result<void> Exchange::take_access(Access access) {
   if (!target_.project.empty() && target_.project != access.project->name)
     return fail(wrong_project(access.project->name));
   if (!target_.server.empty()) {
     access.project = channel_view(*access.project, *access.identity.who, target_.server);
-    if (!access.project) {
-      return fail(Error(Status::not_found, "this token can reach no server \"" + target_.server + "\"").with_http(404));
-    }
+    if (!access.project) return fail(no_such_server());
   }
   if (head_.method != "POST" && head_.method != "GET" && head_.method != "DELETE") {
     respond(405, {{"Allow", std::string(kMethods)}}, "");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "control/rules.h"
 #include "service/node.h"
@@ -53,6 +54,18 @@ bool touches_rights(const store::Changes& changes) {
   });
 }
 
+// Ids of those that show other servers, or a prompt of another wording, than before.
+std::unordered_set<std::string> changed_projects(const Snapshot& before, const Snapshot& after) {
+  std::unordered_set<std::string> out;
+  if (before.projects == after.projects) return out;
+  for (auto& [id, was] : *before.projects) {
+    auto is = after.projects->find(id);
+    if (is == after.projects->end()) continue;  // its tokens have gone with it
+    if (!same_servers(*was, *is->second) || was->instructions != is->second->instructions) out.insert(id);
+  }
+  return out;
+}
+
 }  // namespace
 
 void ChangeLog::append(int64_t revision, std::vector<WatchId> ids) {
@@ -86,11 +99,14 @@ std::vector<WatchId> changed_tokens(const Snapshot& before, const Snapshot& afte
   for (auto& change : changes.tokens) {
     if (change.op != store::Op::created) out.push_back(control::watch_id(keys, change.record.sha));
   }
-  if (touches_rights(changes)) {
+  const auto projects = changed_projects(before, after);
+  const bool rights = touches_rights(changes);
+  if (rights || !projects.empty()) {
     Owners owners(before, after);
     before.tokens.for_each([&](const TokenEntry& entry) {
       if (entry.revoked) return;
-      if (owners.changed(entry.who->user_id) || !before.policy->same_own_bindings(*entry.who, *after.policy))
+      const bool named = projects.contains(entry.who->project_id);
+      if (named || (rights && owners.changed(entry.who->user_id)) || !before.policy->same_own_bindings(*entry.who, *after.policy))
         out.push_back(control::watch_id(keys, entry.sha));
     });
   }

@@ -117,8 +117,8 @@ void Local::publish(SnapshotPtr next, Function<void()> published) {
   acks->published = std::move(published);
   for (Node* node : nodes_) {
     node->loop.post([this, node, next, acks] {
-      node->snapshot = next;
-      if (on_snapshot_) on_snapshot_(*next, *node);
+      const int64_t before = std::exchange(node->snapshot, next)->revision;
+      if (on_snapshot_) on_snapshot_(*next, before, *node);
       if (acks->left.fetch_sub(1) == 1) acks->published();
     });
   }

@@ -90,11 +90,11 @@ class Local final : public Authority {
   std::atomic<bool> audit_stuck_{false};  // the last events could not be written
   std::atomic<int64_t> revision_{0};
   PollPlaces poll_places_;
-  std::function<void(const Snapshot&, Node&)> on_snapshot_;
+  std::function<void(const Snapshot&, int64_t, Node&)> on_snapshot_;
 
  public:
-  // Called on each loop when it gets a new snapshot.
-  void on_snapshot(std::function<void(const Snapshot&, Node&)> callback) { on_snapshot_ = std::move(callback); }
+  // Called on each loop when it gets a new snapshot, with the revision that it had before.
+  void on_snapshot(std::function<void(const Snapshot&, int64_t, Node&)> callback) { on_snapshot_ = std::move(callback); }
 };
 
 }  // namespace mcptoken::service

@@ -38,10 +38,18 @@ Result<void> Service::open_local() {
   options.strict_audit = config_.strict_audit;
   options.log = log_;
   MCPT_TRY(local_, Local::open(std::move(options)));
-  local_->on_snapshot([](const Snapshot& snapshot, Node& node) {
+  local_->on_snapshot([this](const Snapshot& snapshot, int64_t before, Node& node) {
+    const auto named = snapshot.changes->since(before);  // nothing: any token may be another than it was
+    const auto concerns = [&](const Identity& holder) {
+      return !named || (!named->empty() && std::binary_search(named->begin(), named->end(),
+                                                              control::watch_id(local_->control().keys(), holder.sha)));
+    };
     auto running = node.exchanges;  // judging may end some of them
-    for (auto& exchange : running)
+    for (auto& exchange : running) {
       exchange->judge_again(snapshot);
+      if (!exchange->follows() || !concerns(*exchange->holder())) continue;
+      exchange->follow(snapshot.projects->find(exchange->holder()->who->project_id)->second);
+    }
     node.watchers.wake();
     if (std::exchange(node.servers, snapshot.servers) != snapshot.servers)
       node.site.upstreams.mark_stale(*snapshot.servers);

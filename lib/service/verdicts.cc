@@ -178,6 +178,8 @@ loop::Task<Result<void>> Verdicts::judge_again(Bearer bearer, bool at_once) {
     end_requests(sha, *(*verdict)->refusal);
   else if (!verdict && at_once)
     end_requests(sha, verdict.error());
+  else if (verdict)
+    renew(sha, *verdict);
   co_return Result<void>();
 }
 
@@ -186,6 +188,12 @@ void Verdicts::end_requests(const crypto::Digest& sha, const Error& reason) {
   for (auto& exchange : running) {
     const Identity* holder = exchange->holder();
     if (holder && holder->sha == sha) exchange->cancel(reason);
+  }
+}
+
+void Verdicts::renew(const crypto::Digest& sha, const VerdictPtr& verdict) {
+  for (auto& exchange : std::list(node_.exchanges)) {
+    if (exchange->follows() && exchange->holder()->sha == sha) exchange->follow(verdict->project);
   }
 }
 

@@ -72,6 +72,7 @@ class Verdicts {
   void say_whether_away(const Error* why);
   loop::Task<Result<void>> judge_again(Bearer bearer, bool at_once);
   void begin_again(const crypto::Digest& sha, const crypto::Secret& raw, bool at_once);
+  void renew(const crypto::Digest& sha, const VerdictPtr& verdict);
   void end_requests(const crypto::Digest& sha, const Error& reason);
   void sweep();
 

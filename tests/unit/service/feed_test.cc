@@ -199,6 +199,17 @@ TEST_CASE_FIXTURE(Watched, "feed: everything that changes what introspection ans
       expect(201, owner, "POST", "/api/v1/mcptokens", R"({"name":"t","project":"p","force":true})");
     }));
   }
+  SUBCASE("servers of its project, and what they are") {
+    ask("POST", "projects", R"({"name":"elsewhere","proxyModel":"none"})");
+    CHECK_FALSE(named(raw, [&] { ask("PATCH", "projects/elsewhere", R"({"servers":[{"server":"s"}]})"); }));
+    CHECK(named(raw, [&] { ask("PATCH", "projects/p", R"({"servers":[{"server":"s"}]})"); }));
+    CHECK_FALSE(named(raw, [&] { ask("PATCH", "projects/p", R"({"description":"of no weight"})"); }));
+    CHECK(named(raw, [&] { ask("PATCH", "projects/p", R"({"servers":[{"server":"s","prefix":"x"}]})"); }));
+    CHECK(named(raw, [&] { ask("PATCH", "servers/s", R"({"externalUrl":"https://other.example/mcp"})"); }));
+    CHECK(named(raw, [&] { ask("PATCH", "projects/p", R"({"separator":"--"})"); }));
+    CHECK(named(raw, [&] { ask("PATCH", "projects/p", R"({"prompt":"In other words."})"); }));
+    CHECK(named(raw, [&] { ask("PATCH", "projects/p", R"({"servers":[]})"); }));
+  }
   SUBCASE("its project goes") {
     CHECK(named(raw, [&] { ask("DELETE", "projects/p"); }));
   }
