@@ -17,8 +17,6 @@ constexpr std::array kLegacy = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-
 constexpr const char* kServerInfo = R"({"name":"mcptoken-example-server","version":"1.0.0"})";
 constexpr const char* kCapabilities =
     R"({"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"completions":{}})";
-constexpr const char* kForm =
-    R"("requestedSchema":{"type":"object","properties":{"name":{"type":"string","title":"Name"}},"required":["name"]})";
 #define META "io.modelcontextprotocol/"
 
 std::string raw_id(const Json& message) {
@@ -31,13 +29,15 @@ Answer error(const Json& message, int http, int code, const std::string& text, c
                     R"(,"message":)" + quote(text) + (data.empty() ? "" : R"(,"data":)" + data) + "}}", ""};
 }
 
-std::string content(const std::string& text, bool is_error = false) {
-  return R"("content":[{"type":"text","text":)" + quote(text) + "}]" + (is_error ? R"(,"isError":true)" : "");
-}
-
 std::string header(const Headers& headers, const std::string& name) {
   auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;
+}
+
+}  // namespace
+
+std::string content(const std::string& text, bool is_error) {
+  return R"("content":[{"type":"text","text":)" + quote(text) + "}]" + (is_error ? R"(,"isError":true)" : "");
 }
 
 std::string random_id() {
@@ -47,8 +47,6 @@ std::string random_id() {
   for (unsigned char byte : bytes) out += "0123456789abcdef"[byte >> 4], out += "0123456789abcdef"[byte & 15];
   return out;
 }
-
-}  // namespace
 
 const Server::ToolRow Server::kTools[] = {
     {"echo", "Returns the message",
@@ -61,7 +59,8 @@ const Server::ToolRow Server::kTools[] = {
     {"env", "Shows the environment of the server", R"({"type":"object"})", &Server::env},
     {"fail", "Always fails", R"({"type":"object"})", &Server::fail},
     {"crash", "Ends the server", R"({"type":"object"})", &Server::crash},
-    {"ask", "Asks the user for a name", R"({"type":"object","properties":{"message":{"type":"string"}}})",
+    {"ask", "Asks the client: by a form, for a visit of an address, for a message of its model, or for its roots",
+     R"({"type":"object","properties":{"message":{"type":"string"},"for":{"enum":["form","url","sampling","roots"]}}})",
      &Server::ask},
     {"big", "Returns many bytes", R"({"type":"object","properties":{"bytes":{"type":"integer"}},"required":["bytes"]})",
      &Server::big},
@@ -125,7 +124,7 @@ Answer Server::modern(const Json& message, const Headers* headers, Channel& chan
   if (method == "subscriptions/listen") return listen(message, channel);
   if (auto answer = feature(message, true)) return *std::move(answer);
   if (method != "tools/call") return error(message, 404, -32601, "unknown method");
-  Call call{message, session, true, meta[META "clientCapabilities"]["elicitation"].is(Kind::object), channel};
+  Call call{message, session, true, can_answer(meta[META "clientCapabilities"]), channel};
   return call_tool(call);
 }
 
@@ -135,13 +134,13 @@ Answer Server::legacy(const Json& message, const Headers* headers, Channel& chan
   const std::string& method = message["method"].text;
   if (method == "initialize") return initialize(message, headers != nullptr);
   const std::string session = headers ? header(*headers, "mcp-session-id") : "stdio";
-  bool can_elicit = false;
+  unsigned able = 0;
   {
     std::lock_guard lock(mutex_);
     auto found = sessions_.find(session);
     if (headers && session.empty()) return error(message, 400, -32000, "no session; initialize first");
     if (headers && found == sessions_.end()) return error(message, 404, -32001, "unknown session");
-    can_elicit = found != sessions_.end() && found->second.can_elicit;
+    if (found != sessions_.end()) able = found->second.can_answer;
   }
   const bool is_response =
       method.empty() && (!message["result"].is(Kind::missing) || !message["error"].is(Kind::missing));
@@ -156,7 +155,7 @@ Answer Server::legacy(const Json& message, const Headers* headers, Channel& chan
   if (method == "tools/list") return result(message, false, tool_list());
   if (auto answer = feature(message, false)) return *std::move(answer);
   if (method != "tools/call") return error(message, 200, -32601, "unknown method");
-  Call call{message, session, false, can_elicit, channel};
+  Call call{message, session, false, able, channel};
   return call_tool(call);
 }
 
@@ -169,7 +168,7 @@ Answer Server::initialize(const Json& message, bool http) {
                                              R"(,"instructions":"An example.")");
   const std::string id = http ? random_id() : "stdio";
   std::lock_guard lock(mutex_);
-  sessions_[id] = {params["capabilities"]["elicitation"].is(Kind::object)};
+  sessions_[id] = {can_answer(params["capabilities"])};
   if (http) answer.session_id = id;
   return answer;
 }
@@ -222,9 +221,8 @@ Answer Server::call_tool(Call& call) {
   const auto* tool = std::find_if(std::begin(kTools), std::end(kTools),
                                   [&](const ToolRow& row) { return params["name"].text == row.name; });
   if (tool == std::end(kTools)) return error(call.message, 200, -32602, "unknown tool " + params["name"].text);
-  if (call.modern && !call.can_elicit && tool->run == &Server::ask) {
-    return error(call.message, 400, -32021, "this tool needs elicitation",
-                 R"({"requiredCapabilities":{"elicitation":{}}})");
+  if (tool->run == &Server::ask) {
+    if (auto refusal = refuse_to_ask(call)) return *std::move(refusal);
   }
   {
     std::lock_guard lock(mutex_);
@@ -297,46 +295,6 @@ std::optional<std::string> Server::crash(Call&, const Json&) { _exit(7); }
 
 std::optional<std::string> Server::big(Call&, const Json& arguments) {
   return content(std::string(static_cast<size_t>(std::clamp(arguments["bytes"].number(0), 0.0, 1e9)), 'x'));
-}
-
-std::optional<std::string> Server::ask(Call& call, const Json& arguments) {
-  const Json& message = arguments["message"];
-  const std::string form =
-      R"("message":)" + quote(message.is(Kind::string) ? message.text : "Your name?") + "," + kForm;
-  if (call.modern) {
-    const Json& params = call.message["params"];
-    const Json& answer = params["inputResponses"]["user"];
-    std::lock_guard lock(mutex_);
-    if (!answer.is(Kind::missing)) {
-      if (states_.erase(params["requestState"].text) == 0)
-        return content("requestState is not what was given out", true);
-      return content("answer: " + std::string(answer.raw));
-    }
-    // Characters that a careless relay would change.
-    std::string state = "state \"" + std::to_string(++counter_) + "\" \\ \xc3\xa4 " + random_id();
-    states_.insert(state);
-    return R"("inputRequests":{"user":{"method":"elicitation/create","params":{"mode":"form",)" + form +
-           R"(}}},"requestState":)" + quote(state);
-  }
-  if (!call.can_elicit) return content("the client cannot be asked", true);
-  std::string id;
-  {
-    std::lock_guard lock(mutex_);
-    id = "ask-" + std::to_string(++counter_);
-    asked_[id];
-  }
-  call.channel.send(R"({"jsonrpc":"2.0","id":)" + quote(id) + R"(,"method":"elicitation/create","params":{)" + form +
-                    "}}");
-  const bool alive = wait(call, 60, [&] { return !asked_[id].empty(); });
-  std::lock_guard lock(mutex_);
-  const std::string text = asked_[id];
-  asked_.erase(id);
-  if (!alive) return std::nullopt;
-  if (text.empty()) return content("no answer in time", true);
-  const auto answer = Json::parse(text);
-  const Json& value = (*answer)["result"];
-  if (value.is(Kind::missing)) return content("refused: " + std::string((*answer)["error"].raw), true);
-  return content("answer: " + std::string(value.raw));
 }
 
 }  // namespace example

@@ -38,6 +38,9 @@ struct Answer {
 
 using Headers = std::map<std::string, std::string>;  // names in lower case
 
+std::string content(const std::string& text, bool is_error = false);  // of a tool's result
+std::string random_id();
+
 class Server {
  public:
   explicit Server(Options options);
@@ -53,12 +56,12 @@ class Server {
     const Json& message;
     std::string session;  // "": modern over HTTP
     bool modern;
-    bool can_elicit;
+    unsigned can_answer;  // what the client can be asked for: see ask.cc
     Channel& channel;
     bool cancelled = false;
   };
   struct Session {
-    bool can_elicit = false;
+    unsigned can_answer = 0;
   };
   using Tool = std::optional<std::string> (Server::*)(Call&, const Json& arguments);
   struct ToolRow {
@@ -73,6 +76,8 @@ class Server {
   Answer legacy(const Json& message, const Headers* headers, Channel& channel);
   Answer initialize(const Json& message, bool http);
   Answer call_tool(Call& call);
+  static unsigned can_answer(const Json& capabilities);
+  std::optional<Answer> refuse_to_ask(const Call& call);
   static Answer refusal(const Json& message, int code, const std::string& text, const std::string& data = "");
   Answer result(const Json& message, bool modern, const std::string& members, const char* type = "complete");
   std::string tool_list() const;

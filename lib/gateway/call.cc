@@ -212,9 +212,16 @@ std::string relay(const Exchange& exchange, const Client& client, const Subject&
 // What the client is told of what came back, and what the record says of it. `state_target`: what the client may hand the
 // server's state back with.
 Reply conclude(const Exchange& exchange, const Client& client, const Subject& subject, const Target& target,
-               const mcp::Message& message, Result<UpstreamAnswer> upstream, const std::string& state_target,
-               const ClientState& state, CallRecord& record) {
+               const mcp::Message& message, Result<Turn> turn, const std::string& state_target, const ClientState& state,
+               CallRecord& record) {
   std::vector<json::Edit> edits;
+  if (turn && !turn->answer) {
+    auto asking = ask_result(exchange, state_target, *turn);
+    if (asking) return {mcp::result_message(message.id(), *asking)};
+    turn = fail(std::move(asking).error());
+  }
+  Result<UpstreamAnswer> upstream =
+      turn ? Result<UpstreamAnswer>(*std::move(turn->answer)) : Result<UpstreamAnswer>(fail(std::move(turn).error()));
   if (upstream && is_input_required(upstream->message)) {
     auto relayable = check_input_requests(upstream->message, client.declared);
     auto sealed = relayable ? seal_state(exchange, state_target, upstream->message, state.round)
@@ -231,6 +238,8 @@ Reply conclude(const Exchange& exchange, const Client& client, const Subject& su
     error.data.clear();
     return error_reply(message, client, error);
   }
+  if (auto asking = ask_instead_of_error(exchange, client, upstream->message))
+    return {mcp::result_message(message.id(), *asking)};
   record.outcome = outcome_of(upstream->message);
   if (upstream->message.kind() == mcp::MessageKind::error)
     return error_reply(message, client, relayed_error(upstream->message, client, subject));
@@ -307,7 +316,7 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   loop::Deadline deadline(exchange.site.loop, scope, call_ms, Error(Status::timeout, server->name + ": the call was not answered in time"));
   CallEvents events(exchange, client, answer, deadline, call_ms);
   answer.begin_waiting();
-  auto task = call_with_input(exchange.site, client, std::move(call), events, scope);
+  auto task = call_with_input(exchange, client, std::move(call), state_target, state, events, scope);
   auto upstream = co_await task;
 
   record.duration_ms = exchange.site.loop.now_ms() - began_ms;

@@ -148,7 +148,33 @@ loop::Task<Result<void>> serve_set_level(Exchange& exchange, Client& client, Mes
   co_return Result<void>();
 }
 
-// On the home loop: which connection of the server it is, does not depend on where the request arrived.
+namespace {
+
+// Has the server tell of a resource, on the connection that the client's calls go by; on the home loop, wherever the request
+// arrived. `name` is what Watches are to call the wish.
+loop::Task<Result<void>> subscribe(const Exchange& exchange, const Client& client, const Target& target, std::string name) {
+  auto& server = target.attachment->server;
+  Site& site = exchange.site;
+  Site& home = site.gateway.home_of(server->id);
+  loop::Scope scope(exchange.link.scope);
+  loop::Deadline deadline(site.loop, scope, limits::kFirstByteMs, Error(Status::timeout, server->name + ": no answer in time"));
+  auto choosing = site.upstreams.choose(server, share_of(exchange, client), scope);
+  WatchWish wish;
+  MCPT_CO_TRY(wish.key, co_await choosing);
+  wish.client = std::move(name);
+  wish.server = server;
+  wish.bearer = exchange.caller.to_control_plane;
+  wish.uris = {target.upstream_name};
+  Function<loop::Task<Result<void>>(loop::Scope&)> work = [&home, wish = std::move(wish)](loop::Scope& there) {
+    return home.watches.want(wish, there);
+  };
+  auto task = on_loop<void>(site.loop, home.loop, home.group, std::move(work), scope);
+  auto told = co_await task;
+  co_return told;
+}
+
+}  // namespace
+
 loop::Task<Result<void>> serve_subscription(Exchange& exchange, Client& client, MessagePtr message, Answer& answer) {
   auto& project = *exchange.caller.project;
   auto uri = message->string_param("uri");
@@ -183,21 +209,13 @@ loop::Task<Result<void>> serve_subscription(Exchange& exchange, Client& client, 
   }
   auto& server = target->attachment->server;
   Site& home = exchange.site.gateway.home_of(server->id);
-  WatchWish wish;
-  wish.client = session_key(exchange, session) + " " + *uri;
+  const std::string name = session_key(exchange, session) + " " + *uri;
   Result<void> told;
   if (on) {
-    wish.server = server;
-    wish.key = key_for(*server, share_of(exchange, client));
-    wish.bearer = exchange.caller.to_control_plane;
-    wish.uris = {target->upstream_name};
-    Function<loop::Task<Result<void>>(loop::Scope&)> work = [&home, wish](loop::Scope& there) { return home.watches.want(wish, there); };
-    loop::Scope scope(exchange.link.scope);
-    loop::Deadline deadline(exchange.site.loop, scope, limits::kFirstByteMs, Error(Status::timeout, server->name + ": no answer in time"));
-    auto task = on_loop<void>(exchange.site.loop, home.loop, home.group, std::move(work), scope);
+    auto task = subscribe(exchange, client, *target, name);
     told = co_await task;
   }
-  if (!on || !told) home.loop.post([&home, name = wish.client] { home.watches.forget(name); });
+  if (!on || !told) home.loop.post([&home, name] { home.watches.forget(name); });
   if (!told) {
     remember(exchange, session, [uri = *uri](SessionState& state) { state.uris.erase(uri); });
     record.outcome = told.error().rpc != 0 ? CallOutcome::protocol_error : CallOutcome::transport_error;

@@ -26,6 +26,7 @@ Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
       upstreams(*this),
       catalogue(*this),
       watches(*this),
+      parking(*this),
       sweeper(loop_in) {
   sweeper.start(kSweepMs, [this] { sweep(); }, kSweepMs);
 }
@@ -80,7 +81,10 @@ void Site::sweep() {
 }
 
 Site& Gateway::attach(loop::Loop& loop) {
-  if (sites_.empty()) started_ms_ = loop.clock().wall_ms();
+  if (sites_.empty()) {
+    started_ms_ = loop.clock().wall_ms();
+    run_id_ = crypto::random_id().value_or(std::to_string(started_ms_));
+  }
   sites_.push_back(std::make_unique<Site>(*this, sites_.size(), loop));
   return *sites_.back();
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "gateway/catalogue.h"
 #include "gateway/control_plane.h"
+#include "gateway/parking.h"
 #include "gateway/upstreams.h"
 #include "gateway/watches.h"
 #include "http/client.h"
@@ -66,6 +67,7 @@ struct Site {
   Upstreams upstreams;
   Catalogue catalogue;
   Watches watches;
+  Parking parking;
 
   // Running calls of legacy sessions, by session nonce and request id: for notifications/cancelled.
   std::map<std::pair<std::string, std::string>, loop::Scope*> running;
@@ -97,6 +99,7 @@ class Gateway {
   Site& attach(loop::Loop& loop);
   // On the site's loop: ends its server processes. No request may run any more.
   loop::Task<Result<void>> stop(Site& site, loop::Scope& scope) {
+    site.parking.stop();
     site.watches.stop();
     return site.upstreams.stop(scope);
   }
@@ -116,6 +119,7 @@ class Gateway {
   // What the server offers may have changed meanwhile, all of it.
   void suspect(const std::string& server_id, const std::string& share);
   int64_t started_ms() const { return started_ms_; }  // wall clock
+  const std::string& run_id() const { return run_id_; }  // another one after a restart
 
   Result<loop::ChildSpec> child_spec(const ServerSpec& server, const std::vector<Credential>& environment) const;
   int64_t jitter(int64_t below) const;
@@ -126,6 +130,7 @@ class Gateway {
   void list_changed(const std::string& server_id, Kind kind);
   std::vector<std::unique_ptr<Site>> sites_;
   int64_t started_ms_ = 0;
+  std::string run_id_;
 };
 
 }  // namespace mcptoken::gateway

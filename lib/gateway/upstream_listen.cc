@@ -1,4 +1,5 @@
 // What servers say unasked: subscriptions/listen of the modern era, the server's own stream of the legacy one, log lines.
+#include "gateway/hop.h"
 #include "gateway/log_level.h"
 #include "gateway/site.h"
 #include "json/writer.h"
@@ -48,6 +49,21 @@ loop::Task<Result<mcp::PeerInfo>> Upstreams::info(std::shared_ptr<const ServerSp
   auto getting = get(server, key, bearer, scope);
   MCPT_CO_TRY(auto entry, co_await getting);
   co_return entry->peer->info();
+}
+
+loop::Task<Result<UpstreamKey>> Upstreams::choose(std::shared_ptr<const ServerSpec> server, CallerShare caller, loop::Scope& scope) {
+  if (caller.capabilities == 0 || server->relayed) co_return key_for(*server, caller);
+  CallerShare plain = caller;
+  plain.capabilities = 0;
+  auto shared = key_for(*server, plain);
+  Site& home = server->transport == Transport::stdio ? site_.gateway.home_of(server->id) : site_;
+  Function<loop::Task<Result<mcp::PeerInfo>>(loop::Scope&)> work = [&home, server, shared,
+                                                                     bearer = caller.bearer](loop::Scope& there) {
+    return home.upstreams.info(server, shared, bearer, there);
+  };
+  auto task = on_loop<mcp::PeerInfo>(site_.loop, home.loop, home.group, std::move(work), scope);
+  MCPT_CO_TRY(auto info, co_await task);
+  co_return info.era == mcp::Era::modern ? shared : key_for(*server, caller);
 }
 
 loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,

@@ -95,6 +95,9 @@ class Upstreams {
   // On the home loop of the call's server.
   loop::Task<Result<UpstreamAnswer>> call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope);
 
+  // The connection that a caller's requests go by. Capabilities matter to servers of the legacy era alone, which are told of
+  // them at the beginning: a modern server hears with each request what can be asked for. On any loop.
+  loop::Task<Result<UpstreamKey>> choose(std::shared_ptr<const ServerSpec> server, CallerShare caller, loop::Scope& scope);
   // What the server has said about itself; opens the connection. On the home loop, as the next.
   loop::Task<Result<mcp::PeerInfo>> info(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
                                          loop::Scope& scope);

@@ -22,6 +22,7 @@ inline constexpr int64_t kMethodNotFound = -32601;
 inline constexpr int64_t kInvalidParams = -32602;
 inline constexpr int64_t kInternalError = -32603;
 inline constexpr int64_t kRequestCancelled = -32800;  // between ourselves: such a request gets no answer
+inline constexpr int64_t kUrlElicitationRequired = -32042;  // 2025-11-25 only
 inline constexpr int64_t kHeaderMismatch = -32020;
 inline constexpr int64_t kMissingCapability = -32021;
 inline constexpr int64_t kUnsupportedVersion = -32022;

@@ -1,9 +1,20 @@
 #include "service/service.h"
 
+#include "base/bytes.h"
 #include "json/writer.h"
 #include "service/exchange.h"
 
 namespace mcptoken::service {
+
+namespace {
+
+bool has_ended(const Snapshot& snapshot, const rbac::Principal& who, int64_t now_ms) {
+  Identity identity;
+  identity.who = std::make_shared<const rbac::Principal>(who);
+  return !from_hex(who.token_sha, identity.sha) || !still_valid(snapshot, identity, now_ms);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::string version) {
   MCPT_CHECK(crypto::init());
@@ -50,6 +61,8 @@ Result<void> Service::open_local() {
       if (!exchange->follows() || !concerns(*exchange->holder())) continue;
       exchange->follow(snapshot.projects->find(exchange->holder()->who->project_id)->second);
     }
+    node.site.parking.end_if([&](const rbac::Principal& who) { return has_ended(snapshot, who, node.loop.clock().wall_ms()); },
+                             Error(Status::unauthenticated, "the token has ended"));
     node.watchers.wake();
     if (std::exchange(node.servers, snapshot.servers) != snapshot.servers)
       node.site.upstreams.mark_stale(*snapshot.servers);

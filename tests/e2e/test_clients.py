@@ -75,6 +75,14 @@ def test_elicitation_client_2_legacy(gateway):
             "Please provide inputs for the following fields:", "- Name: Ada")
 
 
+def test_elicitation_client_2_modern_by_servers_of_the_other_era(gateway):
+    for server in ("old", "example"):
+        elicits(gateway, "modern", f"{server}__ask", "Your name?", "answer: ")
+    for server in ("everything", "everyweb"):
+        elicits(gateway, "modern", f"{server}__trigger-elicitation-request",
+                "Please provide inputs for the following fields:", "- Name: Ada")
+
+
 def test_a_client_that_cannot_be_asked_is_not(gateway):
     with NodeClient(gateway, gateway.token("unasked"), "v1") as client:
         told = client.call("old__ask")
