@@ -65,13 +65,13 @@ Outcome<int> open_listener(const Endpoint& endpoint, bool share) {
   return fd;
 }
 
-uint16_t port_of(int fd) {
+Endpoint endpoint_of(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
   uint16_t port = 0;  // at the same place in both families
   std::memcpy(&port, reinterpret_cast<const char*>(&storage) + offsetof(sockaddr_in, sin_port), sizeof port);
-  return ntohs(port);
+  return {address_of(storage), ntohs(port)};
 }
 
 }  // namespace
@@ -90,7 +90,17 @@ Outcome<Listeners> open_listeners(const Endpoint& endpoint, size_t count) {
     listeners.fds.push_back(*fd);
     if (i > 0) continue;
     enable(*fd, SO_REUSEPORT);
-    listeners.endpoint.port = port_of(*fd);
+    listeners.endpoint.port = endpoint_of(*fd).port;
+  }
+  return listeners;
+}
+
+Outcome<Listeners> share_listener(int fd, size_t count) {
+  Listeners listeners{{fd}, endpoint_of(fd)};
+  while (listeners.fds.size() < count) {
+    const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) return failure_of(listeners.endpoint, errno);
+    listeners.fds.push_back(copy);
   }
   return listeners;
 }

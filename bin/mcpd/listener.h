@@ -15,6 +15,8 @@ struct Listeners {
 };
 
 Outcome<Listeners> open_listeners(const Endpoint& endpoint, size_t count);
+// The same from one listening socket that somebody else has opened, and that all loops share.
+Outcome<Listeners> share_listener(int fd, size_t count);
 // Writes the port and a line end under another name and renames, so that a reader never sees half of it.
 Outcome<bool> write_port_file(const std::string& path, uint16_t port);
 

@@ -11,9 +11,11 @@
 #include <mcptoken/mcptoken.h>
 
 #include "admin.h"
+#include "health.h"
 #include "listener.h"
 #include "log.h"
 #include "process.h"
+#include "supervisor.h"
 #include "worker.h"
 
 namespace mcpd {
@@ -72,12 +74,15 @@ Outcome<Config> make_config(const Settings& settings, const Endpoint& endpoint) 
 
 class Server {
  public:
-  explicit Server(const Settings& settings) : settings_(settings) {}
+  Server(const Settings& settings, const Environment& environment) : settings_(settings), environment_(environment) {}
 
   Outcome<bool> start() {
-    const auto wanted = parse_endpoint(listen_text(settings_));
-    const auto loops = settings_.integer(Setting::loops);
-    auto listeners = open_listeners(*wanted, loops > 0 ? static_cast<size_t>(loops) : usable_cores());
+    const auto wanted = settings_.integer(Setting::loops);
+    const size_t loops = wanted > 0 ? static_cast<size_t>(wanted) : usable_cores();
+    auto inherited = inherited_listener(environment_);
+    if (!inherited) return inherited.failure();
+    auto listeners = *inherited >= 0 ? share_listener(*inherited, loops)
+                                     : open_listeners(*parse_endpoint(listen_text(settings_)), loops);
     if (!listeners) return listeners.failure();
     endpoint_ = listeners->endpoint;
     if (auto opened = open_service(); !opened) return opened.failure();
@@ -86,6 +91,7 @@ class Server {
     if (const auto& path = settings_.text(Setting::port_file); !path.empty()) {
       if (auto written = write_port_file(path, endpoint_.port); !written) return written.failure();
     }
+    notify(environment_, "READY=1");
     return true;
   }
 
@@ -100,6 +106,7 @@ class Server {
       running -= std::min(running, happened.finished);
       if (!happened.signalled) continue;
       log(Level::info, draining ? "stopping at once" : "stopping");
+      notify(environment_, "STOPPING=1");
       for (auto& worker : workers_)
         draining ? worker->hurry() : worker->drain(settings_.integer(Setting::grace_ms));
       draining = true;
@@ -119,7 +126,8 @@ class Server {
     mcptoken_service* raw = nullptr;
     mcptoken_error* error = nullptr;
     const auto status = mcptoken_service_new(config->get(), log_from_library, nullptr, &raw, &error);
-    if (status != MCPTOKEN_OK) return failure_of(status, error, settings_.is_gateway() ? "gateway" : "data directory " + folder);
+    if (status != MCPTOKEN_OK)
+      return failure_of(status, error, settings_.is_gateway() ? "gateway" : "data directory " + folder);
     service_.reset(raw);
     return true;
   }
@@ -154,7 +162,8 @@ class Server {
   void announce() {
     const auto& folder = settings_.text(Setting::data_dir);
     if (settings_.is_gateway()) {
-      log_start("mcpd gateway listening on http://" + endpoint_.text() + " (control plane " + settings_.text(Setting::mcpd_url) + ")");
+      log_start("mcpd gateway listening on http://" + endpoint_.text() + " (control plane " +
+                settings_.text(Setting::mcpd_url) + ")");
     } else {
       log_start("mcpd listening on http://" + endpoint_.text() + " (data " + folder + ")");
     }
@@ -170,6 +179,7 @@ class Server {
   static void log_start(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
   const Settings& settings_;
+  const Environment& environment_;
   Endpoint endpoint_;
   WorkerOptions options_;
   std::unique_ptr<ConnectionCensus> census_;
@@ -196,6 +206,8 @@ int main_program(std::string_view program, std::span<const char* const> argument
   if (!arguments.empty() && std::string_view(arguments[0]) == "admin")
     return admin_program(arguments.subspan(1), environment);
   const Role role = take_role(program, arguments);
+  if (!arguments.empty() && std::string_view(arguments[0]) == "health")
+    return health_program(role, arguments.subspan(1), environment);
   auto invocation = load_settings(role, arguments, environment);
   if (!invocation) return fail_with(invocation.failure());
   const auto& settings = invocation->settings;
@@ -214,7 +226,7 @@ int main_program(std::string_view program, std::span<const char* const> argument
   }
   set_log_level(level_of(settings.text(Setting::log_level)));
   prepare_process(settings.boolean(Setting::debuggable));
-  Server server(settings);
+  Server server(settings, environment);
   if (const auto started = server.start(); !started) return fail_with(started.failure());
   server.run();
   return 0;

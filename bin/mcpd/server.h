@@ -3,6 +3,7 @@
 //
 //   settings.h     one table of settings; flags, environment, file
 //   server.h       start and end of the process: service, listeners, workers, signals
+//   supervisor.h   sockets handed over by a process manager, and what it is told
 //   worker.h       one thread: loop, libmicrohttpd, accept, deadlines
 //   gate.h         which requests are well-formed enough to be looked at
 //   exchange.h     one request between libmicrohttpd and the service

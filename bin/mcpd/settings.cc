@@ -308,6 +308,7 @@ std::string help_text(Role role) {
   return text +
          "\n  admin reset-password EMAIL        set a user's password while mcpd does not run; see mcpd admin --help\n"
          "  admin audit-verify                check the audit record while mcpd does not run\n"
+         "  health [URL]                      exit code 0 when a running mcpd answers; see mcpd health --help\n"
          "  --print-effective-config          show the settings in force and where each comes from\n"
          "  --help, --version\n";
 }
