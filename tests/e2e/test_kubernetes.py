@@ -20,19 +20,30 @@ def render(overlay):
     return read(done.stdout)
 
 
-def read(text):
-    """The documents as kubectl's own types read them: a wrong type is an error there, and a name that they do not know is
-    missing afterwards."""
-    done = subprocess.run(["kubectl", "label", "--local", "-f", "-", "checked=yes", "-o", "json"], input=text, capture_output=True,
-                          text=True)
-    assert done.returncode == 0, done.stderr
+def kubectl(text, *words):
+    """What a local command of kubectl makes of the documents, and what it says."""
+    done = subprocess.run(["kubectl", *words, "--local", "-f", "-", "-o", "json"], input=text, capture_output=True, text=True)
     documents, rest = [], done.stdout.strip()
     while rest:
         one, end = json.JSONDecoder().raw_decode(rest)
         documents.append(one)
         rest = rest[end:].lstrip()
-    written = Counter(re.findall(r"^ *(?:- )*([\w./-]+):(?: |$)", text, re.M))
-    assert not written - names(documents), f"unknown fields: {written - names(documents)}"
+    return documents, done.stderr
+
+
+def read(text):
+    """The documents, as they stand and as kubectl's own types read them: a wrong type is an error there, and in what has pods a
+    name that they do not know is missing afterwards."""
+    documents, said = kubectl(text, "label", "checked=yes")
+    assert documents and not said, said
+    typed, said = kubectl(text, "set", "env", "CHECKED=yes")
+    assert "decode" not in said, said
+    owners = of(documents, "StatefulSet", "Deployment")
+    assert set(owners) == set(of(typed, "StatefulSet", "Deployment"))
+    for name, known in of(typed, "StatefulSet", "Deployment").items():
+        unknown = names(owners[name]) - names(known)
+        del unknown["checked"]
+        assert not unknown, f"{name} has unknown fields: {unknown}"
     return documents
 
 
@@ -91,6 +102,7 @@ def test_manifests_fit_together():
         assert set(policies) == set(pods), "a pod without a network policy"
         for name, policy in policies.items():
             assert fits(pods[name][1], policy["spec"]["podSelector"]["matchLabels"])
+            assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
             for rule in policy["spec"]["ingress"]:
                 assert rule["from"], "everybody may come in"
         for one in of(documents, "Ingress").values():
@@ -111,7 +123,8 @@ def test_manifests_fit_together():
 def test_what_does_not_fit_is_noticed():
     """The checks above can fail: a name that Kubernetes does not know, a wrong type, a selector that selects nothing."""
     rendered = subprocess.run(["kubectl", "kustomize", OVERLAYS[0]], capture_output=True, text=True, check=True).stdout
-    for pattern, other in ((r"readOnlyRootFilesystem:", "readOnlyRootFilesytem:"), (r"containerPort: \d+", "containerPort: [1]")):
+    for pattern, other in ((r"readOnlyRootFilesystem:", "readOnlyRootFilesytem:"), (r"containerPort: \d+", "containerPort: [1]"),
+                           (r"policyTypes:", "policyTypes: 1\n  x:")):
         assert re.search(pattern, rendered)
         try:
             read(re.sub(pattern, other, rendered))
