@@ -20,13 +20,17 @@ constexpr char kColumnTypes[kColumns] = {'i', 'i', 'i', 'i', 't', 't', 't', 't',
 constexpr std::string_view kCheckpointLabel = "mcptoken audit checkpoint";
 
 void add_integer(std::string& out, int64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(static_cast<uint64_t>(value) >> shift));
+  char bytes[8];
+  for (int i = 0; i < 8; ++i)
+    bytes[i] = static_cast<char>(static_cast<uint64_t>(value) >> (56 - 8 * i));
+  out.append(bytes, sizeof bytes);
 }
 
 // Each field with its presence and length: no two events have the same bytes.
 std::string bytes_of(const db::Statement& row, const crypto::Digest& previous) {
-  std::string out(as_text(previous));
+  std::string out;
+  out.reserve(1024);
+  out.append(as_text(previous));
   for (int i = 0; i < kColumns; ++i) {
     out.push_back(row.is_null(i) ? 0 : 1);
     if (kColumnTypes[i] == 'i') {
@@ -44,7 +48,7 @@ crypto::Digest sign_checkpoint(const crypto::Key& key, const Head& base) {
   std::string text(kCheckpointLabel);
   add_integer(text, base.seq);
   text += as_text(base.link);
-  return crypto::hmac_sha256(key, text);
+  return crypto::mac(key, text);
 }
 
 struct Checkpoint {
@@ -75,7 +79,7 @@ void spoil(Verification& state, int64_t seq, std::string why) {
 // becomes `last`.
 bool follows(const db::Statement& row, const crypto::Key& key, Head& last) {
   const int64_t seq = row.integer(0);
-  const auto wanted = crypto::hmac_sha256(key, bytes_of(row, last.link));
+  const auto wanted = crypto::mac(key, bytes_of(row, last.link));
   if (seq <= last.seq || !crypto::equal(as_text(row.blob(kColumns)), as_text(wanted))) return false;
   last = {seq, wanted};
   return true;
@@ -119,7 +123,7 @@ Result<void> seal(db::Transaction& transaction, const crypto::Key& key) {
     MCPT_TRY(const bool row, rows.step());
     if (!row) break;
     last.seq = rows.integer(0);
-    last.link = crypto::hmac_sha256(key, bytes_of(rows, last.link));
+    last.link = crypto::mac(key, bytes_of(rows, last.link));
     MCPT_CHECK(transaction.run("INSERT INTO audit_chain (seq, link) VALUES (?1, ?2)", last.seq, last.link));
   }
   if (last.seq == before) return {};

@@ -26,7 +26,7 @@ Error bad_ticket(std::string why) {
 }  // namespace
 
 WatchId watch_id(const Keys& keys, const crypto::Digest& token_sha) {
-  const auto mac = crypto::hmac_sha256(keys.watch(), as_text(token_sha));
+  const auto mac = crypto::mac(keys.watch(), as_text(token_sha));
   WatchId id;
   std::copy_n(mac.begin(), id.size(), id.begin());
   return id;

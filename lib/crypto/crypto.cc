@@ -15,7 +15,7 @@ static_assert(kSealOverhead == kNonceBytes + kTagBytes);
 static_assert(sizeof(Key) == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
 static_assert(sizeof(Key) == crypto_kdf_KEYBYTES);
 static_assert(sizeof(Digest) == crypto_hash_sha256_BYTES);
-static_assert(sizeof(Digest) == crypto_auth_hmacsha256_BYTES);
+static_assert(sizeof(Digest) >= crypto_generichash_blake2b_BYTES_MIN);
 
 const uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
 uint8_t* bytes_of(std::string& text) { return reinterpret_cast<uint8_t*>(text.data()); }
@@ -54,17 +54,19 @@ Digest Sha256::finish() {
   return digest;
 }
 
-Digest hmac_sha256(std::span<const uint8_t> key, std::string_view data) {
-  crypto_auth_hmacsha256_state state;
-  Digest digest;
-  crypto_auth_hmacsha256_init(&state, key.data(), key.size());
-  crypto_auth_hmacsha256_update(&state, bytes_of(data), data.size());
-  crypto_auth_hmacsha256_final(&state, digest.data());
-  sodium_memzero(&state, sizeof state);
+Digest blake2b(std::string_view data) { return mac({}, data); }
+
+Digest mac(std::span<const uint8_t> key, std::string_view data) {
+  Digest digest, short_key;
+  if (key.size() > crypto_generichash_blake2b_KEYBYTES_MAX) {
+    short_key = blake2b(as_text(key));
+    key = short_key;
+  }
+  crypto_generichash_blake2b(digest.data(), digest.size(), bytes_of(data), data.size(), key.data(), key.size());
   return digest;
 }
 
-Key derive_key(std::string_view key, std::string_view label) { return hmac_sha256(as_bytes(key), label); }
+Key derive_key(std::string_view key, std::string_view label) { return mac(as_bytes(key), label); }
 
 Key subkey(const Key& master, uint64_t number, const char (&context)[9]) {
   static_assert(crypto_kdf_CONTEXTBYTES == 8);

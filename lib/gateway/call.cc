@@ -106,7 +106,7 @@ CallRecord begin_record(const Exchange& exchange, const Client& client, const Ro
   CallRecord record = record_of(exchange, client, subject_text(route, subject.kind, subject.key));
   if (const json::Node* arguments = message.param("arguments")) {
     record.has_arguments = true;
-    record.argument_digest = crypto::sha256(message.outline().raw(*arguments));
+    record.argument_digest = crypto::blake2b(message.outline().raw(*arguments));
   }
   return record;
 }

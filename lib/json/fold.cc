@@ -12,20 +12,24 @@ constexpr Folding kFoldings[] = {{"\u017F", 's'}, {"\u212A", 'k'}};
 
 // Takes one character off the front; bytes that fold to nothing in ASCII come out as they are.
 char take_folded(std::string_view& text) {
+  const char first = text.front();
+  if (static_cast<unsigned char>(first) < 0x80) {
+    text.remove_prefix(1);
+    return first >= 'A' && first <= 'Z' ? static_cast<char>(first | 0x20) : first;
+  }
   for (const Folding& folding : kFoldings) {
     if (text.substr(0, folding.from.size()) != folding.from) continue;
     text.remove_prefix(folding.from.size());
     return folding.to;
   }
-  const char c = text.front();
   text.remove_prefix(1);
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  return first;
 }
 
 }  // namespace
 
 bool folds_to(std::string_view key, std::string_view canonical) {
-  if (key == canonical) return false;
+  if (key.size() < canonical.size() || key == canonical) return false;  // no character folds to more bytes
   while (!key.empty() && key.back() == '\0') {
     key.remove_suffix(1);
   }

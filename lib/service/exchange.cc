@@ -74,8 +74,7 @@ Error Exchange::not_found() { return Error(Status::not_found, "there is nothing 
 
 void Exchange::begin() {
   place_ = node_.exchanges.insert(node_.exchanges.end(), shared_from_this());
-  auto id = crypto::random_id();
-  request_id_ = id ? *id : "unknown";
+  request_id_ = node_.request_ids.next();
   if (auto judged = judge_head(); !judged && !answered_) respond_error(judged.error());
 }
 

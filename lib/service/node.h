@@ -1,6 +1,8 @@
 // The service's part on one loop: its copy of the snapshot, its running requests, its way into the audit log.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <list>
 #include <memory>
 #include <unordered_map>
@@ -17,6 +19,22 @@ namespace mcptoken::service {
 
 class Exchange;
 
+// Ids of requests: none comes twice, over all loops and runs. No secrets, so that one random number serves many.
+class RequestIds {
+ public:
+  std::string next() {
+    if (run_.empty()) run_ = crypto::random_id().value_or("unknown").substr(0, 12);
+    std::array<char, 16> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), ++last_ + kFirst, 36).ptr;
+    return run_ + std::string(digits.data(), end);
+  }
+
+ private:
+  static constexpr uint64_t kFirst = 78'364'164'096;  // 36^7: eight digits, for as long as anybody counts
+  std::string run_;
+  uint64_t last_ = 0;
+};
+
 struct Node {
   Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring* ring_in)
       : loop(loop_in),
@@ -32,6 +50,7 @@ struct Node {
   std::shared_ptr<const gateway::Servers> servers;  // with which the upstreams were compared last
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed
+  RequestIds request_ids;
   bool draining = false;
   bool quiet = false;  // draining, and its requests have ended
   control::FailureLimit guesses;  // of tokens, by address

@@ -218,6 +218,10 @@ const char* mcptoken_error_message(const mcptoken_error* error) { return error ?
 const char* mcptoken_error_hint(const mcptoken_error*) { return ""; }
 void mcptoken_error_free(mcptoken_error* error) { delete error; }
 
+mcptoken_status mcptoken_session_health(const char*, int64_t, mcptoken_error** error) {
+  return fail(MCPTOKEN_UNAVAILABLE, "the stand-in asks nobody", error);
+}
+
 mcptoken_status mcptoken_loop_new(mcptoken_loop** out, mcptoken_error** error) {
   auto loop = Loop::create();
   if (!loop) return fail(MCPTOKEN_IO, loop.error().message, error);

@@ -23,14 +23,15 @@ TEST_CASE("SHA-256: the examples of FIPS 180-4, whole and in pieces") {
   }
 }
 
-TEST_CASE("HMAC-SHA-256: RFC 4231 cases 2 and 6") {
-  CHECK(to_hex(hmac_sha256(as_bytes("Jefe"), "what do ya want for nothing?")) ==
-        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-  std::string long_key(131, '\xaa');
-  CHECK(to_hex(hmac_sha256(as_bytes(long_key), "Test Using Larger Than Block-Size Key - Hash Key First")) ==
-        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
-  CHECK(derive_key("Jefe", "what do ya want for nothing?") ==
-        hmac_sha256(as_bytes("Jefe"), "what do ya want for nothing?"));
+TEST_CASE("BLAKE2b with 32 bytes, plain and keyed, as Python's hashlib computes it") {
+  CHECK(to_hex(blake2b("abc")) == "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+  CHECK(to_hex(blake2b("")) == "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+  CHECK(to_hex(mac(as_bytes("Jefe"), "what do ya want for nothing?")) ==
+        "44a4b7e70bb4dcf7416a764ddbc4485238283605dd7781dc1ea7e1ce22707834");
+  const std::string key(64, '\xaa'), longer(131, '\xaa');
+  CHECK(to_hex(mac(as_bytes(key), std::string(300, 'x'))) == "299f82f9f28f57696f559b5db577db3e9b60903937b8a5b54a32c43cb93fc8d7");
+  CHECK(mac(as_bytes(longer), "x") == mac(blake2b(longer), "x"));
+  CHECK(derive_key("Jefe", "what do ya want for nothing?") == mac(as_bytes("Jefe"), "what do ya want for nothing?"));
 }
 
 TEST_CASE("sub-keys differ by number, context and master") {
