@@ -304,11 +304,11 @@ def free_port():
 
 
 class NodeClient:
-    """node/clients.mjs: one connection of an official client package."""
+    """node/clients.mjs, or a `program` like it: one connection of a client package."""
 
-    def __init__(self, gateway, token, flavour, *wishes, project="demo"):
+    def __init__(self, gateway, token, flavour, *wishes, project="demo", program="clients.mjs"):
         # Beside the packages, so that its imports are found.
-        source, copy = HERE / "node/clients.mjs", BUILD / "node/clients.mjs"
+        source, copy = HERE / "node" / program, BUILD / "node" / program
         if not copy.exists() or copy.read_bytes() != source.read_bytes():
             partial = copy.with_suffix(f".{os.getpid()}")
             shutil.copy(source, partial)
@@ -316,7 +316,7 @@ class NodeClient:
         self.errors = open(gateway.dir / f"client-{flavour}-{time.monotonic_ns()}.log", "w+b")
         self.popen = subprocess.Popen([str(NODE), str(copy), gateway.endpoint(project), flavour, *wishes],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-                                      env={**os.environ, "E2E_TOKEN": token})
+                                      env={**os.environ, "E2E_TOKEN": token, "HOME": str(gateway.dir)})
         self.hello = self.answer()
 
     def __enter__(self):
