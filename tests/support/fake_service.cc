@@ -315,8 +315,6 @@ mcptoken_status mcptoken_admin_verify_audit(const mcptoken_config*, const char*,
   return MCPTOKEN_OK;
 }
 
-mcptoken_status mcptoken_session_health(const char*, int64_t, mcptoken_error**) { return MCPTOKEN_OK; }
-
 // Reports of the audit record, which this service has none of.
 const char* mcptoken_bytes_data(const mcptoken_bytes*) { return ""; }
 size_t mcptoken_bytes_size(const mcptoken_bytes*) { return 0; }
