@@ -33,7 +33,8 @@ class Blocking {
       done = true;
       loop_->stop();
     });
-    if (!done) loop_->run();
+    while (!done) // a stop that came outside of run() ends the next one at once
+      loop_->run();
     return result;
   }
 

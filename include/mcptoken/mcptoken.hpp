@@ -364,6 +364,61 @@ class Session {
   detail::Owner<mcptoken_session, mcptoken_session_free> session_;
 };
 
+// A request whose answer is taken as it comes.
+class Stream {
+ public:
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  enum class What : int32_t {
+    nothing = MCPTOKEN_STREAM_NOTHING,
+    head = MCPTOKEN_STREAM_HEAD,
+    data = MCPTOKEN_STREAM_DATA,
+    event = MCPTOKEN_STREAM_EVENT,
+    end = MCPTOKEN_STREAM_END
+  };
+  struct Step {
+    What what = What::nothing;
+    std::string data;  // of data and event
+  };
+
+  explicit Stream(const std::string& url, std::string_view bearer = {})
+      : stream_(detail::make<mcptoken_stream, mcptoken_stream_free>([&](auto out, auto error) {
+          return mcptoken_stream_new(url.c_str(), bearer.data(), bearer.size(), out, error);
+        })) {}
+  void send(const std::string& method, const Headers& headers = {}, std::string_view body = {}) {
+    const auto rows = rows_of(headers);
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_stream_send(stream_.get(), method.c_str(), rows.data(), rows.size(), body.data(), body.size(), error);
+    });
+  }
+  // One MCP message, with the headers that follow from it.
+  void send_message(std::string_view message, const Headers& session_headers = {}) {
+    const auto rows = rows_of(session_headers);
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_stream_send_message(stream_.get(), message.data(), message.size(), rows.data(), rows.size(), error);
+    });
+  }
+  Step next(milliseconds timeout) {
+    int32_t what = 0;
+    const auto bytes = detail::make<mcptoken_bytes, mcptoken_bytes_free>([&](auto out, auto error) {
+      return mcptoken_stream_next(stream_.get(), detail::count(timeout), &what, out, error);
+    });
+    return {static_cast<What>(what), std::string(mcptoken_bytes_data(bytes.get()), mcptoken_bytes_size(bytes.get()))};
+  }
+  int status() const noexcept { return mcptoken_stream_status(stream_.get()); }
+  std::string header(const std::string& name) const { return mcptoken_stream_header(stream_.get(), name.c_str()); }
+  std::string event_type() const { return mcptoken_stream_event_type(stream_.get()); }
+  std::string event_id() const { return mcptoken_stream_event_id(stream_.get()); }
+
+ private:
+  static std::vector<mcptoken_header> rows_of(const Headers& headers) {
+    std::vector<mcptoken_header> rows;
+    for (const auto& [name, value] : headers)
+      rows.push_back({name.c_str(), value.c_str()});
+    return rows;
+  }
+  detail::Owner<mcptoken_stream, mcptoken_stream_free> stream_;
+};
+
 class Config {
  public:
   Config() : config_(detail::make<mcptoken_config, mcptoken_config_free>(mcptoken_config_new)) {}

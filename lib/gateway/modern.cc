@@ -11,12 +11,6 @@ namespace {
 
 constexpr int64_t kDiscoverTtlMs = 60'000;
 
-// Which member of params the Mcp-Name header repeats.
-struct NamedMethod {
-  std::string_view method, member;
-};
-constexpr NamedMethod kNamed[] = {{"tools/call", "name"}, {"prompts/get", "name"}, {"resources/read", "uri"}};
-
 Error mismatch(std::string message) { return Error(Status::invalid, std::move(message)).with_rpc(mcp::rpc::kHeaderMismatch); }
 
 Result<void> compare(const HttpRequest& request, std::string_view header, std::string_view shown, std::string_view wanted) {
@@ -34,15 +28,11 @@ Result<void> check_headers(const HttpRequest& request, const mcp::Message& messa
   MCPT_CHECK(compare(request, "mcp-protocol-version", "MCP-Protocol-Version", version));
   if (message.kind() != mcp::MessageKind::request) return {};
   MCPT_CHECK(compare(request, "mcp-method", "Mcp-Method", message.method()));
-  for (auto& named : kNamed) {
-    if (named.method != message.method()) continue;
-    auto value = message.string_param(named.member);
-    if (!value)
-      return fail(Error(Status::invalid, "params." + std::string(named.member) + " is required")
-                      .with_rpc(mcp::rpc::kInvalidParams));
-    MCPT_CHECK(compare(request, "mcp-name", "Mcp-Name", *value));
-  }
-  return {};
+  const std::string_view member = mcp::named_member(message.method());
+  if (member.empty()) return {};
+  auto value = message.string_param(member);
+  if (!value) return fail(Error(Status::invalid, "params." + std::string(member) + " is required").with_rpc(mcp::rpc::kInvalidParams));
+  return compare(request, "mcp-name", "Mcp-Name", *value);
 }
 
 Error unsupported(const std::string& requested) {

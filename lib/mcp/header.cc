@@ -27,7 +27,19 @@ std::string to_base64(std::string_view bytes) {
   return out;
 }
 
+struct NamedMethod {
+  std::string_view method, member;
+};
+constexpr NamedMethod kNamed[] = {{"tools/call", "name"}, {"prompts/get", "name"}, {"resources/read", "uri"}};
+
 }  // namespace
+
+std::string_view named_member(std::string_view method) {
+  for (const NamedMethod& named : kNamed) {
+    if (named.method == method) return named.member;
+  }
+  return {};
+}
 
 std::string encode_header(std::string_view value) {
   if (is_plain(value)) return std::string(value);

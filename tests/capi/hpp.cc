@@ -208,6 +208,12 @@ void clients() {
   CHECK(thrown([&] { session.close(); }) == MCPTOKEN_MISUSE);
   CHECK(mcp::Session::base_url("http://h:1/projects/p/mcp") == "http://h:1");
   CHECK(thrown([&] { mcp::Session::health(nobody, milliseconds(2000)); }) == MCPTOKEN_UNAVAILABLE);
+  mcp::Stream stream(nobody + "/x", "bearer");
+  CHECK(thrown([&] { stream.next(milliseconds(10)); }) == MCPTOKEN_MISUSE);
+  stream.send("GET", {{"Accept", "text/event-stream"}});
+  CHECK(thrown([&] { stream.next(milliseconds(2000)); }) == MCPTOKEN_UNAVAILABLE);
+  CHECK(thrown([&] { stream.send_message("{}"); }) == MCPTOKEN_INVALID);
+  CHECK(stream.status() == 0 && stream.header("x").empty() && stream.event_type().empty() && stream.event_id().empty());
 }
 
 }  // namespace

@@ -87,6 +87,32 @@ class Rest(unittest.TestCase):
             Client("http://h").call("GET", "/\0")
 
 
+class Streams(unittest.TestCase):
+    def test_pieces_and_events(self):
+        with Server((200, JSON, b'{"a":1}'), (200, SSE, b"id: 7\nevent: e\ndata: x\n\n"), (202, {}, b"")) as server:
+            with mcptoken.Stream(server.url + "/y", "secret-bearer") as stream:
+                self.assertEqual(stream.status, 0)
+                stream.send("POST", [("X-One", "1")], b"body")
+                steps = [stream.next(10) for _ in range(3)]
+                self.assertEqual([one.what for one in steps], [mcptoken.What.HEAD, mcptoken.What.DATA, mcptoken.What.END])
+                self.assertEqual((steps[1].data, stream.status, stream.header("content-type")), (b'{"a":1}', 200, "application/json"))
+                stream.send("GET")
+                self.assertEqual(stream.next(10).what, mcptoken.What.HEAD)
+                self.assertEqual((stream.next(10).data, stream.event), (b"x", ("e", "7")))
+                stream.send_message('{"jsonrpc":"2.0","method":"notifications/x"}', [("Mcp-Session-Id", "s")])
+                self.assertEqual((stream.next(10).what, stream.status), (mcptoken.What.HEAD, 202))
+            self.assertEqual([seen[0] for seen in server.seen], ["POST", "GET", "POST"])
+            self.assertEqual(server.seen[0][3], b"body")
+            self.assertEqual((server.seen[0][2]["X-One"], server.seen[2][2]["Mcp-Session-Id"]), ("1", "s"))
+
+    def test_mistakes(self):
+        stream = mcptoken.Stream("http://127.0.0.1:1/x")
+        with self.assertRaises(mcptoken.Misuse):
+            stream.next(0.01)
+        with self.assertRaises(mcptoken.Invalid):
+            stream.send_message("{}")
+
+
 class Mcp(unittest.TestCase):
     def test_legacy(self):
         hello = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}

@@ -18,6 +18,7 @@ from .errors import (Busy, Cancelled, Conflict, Corrupt, Denied, Error, Exists, 
 from .loop import Events, Loop, Timer, Watch
 from .service import Config, Exchange, Service, reset_password, verify_audit
 from .session import Era, Session, base_url, health
+from .stream import Step, Stream, What
 from .token import TokenKind
 
 __version__ = _lib.mcptoken_version().decode()
@@ -33,7 +34,8 @@ def abi_version() -> int:
 
 
 __all__ = ["aio", "asgi", "json", "kind", "rbac", "token", "ABI_VERSION", "Client", "introspect", "Events", "Loop", "Timer",
-           "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Era", "Session", "base_url", "health",
+           "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Era", "Session", "base_url", "health", "Step",
+           "Stream", "What",
            "TokenKind", "version", "abi_version", "Busy", "Cancelled", "Conflict", "Corrupt", "Denied", "Error", "Exists",
            "Expired", "InternalError", "Invalid", "LimitReached", "Misuse", "NetworkFailure", "NoMemory", "NotFound",
            "NotSupported", "OutcomeError", "PeerError", "ProtocolError", "RemoteError", "StorageFailure", "SystemFailure",

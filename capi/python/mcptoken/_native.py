@@ -136,6 +136,16 @@ PROTOTYPES = {
     "mcptoken_session_close": (_STATUS, [_H, _O]),
     "mcptoken_session_base_url": (_STATUS, [_S, _O, _O]),
     "mcptoken_session_health": (_STATUS, [_S, c_int64, _O]),
+    # stream.h
+    "mcptoken_stream_new": (_STATUS, [_S, _S, _N, _O, _O]),
+    "mcptoken_stream_free": (None, [_H]),
+    "mcptoken_stream_send": (_STATUS, [_H, _S, POINTER(Header), _N, _S, _N, _O]),
+    "mcptoken_stream_send_message": (_STATUS, [_H, _S, _N, POINTER(Header), _N, _O]),
+    "mcptoken_stream_next": (_STATUS, [_H, c_int64, POINTER(c_int32), _O, _O]),
+    "mcptoken_stream_status": (c_int32, [_H]),
+    "mcptoken_stream_header": (_S, [_H, _S]),
+    "mcptoken_stream_event_type": (_S, [_H]),
+    "mcptoken_stream_event_id": (_S, [_H]),
     # service.h
     "mcptoken_config_new": (_STATUS, [_O, _O]),
     "mcptoken_config_set": (_STATUS, [_H, _S, _S, _O]),
