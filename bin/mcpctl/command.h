@@ -30,6 +30,7 @@ struct Flag {
   bool repeatable = false;
   bool required = false;
   bool hidden = false;
+  std::string completes = {};  // see Argument
   // Set for a flag that is gone: giving it fails, and this writes the value the way that is valid now.
   std::string (*replacement)(const std::string& value) = nullptr;
 };
@@ -39,6 +40,9 @@ struct Argument {
   std::string help;
   bool required = true;
   bool many = false;  // last one only
+  // What a shell offers: "resource" (nouns, and NOUN/NAME), "name" (objects of the noun before), "context", "file",
+  // "a|b" (words), or kinds whose objects are meant: "server,instance". FILE is a file without saying so.
+  std::string completes = {};
 };
 
 struct Example {

@@ -20,6 +20,7 @@ CommandGroup access_commands(const Kinds& kinds);
 CommandGroup observe_commands(const Kinds& kinds);
 CommandGroup connect_commands(const Kinds& kinds);
 CommandGroup admin_commands(const Kinds& kinds);
+CommandGroup shell_commands(const Kinds& kinds);
 
 inline const Flag kPasswordStdin{
     .name = "password-stdin", .help = "read the password from standard input", .type = FlagType::kBoolean};

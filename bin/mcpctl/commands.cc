@@ -9,8 +9,8 @@ namespace {
 
 using MakeGroup = CommandGroup (*)(const Kinds& kinds);
 // In the order of the help page.
-constexpr MakeGroup kGroups[] = {basic_commands,   token_commands,   access_commands,
-                                 observe_commands, connect_commands, admin_commands};
+constexpr MakeGroup kGroups[] = {basic_commands,   token_commands, access_commands, observe_commands,
+                                 connect_commands, admin_commands, shell_commands};
 
 }  // namespace
 
@@ -40,13 +40,17 @@ const std::vector<Flag>& CommandTable::common_flags() {
       {.name = "project",
        .placeholder = "NAME",
        .help = "project of tokens and other objects inside one",
-       .letter = 'p'},
+       .letter = 'p',
+       .completes = "project"},
       {.name = "mcpd-url",
        .placeholder = "URL",
        .help = "control plane",
        .default_text = "http://127.0.0.1:3100",
        .alias = "server"},
-      {.name = "context", .placeholder = "NAME", .help = "entry of the configuration file to use"},
+      {.name = "context",
+       .placeholder = "NAME",
+       .help = "entry of the configuration file to use",
+       .completes = "context"},
       {.name = "help", .help = "show help", .type = FlagType::kBoolean, .letter = 'h'},
   };
   return flags;

@@ -46,7 +46,8 @@ Command passwd() {
   return {.path = "passwd",
           .summary = "Change your password, or that of a user",
           .handler = run_passwd,
-          .arguments = {{"EMAIL", "the user; yourself when absent", false}},
+          .arguments =
+              {{.name = "EMAIL", .help = "the user; yourself when absent", .required = false, .completes = "user"}},
           .flags = {{.name = "password-stdin",
                      .help = "read from standard input: for yourself the present password and the new one, a line each",
                      .type = FlagType::kBoolean}},

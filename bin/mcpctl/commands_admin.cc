@@ -66,14 +66,10 @@ Command version() {
           .examples = {{"mcpctl version -o json", ""}}};
 }
 
-Command docs() {
-  return {.path = "__docs", .summary = "Print this page", .handler = run_docs, .hidden = true, .takes_format = false};
-}
-
 }  // namespace
 
 CommandGroup admin_commands(const Kinds&) {
-  return {.title = "Administration", .commands = {approve(), backup(), restore(), version(), docs()}};
+  return {.title = "Administration", .commands = {approve(), backup(), restore(), version()}};
 }
 
 }  // namespace mcpctl

@@ -58,11 +58,32 @@ Command create_mcptoken(const Kind& kind) {
           .kind = &kind};
 }
 
+Command token_scan() {
+  return {.path = "token scan",
+          .summary = "Look for raw tokens and sessions in files",
+          .handler = run_token_scan,
+          .arguments = {{.name = "PATH",
+                         .help = "files, folders with all below them, or - for standard input",
+                         .many = true,
+                         .completes = "file"}},
+          .flags = {{.name = "check", .help = "ask the server whether each still works", .type = FlagType::kBoolean}},
+          .examples = {{"mcpctl token scan .", "before a commit"},
+                       {"git log -p | mcpctl token scan -", "in everything that was ever committed"},
+                       {"mcpctl token scan /var/log --check -o json", ""}},
+          .description =
+              "They are found by their form, which no other text has by chance. Only the beginning of each is shown, "
+              "and without "
+              "`--check` nothing leaves the machine. Symbolic links are not followed.",
+          .exit_codes = {
+              {0, "none"}, {1, "some were found, or a file could not be read"}, {64, "the command line is wrong"}}};
+}
+
 }  // namespace
 
 CommandGroup token_commands(const Kinds& kinds) {
-  CommandGroup group{.title = "Tokens", .branches = {{"rotate", "Replace a credential"}}};
+  CommandGroup group{.title = "Tokens", .branches = {{"rotate", "Replace a credential"}, {"token", "Raw credentials"}}};
   if (const Kind* kind = kinds.find("mcptoken")) group.commands = {create_mcptoken(*kind), rotate_mcptoken(*kind)};
+  group.commands.push_back(token_scan());
   return group;
 }
 

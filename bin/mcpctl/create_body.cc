@@ -369,6 +369,7 @@ std::vector<Flag> create_flags(const Kind& kind) {
               .repeatable = look.repeatable,
               .required = field.required};
     if (!field.reference.empty() && shape == Shape::kText) flag.placeholder = "NAME";
+    flag.completes = shape == Shape::kServerRefs ? "server" : field.reference;
     if (shape == Shape::kSecret) {
       flag.name = field.name + "-stdin";
       flag.help = "read the " + field.name + " from standard input";

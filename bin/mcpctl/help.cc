@@ -2,8 +2,73 @@
 #include <algorithm>
 
 #include "command.h"
+#include "help_parts.h"
 
 namespace mcpctl {
+namespace {
+
+std::string value_of(const Flag& flag) {
+  if (flag.type == FlagType::kBoolean) return {};
+  return " " + (flag.choices.empty() ? flag.placeholder : flag.choices);
+}
+
+}  // namespace
+
+const char* program_introduction() {
+  return "mcpctl controls MCP servers, projects and their tokens, and tests MCP endpoints.";
+}
+
+const std::vector<Named>& environment_rows() {
+  static const std::vector<Named> rows = {
+      {"MCPCTL_SERVER", "control plane, like --mcpd-url"},
+      {"MCPCTL_TOKEN", "bearer token; beats the session of `login`"},
+      {"MCPCTL_PROJECT", "project, like -p"},
+      {"MCPCTL_OUTPUT", "format, like -o"},
+      {"MCPCTL_CONTEXT", "context, like --context"},
+      {"MCPCTL_CONFIG", "configuration file; otherwise $XDG_CONFIG_HOME/mcpctl/config.yaml"},
+      {"NO_COLOR", "no colour when set"},
+  };
+  return rows;
+}
+
+std::string flag_spelling(const Flag& flag) {
+  std::string text = flag.letter != 0 ? std::string("-") + flag.letter + ", " : std::string();
+  text += "--" + flag.name + (flag.alias.empty() ? "" : ", --" + flag.alias);
+  return text + value_of(flag);
+}
+
+std::string flag_meaning(const Flag& flag) {
+  std::string text = flag.help;
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  if (flag.required) text += " (required)";
+  if (flag.repeatable) text += " (repeatable)";
+  if (!flag.default_text.empty()) text += " (default " + flag.default_text + ")";
+  return text;
+}
+
+std::string command_usage(const Command& command) {
+  std::string text = "mcpctl " + command.path;
+  for (const Argument& argument : command.arguments) {
+    const std::string name = argument.name + (argument.many ? "…" : "");
+    text += argument.required ? " " + name : " [" + name + "]";
+  }
+  for (const Flag& flag : command.flags) {
+    if (flag.required) text += " --" + flag.name + value_of(flag);
+  }
+  text += " [flags]";
+  return command.rest.empty() ? text : text + " [-- " + command.rest + "]";
+}
+
+std::vector<Flag> visible_flags(const Command& command, bool own) {
+  std::vector<Flag> flags = CommandTable::flags_of(command);
+  std::erase_if(flags, [&](const Flag& f) { return f.hidden || (command.flag(f.name) != nullptr) != own; });
+  return flags;
+}
+
+const std::vector<ExitCode>& exit_codes_of(const Command& command) {
+  return command.exit_codes.empty() ? CommandTable::common_exit_codes() : command.exit_codes;
+}
+
 namespace {
 
 constexpr size_t kWidth = 100;
@@ -47,55 +112,11 @@ std::string rows_text(const std::vector<Row>& rows) {
   return out;
 }
 
-std::string value_of(const Flag& flag) {
-  if (flag.type == FlagType::kBoolean) return {};
-  return " " + (flag.choices.empty() ? flag.placeholder : flag.choices);
-}
-
-std::string spelling(const Flag& flag) {
-  std::string text = flag.letter != 0 ? std::string("-") + flag.letter + ", " : std::string();
-  text += "--" + flag.name + (flag.alias.empty() ? "" : ", --" + flag.alias);
-  return text + value_of(flag);
-}
-
-std::string meaning(const Flag& flag) {
-  std::string text = flag.help;
-  if (!text.empty() && text.back() == '.') text.pop_back();
-  if (flag.required) text += " (required)";
-  if (flag.repeatable) text += " (repeatable)";
-  if (!flag.default_text.empty()) text += " (default " + flag.default_text + ")";
-  return text;
-}
-
-std::string usage(const Command& command) {
-  std::string text = "mcpctl " + command.path;
-  for (const Argument& argument : command.arguments) {
-    const std::string name = argument.name + (argument.many ? "…" : "");
-    text += argument.required ? " " + name : " [" + name + "]";
-  }
-  for (const Flag& flag : command.flags) {
-    if (flag.required) text += " --" + flag.name + value_of(flag);
-  }
-  text += " [flags]";
-  return command.rest.empty() ? text : text + " [-- " + command.rest + "]";
-}
-
-std::vector<Flag> visible(std::vector<Flag> flags, const Command& command, bool own) {
-  flags.erase(std::remove_if(flags.begin(), flags.end(),
-                             [&](const Flag& f) { return f.hidden || (command.flag(f.name) != nullptr) != own; }),
-              flags.end());
-  return flags;
-}
-
 std::vector<Row> flag_rows(const std::vector<Flag>& flags) {
   std::vector<Row> rows;
   for (const Flag& flag : flags)
-    rows.push_back({spelling(flag), meaning(flag)});
+    rows.push_back({flag_spelling(flag), flag_meaning(flag)});
   return rows;
-}
-
-const std::vector<ExitCode>& exit_codes_of(const Command& command) {
-  return command.exit_codes.empty() ? CommandTable::common_exit_codes() : command.exit_codes;
 }
 
 std::vector<Row> exit_rows(const std::vector<ExitCode>& codes) {
@@ -106,7 +127,7 @@ std::vector<Row> exit_rows(const std::vector<ExitCode>& codes) {
 }
 
 std::string command_help(const Command& command) {
-  std::string out = command.summary + ".\n\nUsage:\n  " + usage(command) + "\n";
+  std::string out = command.summary + ".\n\nUsage:\n  " + command_usage(command) + "\n";
   if (!command.description.empty()) out += "\n" + wrap(command.description, 0) + "\n";
   if (!command.aliases.empty()) {
     out += "\nAlso written:";
@@ -122,10 +143,9 @@ std::string command_help(const Command& command) {
   for (const Argument& argument : command.arguments)
     arguments.push_back({argument.name, argument.help});
   if (!arguments.empty()) out += "\nArguments:\n" + rows_text(arguments);
-  const std::vector<Flag> all = CommandTable::flags_of(command);
-  const std::vector<Row> own = flag_rows(visible(all, command, true));
+  const std::vector<Row> own = flag_rows(visible_flags(command, true));
   if (!own.empty()) out += "\nFlags:\n" + rows_text(own);
-  out += "\nCommon flags:\n" + rows_text(flag_rows(visible(all, command, false)));
+  out += "\nCommon flags:\n" + rows_text(flag_rows(visible_flags(command, false)));
   return out + "\nExit codes:\n" + rows_text(exit_rows(exit_codes_of(command)));
 }
 
@@ -151,29 +171,12 @@ std::vector<Section> sections(const CommandTable& table) {
   return found;
 }
 
-constexpr const char* kIntroduction =
-    "mcpctl controls MCP servers, projects and their tokens, and tests MCP endpoints.";
-
-struct Named {
-  const char* name;
-  const char* help;
-};
-constexpr Named kEnvironment[] = {
-    {"MCPCTL_SERVER", "control plane, like --mcpd-url"},
-    {"MCPCTL_TOKEN", "bearer token; beats the session of `login`"},
-    {"MCPCTL_PROJECT", "project, like -p"},
-    {"MCPCTL_OUTPUT", "format, like -o"},
-    {"MCPCTL_CONTEXT", "context, like --context"},
-    {"MCPCTL_CONFIG", "configuration file; otherwise $XDG_CONFIG_HOME/mcpctl/config.yaml"},
-    {"NO_COLOR", "no colour when set"},
-};
-
 std::string program_help(const CommandTable& table) {
-  std::string out = std::string(kIntroduction) + "\n\nUsage:\n  mcpctl COMMAND [flags]\n";
+  std::string out = std::string(program_introduction()) + "\n\nUsage:\n  mcpctl COMMAND [flags]\n";
   for (const Section& section : sections(table))
     out += "\n" + section.title + ":\n" + rows_text(section.rows);
   std::vector<Row> environment;
-  for (const Named& row : kEnvironment)
+  for (const Named& row : environment_rows())
     environment.push_back({row.name, row.help});
   out += "\nCommon flags:\n" + rows_text(flag_rows(CommandTable::common_flags()));
   out += "\nEnvironment (a flag beats it, it beats the configuration file):\n" + rows_text(environment);
@@ -201,7 +204,7 @@ std::string flags_markdown(const std::vector<Flag>& flags) {
   if (flags.empty()) return {};
   std::string out = "\n| Flag | Meaning |\n|---|---|\n";
   for (const Flag& flag : flags)
-    out += "| " + code(spelling(flag)) + " | " + cell(meaning(flag)) + " |\n";
+    out += "| " + code(flag_spelling(flag)) + " | " + cell(flag_meaning(flag)) + " |\n";
   return out;
 }
 
@@ -214,7 +217,7 @@ std::string exit_markdown(const std::vector<ExitCode>& codes) {
 
 std::string command_markdown(const Command& command) {
   std::string out =
-      "\n### mcpctl " + command.path + "\n\n" + command.summary + ".\n\n```\n" + usage(command) + "\n```\n";
+      "\n### mcpctl " + command.path + "\n\n" + command.summary + ".\n\n```\n" + command_usage(command) + "\n```\n";
   if (!command.description.empty()) out += "\n" + command.description + "\n";
   if (!command.aliases.empty()) {
     out += "\nAlso written:";
@@ -225,7 +228,7 @@ std::string command_markdown(const Command& command) {
   if (!command.arguments.empty()) out += "\n| Argument | Meaning |\n|---|---|\n";
   for (const Argument& argument : command.arguments)
     out += "| " + code(argument.name) + " | " + cell(argument.help) + " |\n";
-  out += flags_markdown(visible(CommandTable::flags_of(command), command, true));
+  out += flags_markdown(visible_flags(command, true));
   if (!command.exit_codes.empty()) out += exit_markdown(command.exit_codes);
   if (command.examples.empty()) return out;
   out += "\n```sh\n";
@@ -245,11 +248,11 @@ std::string help_text(const CommandTable& table, std::string_view path) {
 
 std::string help_markdown(const CommandTable& table) {
   std::string out =
-      "# mcpctl\n\n<!-- Made by `mcpctl __docs`; a test compares. -->\n\n" + std::string(kIntroduction) + "\n";
+      "# mcpctl\n\n<!-- Made by `mcpctl __docs`; a test compares. -->\n\n" + std::string(program_introduction()) + "\n";
   out += "\n## Common flags\n" + flags_markdown(CommandTable::common_flags());
   out += "\n## Environment\n\nA flag beats the environment, the environment beats the configuration file.\n";
   out += "\n| Variable | Meaning |\n|---|---|\n";
-  for (const Named& row : kEnvironment)
+  for (const Named& row : environment_rows())
     out += "| " + code(row.name) + " | " + cell(row.help) + " |\n";
   out += "\n## Exit codes\n" + exit_markdown(CommandTable::common_exit_codes());
   out +=

@@ -1,6 +1,7 @@
 #include <clocale>
 
 #include "application.h"
+#include "plugin.h"
 #include "terminal.h"
 
 namespace mcpctl {
@@ -10,6 +11,7 @@ namespace {
 Result<int> run(const std::vector<std::string>& words) {
   MCPCTL_TRY(const Kinds kinds, Kinds::load());
   const CommandTable table(kinds);
+  if (const auto plugin = find_plugin(table, words, process_environment)) return run_plugin(*plugin);
   MCPCTL_TRY(const Parsed parsed, parse_command_line(table, words));
   const Command* command = parsed.invocation.command;
   if (parsed.invocation.help || words.empty()) {

@@ -42,6 +42,10 @@ std::string config_folder(const Environment& environment) {
   return folder_of(environment, "XDG_CONFIG_HOME", "/.config") + "/mcpctl";
 }
 
+std::string config_path(const Environment& environment) {
+  return environment("MCPCTL_CONFIG").value_or(config_folder(environment) + "/config.yaml");
+}
+
 std::string first_of(std::initializer_list<std::string> candidates) {
   for (const std::string& candidate : candidates) {
     if (!candidate.empty()) return candidate;
@@ -135,7 +139,7 @@ namespace {
 Result<Context> load_context(const Invocation& invocation, const Environment& environment) {
   const std::string wanted = first_of({invocation.text("context"), environment("MCPCTL_CONTEXT").value_or("")});
   const auto given = environment("MCPCTL_CONFIG");
-  const std::string path = given.value_or(config_folder(environment) + "/config.yaml");
+  const std::string path = config_path(environment);
   MCPCTL_TRY(const std::optional<std::string> text, read_file(path, false));
   if (!text && given) return bad_config(path, "there is no such file", "unset MCPCTL_CONFIG or create it");
   return context_of(text.value_or(""), path, wanted);
@@ -151,6 +155,19 @@ Result<Format> load_format(const Invocation& invocation, const Environment& envi
 }
 
 }  // namespace
+
+std::vector<std::string> context_names(const Environment& environment) {
+  std::vector<std::string> names;
+  const std::string path = config_path(environment);
+  const auto text = read_file(path, false);
+  if (!text.ok() || !*text) return names;
+  const auto document = read_yaml(**text, path);
+  if (!document.ok()) return names;
+  const JsonValue contexts = document->root().get("contexts");
+  for (size_t i = 0; i < contexts.size(); ++i)
+    names.emplace_back(contexts.key(i));
+  return names;
+}
 
 Result<Settings> load_settings(const Invocation& invocation, const Environment& environment) {
   Settings settings;

@@ -40,6 +40,9 @@ struct Context {
 // The context `wanted`, or the file's current one when that is "". `text` is the file's content.
 Result<Context> context_of(const std::string& text, const std::string& path, const std::string& wanted);
 
+// Those of the configuration file; none when it cannot be read.
+std::vector<std::string> context_names(const Environment& environment);
+
 struct Settings {
   std::string server;  // without a slash at the end
   std::string project;

@@ -1,8 +1,8 @@
 // test mcp: flags to a plan, the report to a stream. The exit codes 0, 1 and 2 are the probe's.
 #include <cstdlib>
 
-#include "files.h"
 #include "mcp_probe.h"
+#include "project_token.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -22,18 +22,7 @@ Result<std::string> token_of(const Invocation& invocation, const Environment& en
   }
   if (invocation.has("token")) return invocation.text("token");
   if (!invocation.has("token-file")) return environment("MCPCTL_TOKEN").value_or("");
-  const std::string path = invocation.text("token-file");
-  std::string token;
-  if (path == "-") {
-    MCPCTL_TRY(token, read_standard_input());
-  } else {
-    MCPCTL_TRY(const std::optional<std::string> text, read_file(path, false));
-    if (!text) return Failure{kExitUsage, "cannot read the token", "there is no file " + path, {}, {}};
-    token = *text;
-  }
-  token = without_line_break(std::move(token));
-  if (token.empty()) return Failure{kExitUsage, "the token in " + path + " is empty", {}, {}, {}};
-  return token;
+  return read_token_file(invocation.text("token-file"));
 }
 
 Result<std::string> arguments_of(const Invocation& invocation) {

@@ -34,6 +34,14 @@ Result<int> run_approve(Application& app, const Invocation& invocation);
 Result<int> run_backup(Application& app, const Invocation& invocation);
 Result<int> run_restore(Application& app, const Invocation& invocation);
 Result<int> run_version(Application& app, const Invocation& invocation);
+Result<int> run_mcp(Application& app, const Invocation& invocation);
+Result<int> run_connect(Application& app, const Invocation& invocation);
+Result<int> run_proxy(Application& app, const Invocation& invocation);
+Result<int> run_token_scan(Application& app, const Invocation& invocation);
+Result<int> run_doctor(Application& app, const Invocation& invocation);
+Result<int> run_completion(Application& app, const Invocation& invocation);
+Result<int> run_complete(Application& app, const Invocation& invocation);
+Result<int> run_man(Application& app, const Invocation& invocation);
 Result<int> run_docs(Application& app, const Invocation& invocation);
 
 }  // namespace mcpctl

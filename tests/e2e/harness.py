@@ -306,7 +306,8 @@ def free_port():
 class NodeClient:
     """node/clients.mjs, or a `program` like it: one connection of a client package."""
 
-    def __init__(self, gateway, token, flavour, *wishes, project="demo", program="clients.mjs"):
+    def __init__(self, gateway, token, flavour, *wishes, project="demo", program="clients.mjs", place=None, env=()):
+        """`place`: another endpoint, or a list of words, the command of a server on stdio. Without a token none is sent."""
         # Beside the packages, so that its imports are found.
         source, copy = HERE / "node" / program, BUILD / "node" / program
         if not copy.exists() or copy.read_bytes() != source.read_bytes():
@@ -314,9 +315,10 @@ class NodeClient:
             shutil.copy(source, partial)
             partial.rename(copy)
         self.errors = open(gateway.dir / f"client-{flavour}-{time.monotonic_ns()}.log", "w+b")
-        self.popen = subprocess.Popen([str(NODE), str(copy), gateway.endpoint(project), flavour, *wishes],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-                                      env={**os.environ, "E2E_TOKEN": token, "HOME": str(gateway.dir)})
+        place = json.dumps([str(word) for word in place]) if isinstance(place, (list, tuple)) else place or gateway.endpoint(project)
+        environment = {**os.environ, "HOME": str(gateway.dir), **dict(env)} | ({"E2E_TOKEN": token} if token else {})
+        self.popen = subprocess.Popen([str(NODE), str(copy), place, flavour, *wishes], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment)
         self.hello = self.answer()
 
     def __enter__(self):

@@ -2,12 +2,17 @@
 //
 //   E2E_TOKEN=… node clients.mjs URL v1|legacy|auto|modern [elicit]
 //
-// v1 is @modelcontextprotocol/sdk; the others are @modelcontextprotocol/client with that negotiation. Reads one command
-// a line from standard input, {"do":"list"} or {"do":"call","tool":…,"arguments":{…}} and the like, and prints one answer a line.
+// Without a token no header is sent. A URL that ends in /sse is spoken to over HTTP+SSE, by v1; in place of a URL there may
+// be a JSON list, the command of a server on stdio, which gets the environment of this process. v1 is
+// @modelcontextprotocol/sdk; the others are @modelcontextprotocol/client with that negotiation. Reads one command a line
+// from standard input, {"do":"list"} or {"do":"call","tool":…,"arguments":{…}} and the like, and prints one answer a line.
 // The first line it prints tells what was negotiated. With `elicit` it declares elicitation and answers every form.
 import { createInterface } from 'node:readline';
 import * as v2 from '@modelcontextprotocol/client';
+import { StdioClientTransport as V2Stdio } from '@modelcontextprotocol/client/stdio';
 import { Client as V1Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { StdioClientTransport as V1Stdio } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as V1Transport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema, LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/sdk/types.js';
 
@@ -15,12 +20,22 @@ const [url, flavour, wish] = process.argv.slice(2);
 const isV1 = flavour === 'v1';
 const info = { name: `e2e-${flavour}`, version: '1' };
 const capabilities = wish === 'elicit' ? { elicitation: {} } : {};
-const transportOptions = { requestInit: { headers: { Authorization: `Bearer ${process.env.E2E_TOKEN}` } } };
+const { E2E_TOKEN: token } = process.env;
+const transportOptions = token ? { requestInit: { headers: { Authorization: `Bearer ${token}` } } } : {};
 const mode = flavour === 'modern' ? { pin: '2026-07-28' } : flavour;
 
 const client = isV1 ? new V1Client(info, { capabilities })
   : new v2.Client(info, { capabilities, versionNegotiation: { mode } });
-const transport = new (isV1 ? V1Transport : v2.StreamableHTTPClientTransport)(new URL(url), transportOptions);
+
+function transportTo(place) {
+  if (place.startsWith('[')) {
+    const [command, ...args] = JSON.parse(place);
+    return new (isV1 ? V1Stdio : V2Stdio)({ command, args, env: process.env, stderr: 'inherit' });
+  }
+  if (place.endsWith('/sse')) return new SSEClientTransport(new URL(place));
+  return new (isV1 ? V1Transport : v2.StreamableHTTPClientTransport)(new URL(place), transportOptions);
+}
+const transport = transportTo(url);
 
 let asked = [];
 if (wish === 'elicit') {

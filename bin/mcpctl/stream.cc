@@ -1,0 +1,78 @@
+#include "stream.h"
+
+namespace mcpctl {
+namespace {
+
+constexpr size_t kIdleStreams = 8;
+
+std::vector<mcptoken_header> headers_of(const HeaderList& headers) {
+  std::vector<mcptoken_header> out;
+  for (const auto& [name, value] : headers)
+    out.push_back({name.c_str(), value.c_str()});
+  return out;
+}
+
+}  // namespace
+
+Result<Stream> Stream::open(const std::string& url, const std::string& bearer) {
+  mcptoken_stream* handle = nullptr;
+  mcptoken_error* error = nullptr;
+  const mcptoken_status status =
+      mcptoken_stream_new(url.c_str(), bearer.empty() ? nullptr : bearer.data(), bearer.size(), &handle, &error);
+  Stream stream;
+  stream.handle_.reset(handle);
+  const Error detail(error);
+  if (status != MCPTOKEN_OK) return failure_of(error, "cannot use " + url);
+  return stream;
+}
+
+Status Stream::send(const char* method, const HeaderList& headers, std::string_view body) {
+  const auto list = headers_of(headers);
+  mcptoken_error* error = nullptr;
+  const mcptoken_status status = mcptoken_stream_send(handle_.get(), method, list.data(), list.size(),
+                                                      body.empty() ? nullptr : body.data(), body.size(), &error);
+  const Error detail(error);
+  if (status != MCPTOKEN_OK) return failure_of(error, "cannot send the request");
+  return Done{};
+}
+
+Status Stream::send_message(std::string_view message, const HeaderList& session_headers) {
+  const auto list = headers_of(session_headers);
+  mcptoken_error* error = nullptr;
+  const mcptoken_status status =
+      mcptoken_stream_send_message(handle_.get(), message.data(), message.size(), list.data(), list.size(), &error);
+  const Error detail(error);
+  if (status != MCPTOKEN_OK) return failure_of(error, "no MCP message");
+  return Done{};
+}
+
+Result<Stream::Step> Stream::next(int64_t timeout_ms) {
+  Step step;
+  mcptoken_bytes* data = nullptr;
+  mcptoken_error* error = nullptr;
+  const mcptoken_status status = mcptoken_stream_next(handle_.get(), timeout_ms, &step.what, &data, &error);
+  step.data.reset(data);
+  const Error detail(error);
+  if (status != MCPTOKEN_OK) return failure_of(error, "the answer did not come");
+  return step;
+}
+
+Result<Endpoint::Lease> Endpoint::take() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_.empty()) {
+      Lease lease(*this, std::move(idle_.back()));
+      idle_.pop_back();
+      return lease;
+    }
+  }
+  MCPCTL_TRY(Stream stream, Stream::open(url_, token_));
+  return Lease(*this, std::move(stream));
+}
+
+void Endpoint::give_back(Stream stream) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (idle_.size() < kIdleStreams) idle_.push_back(std::move(stream));
+}
+
+}  // namespace mcpctl
