@@ -33,8 +33,10 @@ Result<Value> gateway_view(Control& control, Context& context, const std::string
     item.set("revision", Value::integer(server->revision));  // what another definition offered is not shown any more
     MCPT_TRY(const auto server_doc, json::parse(server->doc));
     const auto* timeouts = server_doc.find("timeouts");
-    const auto* call = timeouts ? timeouts->find("callMs") : nullptr;
-    if (call && call->as_int()) item.set("callMs", Value::integer(*call->as_int()));
+    for (const char* name : {"callMs", "discoveryMs"}) {
+      const auto* given = timeouts ? timeouts->find(name) : nullptr;
+      if (given && given->as_int()) item.set(name, Value::integer(*given->as_int()));
+    }
     servers.push_back(std::move(item));
   }
   out.set("servers", Value::array(std::move(servers)));

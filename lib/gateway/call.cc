@@ -312,7 +312,7 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
 
   auto call = prepare(exchange, client, route, *subject, *target, message, state);
   loop::Scope scope(exchange.link.scope);
-  int64_t call_ms = server->call_ms > 0 ? server->call_ms : limits::kCallMs;
+  const int64_t call_ms = server->call_ms;
   loop::Deadline deadline(exchange.site.loop, scope, call_ms, Error(Status::timeout, server->name + ": the call was not answered in time"));
   CallEvents events(exchange, client, answer, deadline, call_ms);
   answer.begin_waiting();

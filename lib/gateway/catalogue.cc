@@ -101,7 +101,7 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     entry->fetching.begin(group_, std::move(start));
     co_return entry->list;
   }
-  if (now - entry->began_ms >= limits::kDiscoveryMs - kSlackMs) {  // others have waited in vain for this flight already
+  if (now - entry->began_ms >= server->discovery_ms - kSlackMs) {  // others have waited in vain for this flight already
     if (entry->list) co_return entry->list;
     entry->missed = true;
     co_return fail(Status::timeout, server->name + ": the server has not answered in time");
@@ -181,7 +181,7 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
     call.method = row.method;
     call.capability = row.capability;
     loop::Scope page_scope(scope);
-    loop::Deadline deadline(site_.loop, page_scope, limits::kFirstByteMs,
+    loop::Deadline deadline(site_.loop, page_scope, server->first_byte_ms,
                             Error(Status::timeout, server->name + ": " + call.method + " was not answered in time"));
     auto task = site_.upstreams.call_here(std::move(call), nullptr, page_scope);
     auto answer = co_await task;

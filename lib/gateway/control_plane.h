@@ -19,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
 #include "loop/loop.h"
@@ -26,7 +27,11 @@
 
 namespace mcptoken::gateway {
 
-enum class Transport : uint8_t { stdio, http };
+enum class Transport : uint8_t {
+  stdio,
+  sse,   // HTTP+SSE of 2024-11-05: like stdio in that what a server asks does not say for which call
+  http,  // Streamable HTTP
+};
 enum class Share : uint8_t { installation, project, principal, session };
 
 // A server definition as of one version; immutable. Holds no secret values.
@@ -35,10 +40,13 @@ struct ServerSpec {
   int64_t version = 0;
   Transport transport = Transport::stdio;
   std::vector<std::string> command;  // stdio
-  std::string url;                   // http
+  std::string url;                   // sse, http
   bool allow_private = false;
   Share share = Share::project;
-  int64_t call_ms = 0;               // total deadline of a call; 0: the default
+  int64_t connect_ms = limits::kConnectMs;
+  int64_t first_byte_ms = limits::kFirstByteMs;
+  int64_t call_ms = limits::kCallMs;            // total deadline of a call; progress starts it again
+  int64_t discovery_ms = limits::kDiscoveryMs;  // how long lists wait
   // `url` is the control plane's channel to the server, which is opened with the caller's own bearer and shared by nobody
   // else. What it refuses concerns the caller, and what it answers is filtered for him.
   bool relayed = false;

@@ -67,8 +67,7 @@ class Gathering {
       });
     }
     if (--left_ > 0) {
-      auto all = co_await done_.wait(scope);
-      if (!all && scope.reason().status != Status::timeout) co_return fail(std::move(all).error());
+      MCPT_CO_CHECK(co_await done_.wait(scope));
     }
     co_return Result<void>();
   }
@@ -97,10 +96,14 @@ class Gathering {
     return may_use_any(project, *exchange_.caller.who, kind_, project.attachments[index].server->name);
   }
   loop::Task<Result<void>> one(size_t index, loop::Scope& scope) {
-    auto task = exchange_.site.catalogue.list(kind_, exchange_.caller.project->attachments[index].server, share_, scope);
+    auto& server = exchange_.caller.project->attachments[index].server;
+    loop::Scope own(scope);
+    loop::Deadline deadline(exchange_.site.loop, own, server->discovery_ms,
+                            Error(Status::timeout, server->name + ": the server has not answered in time"));
+    auto task = exchange_.site.catalogue.list(kind_, server, share_, own);
     auto list = co_await task;
     if (list) lists_[index] = *std::move(list);
-    else if (!scope.cancelled()) exchange_.site.gateway.options().log.info(list.error().message);
+    else if (!own.cancelled()) exchange_.site.gateway.options().log.info(list.error().message);
     co_return Result<void>();
   }
 
@@ -161,10 +164,8 @@ loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessageP
     answer.finish(200, mcp::error_message(message->id(), at.error()));
     co_return Result<void>();
   }
-  loop::Scope scope(exchange.link.scope);
-  loop::Deadline deadline(exchange.site.loop, scope, limits::kDiscoveryMs, Error(Status::timeout, "the servers did not answer in time"));
   Gathering gathering(exchange, client, kind);
-  auto task = gathering.run(scope);
+  auto task = gathering.run(exchange.link.scope);
   auto gathered = co_await task;
   if (!gathered && gathered.error().rpc == mcp::rpc::kRequestCancelled) answer.withdraw();
   if (!gathered) co_return gathered;

@@ -7,6 +7,7 @@
 #include "gateway/relay_events.h"
 #include "gateway/site.h"
 #include "mcp/http_peer.h"
+#include "mcp/sse_peer.h"
 
 namespace mcptoken::gateway {
 namespace {
@@ -25,7 +26,7 @@ UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
   key.version = server.version;
   key.capabilities = caller.capabilities;
   // Through the control plane a process with capabilities is found by the session that we have there.
-  bool exclusive = (server.transport == Transport::stdio || server.relayed) && caller.capabilities != 0;
+  bool exclusive = (server.transport != Transport::http || server.relayed) && caller.capabilities != 0;
   switch (exclusive ? Share::session : server.share) {
     case Share::installation: break;
     case Share::project: key.share = "project:" + caller.project_id; break;
@@ -200,13 +201,16 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   options.identity.client_info = site_.gateway.options().client_info;
   options.identity.capabilities = entry.key.capabilities;
   options.http.allow_private = entry.server->allow_private;
+  options.http.connect_ms = entry.server->connect_ms;
+  options.http.first_byte_ms = entry.server->first_byte_ms;
   // A legacy session is what a server's questions can come back through; without them a call is better off alone.
   if (entry.server->relayed) options.era = entry.key.capabilities != 0 ? mcp::EraChoice::legacy : mcp::EraChoice::modern;
   options.log = site_.gateway.options().log;
   options.on_unrelated = [this, id = entry.server->id, share = entry.key.share](mcp::Message message) {
     site_.gateway.server_says(id, share, std::move(message));
   };
-  entry.peer = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
+  if (entry.server->transport == Transport::sse) entry.peer = std::make_shared<mcp::SsePeer>(site_.loop, site_.http, std::move(options));
+  else entry.peer = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
   return {};
 }
 

@@ -15,41 +15,20 @@ json::ReadLimits line_limits() {
   return limits;
 }
 
-// Takes a call off the list when its frame ends, also when it is destroyed half-way: `events` are the frame's.
-template <class Map>
-struct Listed {
-  Listed(Map& map_in, int64_t id_in) : map(map_in), id(id_in) {}
-  ~Listed() { map.erase(id); }
-  Listed(const Listed&) = delete;
-  Listed& operator=(const Listed&) = delete;
-  Map& map;
-  int64_t id;
-};
-
-// The id of the listen request that a message of the modern era belongs to, raw.
-std::string subscription_of(const Message& message) {
-  const json::Node* meta = message.meta();
-  auto outline = meta ? json::Outline::read(message.outline().raw(*meta), 1) : Result<json::Outline>(fail(Status::not_found, ""));
-  const json::Node* id = outline ? outline->find("io.modelcontextprotocol/subscriptionId") : nullptr;
-  return id ? std::string(outline->raw(*id)) : std::string();
-}
-
-std::string join(const std::vector<std::string_view>& pieces) {
-  std::string out;
-  for (auto piece : pieces) out.append(piece);
-  return out;
-}
-
 }  // namespace
 
-StdioPeer::StdioPeer(loop::Loop& loop, StdioOptions options) : loop_(loop), options_(std::move(options)) {}
+StdioPeer::StdioPeer(loop::Loop& loop, StdioOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      pipe_(options_.identity.capabilities, [this](std::string line, int64_t) { return write(std::move(line)); },
+            options_.on_unrelated) {}
 
 // Ends the calls under way: they resume here, while everything they touch is still in place.
 StdioPeer::~StdioPeer() {
   alive_.reset();
   options_.on_exit = nullptr;
   child_.reset();
-  fail_all(Error(Status::unavailable, "the server was stopped"));
+  pipe_.fail_all(Error(Status::unavailable, "the server was stopped"));
 }
 
 Result<void> StdioPeer::start() {
@@ -138,7 +117,7 @@ loop::Task<Result<void>> StdioPeer::initialize() {
   auto task = ask("initialize", initialize_params(options_.identity, kNewestLegacyRevision), options_.open_ms);
   MCPT_CO_TRY(auto answer, co_await task);
   MCPT_CO_TRY(info_, read_initialize_result(answer));
-  send(notification("notifications/initialized", ""));
+  pipe_.send(notification("notifications/initialized", ""));
   co_return Result<void>();
 }
 
@@ -147,36 +126,15 @@ loop::Task<Result<Message>> StdioPeer::ask(std::string method, std::string param
   loop::Deadline deadline(loop_, scope, timeout_ms, Error(Status::timeout, method + ": no answer in time"));
   std::vector<std::string_view> pieces{params};
   Call one(method, pieces);
-  auto task = exchange(one, nullptr, scope);
+  auto task = pipe_.exchange(one, nullptr, scope);
   auto answer = co_await task;
   co_return answer;
 }
 
 loop::Task<Result<Message>> StdioPeer::call(Call call, Events* events, loop::Scope& scope) {
-  auto task = exchange(std::move(call), events, scope);
+  auto task = pipe_.exchange(std::move(call), events, scope);
   auto answer = co_await task;
   if (!answer && !scope.cancelled()) co_return fail(std::move(answer).error().in(options_.label));
-  co_return answer;
-}
-
-// Texts of its errors do not name the server: open() and call() do, once.
-loop::Task<Result<Message>> StdioPeer::exchange(Call call, Events* events, loop::Scope& scope) {
-  if (!child_ || dead_) co_return fail(Status::unavailable, "the server process has ended");
-  int64_t id = ++next_id_;
-  auto pending = std::make_shared<Pending>();
-  pending->events = events;
-  pending->progress_token = std::string(call.progress_token);
-  pending_[id] = pending;
-  Listed listed(pending_, id);
-  std::string line = request_head(std::to_string(id), call.method, !call.params.empty());
-  line.append(join(call.params)).append("}");
-  auto written = child_->write(std::move(line));
-  if (!written) co_return fail(std::move(written).error());
-  std::string method(call.method);
-  auto answer = co_await pending->done.wait(scope);
-  if (!answer && scope.cancelled() && method != "initialize") {
-    send(notification("notifications/cancelled", "{\"requestId\":" + std::to_string(id) + "}"));
-  }
   co_return answer;
 }
 
@@ -189,11 +147,13 @@ loop::Task<Result<void>> StdioPeer::listen(Function<void()> on_open, loop::Scope
   co_return fail(Status::unavailable, options_.label + ": the server process has ended");
 }
 
-void StdioPeer::notify(std::string message) { send(std::move(message)); }
+void StdioPeer::notify(std::string message) { pipe_.send(std::move(message)); }
 
-void StdioPeer::send(std::string line) {
-  if (!child_) return;
-  if (auto written = child_->write(std::move(line)); !written) options_.log.debug(options_.label + ": " + written.error().message);
+Result<void> StdioPeer::write(std::string line) {
+  if (!child_ || dead_) return fail(Status::unavailable, "the server process has ended");
+  auto written = child_->write(std::move(line));
+  if (!written) options_.log.debug(options_.label + ": " + written.error().message);
+  return written;
 }
 
 loop::Task<Result<void>> StdioPeer::stop(loop::Scope& scope) {
@@ -207,71 +167,8 @@ loop::Task<Result<void>> StdioPeer::stop(loop::Scope& scope) {
 
 void StdioPeer::on_line(std::string line) {
   auto parsed = Message::parse(std::move(line), Origin::server, line_limits());
-  if (!parsed) {
-    ++noise_lines_;
-    return;
-  }
-  Message message = *std::move(parsed);
-  switch (message.kind()) {
-    case MessageKind::request:
-      return on_request(std::move(message));
-    case MessageKind::notification:
-      return on_notification(std::move(message));
-    case MessageKind::result:
-    case MessageKind::error: {
-      auto id = parse_decimal(message.id());
-      auto it = id ? pending_.find(*id) : pending_.end();
-      if (it == pending_.end()) return;  // late, or never asked
-      auto pending = it->second;
-      pending->done.resolve(std::move(message));
-      return;
-    }
-  }
-}
-
-Events* StdioPeer::youngest_listener() {
-  for (auto it = pending_.rbegin(); it != pending_.rend(); ++it) {
-    if (it->second->events) return it->second->events;
-  }
-  return nullptr;
-}
-
-void StdioPeer::on_request(Message message) {
-  if (message.method() == "ping") return send(result_message(message.id(), "{}"));
-  Events* events = options_.identity.capabilities != 0 ? youngest_listener() : nullptr;
-  if (!events) {
-    return send(error_message(message.id(), Error(Status::not_supported, "the client does not offer this").with_rpc(rpc::kMethodNotFound)));
-  }
-  events->on_request(std::move(message), [this, alive = std::weak_ptr<int>(alive_)](std::string reply) {
-    if (alive.lock()) send(std::move(reply));
-  });
-}
-
-void StdioPeer::on_notification(Message message) {
-  if (message.method() == "notifications/progress") {
-    const json::Node* token = message.param("progressToken");
-    if (!token) return;
-    std::string_view raw = message.outline().raw(*token);
-    for (auto& [id, pending] : pending_) {
-      if (pending->events && !pending->progress_token.empty() && pending->progress_token == raw) {
-        return pending->events->on_notification(std::move(message));
-      }
-    }
-    return;
-  }
-  if (message.method() == "notifications/subscriptions/acknowledged") {  // the one listen request that waits for it
-    for (auto& [id, pending] : pending_) {
-      if (pending->events && subscription_of(message) == std::to_string(id)) return pending->events->on_notification(std::move(message));
-    }
-    return;
-  }
-  bool exclusive = options_.identity.capabilities != 0;
-  if (message.method() == "notifications/message") {
-    Events* events = exclusive ? youngest_listener() : nullptr;
-    if (events) events->on_notification(std::move(message));
-    return;
-  }
-  if (options_.on_unrelated) options_.on_unrelated(std::move(message));
+  if (parsed) return pipe_.take(*std::move(parsed));
+  ++noise_lines_;
 }
 
 void StdioPeer::on_child_exit(const loop::ChildExit& exit) {
@@ -279,13 +176,8 @@ void StdioPeer::on_child_exit(const loop::ChildExit& exit) {
   bool final = !probing_;
   if (final) dead_ = true;
   std::weak_ptr<int> alive = alive_;
-  fail_all(Error(Status::unavailable, reason));  // a waiter may destroy this object
+  pipe_.fail_all(Error(Status::unavailable, reason));  // a waiter may destroy this object
   if (final && alive.lock() && options_.on_exit) options_.on_exit(options_.label + ": " + reason);
-}
-
-void StdioPeer::fail_all(const Error& error) {
-  auto pending = std::exchange(pending_, {});
-  for (auto& [id, one] : pending) one->done.resolve(fail(error));
 }
 
 }  // namespace mcptoken::mcp

@@ -1,11 +1,6 @@
 // A server that is a child process speaking one JSON message per line (both eras' stdio transport).
-//
-// A legacy server's own requests carry no link to the call that caused them: they go to the youngest call that can take
-// them. That is only right when all calls on the process belong to one client, so shared processes are opened without
-// client capabilities (the gateway's sharing rule).
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 
@@ -14,6 +9,7 @@
 #include "loop/flight.h"
 #include "loop/loop.h"
 #include "mcp/handshake.h"
+#include "mcp/multiplex.h"
 #include "mcp/peer.h"
 
 namespace mcptoken::mcp {
@@ -48,42 +44,30 @@ class StdioPeer final : public Peer {
   loop::Task<Result<void>> stop(loop::Scope& scope);
   bool running() const { return child_ != nullptr; }
   pid_t pid() const { return child_ ? child_->pid() : 0; }
-  size_t calls() const { return pending_.size(); }
+  size_t calls() const { return pipe_.calls(); }
   uint64_t noise_lines() const { return noise_lines_; }
 
  private:
-  struct Pending {
-    loop::Completion<Message> done;
-    Events* events = nullptr;
-    std::string progress_token;
-  };
-
   Result<void> start();
   Result<void> spawn();
   loop::Task<Result<void>> negotiate();
   loop::Task<Result<bool>> probe_modern();
   loop::Task<Result<void>> initialize();
   loop::Task<Result<Message>> ask(std::string method, std::string params, int64_t timeout_ms);
-  loop::Task<Result<Message>> exchange(Call call, Events* events, loop::Scope& scope);
   void on_line(std::string line);
-  void on_request(Message message);
-  void on_notification(Message message);
   void on_child_exit(const loop::ChildExit& exit);
-  void fail_all(const Error& error);
-  Events* youngest_listener();
-  void send(std::string line);
+  Result<void> write(std::string line);
 
   loop::Loop& loop_;
   StdioOptions options_;
   PeerInfo info_;
   std::unique_ptr<loop::Child> child_;
-  std::map<int64_t, std::shared_ptr<Pending>> pending_;
-  int64_t next_id_ = 0;
+  Multiplex pipe_;
   uint64_t noise_lines_ = 0;
   bool open_ = false;
   bool probing_ = false;  // the process may end: it is started again for the older handshake
   bool dead_ = false;
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // replies that come later ask whether we still are
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what fails its waiters may destroy this
   loop::Flight opening_;
   loop::Group group_;  // last: its tasks use everything above
 };

@@ -53,7 +53,8 @@ Result<void> read_servers(const Value& project, const PlaneAddress& plane, int64
     spec->allow_private = true;
     spec->share = gateway::Share::principal;
     spec->relayed = true;
-    if (const Value* call = item.find("callMs")) spec->call_ms = call->as_int().value_or(0);
+    if (const Value* call = item.find("callMs")) spec->call_ms = call->as_int().value_or(spec->call_ms);
+    if (const Value* lists = item.find("discoveryMs")) spec->discovery_ms = lists->as_int().value_or(spec->discovery_ms);
     view.attachments.push_back({std::move(spec), item.text("prefix")});
   }
   return {};

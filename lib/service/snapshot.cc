@@ -76,7 +76,9 @@ Result<std::shared_ptr<const ServerSpec>> read_server(const store::Object& objec
   // A changed secret makes a connection stale like a changed definition does.
   spec->version = std::max(object.revision, secrets_revision);
   spec->url = doc.text("externalUrl");
-  spec->transport = spec->url.empty() ? gateway::Transport::stdio : gateway::Transport::http;
+  spec->transport = spec->url.empty()                 ? gateway::Transport::stdio
+                    : doc.text("transport") == "SSE" ? gateway::Transport::sse
+                                                     : gateway::Transport::http;
   if (spec->transport == gateway::Transport::stdio) spec->command = command_of(doc);
   if (const Value* flag = doc.find("allowPrivate")) spec->allow_private = flag->as_bool().value_or(false);
   std::string share = doc.text("share", "project");
@@ -85,7 +87,13 @@ Result<std::shared_ptr<const ServerSpec>> read_server(const store::Object& objec
                 : share == "session"    ? gateway::Share::session
                                         : gateway::Share::project;
   if (const Value* timeouts = doc.find("timeouts")) {
-    if (const Value* call = timeouts->find("callMs")) spec->call_ms = call->as_int().value_or(0);
+    const std::pair<std::string_view, int64_t*> fields[] = {{"connectMs", &spec->connect_ms},
+                                                            {"firstByteMs", &spec->first_byte_ms},
+                                                            {"callMs", &spec->call_ms},
+                                                            {"discoveryMs", &spec->discovery_ms}};
+    for (auto& [name, value] : fields) {
+      if (const Value* given = timeouts->find(name)) *value = given->as_int().value_or(*value);
+    }
   }
   return std::shared_ptr<const ServerSpec>(std::move(spec));
 }

@@ -246,9 +246,9 @@ class Gateway:
     def stdio(self, name, *command, flags=()):
         self.mcpctl("create", "server", name, "--transport", "STDIO", *flags, "--", *command)
 
-    def http(self, name, port, flags=()):
-        self.mcpctl("create", "server", name, "--transport", "STREAMABLE_HTTP", "--external-url",
-                    f"http://127.0.0.1:{port}/mcp", "--allow-private", *flags)
+    def http(self, name, port, flags=(), transport="STREAMABLE_HTTP", path="/mcp"):
+        self.mcpctl("create", "server", name, "--transport", transport, "--external-url",
+                    f"http://127.0.0.1:{port}{path}", "--allow-private", *flags)
 
     def example(self, name="example", era="both", flags=()):
         """Our example server over stdio; its log is returned."""
@@ -266,10 +266,10 @@ class Gateway:
     def everything(self, name="everything"):
         self.stdio(name, NODE, EVERYTHING, "stdio")
 
-    def everything_http(self, name="everyweb"):
-        """The package listens on every interface when left alone, so a hook of ours keeps it on loopback."""
+    def everything_http(self, name="everyweb", sse=False):
+        """The package listens on every interface when left alone, so a hook of ours keeps it on loopback. The process."""
         port = free_port()
-        process = self.spawn([NODE, "--require", HERE / "node/loopback_only.cjs", EVERYTHING, "streamableHttp"],
+        process = self.spawn([NODE, "--require", HERE / "node/loopback_only.cjs", EVERYTHING, "sse" if sse else "streamableHttp"],
                              f"{name}.out", env={**os.environ, "PORT": str(port)})
 
         def listening():
@@ -278,7 +278,8 @@ class Gateway:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
         until(listening)
-        self.http(name, port)
+        self.http(name, port, **({"transport": "SSE", "path": "/sse"} if sse else {}))
+        return process
 
     def ready(self, token, *servers, project="demo"):
         """Until the project's list has tools of each: a Node server needs longer to start than a list waits."""

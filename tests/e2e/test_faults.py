@@ -121,6 +121,21 @@ def test_dead_upstreams_delay_nobody(gateway):
             assert server in answer["error"]["message"] and took < 10, (took, answer)
 
 
+def test_deadlines_are_those_of_the_definition(gateway):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        gateway.http("hasty", silent.getsockname()[1])
+        timeouts = {"timeouts": {"discoveryMs": 300, "firstByteMs": 400, "callMs": 5000}}
+        assert gateway.rest("PATCH", "servers/hasty", timeouts).status == 200
+        gateway.project("hasty", "hasty")
+        client = wire.Modern(gateway.port, gateway.token("hasty", "hasty"), project="hasty")
+        _, took = timed(lambda: client.request("tools/list"))
+        assert 0.25 < took < 0.3 + MARGIN_S, took
+        answer, took = timed(lambda: client.call("hasty__echo", {"message": "x"}))
+        assert "hasty" in answer["error"]["message"] and took < 0.4 + MARGIN_S, (took, answer)
+
+
 def test_an_upstream_that_comes_back_is_found_again(gateway):
     """A crash ends the call with an error, and the next call starts the server again."""
     client = wire.Modern(gateway.port, gateway.bearer)

@@ -127,7 +127,7 @@ class World {
     spec->id = "id-" + name;
     spec->name = name;
     spec->command = std::move(command);
-    spec->call_ms = call_ms;
+    if (call_ms > 0) spec->call_ms = call_ms;
     project->attachments.push_back({spec, name});
     return spec->id;
   }

@@ -196,7 +196,7 @@ class Follower {
 
 TEST_CASE_FIXTURE(Follower, "snapshot: servers and projects as the gateway sees them") {
   const std::string ids[] = {
-      insert("server", "files", R"({"command":["run","-x"],"timeouts":{"callMs":1234},"share":"session"})"),
+      insert("server", "files", R"({"command":["run","-x"],"timeouts":{"callMs":1234,"firstByteMs":99},"share":"session"})"),
       insert("server", "remote", R"({"externalUrl":"https://h/mcp","allowPrivate":true})"),
       insert("server", "node", R"({"packageName":"@scope/pkg@1.2","runtime":"node"})"),
       insert("server", "python", R"({"packageName":"pkg@1.2","runtime":"python"})"),
@@ -218,6 +218,8 @@ TEST_CASE_FIXTURE(Follower, "snapshot: servers and projects as the gateway sees 
   CHECK(view.attachments[0].prefix.empty());
   CHECK(server(0).command == std::vector<std::string>{"run", "-x"});
   CHECK(server(0).call_ms == 1234);
+  CHECK(server(0).first_byte_ms == 99);
+  CHECK(server(0).connect_ms == limits::kConnectMs);
   CHECK(server(0).share == gateway::Share::session);
   CHECK(server(0).transport == gateway::Transport::stdio);
   CHECK(view.attachments[1].prefix == "remote");
