@@ -143,6 +143,49 @@ inline std::string print_binding(std::string_view json) {
       [&](auto out, auto error) { return mcptoken_rbac_print_binding(json.data(), json.size(), out, error); });
 }
 
+enum class ToolGrant : int32_t { view = MCPTOKEN_TOOL_GRANT_VIEW, run = MCPTOKEN_TOOL_GRANT_RUN };
+
+// `bindings`: a JSON array, like "permissions" of an introspection.
+class Rights {
+ public:
+  explicit Rights(std::string_view bindings, ToolGrant grant = ToolGrant::view)
+      : rights_(detail::make<mcptoken_rights, mcptoken_rights_free>([&](auto out, auto error) {
+          return mcptoken_rights_new(bindings.data(), bindings.size(), static_cast<int32_t>(grant), out, error);
+        })) {}
+  // nullopt: on all of them.
+  bool can_access(const std::string& action, const std::string& resource,
+                  const std::optional<std::string>& name) const {
+    return judge([&](auto allowed, auto error) {
+      return mcptoken_rights_can_access(rights_.get(), action.c_str(), resource.c_str(), name ? name->c_str() : nullptr,
+                                        allowed, error);
+    });
+  }
+  bool can_run(const std::string& operation) const {
+    return judge([&](auto allowed, auto error) {
+      return mcptoken_rights_can_run(rights_.get(), operation.c_str(), allowed, error);
+    });
+  }
+  bool can_use_tool(const std::string& server, const std::string& tool) const {
+    return judge([&](auto allowed, auto error) {
+      return mcptoken_rights_can_use_tool(rights_.get(), server.c_str(), tool.c_str(), allowed, error);
+    });
+  }
+  std::string allowed_scope(const std::string& action, const std::string& resource) const {
+    return detail::text([&](auto out, auto error) {
+      return mcptoken_rights_allowed_scope(rights_.get(), action.c_str(), resource.c_str(), out, error);
+    });
+  }
+
+ private:
+  template <class Call>
+  static bool judge(Call&& call) {
+    int32_t allowed = 0;
+    detail::check([&](mcptoken_error** error) { return call(&allowed, error); });
+    return allowed == 1;
+  }
+  detail::Owner<mcptoken_rights, mcptoken_rights_free> rights_;
+};
+
 }  // namespace rbac
 
 namespace json {

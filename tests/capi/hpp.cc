@@ -48,6 +48,13 @@ void pure() {
   CHECK(thrown([] { mcp::token::parse_ttl("soon"); }) == MCPTOKEN_INVALID);
   CHECK(mcp::rbac::parse_binding("action:logs") == R"({"role":"run","action":"logs"})");
   CHECK(mcp::rbac::print_binding(R"({"role":"view","resource":"servers"})") == "role:view,resource:servers");
+  const mcp::rbac::Rights rights(
+      R"([{"role":"view","resource":"servers","name":"ha"},{"role":"run","action":"logs"}])");
+  CHECK(rights.can_access("view", "servers", "ha") && !rights.can_access("view", "servers", std::nullopt));
+  CHECK(rights.can_run("logs") && !rights.can_run("backup"));
+  CHECK(rights.can_use_tool("ha", "on") && !rights.can_use_tool("x", "on"));
+  CHECK(rights.allowed_scope("view", "servers") == R"({"all":false,"names":["ha"]})");
+  CHECK(thrown([] { mcp::rbac::Rights wrong("{}"); }) == MCPTOKEN_INVALID);
   CHECK(mcp::kind_table().find("\"kinds\"") != std::string::npos);
   try {
     mcp::rbac::parse_binding("role:king,resource:servers");

@@ -62,6 +62,23 @@ class Bindings(unittest.TestCase):
             self.assertEqual((type(copy), str(copy), copy.status), (type(failure), str(failure), failure.status))
 
 
+class RightsOfBindings(unittest.TestCase):
+    def test_decisions(self):
+        with rbac.Rights([rbac.parse_binding("role:view,resource:servers,name:ha"), rbac.parse_binding("action:logs")]) as rights:
+            self.assertTrue(rights.can_access("view", "servers", "ha"))
+            self.assertFalse(rights.can_access("view", "servers"))
+            self.assertFalse(rights.can_access("edit", "server", "ha"))
+            self.assertEqual((rights.can_run("logs"), rights.can_run("backup")), (True, False))
+            self.assertEqual((rights.can_use_tool("ha", "on"), rights.can_use_tool("x", "on")), (True, False))
+            self.assertEqual(rights.allowed_scope("view", "servers"), ["ha"])
+            with self.assertRaises(mcptoken.Invalid):
+                rights.can_access("jump", "servers")
+        self.assertFalse(rbac.Rights([{"role": "view", "resource": "servers"}], rbac.ToolGrant.RUN).can_use_tool("ha", "on"))
+        self.assertIsNone(rbac.Rights([{"role": "view", "resource": "*"}]).allowed_scope("view", "servers"))
+        with self.assertRaisesRegex(mcptoken.Invalid, r"bindings\[1\]"):
+            rbac.Rights([{"role": "view", "resource": "servers"}, {}])
+
+
 class Kinds(unittest.TestCase):
     def test_table(self):
         table = {one["name"]: one for one in kind.table()}

@@ -75,6 +75,12 @@ PROTOTYPES = {
     "mcptoken_token_parse_ttl": (_STATUS, [_S, c_int64, POINTER(c_int64), _O]),
     "mcptoken_rbac_parse_binding": (_STATUS, [_S, _O, _O]),
     "mcptoken_rbac_print_binding": (_STATUS, [_S, _N, _O, _O]),
+    "mcptoken_rights_new": (_STATUS, [_S, _N, c_int32, _O, _O]),
+    "mcptoken_rights_free": (None, [_H]),
+    "mcptoken_rights_can_access": (_STATUS, [_H, _S, _S, _S, POINTER(c_int32), _O]),
+    "mcptoken_rights_can_run": (_STATUS, [_H, _S, POINTER(c_int32), _O]),
+    "mcptoken_rights_can_use_tool": (_STATUS, [_H, _S, _S, POINTER(c_int32), _O]),
+    "mcptoken_rights_allowed_scope": (_STATUS, [_H, _S, _S, _O, _O]),
     "mcptoken_kind_table": (_STATUS, [_O, _O]),
     # json.h
     "mcptoken_json_parse": (_STATUS, [_S, _N, _O, _O]),
