@@ -10,7 +10,8 @@ static mcptoken_rights* new_rights(const char* bindings, int32_t tool_grant) {
 static void rights(void) {
   static const char bindings[] =
       "[{\"role\":\"view\",\"resource\":\"servers\",\"name\":\"ha\"},{\"role\":\"edit\",\"resource\":\"prompts\","
-      "\"name\":\"p/*\"},"
+      "\"name\":\"p/"
+      "*\"},"
       "{\"role\":\"run\",\"resource\":\"tools\",\"name\":\"grafana/query_*\"},{\"role\":\"run\",\"action\":\"logs\"}]";
   static const struct {
     const char *action, *resource, *name;
