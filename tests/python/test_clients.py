@@ -7,6 +7,7 @@ import unittest
 
 import mcptoken
 from mcptoken import Client, Era, Session
+from mcptoken.stream import Stream, What
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -40,7 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_DELETE = answer
+    do_GET = do_POST = do_PUT = do_DELETE = answer
 
     def log_message(self, *_):
         pass
@@ -177,3 +178,49 @@ class Mcp(unittest.TestCase):
             mcptoken.health(server.url)
             with self.assertRaises(mcptoken.RemoteError):
                 mcptoken.health(server.url)
+
+
+class Streams(unittest.TestCase):
+    def test_body_and_events(self):
+        events = b"event: message\nid: 7\ndata: {\"a\":1}\n\ndata: two\ndata: lines\n\n"
+        with Server((200, JSON | {"X-One": "1"}, b'{"b":2}'), (200, SSE, events), (404, {}, b"no")) as server:
+            with Stream(server.url + "/x?y", "secret-bearer") as stream:
+                with self.assertRaises(mcptoken.Misuse):
+                    stream.next(1)
+                self.assertEqual(stream.status, 0)
+                stream.send("PUT", [("X-Mine", "yes")], b"body")
+                steps = list(self.steps(stream))
+                self.assertEqual((stream.status, stream.header("x-one"), stream.header("x-two")), (200, "1", ""))
+                self.assertEqual([step.what for step in steps], [What.HEAD, What.DATA, What.END])
+                self.assertEqual(steps[1].data, b'{"b":2}')
+                stream.send_message('{"jsonrpc":"2.0","id":1,"method":"tools/list"}', [("Mcp-Session-Id", "s-1")])
+                self.assertEqual(stream.next(10).what, What.HEAD)
+                self.assertEqual((stream.next(10), stream.event), ((What.EVENT, b'{"a":1}'), ("message", "7")))
+                self.assertEqual(stream.next(10), (What.EVENT, b"two\nlines"))
+                stream.send("GET")  # what is left of the answer before is dropped
+                self.assertEqual([step.data for step in self.steps(stream)], [b"", b"no", b""])
+                self.assertEqual((stream.status, stream.next(1).what), (404, What.END))
+                with self.assertRaises(mcptoken.Invalid):
+                    stream.send_message("[1")
+            self.assertEqual([seen[0] for seen in server.seen], ["PUT", "POST", "GET"])
+            self.assertEqual((server.seen[0][1], server.seen[0][2]["X-Mine"], server.seen[0][3]), ("/x?y", "yes", b"body"))
+            self.assertEqual(server.seen[1][2]["Mcp-Session-Id"], "s-1")
+            self.assertIn("text/event-stream", server.seen[1][2]["Accept"])
+            self.assertEqual({seen[2]["Authorization"] for seen in server.seen}, {"Bearer secret-bearer"})
+
+    def steps(self, stream):
+        while True:
+            step = stream.next(10)
+            if step.what != What.NOTHING:
+                yield step
+            if step.what == What.END:
+                return
+
+    def test_no_connection(self):
+        with Server() as server:
+            url = server.url
+        with Stream(url) as stream, self.assertRaises(mcptoken.Unavailable):
+            stream.send("GET")
+            stream.next(5)
+        with self.assertRaises(mcptoken.Invalid):
+            Stream("nothing")

@@ -99,6 +99,7 @@ class Prototypes(unittest.TestCase):
         self.assertEqual(macros("json.h", "JSON"), {one.name: one.value for one in mcptoken.json.JsonType})
         self.assertEqual(macros("token.h", "TOKEN"), {one.name: one.value for one in mcptoken.TokenKind})
         self.assertEqual(macros("session.h", "ERA"), {one.name: one.value for one in mcptoken.Era})
+        self.assertEqual(macros("stream.h", "STREAM"), {one.name: one.value for one in mcptoken.stream.What})
         self.assertEqual(macros("rbac.h", "TOOL_GRANT"), {one.name: one.value for one in mcptoken.rbac.ToolGrant})
         events = re.findall(r"^#define MCPTOKEN_(READABLE|WRITABLE|DISCONNECT) (\d)$", HEADERS["loop.h"], re.M)
         self.assertEqual(dict(events), {one.name: str(one.value) for one in mcptoken.Events if one})

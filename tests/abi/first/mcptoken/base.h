@@ -59,6 +59,12 @@ typedef int32_t mcptoken_status;
 #define MCPTOKEN_PROTOCOL (-300)
 #define MCPTOKEN_REMOTE (-301)
 
+/* One HTTP header, both NUL-terminated. */
+typedef struct mcptoken_header {
+  const char *name;
+  const char *value;
+} mcptoken_header;
+
 /* Called with lines for people; `level` 0 debug, 1 info, 2 warning, 3 error. Credentials are redacted before. May be called
  * from any thread of the library; must not call back into it. Since: 0.1 */
 typedef void (*mcptoken_log_fn)(void *user_data, int32_t level, const char *line);

@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "service.h"
 #include "session.h"
+#include "stream.h"
 #endif
 
 #endif

@@ -65,11 +65,6 @@ MCPTOKEN_API mcptoken_status mcptoken_admin_reset_password(const mcptoken_config
 MCPTOKEN_API mcptoken_status mcptoken_admin_verify_audit(const mcptoken_config *config, const char *expected_head,
                                                          mcptoken_bytes **report_out, mcptoken_error **error_out);
 
-typedef struct mcptoken_header {
-  const char *name;
-  const char *value;
-} mcptoken_header;
-
 /* What is known before the body. All pointers are read during mcptoken_exchange_new only. */
 typedef struct mcptoken_head {
   uint32_t struct_size;        /* sizeof of the caller's */
