@@ -32,7 +32,7 @@ def supervised(*words, listener=None, fds="1", **environment):
         states.bind(str(folder / "notify"))
         states.settimeout(PATIENCE_S)
         known = {"PATH": os.environ["PATH"], "HOME": str(folder), "NOTIFY_SOCKET": str(folder / "notify")} | environment
-        command, options = [MCPD, *words], {}
+        command, options = [MCPD, *words, *(["--debuggable"] if harness.SANITIZED else [])], {}
         if listener is not None:
             known["LISTEN_FDS"] = fds
             command = [sys.executable, "-c", HAND_OVER, listener.fileno(), *command]
