@@ -1,38 +1,14 @@
 #include "mcptoken/rbac.h"
 
 #include "capi/handles.h"
-#include "json/value.h"
+#include "capi/rights_handle.h"
 #include "rbac/json.h"
-#include "rbac/policy.h"
 #include "rbac/vocabulary.h"
 
 using namespace mcptoken;
 using namespace mcptoken::capi;
 
-// Of one principal, who is the only one.
-struct mcptoken_rights {
-  rbac::Principal who;
-  rbac::Policy policy;
-};
-
 namespace {
-
-constexpr std::string_view kWho = "rights";
-
-Result<rbac::Definition> read_bindings(std::string_view text) {
-  MCPT_TRY(auto value, json::parse(text));
-  if (!value.is(json::Type::array)) return fail(Status::invalid, "bindings: must be an array");
-  rbac::Definition definition;
-  definition.id = definition.name = kWho;
-  definition.subjects.push_back({rbac::SubjectKind::user, std::string(kWho)});
-  for (const json::Value& item : value.items()) {
-    auto binding = rbac::binding_from_json(item);
-    const std::string at = "bindings[" + std::to_string(definition.bindings.size()) + "]";
-    if (!binding) return fail(std::move(binding).error().in(at));
-    definition.bindings.push_back(std::move(*binding));
-  }
-  return definition;
-}
 
 Result<rbac::Query> query_of(const char* action, const char* resource) {
   MCPT_CHECK(require(action, "action"));
@@ -54,6 +30,25 @@ Result<void> begin(const mcptoken_rights* rights, int32_t* allowed_out) {
 }
 
 }  // namespace
+
+Result<std::unique_ptr<mcptoken_rights>> capi::make_rights(const json::Value& bindings, rbac::ToolGrant grant) {
+  static constexpr std::string_view kWho = "rights";
+  if (!bindings.is(json::Type::array)) return fail(Status::invalid, "bindings: must be an array");
+  rbac::Definition definition;
+  definition.id = definition.name = kWho;
+  definition.subjects.push_back({rbac::SubjectKind::user, std::string(kWho)});
+  for (const json::Value& item : bindings.items()) {
+    auto binding = rbac::binding_from_json(item);
+    const std::string at = "bindings[" + std::to_string(definition.bindings.size()) + "]";
+    if (!binding) return fail(std::move(binding).error().in(at));
+    definition.bindings.push_back(std::move(*binding));
+  }
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::user;
+  who.user_id = kWho;
+  return std::make_unique<mcptoken_rights>(
+      mcptoken_rights{std::move(who), rbac::Policy({std::move(definition)}, {}, rbac::Ceiling::mint, grant)});
+}
 
 extern "C" {
 
@@ -87,13 +82,10 @@ mcptoken_status mcptoken_rights_new(const char* bindings, size_t size, int32_t t
     MCPT_CHECK(require(rights_out, "rights_out"));
     if (tool_grant != MCPTOKEN_TOOL_GRANT_VIEW && tool_grant != MCPTOKEN_TOOL_GRANT_RUN)
       return fail(Status::invalid, "unknown tool_grant " + std::to_string(tool_grant));
-    MCPT_TRY(auto definition, read_bindings(view(bindings, size)));
+    MCPT_TRY(auto value, json::parse(view(bindings, size)));
     const auto grant = tool_grant == MCPTOKEN_TOOL_GRANT_RUN ? rbac::ToolGrant::run : rbac::ToolGrant::view;
-    rbac::Principal who;
-    who.kind = rbac::PrincipalKind::user;
-    who.user_id = kWho;
-    *rights_out =
-        new mcptoken_rights{std::move(who), rbac::Policy({std::move(definition)}, {}, rbac::Ceiling::mint, grant)};
+    MCPT_TRY(auto rights, make_rights(value, grant));
+    *rights_out = rights.release();
     return {};
   });
 }

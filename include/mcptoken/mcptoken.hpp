@@ -152,27 +152,27 @@ class Rights {
       : rights_(detail::make<mcptoken_rights, mcptoken_rights_free>([&](auto out, auto error) {
           return mcptoken_rights_new(bindings.data(), bindings.size(), static_cast<int32_t>(grant), out, error);
         })) {}
+  explicit Rights(const mcptoken_rights* borrowed) : borrowed_(borrowed) {}
   // nullopt: on all of them.
   bool can_access(const std::string& action, const std::string& resource,
                   const std::optional<std::string>& name) const {
     return judge([&](auto allowed, auto error) {
-      return mcptoken_rights_can_access(rights_.get(), action.c_str(), resource.c_str(), name ? name->c_str() : nullptr,
+      return mcptoken_rights_can_access(get(), action.c_str(), resource.c_str(), name ? name->c_str() : nullptr,
                                         allowed, error);
     });
   }
   bool can_run(const std::string& operation) const {
-    return judge([&](auto allowed, auto error) {
-      return mcptoken_rights_can_run(rights_.get(), operation.c_str(), allowed, error);
-    });
+    return judge(
+        [&](auto allowed, auto error) { return mcptoken_rights_can_run(get(), operation.c_str(), allowed, error); });
   }
   bool can_use_tool(const std::string& server, const std::string& tool) const {
     return judge([&](auto allowed, auto error) {
-      return mcptoken_rights_can_use_tool(rights_.get(), server.c_str(), tool.c_str(), allowed, error);
+      return mcptoken_rights_can_use_tool(get(), server.c_str(), tool.c_str(), allowed, error);
     });
   }
   std::string allowed_scope(const std::string& action, const std::string& resource) const {
     return detail::text([&](auto out, auto error) {
-      return mcptoken_rights_allowed_scope(rights_.get(), action.c_str(), resource.c_str(), out, error);
+      return mcptoken_rights_allowed_scope(get(), action.c_str(), resource.c_str(), out, error);
     });
   }
 
@@ -183,7 +183,9 @@ class Rights {
     detail::check([&](mcptoken_error** error) { return call(&allowed, error); });
     return allowed == 1;
   }
+  const mcptoken_rights* get() const { return borrowed_ ? borrowed_ : rights_.get(); }
   detail::Owner<mcptoken_rights, mcptoken_rights_free> rights_;
+  const mcptoken_rights* borrowed_ = nullptr;
 };
 
 }  // namespace rbac
@@ -338,9 +340,32 @@ class Client {
     });
   }
   int http_status() const noexcept { return mcptoken_client_http_status(client_.get()); }
+  mcptoken_client* get() const noexcept { return client_.get(); }
 
  private:
   detail::Owner<mcptoken_client, mcptoken_client_free> client_;
+};
+
+// Who a token is; throws with MCPTOKEN_UNAUTHENTICATED when it is refused.
+class Identity {
+ public:
+  explicit Identity(Client& client)
+      : identity_(detail::make<mcptoken_identity, mcptoken_identity_free>(
+            [&](auto out, auto error) { return mcptoken_auth_verify(client.get(), out, error); })) {}
+  std::string_view token_name() const noexcept { return mcptoken_identity_token_name(identity_.get()); }
+  std::string_view token_sha() const noexcept { return mcptoken_identity_token_sha(identity_.get()); }
+  std::string_view project() const noexcept { return mcptoken_identity_project(identity_.get()); }
+  std::string_view owner() const noexcept { return mcptoken_identity_owner(identity_.get()); }
+  // nullopt: never.
+  std::optional<token::Time> expires() const noexcept {
+    const int64_t ms = mcptoken_identity_expires_ms(identity_.get());
+    return ms == INT64_MAX ? std::nullopt : std::optional(token::Time(milliseconds(ms)));
+  }
+  // Lives as long as the identity.
+  rbac::Rights rights() const { return rbac::Rights(mcptoken_identity_rights(identity_.get())); }
+
+ private:
+  detail::Owner<mcptoken_identity, mcptoken_identity_free> identity_;
 };
 
 class Session {
@@ -430,14 +455,16 @@ class Stream {
   void send(const std::string& method, const Headers& headers = {}, std::string_view body = {}) {
     const auto rows = rows_of(headers);
     detail::check([&](mcptoken_error** error) {
-      return mcptoken_stream_send(stream_.get(), method.c_str(), rows.data(), rows.size(), body.data(), body.size(), error);
+      return mcptoken_stream_send(stream_.get(), method.c_str(), rows.data(), rows.size(), body.data(), body.size(),
+                                  error);
     });
   }
   // One MCP message, with the headers that follow from it.
   void send_message(std::string_view message, const Headers& session_headers = {}) {
     const auto rows = rows_of(session_headers);
     detail::check([&](mcptoken_error** error) {
-      return mcptoken_stream_send_message(stream_.get(), message.data(), message.size(), rows.data(), rows.size(), error);
+      return mcptoken_stream_send_message(stream_.get(), message.data(), message.size(), rows.data(), rows.size(),
+                                          error);
     });
   }
   Step next(milliseconds timeout) {

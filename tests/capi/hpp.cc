@@ -203,6 +203,7 @@ void clients() {
   const std::string nobody = "http://127.0.0.1:1";
   mcp::Client client(nobody, "bearer", milliseconds(2000));
   CHECK(thrown([&] { client.call("GET", "/"); }) == MCPTOKEN_UNAVAILABLE && client.http_status() == 0);
+  CHECK(thrown([&] { mcp::Identity unknown(client); }) == MCPTOKEN_UNAVAILABLE);
   mcp::Session session(nobody + "/mcp", {}, milliseconds(2000), mcp::Session::Era::modern);
   session.on_notification([](std::string_view) {});
   session.on_notification({});

@@ -48,8 +48,9 @@ VERIFY = """
 import sys
 import mcptoken
 try:
-    known = mcptoken.introspect(sys.argv[1], sys.stdin.read())
-    print(mcptoken.__file__, known["tokenName"], known["projectName"], known["tokenSha"])
+    known = mcptoken.verify(sys.argv[1], sys.stdin.read())
+    assert known.rights.can_use_tool("example", "echo") and not known.rights.can_access("edit", "servers")
+    print(mcptoken.__file__, known.token_name, known.project, known.token_sha)
 except mcptoken.Unauthenticated as failure:
     sys.exit(f"{failure.http_status} {failure.code}: {failure}")
 """
@@ -82,7 +83,7 @@ def example(name):
 
 
 def test_a_token_in_thirty_lines_of_c(gateway):
-    assert len((ROOT / "examples/c/verify_token.c").read_text().splitlines()) <= 32
+    assert len((ROOT / "examples/c/verify_token.c").read_text().splitlines()) <= 30
     token = gateway.token("thirty")
     assert run(example("verify-token"), gateway.url, input=token + "\n") == "thirty of project demo\n"
     run(example("verify-token"), gateway.url, input="mcpctl_pat_nonsense\n", code=1)

@@ -7,7 +7,6 @@ import unittest
 
 import mcptoken
 from mcptoken import Client, Era, Session
-from mcptoken.stream import Stream, What
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -18,6 +17,9 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
+
+    def handle_error(self, request, client_address):
+        """A client that has gone is none."""
 
     url = property(lambda self: f"http://127.0.0.1:{self.server_port}")
 
@@ -81,11 +83,46 @@ class Rest(unittest.TestCase):
         with self.assertRaises(mcptoken.Unavailable):
             Client(url).call("GET", "/")
         with self.assertRaises(ConnectionError):
-            mcptoken.introspect(url, mcptoken.token.generate())
+            mcptoken.verify(url, mcptoken.token.generate())
         with self.assertRaises(mcptoken.Invalid):
             Client("h:1")
         with self.assertRaises(ValueError):
             Client("http://h").call("GET", "/\0")
+
+
+class Verify(unittest.TestCase):
+    KNOWN = {"ok": True, "tokenName": "t", "tokenSha": "a" * 64, "projectName": "p", "owner": "ada@example.com",
+             "expiresAt": "2033-05-18T03:33:20Z", "permissions": [{"role": "view", "resource": "servers", "name": "ha"}]}
+
+    def test_known(self):
+        forever = {name: value for name, value in self.KNOWN.items() if name != "expiresAt"}
+        answers = [self.KNOWN, forever, forever | {"project": {"toolGrant": "run"}}]
+        with Server(*((200, JSON, json.dumps(one).encode()) for one in answers)) as server:
+            with mcptoken.verify(server.url, "secret-bearer") as known:
+                self.assertEqual((known.token_name, known.token_sha, known.project, known.owner),
+                                 ("t", "a" * 64, "p", "ada@example.com"))
+                self.assertEqual(known.expires.timestamp(), 2e9)
+                rights = known.rights
+            self.assertTrue(mcptoken.verify(server.url, "b").rights.can_use_tool("ha", "on"))  # which keep the identity
+            with self.assertRaises(mcptoken.Misuse):
+                known.project
+            with self.assertRaises(mcptoken.Misuse):
+                rights.can_run("logs")
+            strict = mcptoken.verify(server.url, "b")
+            self.assertIsNone(strict.expires)
+            self.assertFalse(strict.rights.can_use_tool("ha", "on"))
+            self.assertEqual(server.seen[0][1], "/api/v1/mcptokens/introspect?project=true")
+
+    def test_refused_and_unreadable(self):
+        refusal = json.dumps({"error": "invalid_token", "message": "this token has been revoked"}).encode()
+        rows = [{}, self.KNOWN | {"expiresAt": "soon"}, self.KNOWN | {"permissions": [1]}, self.KNOWN | {"tokenSha": ""}]
+        with Server((401, JSON, refusal), *((200, JSON, json.dumps(one).encode()) for one in rows), (200, JSON, b"<html>")) as server:
+            with self.assertRaisesRegex(mcptoken.Unauthenticated, "revoked") as caught:
+                mcptoken.verify(server.url, "b")
+            self.assertEqual((caught.exception.code, caught.exception.http_status), ("invalid_token", 401))
+            for _ in range(5):
+                with self.assertRaises(mcptoken.ProtocolError):
+                    mcptoken.verify(server.url, "b")
 
 
 class Streams(unittest.TestCase):
@@ -178,49 +215,3 @@ class Mcp(unittest.TestCase):
             mcptoken.health(server.url)
             with self.assertRaises(mcptoken.RemoteError):
                 mcptoken.health(server.url)
-
-
-class Streams(unittest.TestCase):
-    def test_body_and_events(self):
-        events = b"event: message\nid: 7\ndata: {\"a\":1}\n\ndata: two\ndata: lines\n\n"
-        with Server((200, JSON | {"X-One": "1"}, b'{"b":2}'), (200, SSE, events), (404, {}, b"no")) as server:
-            with Stream(server.url + "/x?y", "secret-bearer") as stream:
-                with self.assertRaises(mcptoken.Misuse):
-                    stream.next(1)
-                self.assertEqual(stream.status, 0)
-                stream.send("PUT", [("X-Mine", "yes")], b"body")
-                steps = list(self.steps(stream))
-                self.assertEqual((stream.status, stream.header("x-one"), stream.header("x-two")), (200, "1", ""))
-                self.assertEqual([step.what for step in steps], [What.HEAD, What.DATA, What.END])
-                self.assertEqual(steps[1].data, b'{"b":2}')
-                stream.send_message('{"jsonrpc":"2.0","id":1,"method":"tools/list"}', [("Mcp-Session-Id", "s-1")])
-                self.assertEqual(stream.next(10).what, What.HEAD)
-                self.assertEqual((stream.next(10), stream.event), ((What.EVENT, b'{"a":1}'), ("message", "7")))
-                self.assertEqual(stream.next(10), (What.EVENT, b"two\nlines"))
-                stream.send("GET")  # what is left of the answer before is dropped
-                self.assertEqual([step.data for step in self.steps(stream)], [b"", b"no", b""])
-                self.assertEqual((stream.status, stream.next(1).what), (404, What.END))
-                with self.assertRaises(mcptoken.Invalid):
-                    stream.send_message("[1")
-            self.assertEqual([seen[0] for seen in server.seen], ["PUT", "POST", "GET"])
-            self.assertEqual((server.seen[0][1], server.seen[0][2]["X-Mine"], server.seen[0][3]), ("/x?y", "yes", b"body"))
-            self.assertEqual(server.seen[1][2]["Mcp-Session-Id"], "s-1")
-            self.assertIn("text/event-stream", server.seen[1][2]["Accept"])
-            self.assertEqual({seen[2]["Authorization"] for seen in server.seen}, {"Bearer secret-bearer"})
-
-    def steps(self, stream):
-        while True:
-            step = stream.next(10)
-            if step.what != What.NOTHING:
-                yield step
-            if step.what == What.END:
-                return
-
-    def test_no_connection(self):
-        with Server() as server:
-            url = server.url
-        with Stream(url) as stream, self.assertRaises(mcptoken.Unavailable):
-            stream.send("GET")
-            stream.next(5)
-        with self.assertRaises(mcptoken.Invalid):
-            Stream("nothing")

@@ -10,7 +10,8 @@ CANNOT_THROW = {
     "a member read, or a static text": """version abi_version status_name error_status error_message error_code error_hint
         error_request_id error_http_status error_jsonrpc_code bytes_data bytes_size json_root json_type json_size json_at
         json_key json_get json_text json_boolean json_integer client_http_status exchange_answered service_needs_bootstrap
-        loop_fd loop_timeout""",
+        loop_fd loop_timeout identity_token_name identity_token_sha identity_project identity_owner identity_expires_ms
+        identity_rights""",
     "a member write": "session_on_notification",
     "bytes compared or wiped in place": "token_equal bytes_free",
     "one system call on a handle that exists": "watch_change",

@@ -1,7 +1,8 @@
 """libmcptoken for Python: project-scoped tokens, roles, MCP sessions, and the whole gateway inside your program.
 
     token, rbac, kind, json     pure functions and the schema table
-    Client, introspect          the control plane's REST interface
+    verify, Identity            who a token is and what it may do
+    Client                      the control plane's REST interface
     Session                     any MCP server, in both eras of the protocol
     Loop, Service, Exchange     the gateway without a socket; aio and asgi put it behind asyncio
 
@@ -11,7 +12,8 @@ include/mcptoken are the reference for what the functions do.
 
 from . import aio, asgi, json, kind, rbac, token
 from ._native import ABI_VERSION, lib as _lib
-from .client import Client, introspect
+from .auth import Identity, verify
+from .client import Client
 from .errors import (Busy, Cancelled, Conflict, Corrupt, Denied, Error, Exists, Expired, InternalError, Invalid, LimitReached,
                      Misuse, NetworkFailure, NoMemory, NotFound, NotSupported, OutcomeError, PeerError, ProtocolError,
                      RemoteError, StorageFailure, SystemFailure, TimedOut, TooLarge, Unauthenticated, Unavailable, UsageError)
@@ -33,7 +35,7 @@ def abi_version() -> int:
     return _lib.mcptoken_abi_version()
 
 
-__all__ = ["aio", "asgi", "json", "kind", "rbac", "token", "ABI_VERSION", "Client", "introspect", "Events", "Loop", "Timer",
+__all__ = ["aio", "asgi", "json", "kind", "rbac", "token", "ABI_VERSION", "Client", "Identity", "verify", "Events", "Loop", "Timer",
            "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Era", "Session", "base_url", "health", "Step",
            "Stream", "What",
            "TokenKind", "version", "abi_version", "Busy", "Cancelled", "Conflict", "Corrupt", "Denied", "Error", "Exists",

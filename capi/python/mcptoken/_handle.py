@@ -11,19 +11,22 @@ class Handle:
 
     _free = ""
 
-    def __init__(self, pointer, needs=()):
-        """`needs`: objects that the library expects to live longer than this one."""
+    def __init__(self, pointer, needs=(), owned=True):
+        """`needs`: objects that the library expects to live longer than this one. `owned` False: part of one of them."""
         from . import _native
 
         self._pointer = pointer
         self._needs = needs
+        self._part_of = None if owned else needs[0]
         # The function is looked up now: at the interpreter's end modules may be gone.
-        self._finalizer = weakref.finalize(self, _release, getattr(_native.lib, self._free), pointer, tuple(needs))
+        self._finalizer = weakref.finalize(self, _release, getattr(_native.lib, self._free) if owned else _keep, pointer, tuple(needs))
 
     @property
     def pointer(self):
         if not self._finalizer.alive:
             raise Misuse(-101, f"this {type(self).__name__} has been closed")
+        if self._part_of is not None:
+            self._part_of.pointer  # closed: say so
         return self._pointer
 
     @property
@@ -48,3 +51,7 @@ def _release(free, pointer, needs):
             loop.post(lambda: free(pointer))
             return
     free(pointer)
+
+
+def _keep(_pointer):
+    pass

@@ -36,11 +36,3 @@ class Client(Handle):
         """Of the last call that got an answer; 0 before."""
         return _native.lib.mcptoken_client_http_status(self.pointer)
 
-
-def introspect(base_url: str, raw: Text, timeout: float = 10.0) -> Any:
-    """What the control plane knows of a raw token: tokenName, projectName, owner, permissions, expiresAt…
-
-    Unauthenticated when it is malformed, unknown, revoked or expired; its `code` and message say which.
-    """
-    with Client(base_url, raw, timeout) as client:
-        return client.call("GET", "/api/v1/mcptokens/introspect")

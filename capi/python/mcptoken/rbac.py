@@ -26,13 +26,20 @@ def print_binding(binding: Dict[str, str]) -> str:
 
 
 class Rights(Handle):
-    """What somebody may do, judged by the function that the servers use: Rights(introspect(url, raw)["permissions"])."""
+    """What somebody may do, judged by the function that the servers use: verify(url, raw).rights, or of bindings."""
 
     _free = "mcptoken_rights_free"
 
     def __init__(self, bindings: Iterable[Dict[str, str]], tool_grant: ToolGrant = ToolGrant.VIEW):
         data = json.dumps(list(bindings)).encode()
         super().__init__(call(_native.lib.mcptoken_rights_new, data, len(data), int(tool_grant)))
+
+    @classmethod
+    def of(cls, owner: Handle, pointer: int) -> "Rights":
+        """Those that another object has; it is kept as long as they are."""
+        self = cls.__new__(cls)
+        Handle.__init__(self, pointer, (owner,), owned=False)
+        return self
 
     def can_access(self, action: str, resource: str, name: Optional[str] = None) -> bool:
         """Without a name: on all of them."""

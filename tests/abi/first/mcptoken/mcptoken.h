@@ -11,6 +11,7 @@
 #include "version.h"
 
 #ifndef MCPTOKEN_CORE_ONLY
+#include "auth.h"
 #include "client.h"
 #include "kind.h"
 #include "loop.h"
