@@ -21,6 +21,11 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
     refuse(exchange, "null", Error(Status::invalid, "the content type must be application/json").with_rpc(mcp::rpc::kInvalidRequest), 415);
     co_return Result<void>();
   }
+  if (is_batch(exchange.request.body)) {
+    auto task = serve_batch(exchange);
+    auto result = co_await task;
+    co_return result;
+  }
   auto parsed = mcp::Message::parse(std::move(exchange.request.body), mcp::Origin::client);
   if (!parsed) {
     int http = parsed.error().http;

@@ -72,6 +72,8 @@ void respond_plain(Exchange& exchange, int status, Headers headers = {});
 std::string server_info(const Exchange& exchange);  // raw JSON
 CallRecord record_of(const Exchange& exchange, const Client& client, std::string_view subject);
 
+bool is_batch(std::string_view body);
+loop::Task<Result<void>> serve_batch(Exchange& exchange);
 loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message);
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta);
 loop::Task<Result<void>> listen_legacy(Exchange& exchange);

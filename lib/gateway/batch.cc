@@ -1,0 +1,115 @@
+// Several messages in one body, which revision 2025-03-26 alone has (JSON-RPC 2.0 section 6; gone in 2025-06-18). Each is
+// judged and answered by itself, as if it had come alone from a client that takes no streams.
+#include <memory>
+
+#include "gateway/endpoint.h"
+#include "json/outline.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr std::string_view kRevision = "2025-03-26";
+constexpr size_t kMostMessages = 50;
+
+// Keeps an answer for the array of answers.
+class Captured final : public Responder {
+ public:
+  void respond(int, Headers, std::string body) override { body_ = std::move(body); }
+  void start_stream(Headers) override {}
+  void write(std::string_view) override {}
+  void end_stream() override {}
+  bool gone() const override { return false; }
+  const std::string& body() const { return body_; }
+
+ private:
+  std::string body_;
+};
+
+// One message of the batch, and all that its handling refers to.
+class Element final : loop::Scope::Hook {
+ public:
+  Element(const Exchange& whole, std::string_view raw)
+      : exchange_(whole.site, whole.caller, request_, answer_, link_), text_(raw) {
+    request_.method = "POST";
+    for (auto& [name, value] : whole.request.headers) request_.headers.emplace_back(name, name == "accept" ? "application/json" : value);
+    attach(whole.link.scope);
+  }
+  loop::Task<Result<void>> run() {
+    auto message = mcp::Message::parse(std::move(text_), mcp::Origin::client);
+    if (message && message->method() == "initialize")
+      message = fail(Error(Status::invalid, "initialize comes alone").with_rpc(mcp::rpc::kInvalidRequest));
+    if (!message) {
+      refuse(exchange_, "null", message.error(), 400);
+      co_return Result<void>();
+    }
+    auto shared = std::make_shared<const mcp::Message>(*std::move(message));
+    auto task = serve_legacy(exchange_, shared);
+    auto served = co_await task;
+    if (!served) refuse(exchange_, shared->id(), served.error(), 500);
+    co_return Result<void>();
+  }
+  const std::string& answer() const { return answer_.body(); }
+
+ private:
+  void on_cancel(const Error& reason) override { link_.scope.cancel(reason); }
+  HttpRequest request_;
+  Captured answer_;
+  Link link_;
+  Exchange exchange_;
+  std::string text_;
+};
+
+Error bad_batch(std::string text) { return Error(Status::invalid, std::move(text)).with_rpc(mcp::rpc::kInvalidRequest); }
+
+Result<std::vector<std::unique_ptr<Element>>> elements_of(const Exchange& exchange) {
+  MCPT_TRY(auto session, session_of(exchange));
+  if (!session || session->revision != kRevision)
+    return fail(bad_batch("batches are for sessions of revision " + std::string(kRevision)));
+  auto outline = json::Outline::read(exchange.request.body, 1);
+  if (!outline) return fail(Error(outline.error()).with_rpc(mcp::rpc::kParseError));
+  std::vector<std::unique_ptr<Element>> out;
+  for (auto* node = outline->first(outline->root()); node; node = outline->after(outline->root(), *node)) {
+    if (out.size() >= kMostMessages)
+      return fail(bad_batch("a batch has " + std::to_string(kMostMessages) + " messages at most"));
+    out.push_back(std::make_unique<Element>(exchange, outline->raw(*node)));
+  }
+  if (out.empty()) return fail(bad_batch("a batch has at least one message"));
+  return out;
+}
+
+}  // namespace
+
+bool is_batch(std::string_view body) {
+  const size_t start = body.find_first_not_of(" \t\r\n");
+  return start != body.npos && body[start] == '[';
+}
+
+loop::Task<Result<void>> serve_batch(Exchange& exchange) {
+  auto elements = elements_of(exchange);
+  if (!elements) {
+    const int http = elements.error().http;
+    refuse(exchange, "null", elements.error(), http ? http : 400);
+    co_return Result<void>();
+  }
+  exchange.link.cancel_on_close = false;
+  size_t left = 1;  // ours, until all have begun
+  loop::Completion<void> done;
+  loop::Group group(exchange.link.scope);
+  for (auto& element : *elements) {
+    ++left;
+    auto task = element->run();
+    group.spawn(std::move(task), [&left, &done](Result<void>) {
+      if (--left == 0) done.resolve({});
+    });
+  }
+  if (--left > 0) MCPT_CO_CHECK(co_await done.wait(exchange.link.scope));
+  std::string out;
+  for (auto& element : *elements) {
+    if (!element->answer().empty()) out.append(out.empty() ? "[" : ",").append(element->answer());
+  }
+  if (out.empty()) respond_plain(exchange, 202);
+  else exchange.responder.respond(200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, out + "]");
+  co_return Result<void>();
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,87 @@
+// JSON arrays of messages in sessions of revision 2025-03-26.
+#include "world.h"
+
+using namespace mcptoken;
+using namespace mcptoken::gateway;
+
+namespace {
+
+struct Batches : World {
+  Batches() {
+    attach_example("a");
+    session = open("2025-03-26");
+  }
+  std::string open(const std::string& revision) {
+    Visit& visit = send(request("0", "initialize", R"({"protocolVersion":")" + revision +
+                                                       R"(","capabilities":{},"clientInfo":{"name":"c","version":"1"}})"));
+    auto id = visit.responder.header("mcp-session-id");
+    REQUIRE_FALSE(id.empty());
+    return id;
+  }
+  Visit& post(const std::string& body) { return send(body, {{"mcp-session-id", session}}); }
+  std::string session;
+};
+
+std::string echo(const std::string& id, const std::string& text) {
+  return World::call(id, "a__echo", R"({"message":")" + text + "\"}");
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Batches, "batch: each message is answered by itself, in one array") {
+  auto& visit = post("\n [" + echo("1", "one") + "," + World::request("\"two\"", "tools/list") +
+                     R"(,{"jsonrpc":"2.0","method":"notifications/initialized"},)" + World::call("3", "a__forbidden_or_unknown") + "," +
+                     World::request("4", "no/such") + ",7," + echo("5", "five") + "]");
+  CHECK(visit.responder.status == 200);
+  auto answers = visit.answer();
+  REQUIRE(answers.items().size() == 6);
+  auto at = [&](size_t i) { return json::to_text(answers.items()[i]); };
+  auto has = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  CHECK(has(at(0), R"("id":1)"));
+  CHECK(has(at(0), "one"));
+  CHECK(has(at(1), R"("id":"two")"));
+  CHECK(has(at(1), "a__echo"));
+  CHECK(has(at(3), "-32601"));
+  CHECK(has(at(4), "-32600"));
+  CHECK(has(at(5), "five"));
+  size_t calls = 0;
+  for (auto& record : plane.records()) calls += record.subject == "echo";
+  CHECK(calls == 2);
+  CHECK(plane.reserved == 0);
+}
+
+TEST_CASE_FIXTURE(Batches, "batch: what needs no answer gets none") {
+  auto& visit = post(R"([{"jsonrpc":"2.0","method":"notifications/initialized"},{"jsonrpc":"2.0","id":"0.1.x","result":{}}])");
+  CHECK(visit.responder.status == 202);
+  CHECK(visit.responder.body.empty());
+}
+
+TEST_CASE_FIXTURE(Batches, "batch: bounds") {
+  auto refused = [&](const std::string& body) {
+    auto& visit = post(body);
+    CHECK_MESSAGE(visit.responder.status == 400, body.substr(0, 80));
+    return visit.answer().find("error")->find("code")->as_int().value_or(0);
+  };
+  CHECK(refused("[]") == -32600);
+  CHECK(refused("[{]") == -32700);
+  std::string many = "[" + echo("0", "x");
+  for (int i = 1; i <= 50; ++i) many += "," + echo(std::to_string(i), "x");
+  CHECK(refused(many + "]") == -32600);
+  auto& alone = post("[" + World::request("1", "initialize", R"({"protocolVersion":"2025-03-26","capabilities":{},"clientInfo":{}})") + "]");
+  CHECK(alone.responder.header("mcp-session-id").empty());
+  CHECK(alone.last().find("initialize comes alone") != std::string::npos);
+  for (auto revision : {"2025-06-18", "2025-11-25"}) {
+    session = open(revision);
+    CHECK(refused("[" + echo("1", "x") + "]") == -32600);
+  }
+  session = "foreign";
+  CHECK(post("[" + echo("1", "x") + "]").responder.status == 404);
+}
+
+TEST_CASE_FIXTURE(Batches, "batch: a call in it ends with the request that brought it") {
+  auto& visit = begin("POST", "[" + World::call("1", "a__slow", R"({"seconds":30})") + "," + echo("2", "x") + "]", {{"mcp-session-id", session}});
+  turn_until([&] { return !read(0, [&] { return gateway->site(0).running.empty(); }); });
+  on(0, [&] { visit.link.scope.cancel(Error(Status::unauthenticated, "the token was revoked")); });
+  finish(visit);
+  CHECK(gateway->site(0).running.empty());
+}
