@@ -34,6 +34,15 @@ enum class Transport : uint8_t {
 };
 enum class Share : uint8_t { installation, project, principal, session };
 
+// How it is found out whether a server still answers.
+struct HealthCheck {
+  std::string tool;              // "": tools/list is asked for
+  std::string arguments = "{}";  // raw JSON
+  int64_t interval_ms = 15'000;
+  int64_t timeout_ms = 10'000;
+  int failure_threshold = 3;     // in a row, until it counts as unhealthy
+};
+
 // A server definition as of one version; immutable. Holds no secret values.
 struct ServerSpec {
   std::string id, name;
@@ -47,6 +56,7 @@ struct ServerSpec {
   int64_t first_byte_ms = limits::kFirstByteMs;
   int64_t call_ms = limits::kCallMs;            // total deadline of a call; progress starts it again
   int64_t discovery_ms = limits::kDiscoveryMs;  // how long lists wait
+  HealthCheck health;
   // `url` is the control plane's channel to the server, which is opened with the caller's own bearer and shared by nobody
   // else. What it refuses concerns the caller, and what it answers is filtered for him.
   bool relayed = false;

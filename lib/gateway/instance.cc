@@ -99,6 +99,16 @@ void Instance::failed(const std::string& why) {
   happened("failed: " + why);
 }
 
+void Instance::answered_probe() {
+  if (health_ == Health::unhealthy) happened("healthy again");
+  note_answer(true);
+}
+
+void Instance::missed_probe(const std::string& why) {
+  if (health_ != Health::unhealthy) happened("unhealthy: " + why);
+  note_answer(false);
+}
+
 void Instance::happened(std::string text) {
   events_.push_back({clock_.wall_ms(), redactor_.apply(std::move(text))});
   if (events_.size() > limits::kInstanceEvents) events_.pop_front();

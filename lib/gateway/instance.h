@@ -77,6 +77,9 @@ class Instance {
   void learn(const std::vector<Credential>& credentials) { redactor_.learn(credentials); }
   // A line of stderr; as it is kept.
   std::string said(std::string_view line);
+  // Of a probe. An event each time that the server's health changes.
+  void answered_probe();
+  void missed_probe(const std::string& why);
   void note_answer(bool answered) { health_ = answered ? Health::healthy : Health::unhealthy; }
 
   const std::string& id() const { return id_; }

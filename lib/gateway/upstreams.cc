@@ -17,6 +17,7 @@ constexpr int64_t kLongestBackoffMs = 30'000;
 constexpr int64_t kRelayedBackoffMs = 1'000;  // the control plane has the server's own backoff
 constexpr int64_t kIdleMs = 5 * 60'000;
 constexpr int64_t kSweepMs = 15'000;
+constexpr int64_t kProbeTickMs = 1'000;  // how exactly the intervals of probes are kept
 
 }  // namespace
 
@@ -37,8 +38,9 @@ UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
   return key;
 }
 
-Upstreams::Upstreams(Site& site) : site_(site), sweeper_(site.loop) {
+Upstreams::Upstreams(Site& site) : site_(site), sweeper_(site.loop), prober_(site.loop) {
   sweeper_.start(kSweepMs, [this] { sweep(); }, kSweepMs);
+  prober_.start(kProbeTickMs, [this] { probe_due(); }, kProbeTickMs);
 }
 
 Upstreams::~Upstreams() = default;
@@ -340,6 +342,7 @@ bool Upstreams::end_instance(std::string_view id) {
 loop::Task<Result<void>> Upstreams::stop(loop::Scope& scope) {
   stopping_ = true;
   sweeper_.stop();
+  prober_.stop();
   group_.cancel(Error(Status::unavailable, "the gateway is shutting down"));
   auto all = entries_;
   for (auto& [key, entry] : all)

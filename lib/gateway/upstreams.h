@@ -134,6 +134,9 @@ class Upstreams {
     std::optional<Error> last_error;
     int64_t last_used_ms = 0;
     size_t calls = 0;
+    int64_t probe_at_ms = 0;  // 0: not yet settled
+    int probe_failures = 0;   // in a row
+    bool probing = false;
     std::string log_level;  // that a legacy server was told, "" for none
     loop::Scope end;  // of its calls, when it is stopped under them
     bool stale = false;
@@ -157,12 +160,15 @@ class Upstreams {
   void retire(std::shared_ptr<Entry> entry, std::string_view why);
   loop::Task<Result<void>> end(std::shared_ptr<Entry> entry, std::shared_ptr<mcp::StdioPeer> process);
   void sweep();
+  void probe_due();
+  loop::Task<Result<void>> probe(std::shared_ptr<Entry> entry);
 
   Site& site_;
   std::map<UpstreamKey, std::shared_ptr<Entry>> entries_;
   std::deque<std::shared_ptr<Entry>> ended_;  // had a process, which has left or is leaving; oldest first
   bool stopping_ = false;
   loop::Timer sweeper_;
+  loop::Timer prober_;
   loop::Group endings_;   // processes on their way out
   loop::Group group_;     // last: its tasks use everything above
 };

@@ -95,6 +95,17 @@ Result<std::shared_ptr<const ServerSpec>> read_server(const store::Object& objec
       if (const Value* given = timeouts->find(name)) *value = given->as_int().value_or(*value);
     }
   }
+  if (const Value* check = doc.find("healthCheck")) {
+    auto number = [&](std::string_view name, int64_t otherwise) {
+      const Value* given = check->find(name);
+      return given ? given->as_int().value_or(otherwise) : otherwise;
+    };
+    spec->health.tool = check->text("tool");
+    if (const Value* arguments = check->find("arguments")) spec->health.arguments = json::to_text(*arguments);
+    spec->health.interval_ms = number("intervalSeconds", 60) * 1000;
+    spec->health.timeout_ms = number("timeoutSeconds", 10) * 1000;
+    spec->health.failure_threshold = static_cast<int>(number("failureThreshold", 3));
+  }
   return std::shared_ptr<const ServerSpec>(std::move(spec));
 }
 

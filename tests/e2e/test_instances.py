@@ -157,3 +157,29 @@ def test_the_command_line_shows_them(gateway):
     shown = json.loads(gateway.mcpctl("get", "instance", one["name"], "-o", "json"))
     assert shown["id"] == one["id"] and shown["events"], shown
     assert gateway.mcpctl("get", "inst", "-o", "name").split()[0].startswith("instance/")
+
+
+def test_probes_find_out_without_a_call(gateway):
+    """A server that stops (SIGSTOP) is unhealthy after its threshold, and healthy again when it goes on."""
+    gateway.example("probed")
+    gateway.project("probes", "probed")
+    check = {"tool": "echo", "arguments": {"message": "probe"}, "intervalSeconds": 1, "timeoutSeconds": 1,
+             "failureThreshold": 2}
+    ok(gateway.rest("PATCH", "servers/probed", {"healthCheck": check}))
+    token = gateway.token("probes", "probes")
+    wire.Modern(gateway.port, token, "probes").text("probed__echo", {"message": "x"})
+    log = (gateway.logs / "probed.log").read_text
+    until(lambda: log().count("probe") >= 2 or instances(gateway, "probed")[0]["health"] == "healthy", 10)
+    (one,) = instances(gateway, "probed")
+    os.kill(one["pid"], signal.SIGSTOP)
+    try:
+        until(lambda: instances(gateway, "probed")[0]["health"] == "unhealthy", 15)
+    finally:
+        os.kill(one["pid"], signal.SIGCONT)
+    until(lambda: instances(gateway, "probed")[0]["health"] == "healthy", 15)
+    told = " | ".join(event["text"] for event in instances(gateway, "probed")[0]["events"])
+    assert "unhealthy: " in told and "no answer within 1000 ms" in told and "healthy again" in told, told
+    ok(gateway.rest("PATCH", "servers/probed", {"healthCheck": check | {"tool": "fail", "failureThreshold": 1}}))
+    wire.Modern(gateway.port, token, "probes").text("probed__echo", {"message": "x"})
+    until(lambda: any(one["health"] == "unhealthy" and "the tool fail has failed" in str(one["events"])
+                      for one in instances(gateway, "probed")), 15)
