@@ -80,11 +80,19 @@ std::shared_ptr<Catalogue::Entry> Catalogue::entry_of(const Place& place) {
   return entries_.emplace(place, std::make_shared<Entry>()).first->second;
 }
 
+// A private list in the place of all stays there as the sign that each token needs its own; nobody is given it.
+std::shared_ptr<Catalogue::Entry> Catalogue::own_entry(Place& place, const std::string& token) {
+  auto entry = entry_of(place);
+  if (!place.token.empty() || !entry->list || !entry->list->is_private) return entry;
+  place.token = token;
+  return entry_of(place);
+}
+
 loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
                                                loop::Scope& scope) {
-  Place place = {key_for(*server, caller), kind};
+  Place place = {key_for(*server, caller), kind, ""};
   BearerPtr bearer = caller.bearer;
-  auto entry = entry_of(place);
+  auto entry = own_entry(place, caller.token_sha);
   int64_t now = site_.loop.now_ms();
   bool fresh = entry->list && !entry->stale && now < entry->list->fresh_until_ms;
   if (fresh) co_return entry->list;
@@ -108,6 +116,11 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
   }
   auto task = entry->fetching.join(group_, std::move(start), scope);
   auto done = co_await task;
+  if (entry->list && entry->list->is_private && place.token.empty()) {
+    auto again = list(kind, std::move(server), std::move(caller), scope);
+    auto own = co_await again;
+    co_return own;
+  }
   if (entry->list) co_return entry->list;
   entry->missed = true;
   if (!done) co_return fail(std::move(done).error());

@@ -4,7 +4,8 @@
 //  1. A server that has not declared a capability offers nothing of its kinds, and is not asked.
 //  2. One discovery of a list at a time, on the server's home loop; other loops keep copies with the same lifetime.
 //  3. A list is used while fresh; a stale one is still used while it is fetched anew, and when that fails.
-//  4. A server that fails is not asked again before its negative lifetime ends: a dead server delays nobody after its first
+//  4. What a server calls private is given to the token alone for which it was fetched.
+//  5. A server that fails is not asked again before its negative lifetime ends: a dead server delays nobody after its first
 //     miss, and the first miss no longer than the asker's deadline.
 #pragma once
 
@@ -52,6 +53,7 @@ class Catalogue {
   struct Place {  // of an entry
     UpstreamKey upstream;
     Kind kind = Kind::tools;
+    std::string token;  // of whom, when the list is private
     auto operator<=>(const Place&) const = default;
   };
   struct Entry {
@@ -72,6 +74,7 @@ class Catalogue {
   loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
                                        loop::Scope& scope);
   std::shared_ptr<Entry> entry_of(const Place& place);
+  std::shared_ptr<Entry> own_entry(Place& place, const std::string& token);
 
   Site& site_;
   std::map<Place, std::shared_ptr<Entry>> entries_;
