@@ -48,11 +48,35 @@ Command logs() {
           .takes_format = false};
 }
 
+Command console() {
+  return {
+      .path = "console",
+      .summary = "Watch the audit record grow, full screen",
+      .handler = run_console,
+      .flags = {{.name = "audit", .help = "the audit record", .type = FlagType::kBoolean, .required = true},
+                {.name = "token-name", .placeholder = "NAME", .help = "one token alone", .completes = "mcptoken"},
+                {.name = "outcome",
+                 .help = "begin with these alone",
+                 .type = FlagType::kEnum,
+                 .choices = "all|failed|denied",
+                 .default_text = "all"},
+                {.name = "filter", .placeholder = "TEXT", .help = "begin with what contains it"}},
+      .examples = {{"mcpctl console --audit", ""},
+                   {"mcpctl console --audit --token-name agent", "what one token does"},
+                   {"mcpctl console --audit -p demo --outcome failed", ""}},
+      .description =
+          "Keys: arrows, Enter for the whole event, Tab for sessions, / to filter, o for outcomes, t for the token of "
+          "an event, f to follow, e to export what is shown as JSON lines, ? for help, q to quit. Events are those of "
+          "projects whose audit record you may view. The last 5,000 are kept here.",
+      .takes_format = false};
+}
+
 }  // namespace
 
 CommandGroup observe_commands(const Kinds&) {
-  return {
-      .title = "Observe", .branches = {{"audit", "The audit record"}}, .commands = {status(), logs(), audit_verify()}};
+  return {.title = "Observe",
+          .branches = {{"audit", "The audit record"}},
+          .commands = {status(), console(), logs(), audit_verify()}};
 }
 
 }  // namespace mcpctl

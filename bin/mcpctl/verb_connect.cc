@@ -14,6 +14,7 @@
 namespace mcpctl {
 namespace {
 
+constexpr size_t kMostConfigBytes = size_t{16} << 20;  // some clients keep their history in the same file
 constexpr size_t kMostNameBytes = 32;  // clients put it before the names of tools, which models cap at 64
 
 bool is_name(const std::string& name) {
@@ -99,7 +100,7 @@ std::string stamp() {
 
 Status write_client_file(const ClientRow& row, const Connection& connection, const std::string& path) {
   const std::string place = real_place(path);
-  MCPCTL_TRY(const std::optional<std::string> existing, read_file(place, false));
+  MCPCTL_TRY(const std::optional<std::string> existing, read_file(place, false, kMostConfigBytes));
   auto merged = merged_text(row, connection, existing.value_or(""));
   if (!merged.ok()) {
     Failure failure = merged.failure();

@@ -37,6 +37,7 @@ Result<int> run_version(Application& app, const Invocation& invocation);
 Result<int> run_mcp(Application& app, const Invocation& invocation);
 Result<int> run_connect(Application& app, const Invocation& invocation);
 Result<int> run_proxy(Application& app, const Invocation& invocation);
+Result<int> run_console(Application& app, const Invocation& invocation);
 Result<int> run_token_scan(Application& app, const Invocation& invocation);
 Result<int> run_doctor(Application& app, const Invocation& invocation);
 Result<int> run_completion(Application& app, const Invocation& invocation);

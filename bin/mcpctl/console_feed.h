@@ -1,0 +1,44 @@
+// News for the console, fetched by a thread of its own.
+#pragma once
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "console.h"
+#include "settings.h"
+
+namespace mcpctl {
+
+class ConsoleFeed {
+ public:
+  // The last events of the audit record, then what comes.
+  explicit ConsoleFeed(const Settings& settings);
+  ~ConsoleFeed();
+
+  struct News {
+    std::vector<ConsoleEntry> entries;
+    std::string status;
+    bool connected = false, changed = false;
+  };
+  // What has come since the last call.
+  News take();
+
+ private:
+  void run();
+  Result<bool> fetch_audit(class Api& api);
+  void tell(const std::string& status, bool connected);
+  void tell(const Failure& failure);
+  void give(std::vector<ConsoleEntry> entries);
+  bool pause(int64_t ms);
+
+  const Settings settings_;
+  std::atomic<bool> ended_{false};
+  int64_t last_seq_ = 0;  // the thread's own
+  std::mutex mutex_;
+  News news_;
+  std::thread thread_;  // last
+};
+
+}  // namespace mcpctl

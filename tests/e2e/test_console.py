@@ -1,0 +1,204 @@
+"""mcpctl console, driven in a terminal by tmux."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+
+import wire
+from harness import MCPCTL, Gateway, NodeClient, until
+
+HOSTILE = "\x1b[2J\x1b[1;1Hevil\u202e\x07\x9b31m"
+
+
+@contextlib.contextmanager
+def fixture():
+    with Gateway() as gateway:
+        gateway.example()
+        gateway.project("demo", "example")
+        gateway.agent = gateway.token("agent")
+        gateway.ready(gateway.agent, "example")
+        yield gateway
+
+
+class Terminal:
+    """One program in a tmux of its own."""
+
+    def __init__(self, gateway, *words, columns=80, rows=24, **more):
+        self.socket = str(gateway.dir / f"tmux-{time.monotonic_ns()}")
+        environment = {"HOME": str(gateway.dir), "XDG_CONFIG_HOME": str(gateway.dir / "config"), "MCPCTL_SERVER": gateway.url,
+                       "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **more}
+        setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+        program = shlex.join(str(word) for word in (MCPCTL, *words))
+        command = f"cd {gateway.dir}; env -i TERM=screen-256color {setting} {program}; echo ended $?; cat"
+        self.tmux("new-session", "-d", "-s", "x", "-x", str(columns), "-y", str(rows), command)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        if failure[0]:
+            print(self.text())
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], capture_output=True)
+
+    def tmux(self, *words):
+        done = subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", *words], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "LANG": "C.UTF-8"})
+        assert done.returncode == 0, done
+        return done.stdout
+
+    def text(self):
+        return self.tmux("capture-pane", "-p", "-t", "x")
+
+    def keys(self, *keys):
+        self.tmux("send-keys", "-t", "x", *keys)
+
+    def shows(self, *texts, seconds=20):
+        def found():
+            shown = self.text()
+            return shown if all(text in shown for text in texts) else None
+        return until(found, seconds, why=self.text)
+
+    def hides(self, text):
+        until(lambda: text not in self.text(), 20, why=self.text)
+
+    def resize(self, columns, rows):
+        self.tmux("resize-window", "-t", "x", "-x", str(columns), "-y", str(rows))
+
+
+def call(gateway, token=None, tool="example__echo", **arguments):
+    client = wire.Legacy(gateway.port, token or gateway.agent)  # in whose requests a name is in the body alone
+    answer = client.request("tools/call", {"name": tool, "arguments": arguments or {"message": "hi"}})
+    client.connection.close()
+    return answer
+
+
+def test_a_call_of_a_real_client_is_seen_within_a_second(gateway):
+    with Terminal(gateway, "console", "--audit") as terminal:
+        terminal.shows("TIME", "TOKEN", "OUTCOME", gateway.url, "following")
+        with NodeClient(gateway, gateway.token("robot"), "v1") as client:
+            seen = []
+            for number in range(5):
+                terminal.keys("c")
+                before = terminal.text().count(" echo ")
+                client.call("example__echo", message="hello there")
+                called = time.monotonic()
+                until(lambda: terminal.text().count(" echo ") > before, why=terminal.text)
+                seen.append(time.monotonic() - called)
+            assert min(seen) < 1, seen  # the others are a busy machine's
+            print("seen after", [f"{seconds:.2f} s" for seconds in seen])
+        line = next(line for line in terminal.text().split("\n") if " echo " in line and "robot" in line)
+        assert re.fullmatch(r"\d\d:\d\d:\d\d robot +echo +ok +\d+ *", line), line
+        terminal.keys("k")
+        terminal.shows("paused")
+
+
+def test_detail_sessions_filters_and_export(gateway):
+    with Terminal(gateway, "console", "--audit", "-p", "demo") as terminal:
+        terminal.shows(gateway.url, "following")
+        gateway.token("second")
+        gateway.token("watched")
+        for _ in range(3):
+            call(gateway)
+        call(gateway, gateway.token("third"), tool="nowhere__x")
+        terminal.shows("third", "denied", "mcptoken/watched")
+        terminal.keys("/", "watched", "Enter")
+        assert "third" not in terminal.shows("1 of ", "  /watched", "token_created")
+        terminal.keys("c", "/", "third", "Enter", "Enter")
+        terminal.shows("ENTRY", "tokenName        third", "outcome          denied", "requestId")
+        terminal.keys("q", "c", "o", "o")
+        shown = terminal.shows("  denied")
+        assert "token_created" not in shown and "third" in shown, shown
+        terminal.keys("c", "G", "t")
+        terminal.shows("token third")
+        terminal.keys("e")
+        terminal.shows("entries in mcpctl-console-")
+        lines = next(gateway.dir.glob("mcpctl-console-*.jsonl"))
+        assert lines.stat().st_mode & 0o777 == 0o600
+        told = [json.loads(line) for line in lines.read_text().splitlines()]
+        assert told and {one["tokenName"] for one in told} == {"third"}, told
+        lines.unlink()
+        terminal.keys("?")
+        terminal.shows("export what is shown")
+        terminal.keys("x", "q")
+        terminal.shows("ended 0")
+
+
+def test_sessions_of_clients(gateway):
+    with Terminal(gateway, "console", "--audit") as terminal:
+        terminal.shows(gateway.url)
+        with NodeClient(gateway, gateway.token("sitting"), "v1") as client:
+            client.call("example__echo", message="x")
+        terminal.shows("sitting", " echo ")
+        terminal.keys("Tab")
+        terminal.shows("SESSION", "sitting", "e2e-v1")
+        terminal.keys("Enter")
+        shown = terminal.shows("  session ", "session_bind", " echo ")
+        assert "object_changed" not in shown, shown
+
+
+def test_any_size_will_do(gateway):
+    with Terminal(gateway, "console", "--audit") as terminal:
+        terminal.shows(gateway.url)
+        for _ in range(40):
+            call(gateway)
+        terminal.shows(" echo ")
+        for columns, rows in ((120, 40), (40, 10), (20, 5), (80, 24)):
+            terminal.resize(columns, rows)
+
+            def drawn():
+                lines = terminal.text().split("\n")[:-1]
+                fits = len(lines) == rows and all(len(line) <= columns for line in lines)
+                return fits and lines[0].startswith(" mcpctl console") and lines
+            lines = until(drawn, 20, why=terminal.text)
+            if columns >= 80:
+                full = lambda: len(re.findall(r"^\d\d:\d\d:\d\d ", terminal.text(), re.M)) == rows - 3  # noqa: E731
+                until(full, 20, why=terminal.text)
+        terminal.keys("C-c")
+        terminal.shows("ended 130")
+
+
+def test_a_hostile_tool_name_cannot_move_the_cursor(gateway):
+    with Terminal(gateway, "console", "--audit") as terminal:
+        terminal.shows(gateway.url)
+        call(gateway, tool=HOSTILE)
+        call(gateway)
+        shown = terminal.shows("evil").split("\n")
+        assert shown[0].startswith(" mcpctl console") and shown[1].startswith("TIME"), shown
+        assert re.search(r"evil.* denied ", next(line for line in shown if "evil" in line)), shown
+        terminal.keys("/", "evil", "Enter", "Enter")
+        shown = terminal.shows("ENTRY", "evil").split("\n")
+        assert shown[0].startswith(" mcpctl console") and shown[1].startswith("ENTRY"), shown
+
+
+def test_tokens_that_are_made_and_ended_show_too(gateway):
+    with Terminal(gateway, "console", "--audit") as terminal:
+        terminal.shows("--audit", gateway.url)
+        gateway.token("short")
+        gateway.mcpctl("delete", "mcptoken", "short", "-p", "demo")
+        terminal.keys("/", "short", "Enter")
+        terminal.shows("  /short", "token_created", "token_revoked")
+
+
+def test_it_comes_back_when_the_server_does(gateway):
+    with Terminal(gateway, "console", "--audit") as terminal:
+        terminal.shows(gateway.url, "following")
+        gateway.stop()
+        terminal.shows("disconnected")
+        gateway.start()
+        gateway.admin = gateway.login()
+        terminal.hides("disconnected")
+        call(gateway, gateway.token("again"))
+        terminal.shows("again", " echo ")
+
+
+def test_without_a_terminal_it_says_so(gateway):
+    assert "needs a terminal" in gateway.mcpctl("console", "--audit", code=None).stderr
+    assert "--audit is required" in gateway.mcpctl("console", code=None).stderr
+    with Terminal(gateway, "console", "--audit", HOME="/nonexistent", XDG_CONFIG_HOME="/nonexistent") as terminal:
+        terminal.shows("not logged in", "ended 4")
+    with Terminal(gateway, "console", "--audit", TERM="none-such") as terminal:
+        terminal.shows("cannot use this terminal", "ended 1")
