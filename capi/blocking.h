@@ -23,6 +23,7 @@ class Blocking {
     loop::Group group;
     loop::Deadline deadline(*loop_, group.scope(), timeout_ms,
                             Error(Status::timeout, "no answer within " + std::to_string(timeout_ms) + " ms"));
+    const Running running(*this, deadline, timeout_ms);
     Result<T> result = fail(Status::internal, "not run");
     bool done = false;
     auto keep = [](loop::Task<Result<T>> task, Result<T>& out) -> loop::Task<Result<void>> {
@@ -38,6 +39,11 @@ class Blocking {
     return result;
   }
 
+  // Gives what runs its whole time anew: after a person was asked.
+  void restart_clock() {
+    if (deadline_) deadline_->refresh(timeout_ms_);
+  }
+
   loop::Loop& loop() { return *loop_; }
   http::Client& http() { return http_; }
   static http::Options options() {
@@ -49,10 +55,26 @@ class Blocking {
   }
 
  private:
+  class Running {
+   public:
+    Running(Blocking& blocking, loop::Deadline& deadline, int64_t timeout_ms) : blocking_(blocking) {
+      blocking.deadline_ = &deadline;
+      blocking.timeout_ms_ = timeout_ms;
+    }
+    ~Running() { blocking_.deadline_ = nullptr; }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    Blocking& blocking_;
+  };
+
   explicit Blocking(std::unique_ptr<loop::Loop> loop)
       : loop_(std::move(loop)), http_(*loop_, std::make_shared<const http::AddressPolicy>(), Log()) {}
   std::unique_ptr<loop::Loop> loop_;
   http::Client http_;
+  loop::Deadline* deadline_ = nullptr;  // of what runs
+  int64_t timeout_ms_ = 0;
 };
 
 }  // namespace mcptoken::capi

@@ -1,122 +1,21 @@
 #include "mcptoken/session.h"
 
-#include "base/limits.h"
-#include "capi/blocking.h"
 #include "capi/handles.h"
+#include "capi/session_handle.h"
 #include "json/value.h"
 #include "json/writer.h"
-#include "mcp/http_peer.h"
 #include "mcp/rewrite.h"
 #include "mcptoken/version.h"
 
 using namespace mcptoken;
 using namespace mcptoken::capi;
 
-struct mcptoken_session {
-  std::unique_ptr<Blocking> blocking;
-  mcp::PeerIdentity identity;
-  std::unique_ptr<mcp::HttpPeer> peer;
-  int64_t timeout_ms = 30'000;
-  bool connected = false;
-  mcptoken_notification_fn on_notification = nullptr;
-  void* user_data = nullptr;
-};
-
 namespace {
-
-constexpr size_t kMaxPages = 1'000;
-
-// Notifications go to the host; requests of the server are refused, because nothing was declared.
-class HostEvents final : public mcp::Events {
- public:
-  explicit HostEvents(mcptoken_session& session) : session_(session) {}
-  void on_notification(mcp::Message message) override {
-    if (session_.on_notification) session_.on_notification(session_.user_data, message.text().data(), message.text().size());
-  }
-  void on_request(mcp::Message message, Function<void(std::string)> reply) override {
-    reply(mcp::error_message(message.id(), Error(Status::not_supported, "not offered").with_rpc(mcp::rpc::kMethodNotFound)));
-  }
-
- private:
-  mcptoken_session& session_;
-};
-
-// What a failed negotiation or call says, with the server's own words where it sent the control plane's error shape.
-Error explain(Error error) {
-  if (error.http == 0 || error.data.empty()) return error;
-  auto body = json::parse(error.data);
-  if (!body) return error;
-  error.code = body->text("error");
-  error.hint = body->text("hint");
-  error.request_id = body->text("request_id");
-  if (std::string message = body->text("message"); !message.empty()) error.message = "HTTP " + std::to_string(error.http) + ": " + message;
-  return error;
-}
-
-loop::Task<Result<mcp::Message>> ask(mcptoken_session& session, std::string method, std::string params,
-                                     std::string name, loop::Scope& scope) {
-  std::string text = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":" + json::quoted(method);
-  if (!params.empty()) text += ",\"params\":" + params;
-  text += "}";
-  MCPT_CO_TRY(auto request, mcp::Message::parse(std::move(text), mcp::Origin::server));
-  mcp::HopMeta hop;
-  hop.era = session.peer->info().era;
-  std::string capabilities = mcp::capabilities_json(session.identity.capabilities);
-  hop.capabilities = capabilities;
-  hop.client_info = session.identity.client_info;
-  std::string token = session.on_notification && method == "tools/call" ? "1" : "";
-  hop.progress_token = token;
-  mcp::HopParams hop_params(request, hop);
-  mcp::Call call(method, hop_params.pieces());
-  call.name = name;
-  call.progress_token = token;
-  HostEvents events(session);
-  auto task = session.peer->call(call, &events, scope);
-  MCPT_CO_TRY(auto answer, co_await task);
-  if (answer.kind() == mcp::MessageKind::error) co_return fail(answer.to_error());
-  co_return answer;
-}
 
 Result<void> check(mcptoken_session* session) {
   MCPT_CHECK(require(session, "session"));
   if (!session->connected) return fail(Status::misuse, "the session is not connected");
   return {};
-}
-
-Result<mcp::Message> request(mcptoken_session& session, std::string method, std::string params, std::string name) {
-  auto answer = session.blocking->run<mcp::Message>(session.timeout_ms,
-                                                    [&](loop::Scope& scope) { return ask(session, method, params, name, scope); });
-  if (!answer) return fail(explain(std::move(answer).error()));
-  return answer;
-}
-
-std::string result_of(const mcp::Message& message) { return std::string(message.outline().raw(*message.result())); }
-
-// All pages as one result: the first page's members, with the arrays joined.
-Result<std::string> list_all(mcptoken_session& session, const std::string& method, const std::string& array) {
-  json::Value all;
-  std::string params;
-  for (size_t page = 0; page < kMaxPages; ++page) {
-    MCPT_TRY(auto answer, request(session, method, params, ""));
-    json::ReadLimits limits;
-    limits.bytes = limits::kUpstreamBodyBytes;
-    MCPT_TRY(auto result, json::parse(result_of(answer), limits));
-    const json::Value* items = result.find(array);
-    if (!items || !items->is(json::Type::array))
-      return fail(Status::protocol, "the answer to " + method + " has no array \"" + array + "\"");
-    std::string cursor = result.text("nextCursor");
-    bool last = !result.find("nextCursor");
-    if (page == 0) {
-      result.erase("nextCursor");
-      all = std::move(result);
-    } else {
-      auto& joined = all.find(array)->items();
-      joined.insert(joined.end(), items->items().begin(), items->items().end());
-    }
-    if (last) return json::to_text(all);
-    params = "{\"cursor\":" + json::quoted(cursor) + "}";
-  }
-  return fail(Status::limit, "the list has more than " + std::to_string(kMaxPages) + " pages");
 }
 
 loop::Task<Result<int>> probe(Blocking& blocking, http::Url url, loop::Scope& scope) {
@@ -170,6 +69,37 @@ void mcptoken_session_on_notification(mcptoken_session* session, mcptoken_notifi
   session->user_data = user_data;
 }
 
+mcptoken_status mcptoken_session_on_input(mcptoken_session* session, const char* capabilities, size_t capabilities_size,
+                                          mcptoken_input_fn callback, void* user_data, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(session, "session"));
+    MCPT_CHECK(require(!callback || capabilities, "capabilities"));
+    if (session->connected) return fail(Status::misuse, "what a session offers is said when it connects");
+    uint32_t mask = 0;
+    if (callback) {
+      MCPT_TRY(mask, mcp::read_capabilities(view(capabilities, capabilities_size)));
+      if (mask == 0) return fail(Status::invalid, "capabilities name none of elicitation, sampling and roots");
+    }
+    session->identity.capabilities = mask;
+    session->peer->declare(mask);
+    session->on_input = callback;
+    session->input_data = user_data;
+    return {};
+  });
+}
+
+mcptoken_status mcptoken_session_answer(mcptoken_session* session, const char* json, size_t size, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(session, "session"));
+    MCPT_CHECK(require(json, "json"));
+    if (!session->asking) return fail(Status::misuse, "nothing is asked now");
+    MCPT_TRY(auto type, json::validate(view(json, size)));
+    if (type != json::Type::object) return fail(Status::invalid, "an answer must be a JSON object");
+    session->reply = std::string(view(json, size));
+    return {};
+  });
+}
+
 mcptoken_status mcptoken_session_connect(mcptoken_session* session, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(require(session, "session"));
@@ -202,7 +132,7 @@ mcptoken_status mcptoken_session_list_tools(mcptoken_session* session, mcptoken_
     clear(json_out);
     MCPT_CHECK(check(session));
     MCPT_CHECK(require(json_out, "json_out"));
-    MCPT_TRY(auto list, list_all(*session, "tools/list", "tools"));
+    MCPT_TRY(auto list, session_list_tools(*session));
     *json_out = new_bytes(std::move(list));
     return {};
   });
@@ -224,8 +154,8 @@ mcptoken_status mcptoken_session_call_tool(mcptoken_session* session, const char
       writer.raw_member("arguments", view(arguments, arguments_size));
     }
     writer.end_object();
-    MCPT_TRY(auto answer, request(*session, "tools/call", params, name));
-    *json_out = new_bytes(result_of(answer));
+    MCPT_TRY(auto result, session_request(*session, "tools/call", params));
+    *json_out = new_bytes(std::move(result));
     return {};
   });
 }
@@ -237,14 +167,12 @@ mcptoken_status mcptoken_session_request(mcptoken_session* session, const char* 
     MCPT_CHECK(check(session));
     MCPT_CHECK(require(method, "method"));
     MCPT_CHECK(require(result_out, "result_out"));
-    std::string name;
     if (params) {
-      MCPT_TRY(auto value, json::parse(view(params, params_size)));
-      if (!value.is(json::Type::object)) return fail(Status::invalid, "params must be a JSON object");
-      name = std::string_view(method) == "resources/read" ? value.text("uri") : value.text("name");
+      MCPT_TRY(auto type, json::validate(view(params, params_size)));
+      if (type != json::Type::object) return fail(Status::invalid, "params must be a JSON object");
     }
-    MCPT_TRY(auto answer, request(*session, method, std::string(view(params, params_size)), name));
-    *result_out = new_bytes(result_of(answer));
+    MCPT_TRY(auto result, session_request(*session, method, std::string(view(params, params_size))));
+    *result_out = new_bytes(std::move(result));
     return {};
   });
 }
@@ -264,6 +192,7 @@ mcptoken_status mcptoken_session_close(mcptoken_session* session, mcptoken_error
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(check(session));
     session->connected = false;
+    session->stream.reset();
     return session->blocking->run<void>(session->timeout_ms, [&](loop::Scope& scope) { return session->peer->close(scope); });
   });
 }

@@ -376,6 +376,7 @@ class Session {
     modern = MCPTOKEN_ERA_MODERN
   };
   using Notification = std::function<void(std::string_view json)>;
+  using Input = std::function<std::string(std::string_view method, std::string_view params)>;
 
   explicit Session(const std::string& url, std::string_view bearer = {},
                    milliseconds timeout = std::chrono::seconds(30), Era era = Era::automatic)
@@ -391,6 +392,21 @@ class Session {
     };
     mcptoken_session_on_notification(session_.get(), kept ? +run : nullptr, kept.get());
     callback_ = std::move(kept);
+  }
+  // Answers questions of the server: `method` and `params` in, the result out; "" declines. `capabilities` is a JSON object.
+  // An empty callback declares nothing. Before connect(). What it throws ends the program.
+  void on_input(std::string_view capabilities, Input callback) {
+    auto kept = callback ? std::make_unique<Asked>(Asked{session_.get(), std::move(callback)}) : nullptr;
+    const auto run = [](void* user_data, const char* method, const char* params, size_t size) noexcept {
+      auto& asked = *static_cast<Asked*>(user_data);
+      const std::string answer = asked.callback(method, std::string_view(params, size));
+      if (!answer.empty()) mcptoken_session_answer(asked.session, answer.data(), answer.size(), nullptr);
+    };
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_session_on_input(session_.get(), capabilities.data(), capabilities.size(), kept ? +run : nullptr,
+                                       kept.get(), error);
+    });
+    asked_ = std::move(kept);
   }
   void connect() {
     detail::check([&](mcptoken_error** error) { return mcptoken_session_connect(session_.get(), error); });
@@ -428,7 +444,12 @@ class Session {
   }
 
  private:
+  struct Asked {
+    mcptoken_session* session;
+    Input callback;
+  };
   std::unique_ptr<Notification> callback_;  // outlives the session
+  std::unique_ptr<Asked> asked_;            // this, too
   detail::Owner<mcptoken_session, mcptoken_session_free> session_;
 };
 

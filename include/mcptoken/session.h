@@ -17,6 +17,11 @@ typedef struct mcptoken_session mcptoken_session;
 /* A notification that arrived while a call was running. `json` is valid during the call only. Since: 0.1 */
 typedef void (*mcptoken_notification_fn)(void *user_data, const char *json, size_t size);
 
+/* A question of the server, while a call runs: "elicitation/create", "sampling/createMessage" or "roots/list". It is answered
+ * with mcptoken_session_answer before this returns; without that it is declined. The call's time starts anew afterwards.
+ * Since: 0.1 */
+typedef void (*mcptoken_input_fn)(void *user_data, const char *method, const char *params, size_t params_size);
+
 /* `bearer` may be NULL. `timeout_ms` bounds each operation. Nothing is sent yet. INVALID. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_new(const char *url, const char *bearer, size_t bearer_size, int64_t timeout_ms,
                                                   int32_t era, mcptoken_session **session_out, mcptoken_error **error_out);
@@ -24,13 +29,22 @@ MCPTOKEN_API mcptoken_status mcptoken_session_new(const char *url, const char *b
 MCPTOKEN_API void mcptoken_session_free(mcptoken_session *session);
 /* Receives notifications from now on; NULL stops. Since: 0.1 */
 MCPTOKEN_API void mcptoken_session_on_notification(mcptoken_session *session, mcptoken_notification_fn callback, void *user_data);
+/* Declares what the host can answer, a JSON object like {"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{}}, and who
+ * does; a NULL callback declares nothing. Before connect. INVALID, MISUSE. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_on_input(mcptoken_session *session, const char *capabilities, size_t capabilities_size,
+                                                       mcptoken_input_fn callback, void *user_data, mcptoken_error **error_out);
+/* The result of the question that is being asked, a JSON object: {"action":"accept","content":{…}}, {"roots":[…]} or a sampled
+ * message. Only inside the callback, the last one counts. INVALID, MISUSE. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_answer(mcptoken_session *session, const char *json, size_t size,
+                                                     mcptoken_error **error_out);
 /* Negotiates the era and opens the session. UNAUTHENTICATED and DENIED carry the answer's text; UNAVAILABLE (no connection),
  * NETWORK, TIMEOUT, PROTOCOL. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_connect(mcptoken_session *session, mcptoken_error **error_out);
 /* {"era":"legacy"|"modern","protocolVersion","serverInfo","capabilities","instructions"?} after connect. MISUSE before.
  * Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_info(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
-/* All pages: {"tools":[…], "_meta"?} as the server sent them. Since: 0.1 */
+/* All pages: {"tools":[…], "_meta"?} as the server sent them. In the modern era without tools that mark arguments as headers
+ * against the rules: _meta["io.mcptoken/unusable"] names them, [{"name","reason"}]. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_list_tools(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
 /* The call's result object; a result with "isError": true is a success here. A JSON-RPC error is REMOTE with its code.
  * `arguments` is a JSON object or NULL. Since: 0.1 */

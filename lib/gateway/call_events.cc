@@ -4,15 +4,10 @@
 #include "gateway/log_level.h"
 #include "json/edit.h"
 #include "json/writer.h"
+#include "mcp/input_request.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
-uint32_t needed_capability(std::string_view method, std::string_view mode) {
-  if (method == "sampling/createMessage") return mcp::kSampling;
-  if (method == "roots/list") return mcp::kRoots;
-  if (method == "elicitation/create") return mode == "url" ? mcp::kElicitationUrl : mcp::kElicitationForm;
-  return 0;
-}
 
 CallEvents::~CallEvents() {
   for (auto& id : asked_) exchange_.site.asks.erase(id);
@@ -38,7 +33,7 @@ void CallEvents::on_notification(mcp::Message message) {
 }
 
 void CallEvents::on_request(mcp::Message message, Function<void(std::string)> reply) {
-  uint32_t needed = needed_capability(message.method(), message.string_param("mode").value_or(""));
+  uint32_t needed = mcp::needed_capability(message.method(), message.string_param("mode").value_or(""));
   bool possible = client_.session && needed != 0 && (client_.capabilities & needed) && answer_.can_send();
   if (!possible || asked_.size() >= limits::kAsksPerCall) {
     Error error = Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound);

@@ -10,9 +10,6 @@
 
 namespace mcptoken::gateway {
 
-// What the client must have declared for a request of a server; 0: no client takes it.
-uint32_t needed_capability(std::string_view method, std::string_view mode);
-
 class CallEvents final : public mcp::Events {
  public:
   CallEvents(Exchange& exchange, const Client& client, Answer& answer, loop::Deadline& deadline, int64_t call_ms)

@@ -41,98 +41,7 @@ Result<ClientState> open_parked(const Exchange& exchange, std::string_view conte
   return out;
 }
 
-// Entries of `inputRequests`, down to the members of their params.
-Result<Outline> requests_of(const mcp::Message& answer) {
-  const Node* requests = answer.in_result("inputRequests");
-  if (!requests) return Outline::read("{}", 1);
-  if (requests->type != Type::object) return fail(unusable("the server's input requests are no object"));
-  return Outline::read(answer.outline().raw(*requests), 3);
-}
-
-// What an entry is as a request of its own. URL mode needs an id in the legacy era (2025-11-25, elicitation).
-Result<mcp::Message> as_request(const Outline& requests, const Node& entry) {
-  std::string text = "{\"jsonrpc\":\"2.0\",\"id\":" + json::quoted(requests.key(entry)) + ",\"method\":";
-  json::append_quoted(text, text_of(requests, requests.find(entry, "method")));
-  if (const Node* params = requests.find(entry, "params")) {
-    json::Edits edits(requests);
-    bool by_url = params->type == Type::object && text_of(requests, requests.find(*params, "mode")) == "url";
-    if (by_url && !requests.find(*params, "elicitationId")) {
-      MCPT_TRY(auto id, crypto::random_id());
-      edits.set(*params, "elicitationId", json::quoted(id));
-    }
-    text += ",\"params\":" + json::apply(requests.text(), params->value, edits.sorted());
-  }
-  return mcp::Message::parse(text + "}", mcp::Origin::server);
-}
-
-// Collects the client's answers; each is a JSON-RPC response with the entry's key as id.
-struct Collection {
-  std::string responses = "{";
-  size_t left = 0;
-  std::optional<Error> refused;
-  loop::Completion<void> done;
-
-  void take(const std::string& key, bool elicitation, std::string text) {
-    auto reply = mcp::Message::parse(std::move(text), mcp::Origin::client);
-    std::string result;
-    if (reply && reply->result()) result = reply->outline().raw(*reply->result());
-    else if (elicitation) result = R"({"action":"cancel"})";
-    else refused = reply && reply->error() ? reply->to_error() : unusable("the client's answer cannot be read");
-    if (!result.empty()) {
-      if (responses.size() > 1) responses.push_back(',');
-      json::append_quoted(responses, key);
-      responses.append(":").append(result);
-    }
-    if (--left == 0) done.resolve({});
-  }
-};
-
-// Asks for all entries, side by side; the params that the call is repeated with: inputResponses and requestState.
-loop::Task<Result<std::vector<mcp::ParamEdit>>> ask_client(CallEvents& events, std::shared_ptr<const mcp::Message> answer,
-                                                           loop::Scope& scope) {
-  MCPT_CO_TRY(auto requests, requests_of(*answer));
-  auto collection = std::make_shared<Collection>();
-  collection->left = 1;  // ours, until all are asked
-  for (auto* entry = requests.first(requests.root()); entry; entry = requests.after(requests.root(), *entry)) {
-    MCPT_CO_TRY(auto request, as_request(requests, *entry));
-    std::string key(requests.key(*entry));
-    bool elicitation = request.method() == "elicitation/create";
-    ++collection->left;
-    events.on_request(std::move(request), [collection, key, elicitation](std::string text) {
-      collection->take(key, elicitation, std::move(text));
-    });
-  }
-  if (--collection->left > 0) {
-    MCPT_CO_CHECK(co_await collection->done.wait(scope));
-  }
-  if (collection->refused) co_return fail(*collection->refused);
-  std::vector<mcp::ParamEdit> edits;
-  edits.push_back({"inputResponses", collection->responses + "}"});
-  const Node* state = answer->in_result("requestState");
-  edits.push_back({"requestState", state ? std::string(answer->outline().raw(*state)) : std::string()});
-  co_return edits;
-}
-
 }  // namespace
-
-bool is_input_required(const mcp::Message& answer) {
-  const Node* type = answer.in_result("resultType");
-  return type && answer.outline().raw(*type) != "\"complete\"";
-}
-
-Result<void> check_input_requests(const mcp::Message& answer, uint32_t capabilities) {
-  if (answer.outline().raw(*answer.in_result("resultType")) != "\"input_required\"") {
-    return fail(unusable("the server answered with a kind of result that is not known"));
-  }
-  MCPT_TRY(auto requests, requests_of(answer));
-  for (auto* entry = requests.first(requests.root()); entry; entry = requests.after(requests.root(), *entry)) {
-    const Node* params = requests.find(*entry, "params");
-    uint32_t needed = needed_capability(text_of(requests, requests.find(*entry, "method")),
-                                        params ? text_of(requests, requests.find(*params, "mode")) : "");
-    if (needed == 0 || !(capabilities & needed)) return fail(unusable("the server asked for input that the client did not offer"));
-  }
-  return {};
-}
 
 Result<std::vector<json::Edit>> seal_state(const Exchange& exchange, const std::string& target, const mcp::Message& answer, int round) {
   std::vector<json::Edit> edits;
@@ -185,7 +94,7 @@ loop::Task<Result<Turn>> call_and_ask(Site& site, const Client& client, Upstream
     if (usable && round >= limits::kInputRounds) usable = fail(unusable("the server asks for input again and again"));
     if (!usable) co_return fail(std::move(usable).error().in(call.server->name));
     auto asked = std::make_shared<const mcp::Message>(std::move(turn.answer->message));
-    auto asking = ask_client(events, asked, scope);
+    auto asking = mcp::answer_input(events, asked, scope);
     MCPT_CO_TRY(auto more, co_await asking);
     call.edits = edits;
     call.edits.insert(call.edits.end(), more.begin(), more.end());

@@ -10,13 +10,10 @@
 #include "gateway/call_events.h"
 #include "gateway/endpoint.h"
 #include "json/edit.h"
+#include "mcp/input_request.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
-
-bool is_input_required(const mcp::Message& answer);
-// Errors: something is asked for that the client has not declared, or the result is none that we know.
-Result<void> check_input_requests(const mcp::Message& answer, uint32_t capabilities);
 
 // --- towards a modern client. `target`: what the call is, down to the server and the name there.
 // The edits of a result that make the server's state one that only this caller can hand back, for this target.

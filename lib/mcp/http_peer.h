@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "http/client.h"
+#include "http/sse.h"
 #include "loop/flight.h"
 #include "loop/loop.h"
 #include "mcp/handshake.h"
@@ -33,6 +34,9 @@ class HttpPeer final : public Peer {
   HttpPeer(loop::Loop& loop, http::Client& client, HttpOptions options);
   ~HttpPeer() override;
 
+  void declare(uint32_t capabilities) { options_.identity.capabilities = capabilities; }  // before open()
+  // Takes requests of the server that come on the stream of listen(), which are refused otherwise; outlives the peer.
+  void take_requests(Events* events) { stream_events_ = events; }
   loop::Task<Result<void>> open(loop::Scope& scope) override;
   const PeerInfo& info() const override { return info_; }
   loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) override;
@@ -46,6 +50,8 @@ class HttpPeer final : public Peer {
   loop::Task<Result<void>> close(loop::Scope& scope);
 
  private:
+  static constexpr size_t kErrorTextBytes = 4096;  // a gateway's refusal as JSON fits, with its hint and request id
+
   // What one POST came to: an HTTP status and, when there was one, the JSON-RPC answer.
   struct Answer {
     int status = 0;
@@ -59,15 +65,29 @@ class HttpPeer final : public Peer {
     std::vector<http::Header> headers;
   };
 
+  // Where a stream that may be taken up again stands.
+  struct Place {
+    std::string last_id;
+    int64_t retry_ms = 1'000;
+    int barren = 0;  // connections in a row without a new event
+    void note(const http::SseReader& reader);
+  };
+
   loop::Task<Result<void>> negotiate();
   loop::Task<Result<bool>> probe_modern(loop::Scope& scope);
   loop::Task<Result<void>> initialize(loop::Scope& scope);
+  loop::Task<Result<Answer>> post_modern(Call call, Events* events, loop::Scope& scope);
   loop::Task<Result<Answer>> post(Call call, Era era, Events* events, loop::Scope& scope);
   loop::Task<Result<Answer>> read_answer(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
   loop::Task<Result<Answer>> read_stream(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
+  loop::Task<Result<Answer>> read_events(http::Exchange& exchange, const std::string& id, Events* events, Place& place,
+                                         loop::Scope& scope);
+  bool may_resume(const Error& error, const Place& place, const loop::Scope& scope) const;
+  loop::Task<Result<Answer>> resume(const std::string& id, Events* events, Place& place, loop::Scope& scope);
   loop::Task<Result<void>> send_message(std::string message);
   loop::Task<Result<void>> drain(std::unique_ptr<http::Exchange> exchange);
   std::vector<http::Header> headers_for(Era era, std::string_view method, std::string_view name) const;
+  std::vector<http::Header> stream_headers() const;
   void dispatch(Message message, Events* events);
   Error refused(const Answer& answer) const;
 
@@ -75,6 +95,7 @@ class HttpPeer final : public Peer {
   http::Client& client_;
   HttpOptions options_;
   PeerInfo info_;
+  Events* stream_events_ = nullptr;
   int64_t next_id_ = 0;
   bool open_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // replies that come later ask whether we still are

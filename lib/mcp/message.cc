@@ -158,6 +158,12 @@ bool belongs_to_call(std::string_view method) {
          method == "notifications/subscriptions/acknowledged";
 }
 
+Result<uint32_t> read_capabilities(std::string_view json) {
+  MCPT_TRY(auto outline, Outline::read(json, 3));
+  if (outline.root().type != Type::object) return fail(Status::invalid, "capabilities must be a JSON object");
+  return mask_of(outline, outline.root());
+}
+
 Result<ClientMeta> read_client_meta(const Message& message) {
   ClientMeta out;
   const Node* node = message.meta();

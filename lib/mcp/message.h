@@ -79,6 +79,9 @@ class Message {
 // Notifications that come on the stream of the request that they belong to.
 bool belongs_to_call(std::string_view method);
 
+// The mask of a client's capabilities, a JSON object.
+Result<uint32_t> read_capabilities(std::string_view json);
+
 // What the `_meta` of a client's request says. Read separately, because it is judged one level deeper than the rest.
 struct ClientMeta {
   std::optional<std::string> protocol_version;

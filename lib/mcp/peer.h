@@ -10,11 +10,13 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/function.h"
+#include "http/http1.h"
 #include "loop/task.h"
 #include "mcp/handshake.h"
 #include "mcp/message.h"
@@ -27,6 +29,7 @@ struct Call {
   std::string_view method;
   const std::vector<std::string_view>& params;  // pieces of one JSON object; empty: no params
   std::string_view name;                        // goes into Mcp-Name, when the method has one
+  std::span<const http::Header> headers;        // modern HTTP: Mcp-Param-*
   std::string_view progress_token;              // raw JSON as it stands in params, "" for none; unique on this peer
 };
 

@@ -207,6 +207,9 @@ void clients() {
   mcp::Session session(nobody + "/mcp", {}, milliseconds(2000), mcp::Session::Era::modern);
   session.on_notification([](std::string_view) {});
   session.on_notification({});
+  session.on_input(R"({"roots":{}})", [](std::string_view, std::string_view) { return R"({"roots":[]})"; });
+  session.on_input({}, {});
+  CHECK(thrown([&] { session.on_input("{}", [](std::string_view, std::string_view) { return ""; }); }) == MCPTOKEN_INVALID);
   CHECK(thrown([&] { session.connect(); }) == MCPTOKEN_UNAVAILABLE);
   CHECK(thrown([&] { session.info(); }) == MCPTOKEN_MISUSE);
   CHECK(thrown([&] { session.list_tools(); }) == MCPTOKEN_MISUSE);

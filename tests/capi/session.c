@@ -81,6 +81,100 @@ static void legacy_session(void) {
   CHECK(strncmp(server.seen[7], "DELETE /projects/p/mcp HTTP/1.1\r\n", 33) == 0);
 }
 
+static mcptoken_session* asked_session;
+static int asked, declines;
+
+static void answer(void* user_data, const char* method, const char* params, size_t size) {
+  ++asked;
+  CHECK(user_data == &declines && size == strlen(params));
+  CHECK_TEXT("elicitation/create", method);
+  CHECK_TEXT("{\"message\":\"Name?\"}", params);
+  CHECK_FAILS(MCPTOKEN_INVALID, "object", mcptoken_session_answer(asked_session, "[]", 2, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "json", mcptoken_session_answer(asked_session, NULL, 0, &error));
+  if (declines) return;
+  CHECK_OK(mcptoken_session_answer(asked_session, "{\"action\":\"decline\"}", 20, &error));
+  CHECK_OK(mcptoken_session_answer(asked_session, "{\"action\":\"accept\"}", 19, &error)); /* the last one counts */
+}
+
+/* A modern server: asked twice for the version, tools that mark arguments, a call that is asked about, one that is not.
+ */
+static void modern_session(void) {
+  static const char *const canned[] = {
+      HEAD("400 Bad Request", "application/json") "\r\n"
+          "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32022,\"message\":\"no\",\"data\":{\"supported\":[\"2026-07-28\"]}}}",
+      JSON("{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{}}}"),
+      HEAD("400 Bad Request", "application/json") "\r\n"
+          "{\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{\"code\":-32020,\"message\":\"Mcp-Param-Region is missing\"}}",
+      JSON("{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":{\"tools\":["
+           "{\"name\":\"a\",\"inputSchema\":{\"properties\":{\"region\":{\"type\":\"string\",\"x-mcp-header\":\"Region\"}}}},"
+           "{\"name\":\"b\",\"inputSchema\":{\"properties\":{\"x\":{\"type\":\"number\",\"x-mcp-header\":\"X\"}}}}]}}"),
+      JSON("{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"resultType\":\"input_required\",\"requestState\":\"s\\u00e9\","
+           "\"inputRequests\":{\"k\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"Name?\"}}}}}"),
+      JSON("{\"jsonrpc\":\"2.0\",\"id\":6,\"result\":{\"resultType\":\"complete\",\"content\":[]}}"),
+      JSON("{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"resultType\":\"input_required\","
+           "\"inputRequests\":{\"k\":{\"method\":\"roots/list\"}}}}"),
+      NULL};
+  struct canned_server server;
+  mcptoken_bytes* json = NULL;
+  canned_start(&server, canned);
+  mcptoken_session* session = asked_session = new_session(server.port, MCPTOKEN_ERA_AUTO);
+  CHECK_FAILS(MCPTOKEN_INVALID, "session", mcptoken_session_on_input(NULL, "{}", 2, answer, NULL, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "capabilities", mcptoken_session_on_input(session, NULL, 0, answer, NULL, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "object", mcptoken_session_on_input(session, "[]", 2, answer, NULL, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "none of",
+              mcptoken_session_on_input(session, "{\"tools\":{}}", 12, answer, NULL, &error));
+  CHECK_OK(mcptoken_session_on_input(session, NULL, 0, NULL, NULL, &error));
+  CHECK_OK(mcptoken_session_on_input(session, "{\"elicitation\":{}}", 18, answer, &declines, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "session", mcptoken_session_answer(NULL, "{}", 2, &error));
+  CHECK_FAILS(MCPTOKEN_MISUSE, "nothing is asked", mcptoken_session_answer(session, "{}", 2, &error));
+  CHECK_OK(mcptoken_session_connect(session, &error));
+  CHECK_FAILS(MCPTOKEN_MISUSE, "connects", mcptoken_session_on_input(session, "{}", 2, NULL, NULL, &error));
+  CHECK_OK(mcptoken_session_call_tool(session, "a", "{\"region\":\"\303\251\"}", 15, &json, &error));
+  CHECK_BYTES("{\"resultType\":\"complete\",\"content\":[]}", json);
+  CHECK_NUMBER(1, asked);
+  CHECK_FAILS(MCPTOKEN_PROTOCOL, "did not offer", mcptoken_session_call_tool(session, "a", NULL, 0, &json, &error));
+  CHECK_NUMBER(1, asked);
+  mcptoken_session_free(session);
+  canned_stop(&server);
+  CHECK(strstr(server.seen[1], "\"io.modelcontextprotocol/clientCapabilities\":{\"elicitation\":{\"form\":{}}}") !=
+        NULL);
+  CHECK(strstr(server.seen[2], "Mcp-Param-") == NULL && strstr(server.seen[3], "\"method\":\"tools/list\"") != NULL);
+  CHECK(strstr(server.seen[4], "Mcp-Param-Region: =?base64?w6k=?=\r\n") != NULL);
+  CHECK(strstr(server.seen[5], "\"inputResponses\":{\"k\":{\"action\":\"accept\"}},\"requestState\":\"s\\u00e9\"") !=
+        NULL);
+  CHECK(strstr(server.seen[6], "inputResponses") == NULL && strstr(server.seen[6], "requestState") == NULL);
+}
+
+/* A legacy server that hangs up and is asked again behind its last event; its question is one without an answer. */
+static void resumed_session(void) {
+  static const char *const canned[] = {
+      JSON("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}"),
+      ACCEPTED,
+      HEAD("405 Method Not Allowed", "text/plain") "Content-Length: 0\r\n\r\n",
+      HEAD("200 OK", "text/event-stream") "\r\nid: e-1\nretry: 10\ndata:\n\n",
+      HEAD("200 OK", "text/event-stream") "\r\n"
+          "id: e-2\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"message\":\"Name?\"}}\n\n",
+      ACCEPTED,
+      HEAD("200 OK", "text/event-stream") "\r\nid: e-3\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"content\":[]}}\n\n",
+      NULL};
+  struct canned_server server;
+  mcptoken_bytes* json = NULL;
+  canned_start(&server, canned);
+  mcptoken_session* session = asked_session = new_session(server.port, MCPTOKEN_ERA_LEGACY);
+  declines = 1;
+  CHECK_OK(mcptoken_session_on_input(session, "{\"elicitation\":{}}", 18, answer, &declines, &error));
+  CHECK_OK(mcptoken_session_connect(session, &error));
+  CHECK_OK(mcptoken_session_call_tool(session, "a", NULL, 0, &json, &error));
+  CHECK_BYTES("{\"content\":[]}", json);
+  CHECK_NUMBER(2, asked);
+  mcptoken_session_free(session);
+  canned_stop(&server);
+  CHECK(strncmp(server.seen[2], "GET ", 4) == 0 && strstr(server.seen[2], "Last-Event-ID") == NULL);
+  CHECK(strncmp(server.seen[4], "GET ", 4) == 0 && strstr(server.seen[4], "Last-Event-ID: e-1\r\n") != NULL);
+  CHECK(strstr(server.seen[5], "\"id\":\"q\",\"result\":{\"action\":\"cancel\"}") != NULL);
+  CHECK(strstr(server.seen[6], "Last-Event-ID: e-2\r\n") != NULL);
+}
+
 /* The control plane's refusal comes through in all its parts, however long its texts are. */
 static void refused(void) {
 #define LONG "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
@@ -161,6 +255,8 @@ static void base_and_health(void) {
 
 int main(void) {
   legacy_session();
+  modern_session();
+  resumed_session();
   refused();
   not_connected();
   base_and_health();

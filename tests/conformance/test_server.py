@@ -8,19 +8,17 @@ that a list scores is a test here.
 
 import json
 import os
-import re
 import shutil
-import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import harness
 from harness import BUILD, NODE, Gateway, until
 
 HERE = Path(__file__).resolve().parent
-PACKAGE = BUILD / "node/node_modules/@modelcontextprotocol/conformance/dist/index.js"
-LOOPBACK = harness.HERE / "node/loopback_only.cjs"
-SUITE_S = 400
+sys.path.insert(0, str(HERE))
+
+import suite  # noqa: E402  (found through the path set above)
 
 
 def module(name):
@@ -40,26 +38,11 @@ def listening(process):
     return int(until(port))
 
 
-def suite(*words, **options):
-    environment = os.environ | {"NODE_OPTIONS": f"--require {LOOPBACK}"}
-    return subprocess.run([NODE, PACKAGE, *map(str, words)], capture_output=True, text=True, timeout=SUITE_S, env=environment,
-                          **options)
-
-
-def read_checks(folder):
-    """Checks by scenario. A result's folder is named after its scenario and the time."""
-    found = {}
-    for file in folder.glob("server-*/checks.json"):
-        scenario = re.fullmatch(r"server-(.+)-\d{4}-\d\d-\d\dT.*", file.parent.name)[1]
-        found[scenario] = json.loads(file.read_text())
-    return found
-
-
 class Run:
     def __init__(self, gateway, url, revision):
         folder = gateway.dir / f"results-{revision}"
-        self.done = suite("server", "--url", url, "--requirements", revision, "-o", folder, cwd=gateway.dir)
-        self.checks = read_checks(folder)
+        self.done = suite.run("server", "--url", url, "--requirements", revision, "-o", folder, cwd=gateway.dir)
+        self.checks = suite.read_checks(folder, "server")
 
 
 @contextmanager
@@ -106,8 +89,8 @@ REQUIRED = {
 
 def test_the_lists_are_the_suites_own(runs):
     for revision, run in runs.items():
-        listed = suite("list", "--requirements", revision).stdout.split("Client scenarios")[0]
-        assert re.findall(r"^  - (\S+)$", listed, re.M) == list(REQUIRED[revision]), listed
+        listed = suite.listed(revision, "Server scenarios (test against a server):")
+        assert listed == list(REQUIRED[revision]), listed
         assert run.done.returncode == 0, run.done.stdout[-2000:]
 
 
@@ -115,7 +98,7 @@ def passes(revision, scenario):
     def test(runs):
         run = runs[revision]
         assert scenario in run.checks, f"it did not run: {run.done.stdout[-2000:]}{run.done.stderr[-2000:]}"
-        wrong = [check for check in run.checks[scenario] if check["status"] == "FAILURE"]
+        wrong = suite.wrong(run.checks[scenario])
         assert run.checks[scenario] and not wrong, json.dumps(wrong, indent=1)
 
     return test

@@ -191,10 +191,33 @@ class Mcp(unittest.TestCase):
                 session.call_tool("a")
             session.close()
 
+    def test_questions(self):
+        hello = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+        asks = {"resultType": "input_required", "requestState": "s",
+                "inputRequests": {"k": {"method": "elicitation/create", "params": {"message": "Name?"}}}}
+        done = {"resultType": "complete", "content": []}
+        with Server(rpc(1, result=hello), rpc(2, result=asks), rpc(3, result=done), rpc(4, result=asks), rpc(5, result=done)) as server:
+            asked, answers = [], [{"action": "accept", "content": {"name": "Ada"}}]
+            session = Session(server.url + "/mcp", era=Era.MODERN)
+            session.on_input({"elicitation": {}}, lambda *question: asked.append(question) or answers.pop())
+            session.connect()
+            with self.assertRaises(mcptoken.Misuse):
+                session.on_input({"elicitation": {}}, None)
+            self.assertEqual(session.call_tool("a")["content"], [])
+            self.assertEqual(asked, [("elicitation/create", {"message": "Name?"})])
+            with self.assertRaises(IndexError):
+                session.call_tool("a")
+            params = [json.loads(seen[3])["params"] for seen in server.seen]
+            self.assertEqual(params[2]["inputResponses"], {"k": {"action": "accept", "content": {"name": "Ada"}}})
+            self.assertEqual((params[2]["requestState"], params[4]["inputResponses"]), ("s", {"k": {"action": "cancel"}}))
+            session.close()
+
     def test_not_connected(self):
         with Server() as server:
             url = server.url
         session = Session(url)
+        with self.assertRaises(mcptoken.Invalid):
+            session.on_input({"tools": {}}, lambda *_: None)
         for use in (session.info, session.list_tools, lambda: session.call_tool("a"), lambda: session.request("a"),
                     lambda: session.notify("a"), session.farewell):
             with self.assertRaises(mcptoken.Misuse):

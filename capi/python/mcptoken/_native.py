@@ -41,8 +41,9 @@ LogFn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 LoopFn = CFUNCTYPE(None, c_void_p)
 WatchFn = CFUNCTYPE(None, c_void_p, c_int32)
 NotificationFn = CFUNCTYPE(None, c_void_p, Raw, c_size_t)
+InputFn = CFUNCTYPE(None, c_void_p, c_char_p, Raw, c_size_t)
 CALLBACKS = {"mcptoken_log_fn": LogFn, "mcptoken_loop_fn": LoopFn, "mcptoken_watch_fn": WatchFn,
-             "mcptoken_notification_fn": NotificationFn}
+             "mcptoken_notification_fn": NotificationFn, "mcptoken_input_fn": InputFn}
 
 _H = c_void_p  # a handle
 _O = POINTER(c_void_p)  # where a new handle goes
@@ -142,6 +143,8 @@ PROTOTYPES = {
     "mcptoken_session_new": (_STATUS, [_S, _S, _N, c_int64, c_int32, _O, _O]),
     "mcptoken_session_free": (None, [_H]),
     "mcptoken_session_on_notification": (None, [_H, NotificationFn, c_void_p]),
+    "mcptoken_session_on_input": (_STATUS, [_H, _S, _N, InputFn, c_void_p, _O]),
+    "mcptoken_session_answer": (_STATUS, [_H, _S, _N, _O]),
     "mcptoken_session_connect": (_STATUS, [_H, _O]),
     "mcptoken_session_info": (_STATUS, [_H, _O, _O]),
     "mcptoken_session_list_tools": (_STATUS, [_H, _O, _O]),

@@ -27,6 +27,7 @@ class Session(Handle):
         """`timeout`: seconds for each operation. Nothing is sent yet."""
         raw = _native.data(bearer or b"")
         self._callback = _native.NotificationFn()
+        self._input = _native.InputFn()
         self._failure: Optional[BaseException] = None
         super().__init__(call(_native.lib.mcptoken_session_new, _native.text(url, "URL"), raw or None, len(raw),
                               round(timeout * 1000), int(era)))
@@ -82,6 +83,25 @@ class Session(Handle):
         kept = _native.NotificationFn(received) if callback else _native.NotificationFn()
         _native.lib.mcptoken_session_on_notification(self.pointer, kept, None)
         self._callback = kept  # the old one only after the library has let go of it
+
+    def on_input(self, capabilities: Dict[str, Any], callback: Optional[Callable[[str, Dict[str, Any]], Optional[Dict[str, Any]]]]) -> None:
+        """Answers questions of the server: method and params in, the result out, None declines. `capabilities` says which ones,
+        like {"elicitation": {"form": {}}}; a callback of None declares nothing. Before connect. What it raises declines, and comes
+        out of the call."""
+
+        def asked(_, method, data, size):
+            try:
+                answer = callback(method.decode(), json.loads(ctypes.string_at(data, size)))
+                if answer is not None:
+                    text = json.dumps(answer).encode()
+                    check(_native.lib.mcptoken_session_answer, self.pointer, text, len(text))
+            except BaseException as failure:
+                self._failure = self._failure or failure
+
+        kept = _native.InputFn(asked) if callback else _native.InputFn()
+        data = json.dumps(capabilities).encode()
+        check(_native.lib.mcptoken_session_on_input, self.pointer, data, len(data), kept, None)
+        self._input = kept
 
     def farewell(self) -> None:
         """Ends a legacy session with DELETE; nothing to do in the modern era."""

@@ -1,0 +1,209 @@
+// How an HttpPeer reads: answers as JSON, answers as event streams, which may be taken up again, and the stream of what
+// belongs to no call.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "http/sse.h"
+#include "mcp/http_peer.h"
+#include "mcp/rewrite.h"
+
+namespace mcptoken::mcp {
+namespace {
+
+constexpr int kBarrenStreams = 5;  // in a row that brought no new event, then we give up
+
+bool is_media_type(const http::Response& head, std::string_view type) {
+  const std::string_view* value = head.find("content-type");
+  if (!value) return false;
+  return equals_ignoring_case(trim(value->substr(0, value->find(';'))), type);
+}
+
+json::ReadLimits body_limits() {
+  json::ReadLimits limits;
+  limits.bytes = limits::kUpstreamBodyBytes;
+  return limits;
+}
+
+}  // namespace
+
+void HttpPeer::Place::note(const http::SseReader& reader) {
+  if (!reader.last_id().empty()) last_id = reader.last_id();
+  if (reader.retry_ms()) retry_ms = std::clamp<int64_t>(*reader.retry_ms(), 0, limits::kAskMs);
+}
+
+loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& exchange, const std::string& id, Events* events,
+                                                          loop::Scope& scope) {
+  if (is_media_type(exchange.head(), "text/event-stream") && exchange.head().status == 200) {
+    auto task = read_stream(exchange, id, events, scope);
+    auto streamed = co_await task;
+    co_return streamed;
+  }
+  Answer answer;
+  answer.status = exchange.head().status;
+  auto reading = exchange.read_all(limits::kUpstreamBodyBytes, scope);
+  auto body = co_await reading;
+  if (!body) co_return fail(std::move(body).error().in(options_.label));
+  if (is_media_type(exchange.head(), "application/json")) {
+    std::string text = answer.status >= 400 ? *body : std::string();
+    auto message = Message::parse(std::move(*body), Origin::server, body_limits());
+    if (message && !message->is_call() && (message->id() == id || message->kind() == MessageKind::error)) {
+      answer.message = *std::move(message);
+      // The gateway's own identity was refused: that is not an answer to the client's request.
+      if (answer.status == 401 || answer.status == 403) answer.message.reset();
+      if (answer.status == 404 && answer.message && !info_.session_id.empty()) answer.message.reset();
+    }
+    answer.text = text.substr(0, kErrorTextBytes);
+    if (!answer.message && answer.status == 200)
+      co_return fail(Status::protocol, options_.label + ": the answer is not a JSON-RPC response to the request");
+  } else {
+    answer.text = body->substr(0, kErrorTextBytes);
+  }
+  co_return answer;
+}
+
+loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_stream(http::Exchange& exchange, const std::string& id, Events* events,
+                                                          loop::Scope& scope) {
+  Place place;
+  auto first = read_events(exchange, id, events, place, scope);
+  auto answer = co_await first;
+  while (!answer && may_resume(answer.error(), place, scope)) {
+    const std::string before = place.last_id;
+    auto again = resume(id, events, place, scope);
+    answer = co_await again;
+    place.barren = place.last_id == before ? place.barren + 1 : 0;
+  }
+  co_return answer;
+}
+
+// Only a legacy server's streams can be taken up again, and only where an event had an id (2025-11-25, resumability).
+bool HttpPeer::may_resume(const Error& error, const Place& place, const loop::Scope& scope) const {
+  const bool broken = error.status == Status::network || error.status == Status::unavailable;
+  return broken && info_.era == Era::legacy && !place.last_id.empty() && place.barren < kBarrenStreams && !scope.cancelled();
+}
+
+// Waits as long as the server has said, then goes on behind the last event.
+loop::Task<Result<HttpPeer::Answer>> HttpPeer::resume(const std::string& id, Events* events, Place& place, loop::Scope& scope) {
+  loop::Sleep pause(loop_, place.retry_ms);
+  MCPT_CO_CHECK(co_await pause.wait(scope));
+  auto headers = stream_headers();
+  headers.push_back({"Last-Event-ID", place.last_id});
+  http::Request request;
+  request.method = "GET";
+  request.url = &options_.url;
+  request.headers = headers;
+  auto sending = client_.send(request, options_.http, options_.pool_key, scope);
+  auto exchange = co_await sending;
+  if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));
+  if ((*exchange)->head().status != 200 || !is_media_type((*exchange)->head(), "text/event-stream"))
+    co_return fail(Status::protocol, options_.label + ": the server ended the stream before it answered, and cannot resume it");
+  auto reading = read_events(**exchange, id, events, place, scope);
+  auto answer = co_await reading;
+  co_return answer;
+}
+
+// One connection's part of a stream.
+loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_events(http::Exchange& exchange, const std::string& id, Events* events,
+                                                          Place& place, loop::Scope& scope) {
+  http::SseReader reader;
+  http::SseEvent event;
+  for (;;) {
+    auto reading = exchange.read(scope);
+    auto piece = co_await reading;
+    if (!piece) co_return fail(std::move(piece).error().in(options_.label));
+    if (piece->empty()) co_return fail(Status::network, options_.label + ": the server ended the stream before it answered");
+    std::string_view bytes = *piece;
+    for (;;) {
+      MCPT_CO_TRY(bool complete, reader.next(bytes, event));
+      place.note(reader);
+      if (!complete) break;
+      if (event.data.empty()) continue;  // priming events of 2025-11-25
+      auto message = Message::parse(std::string(event.data), Origin::server, body_limits());
+      if (!message) {
+        options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
+        continue;
+      }
+      if (message->is_call()) {
+        dispatch(*std::move(message), events);
+        if (scope.cancelled()) co_return fail(scope.reason());
+        continue;
+      }
+      if (message->id() != id) continue;
+      Answer answer;
+      answer.status = 200;
+      answer.message = *std::move(message);
+      co_return answer;
+    }
+  }
+}
+
+std::vector<http::Header> HttpPeer::stream_headers() const {
+  auto headers = headers_for(Era::legacy, "", "");
+  headers.erase(headers.begin());  // no body
+  headers.front().value = "text/event-stream";
+  return headers;
+}
+
+// A server without such a stream sends what it has to say along with its answers.
+loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope& scope) {
+  auto opening = open(scope);
+  MCPT_CO_CHECK(co_await opening);
+  std::string session = info_.session_id;
+  auto headers = stream_headers();
+  http::Request request;
+  request.method = "GET";
+  request.url = &options_.url;
+  request.headers = headers;
+  auto sending = client_.send(request, options_.http, options_.pool_key, scope);
+  auto exchange = co_await sending;
+  if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));
+  int status = (*exchange)->head().status;
+  if (status == 405) {
+    exchange->reset();
+    on_open();
+    loop::Completion<void> never;
+    auto ended = co_await never.wait(scope);
+    co_return ended;
+  }
+  if (status != 200 || !is_media_type((*exchange)->head(), "text/event-stream")) {
+    if (status == 404 && !session.empty() && info_.session_id == session) open_ = false;
+    Answer answer;
+    answer.status = status;
+    co_return fail(refused(answer));
+  }
+  on_open();
+  Place place;  // what was missed meanwhile is told by whoever listens again, so this one is not resumed
+  auto reading = read_events(**exchange, "", nullptr, place, scope);
+  auto ended = co_await reading;
+  if (!ended) co_return fail(std::move(ended).error());
+  co_return fail(Status::network, options_.label + ": the server has ended its stream");
+}
+
+void HttpPeer::dispatch(Message message, Events* events) {
+  if (message.kind() == MessageKind::request) {
+    auto reply = [this, alive = std::weak_ptr<int>(alive_)](std::string text) {
+      if (alive.lock()) notify(std::move(text));
+    };
+    if (message.method() == "ping") return reply(result_message(message.id(), "{}"));
+    if (!events) events = stream_events_;
+    if (events) return events->on_request(std::move(message), std::move(reply));
+    return reply(error_message(
+        message.id(), Error(Status::not_supported, "the client does not offer this").with_rpc(rpc::kMethodNotFound)));
+  }
+  bool of_call = belongs_to_call(message.method());
+  if (of_call && events) events->on_notification(std::move(message));
+  else if (!of_call && options_.on_unrelated) options_.on_unrelated(std::move(message));
+}
+
+// Reads what follows the answer, so that the connection can be used again, without making the caller wait for it.
+loop::Task<Result<void>> HttpPeer::drain(std::unique_ptr<http::Exchange> exchange) {
+  loop::Scope scope(group_.scope());
+  loop::Deadline deadline(loop_, scope, 1'000, Error(Status::timeout, "drain"));
+  for (;;) {
+    auto reading = exchange->read(scope);
+    MCPT_CO_TRY(auto piece, co_await reading);
+    if (piece.empty()) co_return Result<void>();
+  }
+}
+
+}  // namespace mcptoken::mcp
