@@ -20,65 +20,6 @@ using rbac::Resource;
 
 namespace {
 
-// Definitions come last: one may name a token, and nothing refers to a definition.
-int order_of(const Kind& kind) { return kind.resource == Resource::rbac ? INT32_MAX : kind.apply_order; }
-
-constexpr int kRounds = 16;
-
-// Names of documents of its own kind that this one needs.
-Result<std::vector<std::string>> own_kind_references(const Document& document) {
-  std::vector<std::string> names;
-  const auto& kind = *document.kind;
-  const auto refers = [&](const Field& field) { return field.reference == kind.name; };
-  if (std::none_of(kind.fields.begin(), kind.fields.end(), refers)) return names;
-  Value copy = document.fields;
-  MCPT_CHECK(each_reference(kind, copy, [&](Reference& reference) -> Result<void> {
-    if (reference.kind == kind.name) names.push_back(reference.value);
-    return {};
-  }));
-  return names;
-}
-
-}  // namespace
-
-std::string scope_of(const Kind& kind, const Value& fields) {
-  const auto name = fields.text(kind.name_field);
-  return kind.scope == KindScope::project ? fields.text("project") + "/" + name : name;
-}
-
-// In rounds: each takes those that wait for nothing. Rules allow 16 to build on each other, and a circle never ends.
-Result<std::vector<Document>> in_order(std::vector<Document> documents) {
-  std::stable_sort(documents.begin(), documents.end(),
-                   [](const Document& a, const Document& b) { return order_of(*a.kind) < order_of(*b.kind); });
-  std::set<std::pair<const Kind*, std::string>> waiting;
-  for (const auto& document : documents)
-    waiting.emplace(document.kind, document.scope);
-  std::vector<Document> out;
-  for (int round = 0; !documents.empty(); round++) {
-    std::vector<Document> later;
-    std::vector<std::pair<const Kind*, std::string>> placed;
-    for (auto& document : documents) {
-      MCPT_TRY(const auto needs, own_kind_references(document));
-      const bool waits = std::any_of(needs.begin(), needs.end(), [&](const std::string& name) {
-        return waiting.contains({document.kind, name});
-      });
-      if (!waits) placed.emplace_back(document.kind, document.scope);
-      (waits ? later : out).push_back(std::move(document));
-    }
-    if (placed.empty() || round > kRounds)
-      return fail(Status::invalid, std::string(later[0].kind->name) + "/" + later[0].scope +
-                                       ": builds on itself, or on too many others");
-    for (const auto& one : placed)
-      waiting.erase(one);
-    documents = std::move(later);
-  }
-  std::stable_sort(out.begin(), out.end(),
-                   [](const Document& a, const Document& b) { return order_of(*a.kind) < order_of(*b.kind); });
-  return out;
-}
-
-namespace {
-
 class Collector {
  public:
   Collector(Control& control, Context& context, Vault* vault) : control_(control), context_(context), vault_(vault) {}

@@ -21,33 +21,12 @@
 #include <string>
 #include <vector>
 
+#include "control/document.h"
 #include "control/vault.h"
 
 namespace mcptoken::control {
 
 inline constexpr int64_t kBackupFormat = 1;
-
-struct Document {
-  const Kind* kind = nullptr;
-  std::string scope;   // what bindings call it: NAME, PROJECT/NAME
-  json::Value fields;  // without `kind`
-};
-
-// Every document behind those that it refers to. invalid: documents of one kind that build on each other in a circle.
-Result<std::vector<Document>> in_order(std::vector<Document> documents);
-std::string scope_of(const Kind& kind, const json::Value& fields);
-
-enum class Conflict : uint8_t { fail, skip, overwrite };
-enum class Effect : uint8_t { created, updated, unchanged, skipped, conflict };
-std::string_view to_text(Effect effect);
-
-// What became of one document. The reason is for people, empty when the effect says all.
-struct Restored {
-  const Kind* kind = nullptr;
-  std::string scope;
-  Effect effect = Effect::unchanged;
-  std::string reason;
-};
 
 // What restoring one document takes. `context` is that of the one transaction.
 struct Restoration {
@@ -59,7 +38,5 @@ struct Restoration {
 };
 Result<Restored> restore_object(Restoration& restoration, Document document);
 Result<Restored> restore_token(Restoration& restoration, Document document);
-// Fields in which the two differ, in words; empty when they are equal.
-std::string difference(const json::Value& a, const json::Value& b);
 
 }  // namespace mcptoken::control

@@ -28,7 +28,7 @@ struct Settings {
   rbac::Ceiling ceiling = rbac::Ceiling::live;
   rbac::ToolGrant tool_grant = rbac::ToolGrant::view;
   std::optional<int64_t> max_token_ttl_ms;
-  std::optional<int64_t> audit_retention_ms;  // nothing: events are kept for ever
+  std::optional<int64_t> audit_retention_ms;      // nothing: events are kept for ever
   int64_t max_tokens = limits::kTokensPerHolder;  // usable ones of a project, and of an owner
   std::string data_dir;
   std::string version;  // of the product, for GET version
@@ -103,6 +103,10 @@ Result<void> authorise(Context& context, const Route& route);
 Result<Response> dispatch(Control& control, Context& context, const Route& route);
 // admit, then the asynchronous handler, which does the rest in its transactions.
 loop::Task<Result<Response>> dispatch(Control& control, Runner& runner);
+
+// What a transaction answers that is to leave nothing behind: an error, so that it is rolled back. `kept` has the
+// answer, unless there is an error already.
+Result<Response> take_back(Result<Response> answer, std::optional<Response>& kept);
 
 // A refused permission as an error: 403 `forbidden` with scope="edit:servers".
 Error forbidden(const rbac::Query& query);

@@ -69,13 +69,13 @@ void mask(Value& object) {
     value = text_value(kMask);
 }
 
+}  // namespace
+
 Result<Value> readable(Context& context, const Kind& kind, const store::Object& object) {
   MCPT_TRY(auto wire, to_wire(context.tx, kind, object));
   if (kind.name == "secret") mask(wire);
   return to_answer(kind, object, std::move(wire), context.who);
 }
-
-}  // namespace
 
 Result<Response> written(Context& context, int status, const store::Object& object,
                          const std::vector<std::string>& warnings) {
@@ -234,6 +234,7 @@ void sign(const Context& context, Value& request) {
 }  // namespace
 
 Result<store::Object> insert_object(Control& control, Context& context, const Kind& kind, Value object) {
+  if (kind.name == "promptrequest" && !object.find("createdBy")) sign(context, object);
   const auto name = object.text(kind.name_field);
   const bool owned = kind.scope == KindScope::project;
   MCPT_CHECK(require(context, Action::create, kind.resource, owned ? object.text("project") + "/" + name : name));
@@ -275,7 +276,6 @@ Result<Response> create_object(Control& control, Context& context) {
   MCPT_CHECK(set_project(context, input));
   std::vector<std::string> warnings;
   MCPT_TRY(auto object, check(kind, input, Mode::create, &warnings));
-  if (kind.name == "promptrequest") sign(context, object);
   MCPT_TRY(const auto inserted, insert_object(control, context, kind, std::move(object)));
   return written(context, 201, inserted, warnings);
 }

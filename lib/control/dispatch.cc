@@ -224,6 +224,12 @@ Result<void> record_login(Context& context, audit::Kind kind, const std::string&
   return audit::append(context.tx.db(), event);
 }
 
+Result<Response> take_back(Result<Response> answer, std::optional<Response>& kept) {
+  if (!answer) return answer;
+  kept = *std::move(answer);
+  return fail(Status::cancelled, "taken back");
+}
+
 Result<Response> dispatch(Control& control, Context& context, const Route& route) {
   if (!route.handler) return fail(Status::internal, "the route " + route.pattern + " needs a runner");
   MCPT_CHECK(authorise(context, route));

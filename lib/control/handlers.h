@@ -25,6 +25,8 @@ Result<store::Object> insert_object(Control& control, Context& context, const Ki
 // The same for an object that is there: context.object, which `before` is the wire form of.
 Result<store::Object> update_object(Control& control, Context& context, const Kind& kind, const json::Value& before,
                                     json::Value after);
+// The object as answers have it: secrets masked, for a token what is for tokens.
+Result<json::Value> readable(Context& context, const Kind& kind, const store::Object& object);
 // The answer about an object of the route's kind after it was written.
 Result<Response> written(Context& context, int status, const store::Object& object,
                          const std::vector<std::string>& warnings);
@@ -44,9 +46,14 @@ Result<Response> revoke_token(Control& control, Context& context);
 Result<Response> introspect(Control& control, Context& context);
 loop::Task<Result<Response>> watch_changes(Control& control, Runner& runner);
 
+// --- documents
+loop::Task<Result<Response>> apply_objects(Control& control, Runner& runner);
 // --- backup
 loop::Task<Result<Response>> make_backup(Control& control, Runner& runner);
 loop::Task<Result<Response>> restore_backup(Control& control, Runner& runner);
+// --- what people read about one object
+loop::Task<Result<Response>> describe_object(Control& control, Runner& runner);
+loop::Task<Result<Response>> describe_token(Control& control, Runner& runner);
 // --- instances (virtual: what the gateway runs at the moment)
 loop::Task<Result<Response>> list_instances(Control& control, Runner& runner);
 loop::Task<Result<Response>> get_instance(Control& control, Runner& runner);

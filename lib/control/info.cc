@@ -3,7 +3,10 @@
 
 #include "control/handlers.h"
 #include "control/objects.h"
+#include "control/rights.h"
 #include "control/rules.h"
+#include "control/token_objects.h"
+#include "rbac/json.h"
 
 namespace mcptoken::control {
 
@@ -31,36 +34,87 @@ Result<Response> whoami(Control&, Context& context) {
   return answer(200, out);
 }
 
-// {"action","resource","name"?} or {"operation"}: about the caller alone.
-Result<Response> check_access(Control&, Context& context) {
-  MCPT_TRY(const auto body, parse_body(context.request));
-  for (const auto& [key, value] : body.members()) {
-    if (key != "action" && key != "resource" && key != "name" && key != "operation")
-      return fail(Status::invalid, key + ": unknown field");
-    if (!value.as_string() || value.as_string()->empty())
-      return fail(Status::invalid, key + ": must be a text that is not empty");
+namespace {
+
+// About whom: {"kind": "User", "name"} for whoever may impersonate, {"kind": "McpToken", "name", "project"} for whoever
+// may view the token.
+Result<rbac::Principal> asked_about(Context& context, const Value& as) {
+  if (!as.is(json::Type::object)) return fail(Status::invalid, "as: must be an object");
+  for (const auto& [key, value] : as.members()) {
+    if (key != "kind" && key != "name" && key != "project")
+      return fail(Status::invalid, "as." + key + ": unknown field");
   }
+  const auto kind = as.text("kind"), name = as.text("name");
+  if (context.who.kind != PrincipalKind::user)
+    return fail(Error(Status::denied, "only users ask about others").with_code("forbidden").with_http(403));
+  if (kind == "User") {
+    if (normal_email(name) == context.who.user_email) return context.who;
+    rbac::Query query;
+    query.action = rbac::Action::run;
+    query.operation = rbac::Operation::impersonate;
+    MCPT_CHECK(require(context, query));
+    MCPT_TRY(const auto user, find_named(context.tx, *find_kind("user"), name));
+    return principal_of(user);
+  }
+  if (kind != "McpToken") return fail(Status::invalid, "as.kind: must be User or McpToken");
+  MCPT_TRY(const auto project, visible_project(context, as.text("project")));
+  const auto token = context.tx.get_token(project.id, name);
+  if (!token || !owns(context, *token))
+    MCPT_CHECK(require(context, rbac::Action::view, rbac::Resource::mcptokens, token_scope(project.name, name)));
+  if (!token) return fail(token.error());
+  return principal_of(context.tx, *token);
+}
+
+Result<rbac::Query> query_of(const Value& body) {
   rbac::Query query;
   if (body.find("operation")) {
     query.action = rbac::Action::run;
     query.operation = rbac::operation_of(body.text("operation"));
     if (!query.operation) return fail(Status::invalid, "operation: is not an operation");
-    if (body.members().size() != 1) return fail(Status::invalid, "operation: stands alone");
-  } else {
-    const auto action = rbac::action_of(body.text("action"));
-    const auto resource = rbac::resource_of(body.text("resource"));
-    if (!action) return fail(Status::invalid, "action: is not an action");
-    if (!resource) return fail(Status::invalid, "resource: is not a resource");
-    query.action = *action;
-    query.resource = *resource;
-    query.name = body.text("name");
-    if (!query.name.empty()) {
-      if (auto good = rbac::check_scope(query.resource, query.name); !good)
-        return fail(std::move(good).error().in("name"));
-    }
+    if (body.find("action") || body.find("resource") || body.find("name"))
+      return fail(Status::invalid, "operation: stands alone");
+    return query;
   }
-  const auto decision = context.policy.decide(context.who, query);
+  const auto action = rbac::action_of(body.text("action"));
+  const auto resource = rbac::resource_of(body.text("resource"));
+  if (!action) return fail(Status::invalid, "action: is not an action");
+  if (!resource) return fail(Status::invalid, "resource: is not a resource");
+  query.action = *action;
+  query.resource = *resource;
+  query.name = body.text("name");
+  if (query.name.empty()) return query;
+  if (auto good = rbac::check_scope(query.resource, query.name); !good) return fail(std::move(good).error().in("name"));
+  return query;
+}
+
+}  // namespace
+
+// {"action","resource","name"?}, {"operation"} or {"list": true}: about the caller, or with "as" about somebody else.
+Result<Response> check_access(Control&, Context& context) {
+  MCPT_TRY(const auto body, parse_body(context.request));
+  for (const auto& [key, value] : body.members()) {
+    if (key == "as" || key == "list") continue;
+    if (key != "action" && key != "resource" && key != "name" && key != "operation")
+      return fail(Status::invalid, key + ": unknown field");
+    if (!value.as_string() || value.as_string()->empty())
+      return fail(Status::invalid, key + ": must be a text that is not empty");
+  }
+  auto who = context.who;
+  if (const auto* as = body.find("as")) {
+    MCPT_TRY(who, asked_about(context, *as));
+  }
   Value out = Value::object();
+  if (const auto* list = body.find("list")) {
+    if (!list->as_bool().value_or(false)) return fail(Status::invalid, "list: must be true");
+    if (body.members().size() > (body.find("as") ? 2u : 1u)) return fail(Status::invalid, "list: stands alone");
+    std::vector<Value> permissions;
+    for (const auto& binding : context.policy.permissions(who))
+      permissions.push_back(rbac::to_json(binding));
+    out.set("permissions", Value::array(std::move(permissions)));
+    return answer(200, out);
+  }
+  MCPT_TRY(const auto query, query_of(body));
+  const auto decision = context.policy.decide(who, query);
   out.set("allowed", Value::boolean(decision.allowed));
   out.set("rule", text_value(decision.rule));
   return answer(200, out);

@@ -124,7 +124,7 @@ constexpr Field kExternalUrl{.name = "externalUrl", .type = string, .help = "URL
 constexpr Field kReplicas{.name = "replicas", .type = integer, .help = "How many run.", .default_json = "1", .min = 0,
                           .max = 10};
 constexpr Field kHealthCheck{.name = "healthCheck", .type = object, .help = "A tool to call as a probe.",
-                             .fields = kHealthFields, .flag = "-"};
+                             .fields = kHealthFields};
 constexpr Field kRepositoryUrl{.name = "repositoryUrl", .type = string, .help = "Where the source is; for people.",
                                .max = 2 * kKiB, .rule = url_rule};
 constexpr Field kContainerPort{.name = "containerPort", .type = integer, .help = "For people.", .min = 1,
@@ -148,7 +148,7 @@ constexpr Field kServerFields[] = {
     {.name = "share", .type = enumeration, .help = "Who shares one process or connection.",
      .default_json = "\"project\"", .values = kShares},
     kHealthCheck,
-    {.name = "timeouts", .type = object, .help = "Deadlines in milliseconds.", .fields = kTimeoutFields, .flag = "-"},
+    {.name = "timeouts", .type = object, .help = "Deadlines in milliseconds.", .fields = kTimeoutFields},
     {.name = "allowPrivate", .type = boolean, .help = "May be at a private or loopback address.",
      .default_json = "false"},
     {.name = "pin", .type = boolean, .help = "Hides tools whose definition changes until they are approved.",
@@ -195,7 +195,7 @@ constexpr Field kProjectFields[] = {
     {.name = "prompt", .type = text, .help = "Instructions for the clients' models.", .default_json = "\"\"",
      .max = 64 * kKiB,
      .rule = text_rule, .for_tokens = true},
-    {.name = "llm", .type = object, .help = "A model for content stages.", .fields = kLlmFields, .flag = "-"},
+    {.name = "llm", .type = object, .help = "A model for content stages.", .fields = kLlmFields},
     {.name = "separator", .type = string, .help = "Between prefix and name.", .default_json = "\"__\"", .min = 1,
      .max = 4,
      .rule = separator_rule, .for_tokens = true},
@@ -337,7 +337,7 @@ constexpr Field kPromptRequestFields[] = {
     {.name = "createdBy", .type = string, .help = "The user, or the owner of the token.", .read_only = true},
     {.name = "createdByToken", .type = string, .help = "The token that asked.", .read_only = true},
     {.name = "createdBySession", .type = string, .help = "Session of the client, as it names it.", .max = 256,
-     .rule = line_rule, .flag = "-"},
+     .rule = line_rule},
 };
 constexpr std::string_view kPromptRequestAliases[] = {"pr"};
 constexpr Column kPromptRequestColumns[] = {kNameColumn, kProjectColumn, {"PRIORITY", "priority", "text"},
@@ -368,6 +368,8 @@ constexpr Field kTokenFields[] = {
     {.name = "tokenSha", .type = string, .help = "SHA-256 of its text.", .read_only = true},
     {.name = "status", .type = string, .help = "active, superseded, revoked or expired.", .read_only = true},
     {.name = "revokedAt", .type = time, .read_only = true},
+    {.name = "revokeReason", .type = string, .read_only = true},
+    {.name = "supersededBy", .type = string, .help = "Id of the token in its place.", .read_only = true},
     {.name = "lastUsedAt", .type = time, .read_only = true},
     {.name = "lastUsedFrom", .type = string, .read_only = true},
 };
@@ -395,6 +397,7 @@ constexpr Field kInstanceFields[] = {
     {.name = "restarts", .type = integer, .help = "How often it was opened again.", .read_only = true},
     {.name = "share", .type = enumeration, .help = "Among whom it is shared.", .values = kShares, .read_only = true},
     {.name = "calls", .type = integer, .help = "Calls under way.", .read_only = true},
+    {.name = "tools", .type = integer, .help = "How many tools it listed last.", .read_only = true},
     {.name = "stale", .type = boolean, .help = "Of a definition or a secret that has changed since.",
      .read_only = true},
     {.name = "startedAt", .type = time, .help = "When it was opened last.", .read_only = true},

@@ -68,12 +68,9 @@ Result<Wanted> wanted_bindings(const Context& context, const Value& body, const 
 
 }  // namespace
 
-Result<Response> mint_token(Control& control, Context& context) {
-  MCPT_CHECK(check_query(context.request, {}));
+Result<Value> mint(Control& control, Context& context, const Value& body) {
   if (context.who.kind != rbac::PrincipalKind::user)
     return fail(Error(Status::denied, "only users make tokens").with_code("forbidden").with_http(403));
-  MCPT_TRY(const auto input, parse_body(context.request));
-  MCPT_TRY(const auto body, check(*find_kind("mcptoken"), input, Mode::create, nullptr));
   const auto name = body.text("name");
   MCPT_TRY(const auto project, visible_project(context, body.text("project")));
   MCPT_CHECK(require(context, Action::create, Resource::mcptokens, token_scope(project.name, name)));
@@ -97,11 +94,19 @@ Result<Response> mint_token(Control& control, Context& context) {
   MCPT_CHECK(check_room(control, context, project.id, context.who.user_id));
   MCPT_CHECK(insert_definition(context, *inserted, wanted.bindings));
   MCPT_TRY(auto out, token_json(context, *inserted, project.name));
-  out.set("token", text_value(minted.raw.reveal()));
+  if (!context.request.dry_run) out.set("token", text_value(minted.raw.reveal()));
   std::vector<Value> dropped;
   for (const auto& one : wanted.dropped)
     dropped.push_back(text_value(one));
   if (!dropped.empty()) out.set("dropped", Value::array(std::move(dropped)));
+  return out;
+}
+
+Result<Response> mint_token(Control& control, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
+  MCPT_TRY(const auto input, parse_body(context.request));
+  MCPT_TRY(const auto body, check(*find_kind("mcptoken"), input, Mode::create, nullptr));
+  MCPT_TRY(const auto out, mint(control, context, body));
   return answer(201, out);
 }
 
@@ -170,7 +175,7 @@ Result<Response> rotate_token(Control& control, Context& context) {
   MCPT_CHECK(check_room(control, context, inserted.project_id, inserted.owner_id));
   MCPT_CHECK(insert_definition(context, inserted, bindings));
   MCPT_TRY(auto out, token_json(context, inserted, project));
-  out.set("token", text_value(minted.raw.reveal()));
+  if (!context.request.dry_run) out.set("token", text_value(minted.raw.reveal()));
   MCPT_TRY(const auto ended, context.tx.get_token(old.id));
   Value replaced = Value::object();
   replaced.set("id", text_value(ended.id));

@@ -22,7 +22,8 @@ Response answer(int status, const Value& body) {
 Result<Value> parse_body(const Request& request) {
   if (request.body.empty()) return fail(Status::invalid, "body: a JSON object is required");
   auto body = json::parse(request.body);
-  // A limit inside the document is a malformed document; only its size as a whole would be 413, and that was judged before.
+  // A limit inside the document is a malformed document; only its size as a whole would be 413, and that was judged
+  // before.
   if (!body) return fail(Status::invalid, "body: " + body.error().message);
   if (!body->is(json::Type::object)) return fail(Status::invalid, "body: must be an object");
   return *std::move(body);
@@ -139,6 +140,7 @@ Value to_answer(const Kind& kind, const store::Object& object, Value wire, const
   out.set("version", Value::integer(object.version));
   out.set("createdAt", time_value(object.created_ms));
   out.set("updatedAt", time_value(object.updated_ms));
+  if (object.system) out.set("system", Value::boolean(true));
   if (who.kind == rbac::PrincipalKind::token) wire = for_token(kind.fields, wire);
   for (auto& [name, value] : wire.members())
     out.set(name, std::move(value));

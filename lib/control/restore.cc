@@ -13,11 +13,6 @@ namespace mcptoken::control {
 
 using json::Value;
 
-std::string_view to_text(Effect effect) {
-  constexpr std::array<std::string_view, 5> words = {"created", "updated", "unchanged", "skipped", "conflict"};
-  return words[static_cast<size_t>(effect)];
-}
-
 namespace {
 
 constexpr std::string_view kConflicts[] = {"fail", "skip", "overwrite"};
@@ -102,21 +97,6 @@ Result<std::shared_ptr<Plan>> read_plan(const Request& request) {
   return plan;
 }
 
-Result<Document> read_document(Value item) {
-  if (!item.is(json::Type::object)) return fail(Status::invalid, "must be an object");
-  const auto word = item.text("kind");
-  const auto* kind = find_kind(word);
-  if (!kind || kind->name != word) return fail(Status::invalid, "kind: is not the name of a kind");
-  if (kind->is_virtual && kind->resource != rbac::Resource::mcptokens)
-    return fail(Status::invalid, "kind: a " + word + " cannot be restored");
-  item.erase("kind");
-  Document document;
-  document.kind = kind;
-  document.scope = scope_of(*kind, item);
-  document.fields = std::move(item);
-  return document;
-}
-
 Result<std::vector<Document>> read_documents(Value& objects) {
   std::vector<Document> documents;
   std::set<std::string> seen;
@@ -132,29 +112,6 @@ Result<std::vector<Document>> read_documents(Value& objects) {
     documents.push_back(*std::move(document));
   }
   return in_order(std::move(documents));
-}
-
-Value counts_of(const std::vector<Restored>& items) {
-  Value out = Value::object();
-  for (auto effect : {Effect::created, Effect::updated, Effect::unchanged, Effect::skipped, Effect::conflict}) {
-    const auto count =
-        std::count_if(items.begin(), items.end(), [&](const Restored& one) { return one.effect == effect; });
-    out.set(to_text(effect), Value::integer(count));
-  }
-  return out;
-}
-
-Value items_json(const std::vector<Restored>& items) {
-  std::vector<Value> out;
-  for (const auto& item : items) {
-    Value one = Value::object();
-    one.set("kind", text_value(item.kind->name));
-    one.set("name", text_value(item.scope));
-    one.set("effect", text_value(to_text(item.effect)));
-    if (!item.reason.empty()) one.set("reason", text_value(item.reason));
-    out.push_back(std::move(one));
-  }
-  return Value::array(std::move(out));
 }
 
 Response report(const Plan& plan, const std::vector<Restored>& items) {
@@ -205,8 +162,7 @@ Result<Response> restore_in(Control& control, Context& context, Plan& plan) {
   const bool conflicts =
       std::any_of(items.begin(), items.end(), [](const Restored& one) { return one.effect == Effect::conflict; });
   if (plan.dry_run || conflicts) {
-    plan.report = plan.dry_run ? report(plan, items) : refusal(context, items);
-    return fail(Status::cancelled, "taken back");
+    return take_back(plan.dry_run ? report(plan, items) : refusal(context, items), plan.report);
   }
   Value payload = counts_of(items);
   payload.set("strategy", text_value(kConflicts[static_cast<size_t>(plan.conflict)]));

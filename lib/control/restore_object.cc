@@ -13,19 +13,6 @@ namespace mcptoken::control {
 using json::Value;
 using rbac::Resource;
 
-std::string difference(const Value& a, const Value& b) {
-  std::string out;
-  const auto add = [&](const std::string& name) { out += (out.empty() ? "" : ", ") + name; };
-  for (const auto& [name, value] : a.members()) {
-    const auto* other = b.find(name);
-    if (!other || !(*other == value)) add(name);
-  }
-  for (const auto& [name, value] : b.members()) {
-    if (!a.find(name)) add(name);
-  }
-  return out;
-}
-
 namespace {
 
 // What only the server writes of the kind's fields; a backup carries it on.
@@ -44,19 +31,6 @@ Result<Value> take_recorded(const Kind& kind, Value& fields) {
   }
   return recorded;
 }
-
-Result<std::optional<store::Object>> find_existing(Context& context, const Kind& kind, const Value& fields) {
-  auto found = [&]() -> Result<store::Object> {
-    if (kind.scope == KindScope::global) return find_named(context.tx, kind, fields.text(kind.name_field));
-    MCPT_TRY(const auto project, find_named(context.tx, *find_kind("project"), fields.text("project")));
-    return context.tx.get(kind.name, project.id, fields.text(kind.name_field));
-  }();
-  if (found) return std::optional<store::Object>(*std::move(found));
-  if (found.error().status == Status::not_found) return std::optional<store::Object>();
-  return fail(std::move(found).error());
-}
-
-void add_reason(std::string& reason, const std::string& text) { reason += (reason.empty() ? "" : "; ") + text; }
 
 // The stored values of a secret in the clear, or nothing for a new one.
 Result<Value> present_values(const Restoration& restoration, const std::optional<store::Object>& existing) {
@@ -125,29 +99,6 @@ Result<std::optional<std::string>> new_password(const Restoration& restoration, 
   return present == at->second ? std::nullopt : std::optional(at->second);
 }
 
-// As it would be written now: what was written before a field had its default is the same with it.
-Value up_to_date(const Kind& kind, Value object) {
-  Value fields = object;
-  drop_read_only(kind, fields);
-  auto checked = check(kind, fields, Mode::replace, nullptr);
-  if (!checked) return object;
-  carry_read_only(kind, object, *checked);
-  return *std::move(checked);
-}
-
-struct Target {
-  std::optional<store::Object> object;  // what is here
-  Value before;                         // its wire form, secrets in the clear
-};
-
-Result<Target> target_of(const Restoration& restoration, const Kind& kind, const Value& fields) {
-  Target target;
-  MCPT_TRY(target.object, find_existing(restoration.context, kind, fields));
-  if (!target.object) return target;
-  MCPT_TRY(target.before, to_wire(restoration.context.tx, kind, *target.object));
-  return target;
-}
-
 }  // namespace
 
 Result<Restored> restore_object(Restoration& restoration, Document document) {
@@ -155,7 +106,7 @@ Result<Restored> restore_object(Restoration& restoration, Document document) {
   const auto& kind = *document.kind;
   Restored out{&kind, document.scope, Effect::created, {}};
   MCPT_TRY(const auto recorded, take_recorded(kind, document.fields));
-  MCPT_TRY(auto target, target_of(restoration, kind, document.fields));
+  MCPT_TRY(auto target, find_target(context.tx, kind, document.fields));
   if (kind.resource == Resource::rbac) MCPT_CHECK(drop_absent_tokens(restoration, document.fields, out.reason));
   if (kind.resource == Resource::secrets) {
     MCPT_TRY(auto present, present_values(restoration, target.object));
@@ -165,32 +116,11 @@ Result<Restored> restore_object(Restoration& restoration, Document document) {
   MCPT_TRY(auto wanted, check(kind, document.fields, Mode::replace, nullptr));
   for (const auto& [name, value] : recorded.members())
     wanted.set(name, value);
-  std::optional<std::string> phc;
+  Writing writing{std::move(target), std::move(wanted), {}};
   if (kind.resource == Resource::users) {
-    MCPT_TRY(phc, new_password(restoration, wanted.text("email"), target.object));
+    MCPT_TRY(writing.phc, new_password(restoration, writing.wanted.text("email"), writing.target.object));
   }
-  if (target.object) {
-    auto differs = difference(up_to_date(kind, target.before), wanted);
-    if (phc) differs += differs.empty() ? "password" : ", password";
-    if (differs.empty()) {
-      out.effect = Effect::unchanged;
-      return out;
-    }
-    add_reason(out.reason, "differs in " + differs);
-    out.effect = restoration.conflict == Conflict::fail   ? Effect::conflict
-                 : restoration.conflict == Conflict::skip ? Effect::skipped
-                                                          : Effect::updated;
-    if (out.effect != Effect::updated) return out;
-    MCPT_CHECK(require(context, rbac::Action::edit, kind.resource, out.scope));
-  }
-  context.object = target.object;
-  context.password_phc = std::move(phc);
-  const auto written = target.object
-                           ? update_object(restoration.control, context, kind, target.before, std::move(wanted))
-                           : insert_object(restoration.control, context, kind, std::move(wanted));
-  context.object.reset();
-  context.password_phc.reset();
-  if (!written) return fail(written.error());
+  MCPT_CHECK(write_document(restoration.control, context, restoration.conflict, std::move(writing), out));
   return out;
 }
 

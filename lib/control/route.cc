@@ -28,6 +28,7 @@ void add_kind(std::vector<Route>& table, const Kind& kind) {
   const auto on = [&](Action action) { return needs(action, kind.resource, kind.name); };
   table.emplace_back("GET", all, needs_some(Action::view, kind.resource), kNever, list_objects, &kind);
   table.emplace_back("GET", one, on(Action::view), read, get_object, &kind);
+  table.emplace_back("GET", one + "/describe", on(Action::view), kNever, describe_object, &kind);
   table.emplace_back("DELETE", one, on(Action::delete_), kNever, delete_object, &kind);
   if (kind.name == "user") {
     table.emplace_back("POST", all, needs_some(Action::create, kind.resource), kNever, write_user, &kind);
@@ -63,6 +64,7 @@ std::vector<Route> build() {
   row("GET", "/api/v1/mcptokens/introspect", anybody_known(), kItself, introspect);
   row("GET", "/api/v1/mcptokens/changes", anybody_known(), kWatch, watch_changes);
   row("GET", "/api/v1/mcptokens/:id", anybody_known(), kItself, get_token);
+  row("GET", "/api/v1/mcptokens/:id/describe", anybody_known(), kNever, describe_token);
   row("DELETE", "/api/v1/mcptokens/:id", anybody_known(), kItself, revoke_token);
   row("POST", "/api/v1/mcptokens/:id/revoke", anybody_known(), kItself, revoke_token);
   row("POST", "/api/v1/mcptokens/:id/rotate", anybody_known(), kNever, rotate_token);
@@ -79,6 +81,7 @@ std::vector<Route> build() {
   row("POST", "/api/v1/projects/:project/audit", anybody_known(), kReports, report_events);
   row("GET", "/api/v1/audit/verify", needs(Action::view, Resource::audit, ""), kNever, verify_audit);
 
+  row("POST", "/api/v1/apply", anybody_known(), kNever, apply_objects);
   row("GET", "/api/v1/backup", needs_operation(Operation::backup), kNever, make_backup);
   row("POST", "/api/v1/backup", needs_operation(Operation::backup), kNever, make_backup);
   row("POST", "/api/v1/restore", needs_operation(Operation::restore), kNever, restore_backup).body_bytes =
@@ -153,6 +156,21 @@ const Route* match(std::string_view method, std::span<const std::string> path, P
     if (best->segments[i].starts_with(':')) params.add(best->segments[i].substr(1), path[i]);
   }
   return best->route;
+}
+
+Result<void> read_dry_run(Request& request, const Route& route) {
+  const auto at = request.query.find("dryRun");
+  if (at == request.query.end() || !route.may_dry_run()) return {};
+  if (at->second != "true" && at->second != "false")
+    return fail(Status::invalid, "query: dryRun must be true or false");
+  request.dry_run = at->second == "true";
+  request.query.erase(at);
+  return {};
+}
+
+bool Route::may_dry_run() const {
+  return method != "GET" && (kind || handler == mint_token || handler == rotate_token || handler == revoke_token ||
+                             async_handler == apply_objects);
 }
 
 bool Route::judges_bearer() const { return handler == introspect; }

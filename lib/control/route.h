@@ -33,6 +33,7 @@ struct Request {
   std::string client_address;
   std::string client_name;
   std::optional<int64_t> if_match;
+  bool dry_run = false;  // everything is done, and taken back
 
   // A query parameter, or nothing.
   const std::string* parameter(const std::string& name) const;
@@ -137,8 +138,9 @@ struct Route {
   size_t body_bytes = limits::kBodyBytes;
 
   bool reads_only() const { return method == "GET" && handler != nullptr; }  // may run in a read transaction
+  bool may_dry_run() const;                                                  // ?dryRun=true: for writes of objects
   bool judges_bearer() const;  // says whether the bearer that asks is good
-  bool takes_away() const;  // objects or rights: works on a full disk, too
+  bool takes_away() const;     // objects or rights: works on a full disk, too
 };
 
 // Values of the pattern's ":name" segments.
@@ -151,6 +153,9 @@ class Params {
  private:
   std::vector<std::pair<std::string_view, std::string>> values_;
 };
+
+// Takes ?dryRun= out of the query where the route may be tried out; elsewhere it is an unknown parameter. invalid.
+Result<void> read_dry_run(Request& request, const Route& route);
 
 std::span<const Route> routes();
 

@@ -2,6 +2,7 @@
 // store's thread, password hashing on the hasher's.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct Watched {
 struct Instance {
   std::string id, name, server;
   json::Value object;
-  size_t place = 0;  // where it lives: the host's to know
+  size_t place = 0;                                    // where it lives: the host's to know
+  std::optional<std::vector<std::string>> tools = {};  // names that it listed last; nothing: not known
 };
 
 // All calls on the request's loop thread; the returned tasks complete on it. The handler's frame may be destroyed while

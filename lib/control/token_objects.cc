@@ -95,6 +95,27 @@ Result<Value> token_json(Context& context, const TokenRecord& token, const std::
   return out;
 }
 
+rbac::Principal principal_of(store::Tx& tx, const TokenRecord& token) {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::token;
+  who.user_id = token.owner_id;
+  who.user_email = name_of(tx, token.owner_id);
+  who.token_id = token.id;
+  who.token_name = token.name;
+  who.token_sha = to_hex(token.sha);
+  who.project_id = token.project_id;
+  who.project = name_of(tx, token.project_id);
+  return who;
+}
+
+rbac::Principal principal_of(const store::Object& user) {
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::user;
+  who.user_id = user.id;
+  who.user_email = user.name;
+  return who;
+}
+
 bool owns(const Context& context, const TokenRecord& token) {
   return context.who.kind == rbac::PrincipalKind::user && context.who.user_id == token.owner_id;
 }

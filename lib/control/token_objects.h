@@ -10,6 +10,8 @@ namespace mcptoken::control {
 
 std::string token_scope(const std::string& project, const std::string& name);  // what bindings call a token
 std::string name_of(store::Tx& tx, const std::string& id);                     // of an object; empty when it has gone
+rbac::Principal principal_of(store::Tx& tx, const store::TokenRecord& token);  // as the token itself would ask
+rbac::Principal principal_of(const store::Object& user);
 bool owns(const Context& context, const store::TokenRecord& token);
 bool is_itself(const Context& context, const store::TokenRecord& token);
 
@@ -32,6 +34,10 @@ Result<void> check_room(const Control& control, Context& context, const std::str
 Result<json::Value> bindings_json(store::Tx& tx, const store::TokenRecord& token);
 Result<void> insert_definition(Context& context, const store::TokenRecord& token,
                                const std::vector<rbac::Binding>& bindings);
+
+// A new token from a checked body, by a user within that user's rights: the answer, with the raw value unless it is a
+// dry run.
+Result<json::Value> mint(Control& control, Context& context, const json::Value& body);
 
 Result<json::Value> token_json(Context& context, const store::TokenRecord& token, const std::string& project);
 

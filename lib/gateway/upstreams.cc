@@ -303,6 +303,11 @@ InstanceView Upstreams::view_of(const Entry& entry) const {
                : entry.ready()              ? InstanceStatus::running
                                             : InstanceStatus::error;
   if (entry.process && entry.process->alive()) out.pid = entry.process->pid();
+  if (const auto list = site_.catalogue.known(entry.key, Kind::tools)) {
+    out.tools.emplace();
+    for (const auto& item : list->items)
+      out.tools->push_back(item.key);
+  }
   return out;
 }
 

@@ -96,6 +96,7 @@ Result<std::shared_ptr<control::Request>> Exchange::read_request() {
   auto query = parse_query(head_.query);
   if (!query) return fail(std::move(query).error());
   request->query = *std::move(query);
+  MCPT_CHECK(control::read_dry_run(*request, *route_));
   request->body = std::move(body_);
   request->request_id = request_id_;
   request->client_address = head_.peer_address;

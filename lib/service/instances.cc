@@ -33,6 +33,7 @@ control::Instance instance_of(const gateway::InstanceView& view) {
   out.set("restarts", Value::integer(view.restarts));
   out.set("share", text_value(to_text(view.share)));
   out.set("calls", Value::integer(static_cast<int64_t>(view.calls)));
+  if (view.tools) out.set("tools", Value::integer(static_cast<int64_t>(view.tools->size())));
   out.set("stale", Value::boolean(view.stale));
   out.set("createdAt", time_value(view.created_ms));
   if (view.started_ms > 0) out.set("startedAt", time_value(view.started_ms));
@@ -43,6 +44,7 @@ control::Instance instance_of(const gateway::InstanceView& view) {
   instance.server = view.server;
   instance.object = std::move(out);
   instance.place = view.site;
+  instance.tools = view.tools;
   return instance;
 }
 

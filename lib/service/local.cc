@@ -166,6 +166,7 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
   struct State {
     loop::Completion<control::Response> done;  // the loop's side
     control::Response response;                // the store's side, until it is posted
+    std::optional<control::Response> kept;     // of a dry run
     SnapshotPtr next;
   };
   auto state = std::make_shared<State>();
@@ -174,12 +175,15 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
   };
   store::Work body = [this, state, job, read_only, work = std::move(work)](store::Tx& tx) mutable -> Result<void> {
     control::Context context(tx, *latest_->policy, *job->who, *job->request, job->params);
-    MCPT_TRY(state->response, work(context));
+    auto answer = work(context);
+    if (job->request->dry_run) answer = control::take_back(std::move(answer), state->kept);
+    MCPT_TRY(state->response, std::move(answer));
     if (!read_only) MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
     MCPT_TRY(state->next, advance_snapshot(latest_, tx, control_));
     return {};
   };
   store::Done done = [this, state, finish](Result<void> committed, const store::Changes& changes) {
+    if (!committed && state->kept) return finish(*std::move(state->kept));
     if (!committed) return finish(fail(std::move(committed).error()));
     if (changes.revision != 0) revision_.store(changes.revision, std::memory_order_release);
     if (state->next == latest_) return finish(std::move(state->response));

@@ -32,14 +32,14 @@ def routes():
     text = source("lib/control/route.cc")
     for row in re.findall(r'row\("(\w+)", "(\S+)", (\w+\(.*?\)), (k\w+), \w+(?:, find_kind\("\w+"\))?\)', text):
         yield row[0], row[1], permission(row[2]), TOKENS[row[3]]
-    generic = r'emplace_back\("(\w+)", (all|one), (?:on|needs_some)\(Action::(\w+?)_?[,)].*?, (k\w+|read),'
+    generic = r'emplace_back\("(\w+)", (all|one)(?: \+ "(/\w+)")?, (?:on|needs_some)\(Action::(\w+?)_?[,)].*?, (k\w+|read),'
     kinds = r'\{"(\w+)", "(\w+)", Resource::\w+, \S+ \S+ false,'
     for kind, plural in re.findall(kinds, source("lib/control/kind_table.cc")):
         tokens = TOKENS | {"read": "own project" if kind == "project" else "never"}
-        for method, where, action, token in re.findall(generic, text):
+        for method, where, tail, action, token in re.findall(generic, text):
             path, right = f"/api/v1/{plural}", f"{action} {plural}"
             path, right = (path + f"/:{kind}", f"{right} :{kind}") if where == "one" else (path, "some: " + right)
-            yield method, path, right, tokens[token]
+            yield method, path + tail, right, tokens[token]
 
 
 def settings():

@@ -46,13 +46,17 @@ class ImmediateRunner final : public Runner {
 
   Result<Response> transact(Work& work) {
     std::optional<Response> response;
+    std::optional<Response> kept;
     auto done = world_.store->run_and_wait(who_, [&](store::Tx& tx) -> Result<void> {
       MCPT_TRY(const auto policy, world_.control->load_policy(tx));
       Context context(tx, policy, who_, request_, params_);
-      MCPT_TRY(response, work(context));
+      auto answer = work(context);
+      if (request_.dry_run) answer = take_back(std::move(answer), kept);
+      MCPT_TRY(response, std::move(answer));
       if (world_.before_commit) MCPT_CHECK(world_.before_commit(tx));
       return {};
     });
+    if (!done && kept) return *std::move(kept);
     if (!done) return fail(std::move(done).error());
     return *std::move(response);
   }
@@ -120,6 +124,7 @@ Reply World::call(const rbac::Principal& who, const std::string& method, const s
   std::vector<std::string_view> allowed;
   const auto* route = match(method, request.path, params, allowed);
   REQUIRE_MESSAGE(route != nullptr, method << " " << target);
+  must(read_dry_run(request, *route));
   ImmediateRunner runner(*this, who, request, *route, params);
   Result<Response> result = Response();
   if (route->async_handler) {
