@@ -25,7 +25,9 @@ class Application {
 
 int64_t wall_clock_ms();
 
-inline Look look_of(const Settings& settings) { return {settings.format, settings.headers, wall_clock_ms()}; }
+inline Look look_of(const Settings& settings) {
+  return {settings.format, settings.headers, wall_clock_ms(), settings.expression};
+}
 // Whether the format is for people, so that one line says more than the object.
 inline bool is_human(Format format) { return format == Format::kTable || format == Format::kWide; }
 

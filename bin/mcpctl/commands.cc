@@ -32,8 +32,7 @@ const std::vector<Flag>& CommandTable::common_flags() {
   static const std::vector<Flag> flags = {
       {.name = "output",
        .help = "format of the output",
-       .type = FlagType::kEnum,
-       .choices = "table|wide|json|yaml|name",
+       .choices = "table|wide|json|yaml|name|jsonpath=PATH|custom-columns=TITLE:PATH,…",
        .default_text = "table",
        .letter = 'o'},
       {.name = "no-headers", .help = "tables without the first line", .type = FlagType::kBoolean},
@@ -51,6 +50,14 @@ const std::vector<Flag>& CommandTable::common_flags() {
        .placeholder = "NAME",
        .help = "entry of the configuration file to use",
        .completes = "context"},
+      {.name = "debug",
+       .help = "show requests and answers on standard error, without secrets",
+       .type = FlagType::kBoolean},
+      {.name = "color",
+       .help = "colour of status words; otherwise NO_COLOR and CLICOLOR_FORCE decide",
+       .type = FlagType::kEnum,
+       .choices = "auto|always|never",
+       .default_text = "auto"},
       {.name = "help", .help = "show help", .type = FlagType::kBoolean, .letter = 'h'},
   };
   return flags;

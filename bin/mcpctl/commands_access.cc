@@ -56,6 +56,31 @@ Command passwd() {
           .takes_format = false};
 }
 
+Command can_i() {
+  return {.path = "auth can-i",
+          .summary = "Ask whether you, a user or a token may do something",
+          .handler = run_can_i,
+          .arguments = {{"ACTION", "view, create, edit, delete, expose or run; alone: an operation, like logs", false},
+                        {"RESOURCE", "a kind, tools, audit", false},
+                        {"NAME", "one object: grafana, demo/agent, grafana/query_*; all when absent", false}},
+          .flags = {{.name = "as",
+                     .placeholder = "WHO",
+                     .help = "User:ada@example.com (needs the operation impersonate), or mcptoken:agent with -p"},
+                    {.name = "explain",
+                     .help = "name the binding that decides, or what is missing",
+                     .type = FlagType::kBoolean},
+                    {.name = "list", .help = "everything that is allowed", .type = FlagType::kBoolean},
+                    {.name = "quiet", .help = "the exit code alone", .type = FlagType::kBoolean, .letter = 'q'}},
+          .examples = {{"mcpctl auth can-i edit servers grafana", ""},
+                       {"mcpctl auth can-i run tools grafana/query --as mcptoken:agent -p demo --explain", ""},
+                       {"mcpctl auth can-i --list --as User:bob@example.com", ""}},
+          .exit_codes = {{0, "yes"},
+                         {1, "no"},
+                         {2, "it could not be asked"},
+                         {4, "not logged in, or the server refused the credential"},
+                         {64, "the command line is wrong"}}};
+}
+
 Command whoami(std::string path, bool hidden) {
   const std::string words = "mcpctl " + path;
   return {.path = std::move(path),
@@ -70,7 +95,8 @@ Command whoami(std::string path, bool hidden) {
 CommandGroup access_commands(const Kinds&) {
   return {.title = "Access",
           .branches = {{"auth", "Questions about identity"}},
-          .commands = {bootstrap(), login(), logout(), passwd(), whoami("auth whoami", false), whoami("whoami", true)}};
+          .commands = {bootstrap(), login(), logout(), passwd(), can_i(), whoami("auth whoami", false),
+                       whoami("whoami", true)}};
 }
 
 }  // namespace mcpctl

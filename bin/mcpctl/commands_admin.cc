@@ -59,6 +59,56 @@ Command restore() {
               "change: one that is revoked on either side is revoked afterwards."};
 }
 
+Command get_contexts() {
+  return {.path = "config get-contexts",
+          .summary = "List the contexts of the configuration file",
+          .handler = run_get_contexts,
+          .examples = {{"mcpctl config get-contexts", ""}}};
+}
+
+Command use_context() {
+  return {.path = "config use-context",
+          .summary = "Make a context the current one",
+          .handler = run_use_context,
+          .arguments = {{.name = "NAME", .help = "the context", .completes = "context"}},
+          .examples = {{"mcpctl config use-context home", ""}},
+          .takes_format = false};
+}
+
+Command set_context() {
+  return {.path = "config set-context",
+          .summary = "Make a context, or change one",
+          .handler = run_set_context,
+          .arguments = {{"NAME", "the context"}},
+          .examples = {{"mcpctl config set-context home --mcpd-url http://127.0.0.1:3100 -p demo", ""}},
+          .description = "Takes --mcpd-url, -p and -o. The first context becomes the current one."};
+}
+
+Command config_view() {
+  return {.path = "config view",
+          .summary = "Show what a command would use",
+          .handler = run_config_view,
+          .flags = {{.name = "raw", .help = "with the credential as it is", .type = FlagType::kBoolean},
+                    {.name = "origin", .help = "with where each value comes from", .type = FlagType::kBoolean}},
+          .examples = {{"mcpctl config view --origin", ""}}};
+}
+
+Command api() {
+  return {.path = "api",
+          .summary = "Send any request to the control plane",
+          .handler = run_api,
+          .arguments = {{"METHOD", "GET, POST, PUT, PATCH or DELETE"}, {"PATH", "below /api/v1: /servers"}},
+          .flags = {{.name = "input", .placeholder = "FILE", .help = "the body; - is standard input"},
+                    {.name = "field",
+                     .placeholder = "KEY=VALUE",
+                     .help = "a member of the body; JSON where the value is JSON",
+                     .letter = 'F',
+                     .repeatable = true}},
+          .examples = {{"mcpctl api GET /version", ""},
+                       {"mcpctl api POST /authz/check -F action=view -F resource=servers", ""}},
+          .description = "The answer as JSON; `-o jsonpath=` and `-o yaml` apply."};
+}
+
 Command version() {
   return {.path = "version",
           .summary = "Show the version of this program",
@@ -69,7 +119,10 @@ Command version() {
 }  // namespace
 
 CommandGroup admin_commands(const Kinds&) {
-  return {.title = "Administration", .commands = {approve(), backup(), restore(), version()}};
+  return {.title = "Administration",
+          .branches = {{"config", "Contexts, and what is used"}},
+          .commands = {approve(), backup(), restore(), get_contexts(), use_context(), set_context(), config_view(),
+                       api(), version()}};
 }
 
 }  // namespace mcpctl

@@ -12,6 +12,42 @@ Command status() {
           .examples = {{"mcpctl status", ""}}};
 }
 
+Command audit() {
+  return {
+      .path = "audit",
+      .summary = "Show the audit record",
+      .handler = run_audit,
+      .flags = {{.name = "follow", .help = "go on, and show what comes", .type = FlagType::kBoolean, .letter = 'f'},
+                {.name = "tail",
+                 .placeholder = "N",
+                 .help = "how many of the last events",
+                 .type = FlagType::kInteger,
+                 .default_text = "100"},
+                {.name = "token",
+                 .placeholder = "NAME",
+                 .help = "events of the token of that name",
+                 .completes = "mcptoken"},
+                {.name = "token-sha", .placeholder = "SHA256", .help = "events of one token, whatever its name"},
+                {.name = "user",
+                 .placeholder = "EMAIL",
+                 .help = "events of a user and of the user's tokens",
+                 .completes = "user"},
+                {.name = "from", .placeholder = "SERVER", .help = "events about an MCP server", .completes = "server"},
+                {.name = "tool", .placeholder = "NAME", .help = "calls of a tool"},
+                {.name = "kind", .placeholder = "KIND", .help = "tool_call_trace, rbac_decision, token_created, …"},
+                {.name = "session", .placeholder = "ID", .help = "events of one MCP session"},
+                {.name = "outcome",
+                 .help = "how it ended",
+                 .type = FlagType::kEnum,
+                 .choices = "ok|tool error|protocol error|transport error|denied"},
+                {.name = "since", .placeholder = "TIME", .help = "30m, 12h, 7d ago, or an instant"},
+                {.name = "until", .placeholder = "TIME", .help = "the same, for the end"}},
+      .examples = {{"mcpctl audit -f -p demo", "as it happens"},
+                   {"mcpctl audit --token agent --outcome denied --since 24h", ""},
+                   {"mcpctl audit --since 7d -o json", "an event a line"}},
+      .description = "Needs `view audit` of the projects; what belongs to none is for those who may view all."};
+}
+
 Command audit_verify() {
   return {.path = "audit verify",
           .summary = "Check that no event of the audit record was changed, removed, inserted or moved",
@@ -74,9 +110,7 @@ Command console() {
 }  // namespace
 
 CommandGroup observe_commands(const Kinds&) {
-  return {.title = "Observe",
-          .branches = {{"audit", "The audit record"}},
-          .commands = {status(), console(), logs(), audit_verify()}};
+  return {.title = "Observe", .commands = {status(), console(), logs(), audit(), audit_verify()}};
 }
 
 }  // namespace mcpctl

@@ -51,9 +51,9 @@ constexpr FlagLook kLooks[] = {
     {Shape::kJsonList, FlagType::kText, "JSON", true},
     {Shape::kCommandLine, FlagType::kText, "PROGRAM", false},
     {Shape::kNamedValues, FlagType::kText, "KEY=VALUE|KEY=secret:NAME/KEY", true},
-    {Shape::kEntries, FlagType::kText, "NAME[=DEFAULT]", true},
+    {Shape::kEntries, FlagType::kText, "NAME[=DEFAULT]|JSON", true},
     {Shape::kStages, FlagType::kText, "TYPE|JSON", true},
-    {Shape::kServerRefs, FlagType::kText, "SERVER[:PREFIX]", true},
+    {Shape::kServerRefs, FlagType::kText, "SERVER[:PREFIX]|JSON", true},
     {Shape::kSubjects, FlagType::kText, "KIND:NAME", true},
     {Shape::kBindings, FlagType::kText, "KEY:VALUE,…", true},
     {Shape::kSecretMap, FlagType::kText, "KEY=VALUE", true},
@@ -214,6 +214,7 @@ class MemberWriter {
           MCPCTL_CHECK(json(flag, text));
           break;
         case Shape::kStages:
+        case Shape::kEntries:
           if (text.starts_with('{')) {
             MCPCTL_CHECK(json(flag, text));
           } else {
@@ -224,7 +225,11 @@ class MemberWriter {
           MCPCTL_CHECK(named_value(flag, text, seen));
           break;
         case Shape::kServerRefs:
-          MCPCTL_CHECK(server_ref(flag, text));
+          if (text.starts_with('{')) {
+            MCPCTL_CHECK(json(flag, text));
+          } else {
+            MCPCTL_CHECK(server_ref(flag, text));
+          }
           break;
         case Shape::kSubjects:
           MCPCTL_CHECK(subject(flag, text));

@@ -27,6 +27,8 @@ const std::vector<Named>& environment_rows() {
       {"MCPCTL_CONTEXT", "context, like --context"},
       {"MCPCTL_CONFIG", "configuration file; otherwise $XDG_CONFIG_HOME/mcpctl/config.yaml"},
       {"NO_COLOR", "no colour when set"},
+      {"CLICOLOR_FORCE", "colour also where there is no terminal, when set and not 0"},
+      {"MCPCTL_EDITOR", "editor of `edit`; otherwise VISUAL, EDITOR, vi"},
   };
   return rows;
 }
@@ -126,7 +128,7 @@ std::vector<Row> exit_rows(const std::vector<ExitCode>& codes) {
   return rows;
 }
 
-std::string command_help(const Command& command) {
+std::string command_help(const CommandTable& table, const Command& command) {
   std::string out = command.summary + ".\n\nUsage:\n  " + command_usage(command) + "\n";
   if (!command.description.empty()) out += "\n" + wrap(command.description, 0) + "\n";
   if (!command.aliases.empty()) {
@@ -146,6 +148,10 @@ std::string command_help(const Command& command) {
   const std::vector<Row> own = flag_rows(visible_flags(command, true));
   if (!own.empty()) out += "\nFlags:\n" + rows_text(own);
   out += "\nCommon flags:\n" + rows_text(flag_rows(visible_flags(command, false)));
+  std::vector<Row> below;
+  for (const Command* one : table.below(command.path))
+    below.push_back({one->path.substr(command.path.size() + 1), one->summary});
+  if (!below.empty()) out += "\nCommands below:\n" + rows_text(below);
   return out + "\nExit codes:\n" + rows_text(exit_rows(exit_codes_of(command)));
 }
 
@@ -241,7 +247,7 @@ std::string command_markdown(const Command& command) {
 }  // namespace
 
 std::string help_text(const CommandTable& table, std::string_view path) {
-  if (const Command* command = table.find(path)) return command_help(*command);
+  if (const Command* command = table.find(path)) return command_help(table, *command);
   if (table.branch(path) != nullptr) return branch_help(table, std::string(path));
   return program_help(table);
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "suggest.h"
+
 namespace mcpctl {
 namespace {
 
@@ -37,6 +39,10 @@ Field field_of(JsonValue json) {
   field.required = json.get("required").boolean();
   field.read_only = json.get("readOnly").boolean();
   field.write_only = json.get("writeOnly").boolean();
+  field.immutable = json.get("immutable").boolean();
+  const JsonValue fields = json.get("fields");
+  for (size_t i = 0; i < fields.size(); ++i)
+    field.fields.push_back(field_of(fields.at(i)));
   return field;
 }
 
@@ -46,6 +52,7 @@ Kind kind_of(JsonValue json) {
   kind.plural = json.text("plural");
   kind.aliases = texts_of(json.get("aliases"));
   kind.help = json.text("help");
+  kind.apply_order = json.get("applyOrder").integer();
   kind.in_project = json.text("scope") == "project";
   kind.name_field = json.get("nameField").present() ? json.text("nameField") : "name";
   kind.verbs = texts_of(json.get("verbs"));
@@ -68,6 +75,11 @@ bool Kind::can(std::string_view verb) const { return std::find(verbs.begin(), ve
 const Field* Kind::field(std::string_view wanted) const {
   const auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == wanted; });
   return found == fields.end() ? nullptr : &*found;
+}
+
+std::string Kind::label(JsonValue object) const {
+  const std::string own = object.text(name_field.c_str());
+  return name + "/" + (in_project ? object.text("project") + "/" + own : own);
 }
 
 Result<Kinds> Kinds::load() {
@@ -105,8 +117,14 @@ Result<const Kind*> Kinds::require(std::string_view word, std::string_view verb)
     if (one.can(verb)) known += (known.empty() ? "" : ", ") + one.plural;
   }
   const std::string quoted = "\"" + std::string(word) + "\"";
-  return usage_failure(kind == nullptr ? "unknown resource " + quoted : "cannot " + std::string(verb) + " " + quoted,
-                       "resources: " + known);
+  if (kind != nullptr) return usage_failure("cannot " + std::string(verb) + " " + quoted, "resources: " + known);
+  std::vector<std::string> words;
+  for (const Kind& one : kinds_) {
+    words.push_back(one.name);
+    words.push_back(one.plural);
+  }
+  const std::string guess = did_you_mean(word, words);
+  return usage_failure("unknown resource " + quoted, guess.empty() ? "resources: " + known : guess);
 }
 
 }  // namespace mcpctl

@@ -17,10 +17,12 @@ struct Field {
   std::string item;       // type of a list's or map's items
   std::string reference;  // kind that the value or its items name
   std::vector<std::string> choices;
-  std::string default_text;  // for help only, the server applies it
+  std::string default_text;   // for help only, the server applies it
+  std::vector<Field> fields;  // of an object, or of the objects in a list
   bool required = false;
   bool read_only = false;
   bool write_only = false;
+  bool immutable = false;
 };
 
 struct Column {
@@ -35,6 +37,7 @@ struct Kind {
   std::string plural;  // "servers", the REST collection
   std::vector<std::string> aliases;
   std::string help;
+  int64_t apply_order = 0;  // what others refer to comes first
   bool in_project = false;  // its name is unique per project
   std::string name_field;   // the member that holds the name, "name" for most
   std::vector<std::string> verbs;
@@ -43,6 +46,8 @@ struct Kind {
 
   bool can(std::string_view verb) const;
   const Field* field(std::string_view name) const;
+  // How lines call an object of it: "server/grafana", "prompt/demo/be-kind".
+  std::string label(JsonValue object) const;
 };
 
 class Kinds {

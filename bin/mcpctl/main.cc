@@ -22,6 +22,7 @@ Result<int> run(const std::vector<std::string>& words) {
     write_err(help_text(table, parsed.help_path));
     return kExitUsage;
   }
+  if (parsed.invocation.has("color")) set_colour(parsed.invocation.text("color"));
   Application app(kinds, table, process_environment);
   return command->handler(app, parsed.invocation);
 }

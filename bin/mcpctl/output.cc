@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
+#include "json_path.h"
 #include "sanitize.h"
 #include "yaml_text.h"
 
@@ -22,9 +24,11 @@ constexpr FormatName kFormats[] = {{"table", Format::kTable},
                                    {"json", Format::kJson},
                                    {"yaml", Format::kYaml},
                                    {"name", Format::kName}};
+constexpr FormatName kExpressions[] = {{"jsonpath=", Format::kPath}, {"custom-columns=", Format::kColumns}};
 
 // What the server sets by itself and a file must not carry.
-constexpr const char* kServerOwned[] = {"id", "kind", "version", "createdAt", "updatedAt", "revision", "warnings"};
+constexpr const char* kServerOwned[] = {"id",        "kind",     "version",  "createdAt",
+                                        "updatedAt", "revision", "warnings", "system"};
 
 JsonValue member_at(JsonValue object, const std::string& path) {
   size_t from = 0;
@@ -82,20 +86,27 @@ std::vector<Column> columns_of(const Kind& kind, bool wide) {
   return columns;
 }
 
+std::vector<std::vector<std::string>> heading(const std::vector<Column>& columns, const Look& look) {
+  std::vector<std::vector<std::string>> rows;
+  if (!look.headers) return rows;
+  rows.emplace_back();
+  for (const Column& column : columns)
+    rows.back().push_back(column.title);
+  return rows;
+}
+
+std::vector<std::string> row_of(const std::vector<Column>& columns, JsonValue object, const Look& look) {
+  std::vector<std::string> row;
+  for (const Column& column : columns)
+    row.push_back(cell_text(member_at(object, column.field), column.format, look.now_ms));
+  return row;
+}
+
 std::string objects_table(const Kind& kind, const std::vector<JsonValue>& objects, const Look& look) {
   const std::vector<Column> columns = columns_of(kind, look.format == Format::kWide);
-  std::vector<std::vector<std::string>> rows;
-  if (look.headers) {
-    rows.emplace_back();
-    for (const Column& column : columns)
-      rows.back().push_back(column.title);
-  }
-  for (const JsonValue object : objects) {
-    rows.emplace_back();
-    for (const Column& column : columns) {
-      rows.back().push_back(cell_text(member_at(object, column.field), column.format, look.now_ms));
-    }
-  }
+  std::vector<std::vector<std::string>> rows = heading(columns, look);
+  for (const JsonValue object : objects)
+    rows.push_back(row_of(columns, object, look));
   return format_table(rows);
 }
 
@@ -115,13 +126,86 @@ Result<std::string> pretty(JsonWriter& writer) {
   return sanitize_json(text) + "\n";
 }
 
-Result<std::string> objects_json(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list) {
-  JsonWriter writer;
+// One object, or all of them as a list.
+void write_objects(JsonWriter& writer, const std::vector<KindObjects>& groups, bool as_list) {
   if (as_list) writer.begin_object().member("kind", "List").key("items").begin_array();
-  for (const JsonValue object : objects)
-    write_object(writer, kind, object);
+  for (const auto& [kind, objects] : groups) {
+    for (const JsonValue object : objects)
+      write_object(writer, *kind, object);
+  }
   if (as_list) writer.end_array().end_object();
+}
+
+Result<std::string> objects_json(const std::vector<KindObjects>& groups, bool as_list) {
+  JsonWriter writer;
+  write_objects(writer, groups, as_list);
   return pretty(writer);
+}
+
+Result<std::string> objects_by_path(const std::vector<KindObjects>& groups, bool as_list, const std::string& text) {
+  MCPCTL_TRY(const JsonTemplate wanted, JsonTemplate::parse(text));
+  JsonWriter writer;
+  write_objects(writer, groups, as_list);
+  MCPCTL_TRY(const Bytes json, writer.finish());
+  MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(json), "the output"));
+  std::string out = sanitize_text(wanted.render(document.root()));
+  if (!out.empty() && out.back() != '\n') out += '\n';
+  return out;
+}
+
+struct CustomColumn {
+  std::string title;
+  JsonPath path;
+};
+
+// TITLE:PATH,TITLE:PATH
+Result<std::vector<CustomColumn>> custom_columns(const std::string& text) {
+  std::vector<CustomColumn> columns;
+  int depth = 0;
+  std::string part;
+  for (const char c : text + ",") {
+    if (c == '[' || c == '(') ++depth;
+    if (c == ']' || c == ')') --depth;
+    if (c != ',' || depth > 0) {
+      part += c;
+      continue;
+    }
+    const size_t colon = part.find(':');
+    if (colon == std::string::npos || colon == 0)
+      return usage_failure("bad column \"" + part + "\"",
+                           "write -o custom-columns=NAME:.name,SERVERS:.servers[*].server");
+    MCPCTL_TRY(JsonPath path, JsonPath::parse(part.substr(colon + 1)));
+    columns.push_back({part.substr(0, colon), std::move(path)});
+    part.clear();
+  }
+  return columns;
+}
+
+Result<std::string> objects_in_columns(const std::vector<KindObjects>& groups, const Look& look) {
+  MCPCTL_TRY(const std::vector<CustomColumn> columns, custom_columns(look.expression));
+  std::vector<std::vector<std::string>> rows;
+  if (look.headers) {
+    rows.emplace_back();
+    for (const CustomColumn& column : columns)
+      rows.back().push_back(column.title);
+  }
+  for (const auto& [kind, objects] : groups) {
+    for (const JsonValue object : objects) {
+      rows.emplace_back();
+      for (const CustomColumn& column : columns) {
+        std::string cell;
+        for (const JsonValue value : column.path.find(object))
+          cell += (cell.empty() ? "" : ",") + plain_text(value);
+        rows.back().push_back(cell.empty() ? "<none>" : cell);
+      }
+    }
+  }
+  return format_table(rows);
+}
+
+// Of a token that has ended the status is said, so that nobody takes it for one that is wanted.
+bool says_end(const Kind& kind, const std::string& name, JsonValue value) {
+  return kind.name == "mcptoken" && name == "status" && (value.text() == "revoked" || value.text() == "superseded");
 }
 
 bool is_server_owned(const Kind& kind, const std::string& name) {
@@ -137,7 +221,7 @@ Result<std::string> objects_yaml(const Kind& kind, const std::vector<JsonValue>&
     writer.begin_object().member("kind", kind.name);
     for (size_t i = 0; i < object.size(); ++i) {
       const std::string key(object.key(i));
-      if (!is_server_owned(kind, key)) writer.key(key).value(object.at(i));
+      if (!is_server_owned(kind, key) || says_end(kind, key, object.at(i))) writer.key(key).value(object.at(i));
     }
     writer.end_object();
     MCPCTL_TRY(const Bytes json, writer.finish());
@@ -168,8 +252,25 @@ Result<Format> format_of(const std::string& text, const std::string& origin) {
   for (const FormatName& row : kFormats) {
     if (text == row.name) return row.format;
   }
+  for (const FormatName& row : kExpressions) {
+    if (text.compare(0, std::strlen(row.name), row.name) != 0) continue;
+    const std::string expression = expression_of(text);
+    if (row.format == Format::kPath) {
+      MCPCTL_CHECK(JsonTemplate::parse(expression));
+    } else {
+      MCPCTL_CHECK(custom_columns(expression));
+    }
+    return row.format;
+  }
   return usage_failure("bad output format in " + origin + ": \"" + text + "\"",
-                       "values: table, wide, json, yaml, name");
+                       "values: table, wide, json, yaml, name, jsonpath=PATH, custom-columns=TITLE:PATH,…");
+}
+
+std::string expression_of(const std::string& text) {
+  for (const FormatName& row : kExpressions) {
+    if (text.compare(0, std::strlen(row.name), row.name) == 0) return text.substr(std::strlen(row.name));
+  }
+  return {};
 }
 
 size_t display_width(std::string_view text) {
@@ -202,11 +303,25 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
+std::string format_rows(const std::vector<Column>& columns, JsonValue objects, const Look& look) {
+  std::vector<std::vector<std::string>> rows = heading(columns, look);
+  for (size_t i = 0; i < objects.size(); ++i)
+    rows.push_back(row_of(columns, objects.at(i), look));
+  return format_table(rows);
+}
+
+std::string plain(JsonValue value) { return cell_text(value, "text", 0); }
+
 Result<std::string> format_objects(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list,
                                    const Look& look) {
+  const std::vector<KindObjects> group = {{&kind, objects}};
   switch (look.format) {
     case Format::kJson:
-      return objects_json(kind, objects, as_list);
+      return objects_json(group, as_list);
+    case Format::kPath:
+      return objects_by_path(group, as_list, look.expression);
+    case Format::kColumns:
+      return objects_in_columns(group, look);
     case Format::kYaml:
       return objects_yaml(kind, objects);
     case Format::kName:
@@ -220,8 +335,28 @@ Result<std::string> format_objects(const Kind& kind, const std::vector<JsonValue
   return out;
 }
 
+Result<std::string> format_mixed(const std::vector<KindObjects>& groups, const Look& look) {
+  if (look.format == Format::kJson) return objects_json(groups, true);
+  if (look.format == Format::kPath) return objects_by_path(groups, true, look.expression);
+  if (look.format == Format::kColumns) return objects_in_columns(groups, look);
+  const char* between = look.format == Format::kYaml ? "---\n" : look.format == Format::kName ? "" : "\n";
+  std::string out;
+  for (const auto& [kind, objects] : groups) {
+    if (objects.empty()) continue;
+    MCPCTL_TRY(const std::string text, format_objects(*kind, objects, true, look));
+    out += (out.empty() ? "" : between);
+    if (look.format == Format::kTable || look.format == Format::kWide) out += kind->plural + ":\n";
+    out += text;
+  }
+  return out;
+}
+
 Result<std::string> format_record(JsonValue record, const Look& look) {
   if (look.format == Format::kYaml) return write_yaml(record);
+  if (look.format == Format::kPath) {
+    MCPCTL_TRY(const JsonTemplate wanted, JsonTemplate::parse(look.expression));
+    return sanitize_text(wanted.render(record)) + "\n";
+  }
   if (look.format == Format::kJson) {
     MCPCTL_TRY(const std::string text, record.print(2));
     return sanitize_json(text) + "\n";

@@ -10,22 +10,36 @@
 
 namespace mcpctl {
 
-enum class Format { kTable, kWide, kJson, kYaml, kName };
+enum class Format { kTable, kWide, kJson, kYaml, kName, kPath, kColumns };
 
-// "table", "wide", "json", "yaml", "name"; a usage failure that names `origin` otherwise.
+// "table", "wide", "json", "yaml", "name", "jsonpath=…", "custom-columns=…"; a usage failure that names `origin`
+// otherwise, also when what is behind the "=" cannot be read.
 Result<Format> format_of(const std::string& text, const std::string& origin);
+// What is behind the "=", "" for other formats.
+std::string expression_of(const std::string& text);
 
 struct Look {
   Format format = Format::kTable;
   bool headers = true;
-  int64_t now_ms = 0;  // for ages
+  int64_t now_ms = 0;           // for ages
+  std::string expression = {};  // of kPath and kColumns
 };
 
 // Left-aligned columns, two spaces between, no space at the end of a line; cells are sanitized here.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
+// A table of objects in a list, with the columns' titles as `look` says.
+std::string format_rows(const std::vector<Column>& columns, JsonValue objects, const Look& look);
+// A scalar as a cell shows it: "<none>" when there is none.
+std::string plain(JsonValue value);
 // Columns that the text takes on a terminal.
 size_t display_width(std::string_view text);
 
+struct KindObjects {
+  const Kind* kind;
+  std::vector<JsonValue> objects;
+};
+// Objects of several kinds: a table each, or one list.
+Result<std::string> format_mixed(const std::vector<KindObjects>& groups, const Look& look);
 // `as_list`: several objects were asked for, so that JSON is {"kind":"List","items":[…]} even for one.
 Result<std::string> format_objects(const Kind& kind, const std::vector<JsonValue>& objects, bool as_list,
                                    const Look& look);

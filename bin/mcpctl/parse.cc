@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "command.h"
+#include "suggest.h"
 
 namespace mcpctl {
 namespace {
@@ -81,7 +82,8 @@ class Tree {
 
   CLI::App* branch(CLI::App* parent, const std::string& word) {
     for (const auto& level : levels_) {
-      if (level->command == nullptr && level->app->get_parent() == parent && level->app->get_name() == word) {
+      // A command may have others below it: "audit", "audit verify".
+      if (level->app->get_parent() == parent && level->app->get_name() == word) {
         return level->app;
       }
     }
@@ -156,7 +158,8 @@ Status check_value(const Flag& flag, const std::string& text) {
   }
   const std::vector<std::string> choices = split(flag.choices, '|');
   if (std::find(choices.begin(), choices.end(), text) != choices.end()) return Done{};
-  return usage_failure(what, "values: " + joined(flag.choices));
+  const std::string guess = did_you_mean(text, choices);
+  return usage_failure(what, (guess.empty() ? "" : guess + " ") + "values: " + joined(flag.choices));
 }
 
 Status collect_flags(const Level& level, Invocation& invocation) {
@@ -199,16 +202,45 @@ Status check_command(const Command& command, Invocation& invocation) {
   return check_arguments(command, invocation);
 }
 
-Status unknown_word(const std::vector<Level*>& levels) {
+// A guess where there is one, otherwise the way to the help.
+std::string hint_for(const std::string& word, const std::vector<std::string>& candidates, const std::string& path) {
+  const std::string guess = did_you_mean(word, candidates);
+  return guess.empty() ? see_help(path) : guess;
+}
+
+std::vector<std::string> flag_names(const std::vector<Level*>& levels) {
+  std::vector<std::string> names;
+  for (const FlagOption& one : levels.back()->flags) {
+    if (!one.flag.hidden) names.push_back("--" + one.flag.name);
+  }
+  return names;
+}
+
+// Words that may follow the path: commands and their aliases.
+std::vector<std::string> next_words(const CommandTable& table, const std::string& path) {
+  std::vector<std::string> words;
+  const std::string prefix = path.empty() ? "" : path + " ";
+  for (const Command& command : table.all()) {
+    if (command.hidden || command.path.compare(0, prefix.size(), prefix) != 0) continue;
+    const std::string rest = command.path.substr(prefix.size());
+    words.push_back(rest.substr(0, rest.find(' ')));
+    if (rest.find(' ') == std::string::npos) words.insert(words.end(), command.aliases.begin(), command.aliases.end());
+  }
+  return words;
+}
+
+Status unknown_word(const CommandTable& table, const std::vector<Level*>& levels) {
   const std::string path = path_of(levels);
   for (const Level* level : levels) {
     const std::vector<std::string> extras = level->app->remaining();
     if (extras.empty()) continue;
     const std::string& word = extras.front();
     if (word.size() > 1 && word[0] == '-') {
-      return usage_failure("unknown flag " + word.substr(0, word.find('=')), see_help(path));
+      const std::string flag = word.substr(0, word.find('='));
+      return usage_failure("unknown flag " + flag, hint_for(flag, flag_names(levels), path));
     }
-    return usage_failure("unknown command \"" + (path.empty() ? "" : path + " ") + word + "\"", see_help(path));
+    return usage_failure("unknown command \"" + (path.empty() ? "" : path + " ") + word + "\"",
+                         hint_for(word, next_words(table, path), path));
   }
   return Done{};
 }
@@ -229,7 +261,7 @@ Result<Parsed> parse_command_line(const CommandTable& table, const std::vector<s
   const std::vector<Level*> levels = tree.named();
   Parsed parsed;
   parsed.help_path = path_of(levels);
-  MCPCTL_CHECK(unknown_word(levels));
+  MCPCTL_CHECK(unknown_word(table, levels));
   for (const Level* level : levels)
     MCPCTL_CHECK(collect_flags(*level, parsed.invocation));
   const Command* command = levels.back()->command;

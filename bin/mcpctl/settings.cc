@@ -138,20 +138,25 @@ namespace {
 
 Result<Context> load_context(const Invocation& invocation, const Environment& environment) {
   const std::string wanted = first_of({invocation.text("context"), environment("MCPCTL_CONTEXT").value_or("")});
-  const auto given = environment("MCPCTL_CONFIG");
   const std::string path = config_path(environment);
   MCPCTL_TRY(const std::optional<std::string> text, read_file(path, false));
-  if (!text && given) return bad_config(path, "there is no such file", "unset MCPCTL_CONFIG or create it");
+  if (!text && environment("MCPCTL_CONFIG"))
+    return bad_config(path, "there is no such file", "unset MCPCTL_CONFIG or create it");
   return context_of(text.value_or(""), path, wanted);
 }
 
-Result<Format> load_format(const Invocation& invocation, const Environment& environment, const Context& context) {
+Status load_format(const Invocation& invocation, const Environment& environment, const Context& context,
+                   Settings& settings) {
   // test mcp has formats of its own under the same flag.
   const bool own = invocation.command != nullptr && invocation.command->flag("output") != nullptr;
-  if (!own && invocation.has("output")) return format_of(invocation.text("output"), "--output");
-  if (const auto text = environment("MCPCTL_OUTPUT")) return format_of(*text, "MCPCTL_OUTPUT");
-  if (!context.output.empty()) return format_of(context.output, "context \"" + context.name + "\"");
-  return Format::kTable;
+  const auto variable = environment("MCPCTL_OUTPUT");
+  std::string text = context.output, origin = "context \"" + context.name + "\"";
+  if (variable) text = *variable, origin = "MCPCTL_OUTPUT";
+  if (!own && invocation.has("output")) text = invocation.text("output"), origin = "--output";
+  if (text.empty()) return Done{};
+  MCPCTL_TRY(settings.format, format_of(text, origin));
+  settings.expression = expression_of(text);
+  return Done{};
 }
 
 }  // namespace
@@ -172,8 +177,9 @@ std::vector<std::string> context_names(const Environment& environment) {
 Result<Settings> load_settings(const Invocation& invocation, const Environment& environment) {
   Settings settings;
   MCPCTL_TRY(const Context context, load_context(invocation, environment));
-  MCPCTL_TRY(settings.format, load_format(invocation, environment, context));
+  MCPCTL_CHECK(load_format(invocation, environment, context, settings));
   settings.headers = !invocation.is_set("no-headers");
+  settings.debug = invocation.is_set("debug");
   settings.project =
       first_of({invocation.text("project"), environment("MCPCTL_PROJECT").value_or(""), context.project});
   settings.credentials_path = config_folder(environment) + "/credentials";
@@ -191,6 +197,62 @@ Result<Settings> load_settings(const Invocation& invocation, const Environment& 
     settings.token = session->second.token;
   }
   return settings;
+}
+
+Result<Config> Config::load(const Environment& environment) {
+  Config config;
+  config.path = config_path(environment);
+  MCPCTL_TRY(const std::optional<std::string> text, read_file(config.path, false));
+  MCPCTL_TRY(const JsonDocument document, read_yaml(text.value_or(""), config.path));
+  if (!document.root().has_content()) return config;
+  MCPCTL_CHECK(check_members(config.path, "the file", document.root(), {"current-context", "contexts"}));
+  config.current = document.root().text("current-context");
+  const JsonValue contexts = document.root().get("contexts");
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const std::string name(contexts.key(i));
+    MCPCTL_TRY(config.contexts[name], context_of(*text, config.path, name));
+  }
+  return config;
+}
+
+Status Config::save() const {
+  JsonWriter writer;
+  writer.begin_object();
+  if (!current.empty()) writer.member("current-context", current);
+  writer.key("contexts").begin_object();
+  for (const auto& [name, context] : contexts) {
+    writer.key(name).begin_object();
+    if (!context.server.empty()) writer.member("server", context.server);
+    if (!context.project.empty()) writer.member("project", context.project);
+    if (!context.output.empty()) writer.member("output", context.output);
+    writer.end_object();
+  }
+  writer.end_object().end_object();
+  MCPCTL_TRY(const Bytes json, writer.finish());
+  MCPCTL_TRY(const JsonDocument document, JsonDocument::parse(view_of(json), "the configuration"));
+  MCPCTL_CHECK(make_folder(path.substr(0, path.rfind('/'))));
+  MCPCTL_TRY(PendingFile file, PendingFile::open(path));
+  return file.commit(write_yaml(document.root()));
+}
+
+Result<Origins> origins_of(const Invocation& invocation, const Environment& environment) {
+  MCPCTL_TRY(const Context context, load_context(invocation, environment));
+  MCPCTL_TRY(const Credentials credentials, Credentials::load(config_folder(environment) + "/credentials"));
+  const auto origin = [&](const char* flag, const char* variable, const std::string& of_context) -> std::string {
+    if (invocation.has(flag)) return std::string("--") + flag;
+    if (environment(variable)) return variable;
+    return of_context.empty() ? "default" : "context " + context.name;
+  };
+  Origins out;
+  const std::string file = config_path(environment);
+  out.context = origin("context", "MCPCTL_CONTEXT", "");
+  if (out.context == "default" && !context.name.empty()) out.context = file;
+  out.server = origin("mcpd-url", "MCPCTL_SERVER", context.server);
+  if (out.server == "default" && !credentials.server.empty()) out.server = "the last login";
+  out.project = origin("project", "MCPCTL_PROJECT", context.project);
+  out.output = origin("output", "MCPCTL_OUTPUT", context.output);
+  out.token = environment("MCPCTL_TOKEN") ? "MCPCTL_TOKEN" : "the login at this server";
+  return out;
 }
 
 std::string default_code_file(const Environment& environment) {

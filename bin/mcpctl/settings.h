@@ -37,6 +37,15 @@ struct Credentials {
 struct Context {
   std::string name, server, project, output;
 };
+// The whole file. Saving keeps nothing that is not here: comments go.
+struct Config {
+  std::string path;
+  std::string current;                      // name of a context, "" when there is none
+  std::map<std::string, Context> contexts;  // by name
+  static Result<Config> load(const Environment& environment);
+  Status save() const;
+};
+
 // The context `wanted`, or the file's current one when that is "". `text` is the file's content.
 Result<Context> context_of(const std::string& text, const std::string& path, const std::string& wanted);
 
@@ -50,9 +59,17 @@ struct Settings {
   bool token_from_environment = false;
   std::string user;  // of the session, "" when unknown
   Format format = Format::kTable;
+  std::string expression;  // of jsonpath= and custom-columns=
   bool headers = true;
+  bool debug = false;  // requests and answers on standard error
   std::string credentials_path;
 };
+
+// Where a value of the settings comes from: "--mcpd-url", "MCPCTL_SERVER", "context home", "the last login", "default".
+struct Origins {
+  std::string context, server, project, output, token;
+};
+Result<Origins> origins_of(const Invocation& invocation, const Environment& environment);
 
 Result<Settings> load_settings(const Invocation& invocation, const Environment& environment);
 

@@ -5,8 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <thread>
 
 #include "sanitize.h"
 
@@ -15,6 +19,7 @@ namespace {
 
 termios saved_terminal;
 volatile sig_atomic_t echo_is_off = 0;
+std::string colour_wish = "auto";  // of the command line
 
 extern "C" void on_interrupt(int) {
   if (echo_is_off != 0) {
@@ -74,6 +79,7 @@ Status write_out(std::string_view text) {
 void write_err(std::string_view text) { write_fd(STDERR_FILENO, text); }
 
 bool out_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+bool err_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 bool can_ask() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1; }
 
 Result<std::string> ask_secret(const std::string& label, const std::string& hint) {
@@ -107,15 +113,57 @@ Result<bool> confirm(const std::string& question, const std::string& hint) {
 }
 
 bool use_colour() {
-  const char* no_colour = std::getenv("NO_COLOR");
-  return (no_colour == nullptr || *no_colour == '\0') && out_is_terminal();
+  const auto is_set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0';
+  };
+  if (colour_wish != "auto") return colour_wish == "always";
+  if (is_set("NO_COLOR")) return false;
+  const char* forced = std::getenv("CLICOLOR_FORCE");
+  return (forced != nullptr && *forced != '\0' && *forced != '0') || out_is_terminal();
 }
+
+void set_colour(const std::string& wish) { colour_wish = wish; }
 
 std::string toned(std::string_view word, Tone tone, bool colour) {
   for (const ToneCode& row : kTones) {
     if (colour && row.tone == tone) return "\033[" + std::string(row.code) + "m" + std::string(word) + "\033[0m";
   }
   return std::string(word);
+}
+
+struct Spinner::State {
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool done = false;
+  std::thread thread;
+};
+
+Spinner::Spinner() {
+  if (!err_is_terminal()) return;
+  state_ = std::make_unique<State>();
+  state_->thread = std::thread([state = state_.get()] {
+    constexpr std::string_view kFrames = "|/-\\";
+    std::unique_lock lock(state->mutex);
+    auto pause = std::chrono::milliseconds(300);
+    bool shown = false;
+    for (size_t i = 0; !state->ended.wait_for(lock, pause, [state] { return state->done; }); ++i) {
+      write_err(std::string("\r") + kFrames[i % kFrames.size()]);
+      shown = true;
+      pause = std::chrono::milliseconds(100);
+    }
+    if (shown) write_err("\r \r");
+  });
+}
+
+Spinner::~Spinner() {
+  if (!state_) return;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->done = true;
+  }
+  state_->ended.notify_one();
+  state_->thread.join();
 }
 
 void report(const Failure& failure) {

@@ -1,5 +1,6 @@
 // Standard streams, questions to a person, and what happens on Ctrl-C.
 #pragma once
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@ Status write_out(std::string_view text);
 void write_err(std::string_view text);
 
 bool out_is_terminal();
+bool err_is_terminal();
 bool can_ask();  // both ends of a question are a terminal
 
 // No echo. Without a terminal a failure with `hint`, never a hang.
@@ -25,10 +27,25 @@ Result<std::string> ask_new_secret(const std::string& label, const std::string& 
 // [y/N]
 Result<bool> confirm(const std::string& question, const std::string& hint);
 
-// Colour for a status word: only on a terminal and unless NO_COLOR is set.
+// Colour for a status word: only on a terminal and unless NO_COLOR is set, or when it is forced.
 enum class Tone { kGood, kBad, kDim };
 std::string toned(std::string_view word, Tone tone, bool colour);
 bool use_colour();
+// "auto", "always" or "never", for the whole run.
+void set_colour(const std::string& wish);
+
+// Shows on a terminal that a wait goes on, once it has lasted 300 ms; gone without a trace when it ends.
+class Spinner {
+ public:
+  Spinner();
+  ~Spinner();
+  Spinner(const Spinner&) = delete;
+  Spinner& operator=(const Spinner&) = delete;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;  // nullptr: there is no terminal
+};
 
 // Three parts on standard error, sanitized.
 void report(const Failure& failure);

@@ -9,6 +9,7 @@
 #include "files.h"
 #include "sanitize.h"
 #include "terminal.h"
+#include "token_banner.h"
 #include "verbs.h"
 
 namespace mcpctl {
@@ -27,47 +28,11 @@ Status check_ttl(const std::string& ttl) {
                  {}};
 }
 
-std::string binding_text(JsonValue binding) {
-  if (binding.is_string()) return binding.text();
-  std::string text;
-  for (const char* key : {"role", "resource", "name", "action"}) {
-    const std::string value = binding.text(key);
-    if (!value.empty()) text += (text.empty() ? "" : ",") + std::string(key) + ":" + value;
-  }
-  return text;
-}
-
-std::string lines_of(const char* title, JsonValue bindings) {
-  std::string text;
-  for (size_t i = 0; i < bindings.size(); ++i) {
-    text += (i == 0 ? title : std::string(10, ' ')) + sanitize_line(binding_text(bindings.at(i))) + "\n";
-  }
-  return text;
-}
-
-std::string banner(JsonValue answer, const char* done, const Settings& settings, const std::string& output_file) {
-  int64_t expires_ms = 0;
-  const bool expires = parse_time(answer.get("expiresAt"), expires_ms);
-  std::string text =
-      "mcptoken/" + sanitize_line(answer.text("name")) + " " + done + " in project " + settings.project + ".\n";
-  text += "Expires:  " + (expires ? format_time(expires_ms) : "never") + "\n";
-  text += lines_of("May do:   ", answer.get("bindings"));
-  text += lines_of("Dropped:  ", answer.get("dropped"));
-  int64_t ends_ms = 0;
-  if (parse_time(answer.get("replaced").get("expiresAt"), ends_ms))
-    text += "Old one:  " + (ends_ms > wall_clock_ms() ? "works until " + format_time(ends_ms) : "has ended") + "\n";
-  text += "The token is shown this once; the server keeps only its hash.\n";
-  const std::string url = settings.server + "/projects/" + settings.project + "/mcp";
-  text += output_file.empty() ? "Try it:   MCPCTL_TOKEN=… mcpctl test mcp " + url + "\n"
-                              : "Try it:   mcpctl test mcp " + url + " --token-file " + output_file + "\n";
-  return text;
-}
-
 // The answer as asked for. With --output-file the token is in the file and nowhere else; otherwise every format carries
 // it, for a token that is not shown now is lost.
 Result<std::string> stdout_text(const Kind& kind, JsonValue answer, const Settings& settings, bool in_file) {
   if (settings.format == Format::kName && in_file) return kind.name + "/" + sanitize_line(answer.text("name")) + "\n";
-  if (settings.format != Format::kJson && settings.format != Format::kYaml) {
+  if (is_human(settings.format) || settings.format == Format::kName || settings.format == Format::kColumns) {
     return in_file ? std::string() : answer.text("token") + "\n";
   }
   JsonWriter writer;
@@ -110,7 +75,7 @@ Result<int> make_token(const Invocation& invocation, const Settings& settings, c
     in_file = written.ok();
     if (!in_file) report(written.failure()), code = kExitFailed;
   }
-  write_err(banner(answer.root(), making.done, settings, in_file ? output_file : ""));
+  write_err(token_banner(answer.root(), making.done, settings.server, in_file ? output_file : ""));
   MCPCTL_TRY(const std::string text, stdout_text(kind, answer.root(), settings, in_file));
   MCPCTL_CHECK(write_out(text));
   if (invocation.is_set("save")) {

@@ -30,13 +30,13 @@ Status check_health(const Settings& settings) {
 }
 
 Status show_verification(JsonValue found, const Settings& settings) {
-  if (settings.format == Format::kJson || settings.format == Format::kYaml) {
+  if (!is_human(settings.format)) {
     MCPCTL_TRY(const std::string text, format_record(found, look_of(settings)));
     return write_out(text);
   }
   if (!found.get("intact").boolean()) return Done{};
-  return write_out("The audit record is intact: " + found.text("checked") + " events.\nhead: " + found.get("head").text("seq") +
-                   ":" + found.get("head").text("hash") + "\n");
+  return write_out("The audit record is intact: " + found.text("checked") +
+                   " events.\nhead: " + found.get("head").text("seq") + ":" + found.get("head").text("hash") + "\n");
 }
 
 }  // namespace
@@ -75,8 +75,9 @@ Result<int> run_status(Application& app, const Invocation& invocation) {
 }
 
 Result<int> run_version(Application&, const Invocation& invocation) {
-  const std::string format = invocation.text("output");
-  if (format != "json" && format != "yaml") {
+  const std::string wanted = invocation.text("output");
+  MCPCTL_TRY(const Format format, format_of(wanted.empty() ? "table" : wanted, "--output"));
+  if (is_human(format) || format == Format::kName) {
     MCPCTL_CHECK(write_out(std::string("mcpctl ") + MCPTOKEN_VERSION + " (library " + mcptoken_version() + ")\n"));
     return kExitOk;
   }
@@ -84,7 +85,8 @@ Result<int> run_version(Application&, const Invocation& invocation) {
   writer.begin_object().member("mcpctl", MCPTOKEN_VERSION).member("library", mcptoken_version());
   writer.key("abi").integer(mcptoken_abi_version()).end_object();
   Settings settings;
-  settings.format = format == "json" ? Format::kJson : Format::kYaml;
+  settings.format = format;
+  settings.expression = expression_of(wanted);
   MCPCTL_CHECK(show(writer, settings));
   return kExitOk;
 }

@@ -1,97 +1,14 @@
-// get, create and delete for every kind of the table, and approval of prompt requests.
+// create and delete for every kind of the table, and approval of prompt requests.
 #include "api.h"
 #include "create_body.h"
 #include "files.h"
 #include "sanitize.h"
+#include "target.h"
 #include "terminal.h"
 #include "verbs.h"
 
 namespace mcpctl {
 namespace {
-
-struct Target {
-  const Kind* kind;
-  std::vector<std::string> names;
-};
-
-// "servers a b" or "server/a".
-Result<Target> target_of(const Kinds& kinds, const Invocation& invocation, const char* verb) {
-  std::string word = invocation.arguments.front();
-  Target target{nullptr, {invocation.arguments.begin() + 1, invocation.arguments.end()}};
-  if (const size_t slash = word.find('/'); slash != std::string::npos) {
-    target.names.insert(target.names.begin(), word.substr(slash + 1));
-    word.resize(slash);
-  }
-  MCPCTL_TRY(target.kind, kinds.require(word, verb));
-  for (const std::string& name : target.names) {
-    if (name.empty()) return usage_failure("a name is empty");
-  }
-  return target;
-}
-
-struct Filter {
-  const char* flag;
-  const char* parameter;
-  bool of_tokens;
-};
-constexpr Filter kFilters[] = {{"selector", "labelSelector", false},
-                               {"all", "all", true},
-                               {"status", "status", true},
-                               {"unused", "unused", true},
-                               {"expiring", "expiring", true}};
-
-Result<std::string> list_path(const Api& api, const Target& target, const Invocation& invocation) {
-  const Kind& kind = *target.kind;
-  std::string path = api.path_of(kind, "");
-  for (const Filter& filter : kFilters) {
-    if (!invocation.has(filter.flag)) continue;
-    const std::string flag = std::string("--") + filter.flag;
-    if (!target.names.empty()) return usage_failure(flag + " is for lists, without NAME");
-    if (filter.of_tokens != (kind.name == "mcptoken"))
-      return usage_failure(flag +
-                           (filter.of_tokens ? " is for mcptokens" : " is not for mcptokens: they have no labels"));
-    path += (path.find('?') == std::string::npos ? "?" : "&") + std::string(filter.parameter) + "=" +
-            url_encode(invocation.text(filter.flag));
-  }
-  return path;
-}
-
-Result<int> get_list(Api& api, const Kind& kind, const std::string& path, const Settings& settings) {
-  MCPCTL_TRY(const JsonDocument answer, api.call("GET", path, {}, "cannot list " + kind.plural));
-  const JsonValue items = answer.root().get("items");
-  if (!items.is_array()) return Failure{kExitFailed, "cannot list " + kind.plural, "the answer has no items", {}, {}};
-  std::vector<JsonValue> objects;
-  for (size_t i = 0; i < items.size(); ++i)
-    objects.push_back(items.at(i));
-  if (objects.empty() && is_human(settings.format)) {
-    const bool scoped = kind.in_project && !settings.project.empty();
-    write_err("No " + kind.plural + " found" + (scoped ? " in project " + settings.project : "") + ".\n");
-    return kExitOk;
-  }
-  MCPCTL_TRY(const std::string text, format_objects(kind, objects, true, look_of(settings)));
-  MCPCTL_CHECK(write_out(text));
-  return kExitOk;
-}
-
-Result<int> get_some(Api& api, const Target& target, const Settings& settings) {
-  std::vector<JsonDocument> documents;
-  std::vector<JsonValue> objects;
-  int code = kExitOk;
-  for (const std::string& name : target.names) {
-    auto answer = api.call("GET", api.path_of(*target.kind, name), {}, "cannot get " + target.kind->name + "/" + name);
-    if (answer.ok()) {
-      documents.push_back(std::move(*answer));
-      objects.push_back(documents.back().root());
-    } else {
-      report(answer.failure());
-      code = answer.failure().exit_code;
-    }
-  }
-  if (objects.empty()) return code;
-  MCPCTL_TRY(const std::string text, format_objects(*target.kind, objects, target.names.size() > 1, look_of(settings)));
-  MCPCTL_CHECK(write_out(text));
-  return code;
-}
 
 // One object after it was made: a line for people, the object for programs.
 Status show_made(const Kind& kind, JsonValue object, const std::string& name, const char* done,
@@ -115,14 +32,6 @@ Status confirm_delete(const Target& target, const Invocation& invocation) {
 }
 
 }  // namespace
-
-Result<int> run_get(Application& app, const Invocation& invocation) {
-  MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "get"));
-  MCPCTL_TRY(const Settings settings, app.settings(invocation));
-  MCPCTL_TRY(Api api, Api::open(settings, true));
-  MCPCTL_TRY(const std::string path, list_path(api, target, invocation));
-  return target.names.empty() ? get_list(api, *target.kind, path, settings) : get_some(api, target, settings);
-}
 
 Result<int> run_create(Application& app, const Invocation& invocation) {
   const Kind& kind = *invocation.command->kind;

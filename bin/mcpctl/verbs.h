@@ -9,6 +9,13 @@ namespace mcpctl {
 Result<int> run_get(Application& app, const Invocation& invocation);
 Result<int> run_create(Application& app, const Invocation& invocation);
 Result<int> run_delete(Application& app, const Invocation& invocation);
+Result<int> run_describe(Application& app, const Invocation& invocation);
+Result<int> run_apply(Application& app, const Invocation& invocation);
+Result<int> run_diff(Application& app, const Invocation& invocation);
+Result<int> run_edit(Application& app, const Invocation& invocation);
+Result<int> run_patch(Application& app, const Invocation& invocation);
+Result<int> run_explain(Application& app, const Invocation& invocation);
+Result<int> run_wait(Application& app, const Invocation& invocation);
 
 // Tokens
 Result<int> run_create_mcptoken(Application& app, const Invocation& invocation);
@@ -20,10 +27,12 @@ Result<int> run_login(Application& app, const Invocation& invocation);
 Result<int> run_logout(Application& app, const Invocation& invocation);
 Result<int> run_passwd(Application& app, const Invocation& invocation);
 Result<int> run_whoami(Application& app, const Invocation& invocation);
+Result<int> run_can_i(Application& app, const Invocation& invocation);
 
 // Observe
 Result<int> run_status(Application& app, const Invocation& invocation);
 Result<int> run_logs(Application& app, const Invocation& invocation);
+Result<int> run_audit(Application& app, const Invocation& invocation);
 Result<int> run_audit_verify(Application& app, const Invocation& invocation);
 
 // Connect
@@ -33,6 +42,11 @@ Result<int> run_test_mcp(Application& app, const Invocation& invocation);
 Result<int> run_approve(Application& app, const Invocation& invocation);
 Result<int> run_backup(Application& app, const Invocation& invocation);
 Result<int> run_restore(Application& app, const Invocation& invocation);
+Result<int> run_get_contexts(Application& app, const Invocation& invocation);
+Result<int> run_use_context(Application& app, const Invocation& invocation);
+Result<int> run_set_context(Application& app, const Invocation& invocation);
+Result<int> run_config_view(Application& app, const Invocation& invocation);
+Result<int> run_api(Application& app, const Invocation& invocation);
 Result<int> run_version(Application& app, const Invocation& invocation);
 Result<int> run_mcp(Application& app, const Invocation& invocation);
 Result<int> run_connect(Application& app, const Invocation& invocation);

@@ -1,5 +1,6 @@
 #include <yaml.h>
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,7 +47,9 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  Result<Bytes> read() {
+  // `one`: a second document is refused.
+  Result<std::vector<YamlDocument>> read(bool one) {
+    one_ = one;
     for (bool more = true; more;) {
       yaml_event_t event;
       if (yaml_parser_parse(&parser_, &event) == 0) return parser_failure();
@@ -55,8 +58,7 @@ class Reader {
       yaml_event_delete(&event);
       MCPCTL_CHECK(std::move(status));
     }
-    if (documents_ == 0) writer_.null();
-    return writer_.finish();
+    return std::move(documents_);
   }
 
  private:
@@ -64,6 +66,9 @@ class Reader {
     bool is_mapping = false;
     bool key_due = true;
     std::set<std::string> keys = {};
+    std::string path = {};   // of the collection
+    std::string child = {};  // of the member whose value is due
+    size_t items = 0;
   };
 
   Failure failure(const yaml_mark_t& mark, const std::string& why) {
@@ -83,26 +88,28 @@ class Reader {
   Status take(const yaml_event_t& event) {
     switch (event.type) {
       case YAML_DOCUMENT_START_EVENT:
-        return ++documents_ == 1 ? Status(Done{}) : failure(event.start_mark, "one document is expected");
+        return start_document(event);
+      case YAML_DOCUMENT_END_EVENT:
+        return end_document();
       case YAML_ALIAS_EVENT:
         return failure(event.start_mark, "aliases are not allowed");
       case YAML_SCALAR_EVENT:
         return scalar(event);
       case YAML_SEQUENCE_START_EVENT:
         MCPCTL_CHECK(start(event, event.data.sequence_start.anchor, event.data.sequence_start.tag));
-        writer_.begin_array();
-        levels_.push_back({});
+        writer_->begin_array();
+        levels_.push_back({.path = here_});
         return Done{};
       case YAML_MAPPING_START_EVENT:
         MCPCTL_CHECK(start(event, event.data.mapping_start.anchor, event.data.mapping_start.tag));
-        writer_.begin_object();
-        levels_.push_back({.is_mapping = true});
+        writer_->begin_object();
+        levels_.push_back({.is_mapping = true, .path = here_});
         return Done{};
       case YAML_SEQUENCE_END_EVENT:
-        writer_.end_array();
+        writer_->end_array();
         break;
       case YAML_MAPPING_END_EVENT:
-        writer_.end_object();
+        writer_->end_object();
         break;
       default:
         return Done{};
@@ -111,15 +118,50 @@ class Reader {
     return Done{};
   }
 
+  Status start_document(const yaml_event_t& event) {
+    if (one_ && !documents_.empty()) return failure(event.start_mark, "one document is expected");
+    writer_.emplace();
+    documents_.emplace_back();
+    levels_.clear();
+    return Done{};
+  }
+
+  Status end_document() {
+    MCPCTL_TRY(const Bytes json, writer_->finish());
+    MCPCTL_TRY(documents_.back().json, JsonDocument::parse(view_of(json), name_));
+    return Done{};
+  }
+
+  void mark(const std::string& path, const yaml_mark_t& at) {
+    documents_.back().marks.try_emplace(path, Mark{at.line + 1, at.column + 1});
+  }
+
+  // Where the value that begins stands, for marks of what is in it.
+  void enter(const yaml_mark_t& at) {
+    if (levels_.empty()) {
+      here_.clear();
+      mark(here_, at);
+      return;
+    }
+    Level& level = levels_.back();
+    if (level.is_mapping) {
+      here_ = level.child;
+      return;
+    }
+    here_ = level.path + "[" + std::to_string(level.items++) + "]";
+    mark(here_, at);
+  }
+
   // A value begins: no anchor, no tag, not where a key is due.
   Status start(const yaml_event_t& event, const yaml_char_t* anchor, const yaml_char_t* tag) {
     if (anchor != nullptr) return failure(event.start_mark, "anchors are not allowed");
     if (tag != nullptr) return failure(event.start_mark, "tags are not allowed");
     if (levels_.size() >= kMaxDepth) return failure(event.start_mark, "nested too deeply");
-    if (levels_.empty() || !levels_.back().is_mapping) return Done{};
-    if (levels_.back().key_due && event.type != YAML_SCALAR_EVENT)
+    const bool mapping = !levels_.empty() && levels_.back().is_mapping;
+    if (mapping && levels_.back().key_due && event.type != YAML_SCALAR_EVENT)
       return failure(event.start_mark, "a key must be text");
-    levels_.back().key_due = !levels_.back().key_due;
+    if (!mapping || !levels_.back().key_due) enter(event.start_mark);
+    if (mapping) levels_.back().key_due = !levels_.back().key_due;
     return Done{};
   }
 
@@ -128,15 +170,18 @@ class Reader {
     MCPCTL_CHECK(start(event, data.anchor, data.tag));
     const std::string text(reinterpret_cast<const char*>(data.value), data.length);
     if (!levels_.empty() && levels_.back().is_mapping && !levels_.back().key_due) {
+      Level& level = levels_.back();
+      level.child = level.path.empty() ? text : level.path + "." + text;
+      mark(level.child, event.start_mark);
       if (!levels_.back().keys.insert(text).second) return failure(event.start_mark, "duplicate key \"" + text + "\"");
       if (text.find('\0') != std::string::npos) return failure(event.start_mark, "a key must not hold NUL");
-      writer_.key(text);
+      writer_->key(text);
       return Done{};
     }
     if (data.style == YAML_PLAIN_SCALAR_STYLE) {
       plain(text);
     } else {
-      writer_.string(text);
+      writer_->string(text);
     }
     return Done{};
   }
@@ -144,29 +189,44 @@ class Reader {
   // The core schema of YAML 1.2, numbers as JSON writes them.
   void plain(const std::string& text) {
     if (text.empty() || text == "~" || text == "null") {
-      writer_.null();
+      writer_->null();
     } else if (text == "true" || text == "false") {
-      writer_.boolean(text == "true");
+      writer_->boolean(text == "true");
     } else if (is_json_number(text)) {
-      writer_.raw(text);
+      writer_->raw(text);
     } else {
-      writer_.string(text);
+      writer_->string(text);
     }
   }
 
   const std::string& name_;
   yaml_parser_t parser_{};
-  JsonWriter writer_;
+  bool one_ = false;
+  std::optional<JsonWriter> writer_;  // of the document that is being read
   std::vector<Level> levels_;
-  int documents_ = 0;
+  std::string here_;  // path of the value that began last
+  std::vector<YamlDocument> documents_;
 };
 
 }  // namespace
 
+Result<std::vector<YamlDocument>> read_yaml_stream(std::string_view text, const std::string& name) {
+  auto documents = Reader(text, name).read(false);
+  if (documents.ok()) return documents;
+  // JSON has spellings that libyaml does not know, such as pairs of surrogates.
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || (text[first] != '{' && text[first] != '[')) return documents;
+  auto json = JsonDocument::parse(text, name);
+  if (!json.ok()) return documents;
+  std::vector<YamlDocument> one(1);
+  one.front().json = std::move(*json);
+  return one;
+}
+
 Result<JsonDocument> read_yaml(std::string_view text, const std::string& name) {
-  Reader reader(text, name);
-  MCPCTL_TRY(const Bytes json, reader.read());
-  return JsonDocument::parse(view_of(json), name);
+  MCPCTL_TRY(std::vector<YamlDocument> documents, Reader(text, name).read(true));
+  if (documents.empty()) return JsonDocument::parse("null", name);
+  return std::move(documents.front().json);
 }
 
 }  // namespace mcpctl

@@ -62,6 +62,7 @@ Result<rbac::Principal> asked_about(Context& context, const Value& as) {
   if (!token || !owns(context, *token))
     MCPT_CHECK(require(context, rbac::Action::view, rbac::Resource::mcptokens, token_scope(project.name, name)));
   if (!token) return fail(token.error());
+  if (!token->usable(context.tx.now_ms())) return rbac::Principal();  // nobody: what has ended may do nothing
   return principal_of(context.tx, *token);
 }
 

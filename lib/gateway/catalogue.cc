@@ -38,8 +38,7 @@ Result<void> read_page(const mcp::Message& message, RawList& list, Names& keys, 
   for (auto* item = outline.first(outline.root()); item; item = outline.after(outline.root(), *item)) {
     const json::Node* key = outline.find(*item, row.key);
     if (!key || key->type != json::Type::string) continue;  // cannot be asked for, so not offered
-    if (list.items.size() >= kMaxItems)
-      return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
+    if (list.items.size() >= kMaxItems) return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
     Item entry;
     entry.key = outline.string(*key);
     if (!keys.insert(entry.key).second) continue;
@@ -134,8 +133,8 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
   co_return fail(Status::unavailable, server->name + ": no list");
 }
 
-loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server,
-                                            Place place, BearerPtr bearer) {
+loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, Place place,
+                                            BearerPtr bearer) {
   Site& home = site_.gateway.home_of(server->id);
   const uint64_t before = entry->invalidations;
   loop::Scope& scope = group_.scope();
@@ -165,8 +164,8 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
 }
 
 // On the home loop, for another one: through this loop's cache, so that one discovery serves all.
-loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const ServerSpec> server, Place place,
-                                                    BearerPtr bearer, loop::Scope& scope) {
+loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
+                                                    loop::Scope& scope) {
   auto entry = entry_of(place);
   int64_t now = site_.loop.now_ms();
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
@@ -221,8 +220,7 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
 
 void Catalogue::invalidate(const std::string& server_id, Kind kind) {
   for (auto& [place, entry] : entries_) {
-    if (place.upstream.server_id == server_id && place.kind == kind)
-      entry->stale = true, ++entry->invalidations, entry->retry_at_ms = 0;
+    if (place.upstream.server_id == server_id && place.kind == kind) entry->stale = true, ++entry->invalidations, entry->retry_at_ms = 0;
   }
 }
 

@@ -48,8 +48,7 @@ class Catalogue {
   loop::Task<Result<RawListPtr>> list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
                                       loop::Scope& scope);
   void invalidate(const std::string& server_id, Kind kind);
-  // The last list that the upstream sent to everybody, fresh or not; nullptr: none yet, or it is private. On its home
-  // loop.
+  // The last list that the upstream sent to everybody, fresh or not; nullptr: none yet, or it is private. On its home loop.
   RawListPtr known(const UpstreamKey& upstream, Kind kind) const;
 
  private:
@@ -61,12 +60,12 @@ class Catalogue {
   };
   struct Entry {
     RawListPtr list;
-    bool stale = false;  // invalidated
+    bool stale = false;             // invalidated
     uint64_t invalidations = 0;
-    int64_t retry_at_ms = 0;  // after a failure
+    int64_t retry_at_ms = 0;        // after a failure
     std::optional<Error> error;
-    int64_t began_ms = 0;  // of the flight under way
-    bool missed = false;   // somebody was answered without this list: its arrival is news
+    int64_t began_ms = 0;           // of the flight under way
+    bool missed = false;            // somebody was answered without this list: its arrival is news
     loop::Flight fetching;
   };
 

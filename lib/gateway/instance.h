@@ -49,7 +49,7 @@ struct InstanceView {
   bool stale = false;    // of a definition, or of secrets, that are no longer the present ones
   int64_t created_ms = 0, started_ms = 0;
   std::optional<std::vector<std::string>> tools;  // names that it listed last; nothing: it was not asked yet
-  std::vector<TimedText> events;                  // the last limits::kInstanceEvents, oldest first
+  std::vector<TimedText> events;  // the last limits::kInstanceEvents, oldest first
 };
 
 // Replaces what is known to be secret: whole values, and long words in them, so that a value of several lines and the

@@ -81,7 +81,8 @@ TEST_CASE("times") {
 
 TEST_CASE("unknown formats name where they came from") {
   CHECK(failure_text(format_of("xml", "MCPCTL_OUTPUT")) ==
-        "bad output format in MCPCTL_OUTPUT: \"xml\" | values: table, wide, json, yaml, name");
+        "bad output format in MCPCTL_OUTPUT: \"xml\" | values: table, wide, json, yaml, name, "
+        "jsonpath=PATH, custom-columns=TITLE:PATH,…");
 }
 
 }  // namespace mcpctl

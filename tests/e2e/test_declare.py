@@ -1,0 +1,287 @@
+"""mcpctl's declarative half on a real mcpd: a transcript of every verb, round trips, refusals, and how long it takes."""
+
+import json
+import re
+import resource
+import statistics
+import subprocess
+import time
+
+import transcript
+import wire
+from harness import EMAIL, MCPCTL, PASSWORD, ROOT, SANITIZED, Gateway
+
+TRANSCRIPTS = ("basic", "apply", "access", "admin")
+# What connects to endpoints or fills the screen is tested elsewhere.
+ELSEWHERE = {"test mcp", "connect", "proxy", "mcp", "token scan", "doctor", "completion", "console"}
+
+
+def run(name, **environment):
+    with Gateway() as gateway:
+        transcript.check(name, transcript.Shell(gateway, **environment))
+
+
+def test_transcript_basic():
+    run("basic")
+
+
+def test_transcript_apply():
+    run("apply")
+
+
+def test_transcript_access():
+    run("access")
+
+
+def test_transcript_admin():
+    run("admin")
+
+
+def test_every_verb_and_exit_code_is_in_a_transcript():
+    seen = [words for name in TRANSCRIPTS for words in transcript.commands(name)]
+    verbs = re.findall(r"^### mcpctl (.+)$", (ROOT / "docs/cli.md").read_text(), re.M)
+    assert len(verbs) > 30, verbs
+    for verb in verbs:
+        if any(verb == one or verb.startswith(one + " ") for one in ELSEWHERE):
+            continue
+        assert any(words == verb or words.startswith(verb + " ") for words in seen), f"no transcript runs: mcpctl {verb}"
+    text = "".join((transcript.FOLDER / f"{name}.txt").read_text() for name in TRANSCRIPTS)
+    assert {int(code) for code in re.findall(r"^\[exit (\d+)\]$", text, re.M)} >= {1, 2, 4, 64, 130}
+
+
+# Every kind with every field: what files say, on an empty control plane.
+EVERYTHING = """
+users:
+  - {email: ada@example.com, name: Ada, description: d, labels: {a: b}, disabled: false, password: a long password}
+groups:
+  - {name: team, description: d, labels: {a: b}, members: [ada@example.com]}
+secrets:
+  - {name: keys, description: d, labels: {a: b}, data: {k: planted-secret, other: "two\\nlines"}}
+templates:
+  - name: tpl
+    description: d
+    labels: {a: b}
+    transport: STDIO
+    packageName: pkg@1
+    runtime: node
+    env: [{name: A, description: d, required: true, defaultValue: x}]
+    replicas: 2
+    healthCheck: {tool: t, arguments: {}, intervalSeconds: 7, timeoutSeconds: 8, failureThreshold: 9}
+    repositoryUrl: https://e.org/
+    containerPort: 1
+  - {name: tpl2, dockerImage: img}
+  - {name: tpl3, externalUrl: "https://e.org/", headers: [X-A]}
+  - {name: tpl4, command: [x, y]}
+servers:
+  - name: local
+    description: d
+    labels: {a: b}
+    transport: STDIO
+    command: [run, me]
+    env:
+      - {name: A, value: b}
+      - {name: K, valueFrom: {secretRef: {name: keys, key: k}}}
+    replicas: 3
+    share: session
+    healthCheck: {tool: t, arguments: {x: [1, {y: null}]}, intervalSeconds: 5}
+    timeouts: {connectMs: 1, firstByteMs: 2, callMs: 5, discoveryMs: 4}
+    allowPrivate: true
+    pin: true
+    repositoryUrl: https://e.org/
+    containerPort: 80
+  - {name: pkg, packageName: "@a/b@1.2", runtime: python}
+  - {name: img, dockerImage: "img:1"}
+  - name: web
+    externalUrl: https://e.org/mcp
+    transport: SSE
+    headers: [{name: Authorization, valueFrom: {secretRef: {name: keys, key: other}}}]
+proxymodels:
+  - {name: zbase, description: d, labels: {a: b}, stages: [paginate]}
+  - {name: above, extends: zbase, appliesTo: [prompt], cacheable: false}
+projects:
+  - name: p
+    description: d
+    labels: {a: b}
+    proxyModel: none
+    servers: [web, {server: local, prefix: l, proxyModel: none}]
+    prompt: "Be kind.\\nAlways.\\n"
+    llm: {baseUrl: "https://e.org/v1", model: m, apiKeySecret: {name: keys, key: k}, tier: fast, timeoutMs: 5, maxTokens: 6}
+    separator: "."
+prompts:
+  - {name: hello, project: p, description: d, labels: {a: b}, content: "yes", priority: 9, summary: s, chapters: [one],
+     linkTarget: "p/web:file:///x"}
+promptrequests:
+  - {name: maybe, project: p, description: d, labels: {a: b}, content: t, priority: 2, summary: s, chapters: [one],
+     createdBySession: sess}
+mcptokens:
+  - {name: agent, project: p, description: d, ttl: 30d, bindings: ["role:view,resource:servers,name:web"]}
+  - {name: clone, project: p, rbacMode: clone}
+rbac:
+  - name: readers
+    description: d
+    labels: {a: b}
+    subjects: ["User:ada@example.com", "Group:team", "ServiceAccount:project:p"]
+    roleBindings: ["role:view,resource:servers", "role:view,resource:prompts,name:p/*", "action:logs"]
+"""
+
+
+def fields_in(gateway):
+    """{kind: fields that may be written} of the schema, without those that have no effect."""
+    kinds = gateway.rest("GET", "kinds", bearer=None).json["kinds"]
+    return {kind["name"]: {field["name"] for field in kind["fields"] if not field["readOnly"]}
+            for kind in kinds if "create" in kind["verbs"]}
+
+
+def test_everything_comes_back_unchanged():
+    with Gateway() as gateway:
+        first = gateway.mcpctl("apply", "-f", "-", input=EVERYTHING)
+        assert first.count(" created\n") == 19, first
+        listed = json.loads(gateway.mcpctl("get", "all", "-o", "json"))["items"]
+        said = {}
+        for item in listed:
+            said.setdefault(item["kind"], set()).update(item)
+        for kind, fields in fields_in(gateway).items():
+            left = fields - said[kind] - {"password", "ttl", "force", "gated", "proxyMode"}
+            assert not left, f"no {kind} has {left}"
+        revision = gateway.rest("GET", "servers").json["revision"]
+        for words in (["all", "-o", "yaml"], ["all", "-o", "json"], ["all", "-p", "p", "-o", "yaml"]):
+            text = gateway.mcpctl("get", *words)
+            assert "planted-secret" not in text
+            lines = gateway.mcpctl("apply", "-f", "-", input=text).splitlines()
+            assert len(lines) >= 8 and all(line.endswith(" unchanged") for line in lines), lines
+            assert gateway.mcpctl("diff", "-f", "-", input=text) == ""
+        for kind in fields_in(gateway):
+            text = gateway.mcpctl("get", kind, "-p", "p", "-o", "yaml")
+            text = text if kind != "rbac" else gateway.mcpctl("get", "rbac", "readers", "-o", "yaml")
+            lines = gateway.mcpctl("apply", "-f", "-", input=text).splitlines()
+            assert lines and all(line.endswith(" unchanged") for line in lines), lines
+        assert gateway.rest("GET", "servers").json["revision"] == revision  # nothing was written
+
+
+def as_user(gateway, name, bindings):
+    """mcpctl of a user who holds these bindings."""
+    email = f"{name}@example.com"
+    gateway.mcpctl("create", "user", email)
+    gateway.mcpctl("passwd", email, "--password-stdin", input=PASSWORD + "\n")
+    if bindings:
+        flags = [word for binding in bindings for word in ("--roleBindings", binding)]
+        gateway.mcpctl("create", "rbac", name, "--subject", f"User:{email}", *flags)
+    answer = gateway.rest("POST", "auth/login", {"email": email, "password": PASSWORD}, bearer=None)
+    bearer = answer.json["token"]
+
+    def mcpctl(*words, input=""):
+        environment = {"HOME": str(gateway.dir / name), "PATH": "/usr/bin:/bin", "MCPCTL_SERVER": gateway.url,
+                       "MCPCTL_TOKEN": bearer}
+        return subprocess.run([MCPCTL, *words], input=input, capture_output=True, text=True, timeout=60, env=environment)
+
+    return mcpctl
+
+
+def test_ce_by_apply_nothing_is_handed_out_that_its_writer_does_not_hold():
+    with Gateway() as gateway:
+        gateway.mcpctl("apply", "-f", "-", input="""
+servers: [{name: s, externalUrl: "https://e.org/"}]
+secrets: [{name: k, data: {v: planted}}]
+projects: [{name: p, proxyModel: none, servers: [s]}]
+groups: [{name: strong}]
+rbac: [{name: of-strong, subjects: ["Group:strong"], roleBindings: ["role:edit,resource:servers"]}]
+""")
+        weak = as_user(gateway, "weak", ["role:view,resource:*", "role:create,resource:mcptokens", "role:edit,resource:rbac",
+                                         "role:edit,resource:groups", "role:edit,resource:projects"])
+        token = "kind: mcptoken\nname: t\nproject: p\n"
+        cases = {
+            "CE-01": token + "bindings: ['role:edit,resource:servers']\n",
+            "CE-05": token + "bindings: ['role:edit,resource:*']\n",
+            "CE-09": token + "bindings: ['role:view,resource:servers', 'action:backup']\n",
+            "CE-11": token + "rbacMode: clone\nbindings: ['role:edit,resource:servers']\n",
+            "CE-18": token + "bindings: [{role: edit, resource: '*'}]\n",
+            "CE-46": "kind: rbac\nname: of-strong\nsubjects: ['User:weak@example.com']\nroleBindings: ['role:edit,resource:servers']\n",
+            "CE-48": "kind: rbac\nname: mine\nsubjects: ['User:weak@example.com']\nroleBindings: ['action:escalate']\n",
+            "CE-48 group": "kind: group\nname: strong\nmembers: [weak@example.com]\n",
+            "attach": "kind: project\nname: other\nproxyModel: none\nservers: [s]\n",
+            "secret": "kind: project\nname: p\nproxyModel: none\nservers: [s]\n"
+                      "llm: {baseUrl: 'https://evil/', model: m, apiKeySecret: {name: k, key: v}}\n",
+            "spawn": "kind: server\nname: evil\ncommand: [sh]\n",
+        }
+        before = gateway.mcpctl("get", "all", "-o", "json")
+        for case, document in cases.items():
+            for flags in ([], ["--dry-run=server"]):
+                # The good object in front must not stay either.
+                done = weak("apply", "-f", "-", *flags, input="kind: group\nname: good\n---\n" + document)
+                assert done.returncode == 1, (case, done)
+                assert "nothing was applied" in done.stderr and "request id:" in done.stderr, (case, done.stderr)
+                assert done.stdout == "", (case, done.stdout)
+        assert gateway.mcpctl("get", "all", "-o", "json") == before
+        # With --continue the good one is applied, and the other one is not.
+        done = weak("apply", "-f", "-", "--continue", input="kind: group\nname: good\n---\n" + cases["CE-01"])
+        assert done.returncode == 1 and done.stdout == "group/good created\n", done
+        # CE-50: what somebody stronger has exported is not applied by somebody weaker.
+        exported = gateway.mcpctl("get", "rbac", "of-strong", "-o", "yaml")
+        gateway.mcpctl("delete", "rbac", "of-strong")
+        assert weak("apply", "-f", "-", input=exported).returncode == 1
+        assert gateway.mcpctl("apply", "-f", "-", input=exported) == "rbac/of-strong created\n"
+
+
+def test_a_token_applies_nothing_and_describes_nobody():
+    with Gateway() as gateway:
+        gateway.project("demo")
+        token = gateway.token("agent")
+        for path, body in (("apply", {"objects": []}), ("apply?dryRun=true", {"objects": []})):
+            assert gateway.rest("POST", path, body, bearer=token).status == 403
+        for path in ("projects/demo/describe", "mcptokens/agent/describe?project=demo", f"users/{EMAIL}/describe"):
+            assert gateway.rest("GET", path, bearer=token).status == 403
+
+
+def test_a_description_tells_tools_use_and_denials():
+    with Gateway() as gateway:
+        gateway.example()
+        gateway.project("demo", "example")
+        token = gateway.token("agent", "demo", "--bind", "role:run,resource:tools,name:example/echo")
+        gateway.ready(gateway.token("all"), "example")
+        client = wire.Modern(gateway.port, token)
+        client.text("example__echo", {"message": "hi"})
+        client.request("tools/call", {"name": "example__add", "arguments": {"a": 1, "b": 2}})
+        client.connection.close()
+        end = time.monotonic() + 20
+        while True:  # events are written a little later
+            told = json.loads(gateway.mcpctl("describe", "mcptoken", "agent", "-p", "demo", "-o", "json"))
+            if told["last24h"]["denied"] >= 1 and told["last24h"]["calls"] >= 1:
+                break
+            assert time.monotonic() < end, told
+            time.sleep(0.1)
+        reach = {row["server"]: row for row in told["reach"]}
+        assert reach["example"]["tools"] == ["echo"] and reach["example"]["of"] > 1, told["reach"]
+        assert told["bindings"][0]["exceedsOwner"] is False
+        assert any("add" in denial["what"] for denial in told["denials"]), told["denials"]
+        text = gateway.mcpctl("describe", "mcptoken", "agent", "-p", "demo")
+        assert "last 24 h:" in text and "Effective now:" in text and "(in " in text, text
+        server = json.loads(gateway.mcpctl("describe", "server", "example", "-o", "json"))
+        assert "echo" in server["tools"] and server["instances"][0]["status"] == "RUNNING", server
+        assert gateway.mcpctl("wait", "server/example", "--for=ready") == "server/example is ready\n"
+        project = json.loads(gateway.mcpctl("describe", "project", "demo", "-o", "json"))
+        assert project["servers"][0]["tools"] > 1 and len(project["tokens"]) == 2, project
+
+
+def cpu_and_wall(gateway, *words):
+    """Seconds of the fastest of a few runs: processor time, and by the clock."""
+    cpu, wall = [], []
+    for _ in range(7):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        gateway.mcpctl(*words)
+        wall.append(time.monotonic() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"mcpctl {' '.join(words)}: {min(wall) * 1000:.0f} ms (median {statistics.median(wall) * 1000:.0f}), "
+          f"processor {min(cpu) * 1000:.0f} ms")
+    return min(cpu), min(wall)
+
+
+def test_it_is_quick():
+    with Gateway() as gateway:
+        server = "  - {{name: s{0}, externalUrl: 'https://e.org/{0}', description: number {0}, labels: {{n: 'v{0}'}}}}\n"
+        gateway.mcpctl("apply", "-f", "-", input="servers:\n" + "".join(server.format(i) for i in range(1000)))
+        start, listed = cpu_and_wall(gateway, "version"), cpu_and_wall(gateway, "get", "servers")
+        assert gateway.mcpctl("get", "servers", "--no-headers").count("\n") == 1000
+        if not SANITIZED:  # a busy machine is no fault of ours: the bound by the clock is three times the promise
+            assert start[0] < 0.02 and start[1] < 0.06, start
+            assert listed[0] < 0.3 and listed[1] < 0.9, listed

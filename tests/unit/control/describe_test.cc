@@ -1,0 +1,121 @@
+// Descriptions and questions about others: what is told, and to whom.
+#include "unit/control/filled.h"
+
+using namespace mcptoken;
+using namespace mcptoken::control;
+using namespace mcptoken::control::testing;
+
+namespace {
+
+constexpr auto kCheck = "/api/v1/authz/check";
+
+std::string words(const Value* list, const std::string& member = {}) {
+  std::string out;
+  for (const auto& one : list ? list->items() : std::vector<Value>())
+    out += (out.empty() ? "" : " ") + (member.empty() ? *one.as_string() : one.text(member));
+  return out;
+}
+
+Instance running(const std::string& server, std::vector<std::string> tools) {
+  Instance one;
+  one.id = one.name = server + "-1";
+  one.server = server;
+  one.tools = std::move(tools);
+  one.object = must(json::parse(R"({"kind":"instance","name":")" + server +
+                                R"(-1","status":"ERROR","events":[{"text":"it fell"}]})"));
+  return one;
+}
+
+}  // namespace
+
+TEST_CASE("describe: a token's bindings, what of them its owner lacks, and the tools that are left") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/servers", R"({"name":"s","externalUrl":"https://e.org/"})");
+  world.expect(201, root, "POST", "/api/v1/servers", R"({"name":"t","externalUrl":"https://e.org/"})");
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["s","t"]})");
+  world.instances = {running("s", {"read", "write"}), running("t", {"other"})};
+  const auto owner = world.user("o@example.org", {"role:view,resource:projects", "role:create,resource:mcptokens"});
+  world.expect(201, root, "POST", "/api/v1/rbac",
+               R"({"name":"lent","subjects":["User:o@example.org"],"roleBindings":["role:run,resource:tools"]})");
+  world.expect(201, owner, "POST", "/api/v1/mcptokens",
+               R"({"name":"a","project":"p","bindings":["role:run,resource:tools,name:s/read"]})");
+  const auto path = "/api/v1/mcptokens/a/describe?project=p";
+  auto told = world.expect(200, owner, "GET", path);
+  CHECK(words(told.json.find("effective")) == "role:run,resource:tools,name:s/read");
+  const auto& binding = told.json.find("bindings")->items()[0];
+  CHECK(binding.text("source") == "the token itself");
+  CHECK(binding.find("exceedsOwner")->as_bool() == false);
+  const auto& reach = told.json.find("reach")->items();
+  CHECK(words(reach[0].find("tools")) == "read");
+  CHECK(reach[0].find("of")->as_int() == 2);
+  CHECK(reach[1].find("callable")->as_bool() == false);
+  // The owner is demoted: the token says so, and reaches nothing.
+  world.expect(200, root, "DELETE", "/api/v1/rbac/lent");
+  told = world.expect(200, owner, "GET", path);
+  CHECK(told.json.find("bindings")->items()[0].find("exceedsOwner")->as_bool() == true);
+  CHECK(words(told.json.find("effective")).empty());
+  CHECK(words(told.json.find("reach")->items()[0].find("tools")).empty());
+  world.expect(403, world.user("x@example.org", {"role:view,resource:projects"}), "GET", path);
+}
+
+TEST_CASE("describe: access of users and groups, holders of definitions, use of secrets") {
+  Filled world;
+  world.fill();
+  const auto user = world.expect(200, world.root, "GET", "/api/v1/users/ada@example.org/describe");
+  CHECK(words(user.json.find("groups")) == "team");
+  CHECK(words(user.json.find("access"), "binding") ==
+        "role:view,resource:servers action:logs role:view,resource:servers action:logs");
+  CHECK(words(user.json.find("access"), "through") == "group/team group/team");  // two of four
+  const auto group = world.expect(200, world.root, "GET", "/api/v1/groups/team/describe");
+  CHECK(words(group.json.find("access"), "source") == "rbac/readers rbac/readers");
+  const auto rbac = world.expect(200, world.root, "GET", "/api/v1/rbac/readers/describe");
+  CHECK(words(rbac.json.find("holders"), "who")
+            .find("User:ada@example.org User:ada@example.org ServiceAccount:project:p") == 0);
+  CHECK(words(world.expect(200, world.root, "GET", "/api/v1/secrets/keys/describe").json.find("usedBy")) ==
+        "project/p server/local server/web");
+  // Who may view the user alone is not told of roles, groups or tokens.
+  const auto narrow = world.user("n@example.org", {"role:view,resource:users", "role:view,resource:secrets"});
+  const auto little = world.expect(200, narrow, "GET", "/api/v1/users/ada@example.org/describe");
+  CHECK(words(little.json.find("access"), "binding").empty());
+  CHECK(words(little.json.find("groups")).empty());
+  CHECK(words(world.expect(200, narrow, "GET", "/api/v1/secrets/keys/describe").json.find("usedBy")).empty());
+  CHECK(world.expect(200, narrow, "GET", "/api/v1/secrets/keys/describe").body.find(kSecretValue) == std::string::npos);
+}
+
+TEST_CASE("describe: instances and errors of a server are for whoever may view them") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/servers", R"({"name":"s","externalUrl":"https://e.org/"})");
+  world.instances = {running("s", {"read"})};
+  const auto path = "/api/v1/servers/s/describe";
+  CHECK(world.expect(200, root, "GET", path).text("lastError") == "it fell");
+  const auto narrow = world.expect(200, world.user("n@example.org", {"role:view,resource:servers"}), "GET", path);
+  CHECK(narrow.json.find("instances") == nullptr);
+  CHECK(narrow.json.find("lastError") == nullptr);
+  CHECK(words(narrow.json.find("tools")) == "read");
+}
+
+TEST_CASE("a check about somebody else: users for who may impersonate, tokens for who may view them") {
+  Filled world;
+  world.fill();
+  const auto about = [&](const rbac::Principal& who, const std::string& as, int status) {
+    return world.expect(status, who, "POST", kCheck,
+                        R"({"action":"view","resource":"servers","name":"web","as":)" + as + "}");
+  };
+  const std::string ada = R"({"kind":"User","name":"ada@example.org"})";
+  const std::string agent = R"({"kind":"McpToken","name":"agent","project":"p"})";
+  CHECK(about(world.root, ada, 200).json.find("allowed")->as_bool() == true);
+  CHECK(about(world.root, agent, 200).json.find("allowed")->as_bool() == true);
+  const auto weak = world.user("w@example.org", {"role:edit,resource:*"});
+  about(weak, ada, 403);
+  about(world.user("v@example.org", {"role:view,resource:projects"}), agent, 403);
+  about(world.bearer(world.raw), ada, 403);
+  about(world.root, R"({"kind":"User","name":"gone@example.org"})", 404);
+  about(world.root, R"({"kind":"Robot","name":"x"})", 400);
+  const auto list = world.expect(200, world.root, "POST", kCheck, R"({"list":true,"as":)" + agent + "}");
+  CHECK_MESSAGE(list.json.find("permissions")->items().size() == 4, list.body);  // view servers implies their tools
+  world.clock.now += 31LL * 24 * 3600'000;
+  CHECK(about(world.root, agent, 200).json.find("allowed")->as_bool() == false);  // it has ended
+  world.expect(400, world.root, "POST", kCheck, R"({"list":true,"action":"view"})");
+}
