@@ -57,7 +57,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 17> kKeys = {{
+constexpr std::array<Key, 19> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -115,6 +115,14 @@ constexpr std::array<Key, 17> kKeys = {{
        return {};
      }},
     {"token_positive_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, c.token_positive_ttl_ms); }},
+    {"token_ungate_ttl_ms",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       auto number = parse_decimal(v);
+       if (!number || *number < 1 || *number > 24 * 3600'000) return fail(Status::invalid, "milliseconds, 1 to 86400000");
+       c.token_ungate_ttl_ms = *number;
+       return {};
+     }},
+    {"cache_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.cache_dir = v; return {}; }},
     {"token_negative_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, c.token_negative_ttl_ms); }},
     {"listen_port",
      [](service::Config& c, std::string_view v) -> Result<void> {

@@ -107,10 +107,36 @@ Command console() {
       .takes_format = false};
 }
 
+Command cache_stats() {
+  return {.path = "cache stats",
+          .summary = "Show how the pipeline cache does",
+          .handler = run_cache_stats,
+          .examples = {{"mcpctl cache stats", ""}, {"mcpctl cache stats -o json", ""}}};
+}
+
+Command cache_list() {
+  return {.path = "cache list",
+          .summary = "List what the pipeline cache keeps on disk, never what is in it",
+          .handler = run_cache_list,
+          .examples = {{"mcpctl cache list -p demo", "of one project"}}};
+}
+
+Command cache_clear() {
+  return {
+      .path = "cache clear",
+      .summary = "Empty the pipeline cache, or a project's part of it",
+      .handler = run_cache_clear,
+      .examples = {{"mcpctl cache clear -p demo", ""}},
+      .description = "Clients can no longer look into results that they have. Needs edit of the project, or of all.",
+      .takes_format = false};
+}
+
 }  // namespace
 
 CommandGroup observe_commands(const Kinds&) {
-  return {.title = "Observe", .commands = {status(), console(), logs(), audit(), audit_verify()}};
+  return {.title = "Observe",
+          .branches = {{"cache", "The pipeline cache"}},
+          .commands = {status(), console(), logs(), audit(), audit_verify(), cache_stats(), cache_list(), cache_clear()}};
 }
 
 }  // namespace mcpctl

@@ -33,6 +33,9 @@ Result<int> run_can_i(Application& app, const Invocation& invocation);
 Result<int> run_status(Application& app, const Invocation& invocation);
 Result<int> run_logs(Application& app, const Invocation& invocation);
 Result<int> run_audit(Application& app, const Invocation& invocation);
+Result<int> run_cache_stats(Application& app, const Invocation& invocation);
+Result<int> run_cache_list(Application& app, const Invocation& invocation);
+Result<int> run_cache_clear(Application& app, const Invocation& invocation);
 Result<int> run_audit_verify(Application& app, const Invocation& invocation);
 
 // Connect

@@ -65,6 +65,10 @@ constexpr std::array kRows{
     SettingRow{Setting::token_negative_ttl_ms, "token-negative-ttl-ms", Kind::integer, "5000", "0..3600000",
                "token_negative_ttl_ms", "how long a refused token stays refused without being asked about",
                kGatewayOnly},
+    SettingRow{Setting::token_ungate_ttl_ms, "token-ungate-ttl-ms", Kind::integer, "3600000", "1..86400000",
+               "token_ungate_ttl_ms", "how long the gate of a project stays open for a token", kBoth},
+    SettingRow{Setting::cache_dir, "cache-dir", Kind::path, "", "", "cache_dir",
+               "folder of the pipeline cache (default: cache in the data directory; a gateway's is in memory)", kBoth},
 };
 static_assert(kRows.size() == static_cast<size_t>(Setting::count));
 

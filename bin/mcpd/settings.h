@@ -44,6 +44,8 @@ enum class Setting : size_t {
   http_port,
   token_positive_ttl_ms,
   token_negative_ttl_ms,
+  token_ungate_ttl_ms,
+  cache_dir,
   count
 };
 

@@ -31,7 +31,9 @@ constexpr int kRounds = 16;
 Result<std::vector<std::string>> own_kind_references(const Document& document) {
   std::vector<std::string> names;
   const auto& kind = *document.kind;
-  const auto refers = [&](const Field& field) { return field.reference == kind.name; };
+  const auto refers = [&](const Field& field) {
+    return field.reference == kind.name || (field.item && field.item->reference == kind.name);
+  };
   if (std::none_of(kind.fields.begin(), kind.fields.end(), refers)) return names;
   Value copy = document.fields;
   MCPT_CHECK(each_reference(kind, copy, [&](Reference& reference) -> Result<void> {

@@ -1,11 +1,43 @@
 #include <algorithm>
 
+#include "base/bytes.h"
+
 #include "control/handlers.h"
+#include "control/models.h"
 #include "control/objects.h"
+#include "control/system_prompts.h"
 
 namespace mcptoken::control {
 
 using json::Value;
+
+namespace {
+
+// Changes when one of the prompts does that the caller may view; "" for none.
+Result<std::string> prompts_version(Context& context, const store::Object& project) {
+  const auto& kind = *find_kind("prompt");
+  const auto scope = context.policy.scope(context.who, rbac::Action::view, kind.resource);
+  MCPT_TRY(const auto prompts, context.tx.list(kind.name, project.id));
+  std::string all;
+  for (const auto& prompt : prompts) {
+    if (scope.admits(project.name + "/" + prompt.name)) all += prompt.id + ":" + std::to_string(prompt.version) + " ";
+  }
+  if (all.empty()) return all;
+  const auto digest = crypto::sha256(all);
+  return to_hex(std::span(digest).first(8));
+}
+
+Result<void> add_texts(Context& context, Value& out) {
+  MCPT_TRY(const auto texts, replaced_texts(context.tx));
+  if (texts.empty()) return {};
+  Value map = Value::object();
+  for (const auto& [name, text] : texts)
+    map.set(name, text_value(text));
+  out.set("texts", std::move(map));
+  return {};
+}
+
+}  // namespace
 
 Result<Value> gateway_view(Control& control, Context& context, const std::string& project_id) {
   MCPT_TRY(const auto project, context.tx.get(project_id));
@@ -15,7 +47,11 @@ Result<Value> gateway_view(Control& control, Context& context, const std::string
   out.set("name", text_value(project.name));
   out.set("prompt", text_value(doc.text("prompt")));
   out.set("separator", text_value(doc.text("separator", "__")));
+  out.set("model", model_for_gateway(context.tx, doc.text("proxyModel", "none"), Where::elsewhere));
   out.set("toolGrant", text_value(control.settings().tool_grant == rbac::ToolGrant::run ? "run" : "view"));
+  MCPT_TRY(const auto prompts, prompts_version(context, project));
+  if (!prompts.empty()) out.set("promptsVersion", text_value(prompts));
+  MCPT_CHECK(add_texts(context, out));
   std::vector<Value> servers;
   bool hides = false;
   const auto* attached = doc.find("servers");
@@ -31,6 +67,8 @@ Result<Value> gateway_view(Control& control, Context& context, const std::string
     item.set("name", text_value(server->name));
     item.set("prefix", text_value(attachment.text("prefix", server->name)));
     item.set("revision", Value::integer(server->revision));  // what another definition offered is not shown any more
+    if (const auto* model = attachment.find("proxyModel"))
+      item.set("model", model_for_gateway(context.tx, *model->as_string(), Where::elsewhere));
     MCPT_TRY(const auto server_doc, json::parse(server->doc));
     const auto* timeouts = server_doc.find("timeouts");
     for (const char* name : {"callMs", "discoveryMs"}) {

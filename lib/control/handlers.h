@@ -36,6 +36,8 @@ loop::Task<Result<Response>> write_user(Control& control, Runner& runner);
 // --- prompts
 Result<Response> approve_promptrequest(Control& control, Context& context);
 Result<Response> list_visible_prompts(Control& control, Context& context);
+Result<Response> get_gate(Control& control, Context& context);
+Result<Response> put_gate(Control& control, Context& context);
 
 // --- tokens
 Result<Response> mint_token(Control& control, Context& context);
@@ -59,6 +61,11 @@ loop::Task<Result<Response>> list_instances(Control& control, Runner& runner);
 loop::Task<Result<Response>> get_instance(Control& control, Runner& runner);
 loop::Task<Result<Response>> read_instance_log(Control& control, Runner& runner);
 loop::Task<Result<Response>> delete_instance(Control& control, Runner& runner);
+
+// --- the pipeline cache
+loop::Task<Result<Response>> get_cache(Control& control, Runner& runner);
+loop::Task<Result<Response>> list_cache(Control& control, Runner& runner);
+loop::Task<Result<Response>> clear_cache(Control& control, Runner& runner);
 
 // --- audit
 Result<Response> list_events(Control& control, Context& context);

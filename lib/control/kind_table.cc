@@ -1,8 +1,10 @@
 // The schema table itself: data, no logic. See kind.h for what each column means.
 #include "base/limits.h"
 #include "control/kind.h"
+#include "control/models.h"
 #include "control/rules.h"
 #include "control/stages.h"
+#include "control/system_prompts.h"
 
 namespace mcptoken::control {
 namespace {
@@ -161,7 +163,6 @@ constexpr Column kServerColumns[] = {kNameColumn, {"TRANSPORT", "transport", "te
                                      {"DESCRIPTION", "description", "text"}, kAgeColumn};
 
 // --- project
-constexpr std::string_view kProxyModels[] = {"none"};
 constexpr std::string_view kTiers[] = {"fast", "heavy"};
 constexpr Field kAttachmentFields[] = {
     {.name = "server", .type = reference, .help = "The server.", .shape = kRequired, .min = 1,
@@ -169,8 +170,8 @@ constexpr Field kAttachmentFields[] = {
      .reference = "server", .use = Use::attach, .for_tokens = true},
     {.name = "prefix", .type = string, .help = "In front of its names; the server's name when absent.", .max = 63,
      .rule = prefix_rule, .for_tokens = true},
-    {.name = "proxyModel", .type = enumeration, .help = "For this server alone.", .values = kProxyModels,
-     .for_tokens = true},
+    {.name = "proxyModel", .type = reference, .help = "For this server's content alone.", .values = kBuiltInModels,
+     .min = 1, .max = limits::kNameBytes, .reference = "proxymodel", .for_tokens = true},
 };
 constexpr Field kLlmFields[] = {
     {.name = "baseUrl", .type = string, .help = "OpenAI-compatible endpoint.", .shape = kRequired, .min = 1,
@@ -186,9 +187,9 @@ constexpr Field kProjectFields[] = {
     kName,
     kDescription,
     kLabels,
-    {.name = "proxyModel", .type = enumeration, .help = "What happens to content between server and client.",
-     .shape = kRequired,
-     .values = kProxyModels, .for_tokens = true},
+    {.name = "proxyModel", .type = reference, .help = "What happens between servers and clients; none: nothing.",
+     .default_json = "\"default\"", .values = kBuiltInModels, .min = 1, .max = limits::kNameBytes,
+     .reference = "proxymodel", .for_tokens = true},
     {.name = "servers", .type = list, .help = "Attached servers.", .default_json = "[]", .max = 256,
      .fields = kAttachmentFields,
      .from_text = attachment_from_text, .for_tokens = true, .flag = "server", .repeatable = true},
@@ -270,9 +271,10 @@ constexpr Column kTemplateColumns[] = {kNameColumn, {"TRANSPORT", "transport", "
                                        {"DESCRIPTION", "description", "text"}, kAgeColumn};
 
 // --- proxymodel
-constexpr std::string_view kBuiltInPipelines[] = {"default", "subindex"};
 constexpr std::string_view kContents[] = {"toolResult", "prompt", "resource"};
 constexpr Field kContent{.name = "content", .type = enumeration, .values = kContents};
+constexpr Field kParent{.name = "parent", .type = reference, .values = kBuiltInModels, .min = 1,
+                        .max = limits::kNameBytes, .reference = "proxymodel"};
 constexpr Field kStageFields[] = {
     {.name = "type", .type = string, .help = "Which stage.", .shape = kRequired, .min = 1, .max = 64},
     {.name = "config", .type = object, .help = "Its settings.", .default_json = "{}"},
@@ -281,18 +283,20 @@ constexpr Field kProxyModelFields[] = {
     kName,
     kDescription,
     kLabels,
-    {.name = "extends", .type = reference, .help = "The pipeline whose stages come first.",
-     .values = kBuiltInPipelines, .min = 1, .max = limits::kNameBytes, .reference = "proxymodel"},
+    {.name = "extends", .type = list, .help = "Models that it builds on; the stages of the one that has some come first.",
+     .min = 1, .max = 8, .item = &kParent, .repeatable = true},
+    {.name = "gate", .type = boolean, .help = "Whether clients have to say what they are about before they see tools.",
+     .flag = "gate"},
     {.name = "appliesTo", .type = list, .help = "What it works on: toolResult, prompt, resource.",
-     .default_json = R"(["toolResult"])", .min = 1, .max = 3, .item = &kContent, .flag = "applies-to",
+     .min = 1, .max = 3, .item = &kContent, .flag = "applies-to",
      .repeatable = true},
-    {.name = "cacheable", .type = boolean, .help = "Whether results may be kept.", .default_json = "true"},
+    {.name = "cacheable", .type = boolean, .help = "Whether results may be kept; true unless a parent says otherwise."},
     {.name = "stages", .type = list, .help = "Stages in their order, each TYPE or {type, config}.",
      .default_json = "[]", .max = 32, .fields = kStageFields, .from_text = stage_from_text, .flag = "stage",
      .repeatable = true},
 };
 constexpr std::string_view kProxyModelAliases[] = {"pm"};
-constexpr Column kProxyModelColumns[] = {kNameColumn, {"EXTENDS", "extends", "text"}, {"STAGES", "stages", "list"},
+constexpr Column kProxyModelColumns[] = {kNameColumn, {"EXTENDS", "extends", "list"}, {"STAGES", "stages", "list"},
                                          {"DESCRIPTION", "description", "text"}, kAgeColumn};
 
 // --- what belongs to one project
@@ -428,11 +432,11 @@ constexpr Kind kKinds[] = {
     {"template", "templates", Resource::templates, kTemplateAliases, kGlobal, false, "name", kAllVerbs,
      kTemplateFields, kTemplateColumns, 35, "A server to make others from.", complete_template},
     {"proxymodel", "proxymodels", Resource::proxymodels, kProxyModelAliases, kGlobal, false, "name", kAllVerbs,
-     kProxyModelFields, kProxyModelColumns, 45, "A pipeline of content stages.", complete_proxymodel},
+     kProxyModelFields, kProxyModelColumns, 45, "What happens between servers and clients.", complete_proxymodel},
     {"rbac", "rbac", Resource::rbac, kRbacAliases, kGlobal, false, "name", kAllVerbs, kRbacFields, kRbacColumns, 60,
      "Who may do what.", complete_rbac},
     {"prompt", "prompts", Resource::prompts, {}, KindScope::project, false, "name", kAllVerbs, kPromptFields,
-     kPromptColumns, 55, "A text for the models of a project's clients.", nullptr},
+     kPromptColumns, 55, "A text for the models of a project's clients.", complete_prompt},
     {"promptrequest", "promptrequests", Resource::promptrequests, kPromptRequestAliases, KindScope::project, false,
      "name", kAllVerbs, kPromptRequestFields, kPromptRequestColumns, 56, "A prompt that waits for approval.",
      nullptr},

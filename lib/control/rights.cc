@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "control/models.h"
 #include "control/objects.h"
 #include "control/rules.h"
 #include "control/stages.h"
@@ -83,26 +84,11 @@ Result<void> check_definition(const Context& context, const Value& after) {
   return {};
 }
 
-constexpr int kPipelines = 16;  // that build on each other
-
-// Whether a pipeline that this one builds on runs a program.
-Result<bool> inherits_exec(Context& context, const Kind& kind, const Value& after) {
-  auto parent = find_named(context.tx, kind, after.text("extends"));
-  for (int i = 0; parent && i < kPipelines; i++) {
-    if (context.object && parent->id == context.object->id)
-      return fail(Status::invalid, "extends: \"" + after.text("extends") + "\" builds on this one");
-    MCPT_TRY(const auto doc, json::parse(parent->doc));
-    if (has_exec_stage(doc)) return true;
-    parent = context.tx.get(doc.text("extends"));
-  }
-  if (parent) return fail(Status::invalid, "extends: more than " + std::to_string(kPipelines) + " build on each other");
-  if (parent.error().status != Status::not_found) return fail(std::move(parent).error());
-  return false;  // the end of the chain, a built-in one, or a name that does not resolve, which is refused later
-}
-
-Result<void> check_pipeline(Context& context, const Kind& kind, const Value* before, const Value& after) {
-  MCPT_TRY(const bool inherited, inherits_exec(context, kind, after));
-  if (!inherited && !has_exec_stage(after) && !(before && has_exec_stage(*before))) return {};
+Result<void> check_model(Context& context, const Value* before, const Value& after) {
+  MCPT_TRY(const auto compiled, compile_changed(context.tx, after, context.object ? context.object->id : ""));
+  const Value* content = compiled.find("content");
+  const bool runs = has_exec_stage(after) || (content && has_exec_stage(*content));
+  if (!runs && !(before && has_exec_stage(*before))) return {};
   return require(context, Action::run, Resource::proxymodels, after.text("name"));
 }
 
@@ -160,7 +146,7 @@ Result<void> check_rights(Context& context, const Kind& kind, const Value* befor
   MCPT_CHECK(check_references(context, kind, before, after));
   if (kind.name == "server" && (needs_spawn(after) || (before && needs_spawn(*before))))
     MCPT_CHECK(require(context, Action::run, Resource::servers, after.text("name")));
-  if (kind.name == "proxymodel") MCPT_CHECK(check_pipeline(context, kind, before, after));
+  if (kind.name == "proxymodel") MCPT_CHECK(check_model(context, before, after));
   if (kind.name == "prompt") MCPT_CHECK(check_link(context, after));
   if (kind.name == "rbac") MCPT_CHECK(check_definition(context, after));
   if (kind.name == "group") MCPT_CHECK(check_members(context, before, after));

@@ -53,6 +53,8 @@ std::vector<Route> build() {
       list_project_servers);
   row("GET", "/api/v1/projects/:project/prompts/visible", needs(Action::view, Resource::projects, "project"),
       kOwnProject, list_visible_prompts);
+  row("GET", "/api/v1/projects/:project/gate", anybody_known(), kOwnProject, get_gate);
+  row("PUT", "/api/v1/projects/:project/gate", anybody_known(), kOwnProject, put_gate);
   row("POST", "/api/v1/projects/:project/promptrequests", needs_some(Action::create, Resource::promptrequests),
       kOwnProject, create_object, find_kind("promptrequest"));
   row("POST", "/api/v1/promptrequests/:promptrequest/approve",
@@ -74,6 +76,10 @@ std::vector<Route> build() {
   row("GET", "/api/v1/instances/:instance/logs", needs_operation(Operation::logs), kNever, read_instance_log);
   row("DELETE", "/api/v1/instances/:instance", needs_some(Action::delete_, Resource::instances), kNever,
       delete_instance);
+
+  row("GET", "/api/v1/cache", needs_some(Action::view, Resource::projects), kNever, get_cache);
+  row("DELETE", "/api/v1/cache", needs_some(Action::edit, Resource::projects), kNever, clear_cache);
+  row("GET", "/api/v1/cache/entries", needs_some(Action::view, Resource::projects), kNever, list_cache);
 
   row("GET", "/api/v1/audit/events", needs_some(Action::view, Resource::audit), kNever, list_events);
   row("DELETE", "/api/v1/audit/events", needs_operation(Operation::audit_purge), kNever, purge_events);

@@ -31,6 +31,12 @@ struct Instance {
   std::optional<std::vector<std::string>> tools = {};  // names that it listed last; nothing: not known
 };
 
+// Of the pipeline cache. `object` is what is shown of it.
+struct CacheEntry {
+  std::string key, project_id;
+  json::Value object;
+};
+
 // All calls on the request's loop thread; the returned tasks complete on it. The handler's frame may be destroyed while
 // `work` still runs on another thread (the client has gone): pass work that owns what it uses.
 class Runner {
@@ -54,6 +60,12 @@ class Runner {
   // Its last lines, [{"time","text"}], oldest first. not_found: it has gone meanwhile.
   virtual loop::Task<Result<json::Value>> instance_log(Instance instance, size_t lines) = 0;
   virtual loop::Task<Result<bool>> end_instance(Instance instance) = 0;
+
+  // --- the pipeline cache
+  virtual loop::Task<Result<json::Value>> cache_stats() = 0;
+  virtual loop::Task<Result<std::vector<CacheEntry>>> cache_entries() = 0;
+  // Of the project with that id, or all of it for "". How many entries there were.
+  virtual loop::Task<Result<int64_t>> clear_cache(std::string project_id) = 0;
 };
 
 }  // namespace mcptoken::control

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "control/kind.h"
+#include "control/models.h"
 #include "control/rules.h"
+#include "pattern/pattern.h"
 
 namespace mcptoken::control {
 namespace {
@@ -38,7 +40,11 @@ constexpr Field kJsonProject[] = {
     {.name = "paths", .type = list, .help = "Members to keep, with dots.", .shape = Shape::required, .min = 1,
      .max = 256, .item = &kPath},
 };
-constexpr Field kPattern{.name = "pattern", .type = string, .min = 1, .max = kKiB};
+Result<void> pattern_rule(const Value& value) {
+  MCPT_CHECK(pattern::Pattern::compile(*value.as_string()));
+  return {};
+}
+constexpr Field kPattern{.name = "pattern", .type = string, .min = 1, .max = kKiB, .rule = pattern_rule};
 constexpr Field kRegexRedact[] = {
     {.name = "patterns", .type = list, .help = "What to hide.", .shape = Shape::required, .min = 1, .max = 64,
      .item = &kPattern},
@@ -92,6 +98,7 @@ Result<void> check_config(std::string_view type, const Value& config, const std:
 }  // namespace
 
 Result<void> complete_proxymodel(Value& object) {
+  if (is_fixed_model(object.text("name"))) return bad("name: \"" + object.text("name") + "\" is always what it is");
   auto* stages = object.find("stages");
   if (!stages) return {};
   for (size_t i = 0; i < stages->items().size(); i++) {
@@ -123,6 +130,14 @@ bool has_exec_stage(const Value& proxymodel) {
   const auto* stages = proxymodel.find("stages");
   return stages && std::any_of(stages->items().begin(), stages->items().end(),
                                [](const Value& stage) { return stage.text("type") == kExecStage; });
+}
+
+void hide_programs(Value& proxymodel) {
+  auto* stages = proxymodel.find("stages");
+  if (!stages) return;
+  for (auto& stage : stages->items()) {
+    if (stage.text("type") == kExecStage) stage.set("config", Value::object());
+  }
 }
 
 }  // namespace mcptoken::control

@@ -10,5 +10,6 @@ namespace mcptoken::control {
 Result<void> complete_proxymodel(json::Value& object);
 Result<json::Value> stage_from_text(std::string_view text);  // "paginate": a stage with its defaults
 bool has_exec_stage(const json::Value& proxymodel);          // starts a process
+void hide_programs(json::Value& proxymodel);                 // its stages that start one lose their settings
 
 }  // namespace mcptoken::control

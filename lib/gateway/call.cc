@@ -5,6 +5,10 @@
 #include "gateway/call_events.h"
 #include "gateway/endpoint.h"
 #include "gateway/input.h"
+#include "gateway/plugins/content.h"
+#include "gateway/plugins/gate.h"
+#include "gateway/plugins/own_prompts.h"
+#include "gateway/plugins/own_result.h"
 #include "gateway/uri.h"
 #include "gateway/view.h"
 #include "json/edit.h"
@@ -20,12 +24,13 @@ struct Routed {
   std::string_view method;
   std::string_view member;  // of params, which says what is asked for
   Kind kind;
+  std::optional<ContentType> content;  // of the answer
 };
 constexpr Routed kRouted[] = {
-    {"tools/call", "name", Kind::tools},
-    {"prompts/get", "name", Kind::prompts},
-    {"resources/read", "uri", Kind::resources},
-    {"completion/complete", "ref", Kind::prompts},  // or resources, as its type says
+    {"tools/call", "name", Kind::tools, ContentType::tool_result},
+    {"prompts/get", "name", Kind::prompts, ContentType::prompt},
+    {"resources/read", "uri", Kind::resources, ContentType::resource},
+    {"completion/complete", "ref", Kind::prompts, std::nullopt},  // or resources, as its type says
 };
 
 const Routed& routed(std::string_view method) {
@@ -212,9 +217,8 @@ std::string relay(const Exchange& exchange, const Client& client, const Subject&
 // What the client is told of what came back, and what the record says of it. `state_target`: what the client may hand the
 // server's state back with.
 Reply conclude(const Exchange& exchange, const Client& client, const Subject& subject, const Target& target,
-               const mcp::Message& message, Result<Turn> turn, const std::string& state_target, const ClientState& state,
-               CallRecord& record) {
-  std::vector<json::Edit> edits;
+               const mcp::Message& message, Result<Turn> turn, std::vector<json::Edit> edits, const std::string& state_target,
+               const ClientState& state, CallRecord& record) {
   if (turn && !turn->answer) {
     auto asking = ask_result(exchange, state_target, *turn);
     if (asking) return {mcp::result_message(message.id(), *asking)};
@@ -244,6 +248,38 @@ Reply conclude(const Exchange& exchange, const Client& client, const Subject& su
   if (upstream->message.kind() == mcp::MessageKind::error)
     return error_reply(message, client, relayed_error(upstream->message, client, subject));
   return {relay(exchange, client, subject, target, upstream->message, message.id(), std::move(edits))};
+}
+
+// A model that cannot be used may have had to hide something: then nothing is shown.
+std::optional<Error> model_error(const ProjectView& project, const Attachment& attachment) {
+  const ModelPtr& model = attachment.overrides ? attachment.model : project.model;
+  if (!model || model->error.empty()) return std::nullopt;
+  return Error(Status::unavailable, "the proxy model \"" + model->name + "\" cannot be used: " + model->error)
+      .with_rpc(mcp::rpc::kInternalError);
+}
+
+// What the project answers itself: the gate's tools, and its own prompts.
+bool may_be_own(const ProjectView& project, const Routed& route, const Subject& subject) {
+  if (subject.kind == Kind::tools) return has_gate(project) && find_gate_tool(subject.key);
+  return route.member == "name" && subject.kind == Kind::prompts && may_be_own_prompt(project, subject.key);
+}
+
+// False: it is a server's after all.
+loop::Task<Result<bool>> serve_own(Exchange& exchange, Client& client, const Subject& subject, MessagePtr message, Answer& answer) {
+  if (subject.kind == Kind::prompts) {
+    auto task = serve_own_prompt(exchange, client, message, subject.key, answer);
+    auto served = co_await task;
+    co_return served;
+  }
+  if (!is_gated_project(exchange)) co_return false;
+  auto task = serve_gate_tool(exchange, client, message, *find_gate_tool(subject.key), answer);
+  MCPT_CO_CHECK(co_await task);
+  co_return true;
+}
+
+bool works_on(const PipelinePtr& pipeline, const Routed& route, const Result<Turn>& turn) {
+  if (!pipeline || !route.content || !pipeline->applies(*route.content) || !turn || !turn->answer) return false;
+  return turn->answer->message.result() && !is_input_required(turn->answer->message);
 }
 
 }  // namespace
@@ -278,6 +314,11 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
     answer.finish(200, mcp::error_message(message->id(), subject.error()));
     co_return Result<void>();
   }
+  if (may_be_own(project, route, *subject)) {
+    auto serving = serve_own(exchange, client, *subject, message, answer);
+    MCPT_CO_TRY(const bool served, co_await serving);
+    if (served) co_return Result<void>();
+  }
   int64_t began_ms = exchange.site.loop.now_ms();
   CallRecord record = begin_record(exchange, client, route, *subject, *message);
   auto target = resolve_key(project, subject->kind, subject->key);
@@ -293,6 +334,19 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   auto& server = target->attachment->server;
   record.server = server->name;
   record.subject = subject_text(route, subject->kind, target->upstream_name);
+  if (auto unusable = model_error(project, *target->attachment)) {
+    answer.finish(200, mcp::error_message(message->id(), *unusable));
+    co_return Result<void>();
+  }
+  const PipelinePtr pipeline = pipeline_of(project, *target->attachment);
+  if (pipeline && subject->kind == Kind::tools) {
+    if (auto wanted = read_look_up(*message)) {
+      auto looking = look_up(exchange, *target, *std::move(wanted), exchange.link.scope);
+      MCPT_CO_TRY(const auto members, co_await looking);
+      answer.finish(200, own_result(exchange, client, message->id(), members));
+      co_return Result<void>();
+    }
+  }
   std::string state_target;
   ClientState state;
   if (client.era == mcp::Era::modern) {
@@ -316,15 +370,31 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   loop::Deadline deadline(exchange.site.loop, scope, call_ms, Error(Status::timeout, server->name + ": the call was not answered in time"));
   CallEvents events(exchange, client, answer, deadline, call_ms);
   answer.begin_waiting();
+  std::string preamble;
+  if (subject->kind == Kind::tools && has_gate(project)) {
+    auto passing = pass_gate(exchange, client, message, target->upstream_name, scope);
+    MCPT_CO_TRY(preamble, co_await passing);
+  }
   auto task = call_with_input(exchange, client, std::move(call), state_target, state, events, scope);
   auto upstream = co_await task;
 
   record.duration_ms = exchange.site.loop.now_ms() - began_ms;
+  std::vector<json::Edit> edits;
+  if (works_on(pipeline, route, upstream)) {
+    auto processing = process_answer(exchange, client, *target, *route.content, upstream->answer->message, scope);
+    auto processed = co_await processing;
+    if (processed) edits = *std::move(processed);
+    else upstream = fail(std::move(processed).error());
+  }
+  if (!preamble.empty() && upstream && upstream->answer) {
+    auto more = prepend_text(upstream->answer->message, preamble);
+    edits.insert(edits.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  }
   auto refused = server->relayed && !upstream ? exchange.site.gateway.plane().refusal(exchange.site.index, who, upstream.error())
                                               : std::nullopt;
   if (refused && !answer.streaming()) co_return fail(*std::move(refused));
   const bool withdrawn = !upstream && upstream.error().rpc == mcp::rpc::kRequestCancelled;
-  Reply reply = conclude(exchange, client, *subject, *target, *message, std::move(upstream), state_target, state, record);
+  Reply reply = conclude(exchange, client, *subject, *target, *message, std::move(upstream), std::move(edits), state_target, state, record);
   recording.finish(std::move(record));
   if (withdrawn) answer.withdraw();
   else answer.finish(reply.status, std::move(reply.text));

@@ -44,6 +44,7 @@ Result<void> read_page(const mcp::Message& message, RawList& list, Names& keys, 
     if (!keys.insert(entry.key).second) continue;
     entry.raw = std::string(outline.raw(*item));
     entry.key_range = {key->value.begin - item->value.begin, key->value.end - item->value.begin};
+    if (list.kind == Kind::tools) entry.arguments = find_virtual_place(entry.raw);
     list.items.push_back(std::move(entry));
   }
   cursor.reset();

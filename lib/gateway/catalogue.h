@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "gateway/kinds.h"
+#include "gateway/plugins/virtual_arguments.h"
 #include "gateway/upstreams.h"
 #include "json/edit.h"
 #include "loop/flight.h"
@@ -29,6 +30,7 @@ struct Item {
   std::string key;
   std::string raw;
   json::Range key_range;
+  VirtualPlace arguments;  // tools: where the input schema takes virtual arguments
 };
 
 struct RawList {

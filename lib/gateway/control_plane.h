@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@
 #include "base/limits.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
+#include "gateway/plugins/gate_state.h"
+#include "gateway/plugins/prompts.h"
 #include "loop/loop.h"
 #include "rbac/policy.h"
 
@@ -42,6 +45,9 @@ struct HealthCheck {
   int64_t timeout_ms = 10'000;
   int failure_threshold = 3;     // in a row, until it counts as unhealthy
 };
+
+struct Model;  // plugins/model.h
+using ModelPtr = std::shared_ptr<const Model>;
 
 // A server definition as of one version; immutable. Holds no secret values.
 struct ServerSpec {
@@ -68,6 +74,16 @@ using Servers = std::unordered_map<std::string, std::shared_ptr<const ServerSpec
 struct Attachment {
   std::shared_ptr<const ServerSpec> server;
   std::string prefix;  // "" at most once per project: names of that server stay as they are
+  bool overrides = false;  // the project's proxy model, as far as this server's content is concerned
+  ModelPtr model;          // then; null: nothing is done to it
+};
+
+// A model behind an OpenAI-compatible endpoint, for what is done to content and for choosing prompts.
+struct LlmSpec {
+  std::string base_url, model, tier;
+  int64_t timeout_ms = 0, max_tokens = 0;  // 0: the default
+  bool has_key = false;                    // the control plane knows it
+  bool operator==(const LlmSpec&) const = default;
 };
 
 // A project as of one revision; immutable.
@@ -76,12 +92,25 @@ struct ProjectView {
   int64_t revision = 0;
   std::string instructions;
   std::string separator = "__";
+  ModelPtr model;  // null: nothing is done to the traffic
+  std::shared_ptr<const LlmSpec> llm;
+  bool has_prompts = false;  // of its own; which of them somebody may see, ControlPlane::prompts says
+  PromptsPtr prompts;           // in process: all of them
+  std::string prompts_version;  // elsewhere: of those that the caller may see
+  // Texts that the gateway says by itself, by their names.
+  std::shared_ptr<const std::map<std::string, std::string, std::less<>>> system;
+  const std::string& system_text(std::string_view which) const {
+    static const std::string none;
+    if (!system) return none;
+    const auto at = system->find(which);
+    return at == system->end() ? none : at->second;
+  }
   std::vector<Attachment> attachments;  // in configured order
   bool hides_servers = false;           // there are more, of which the principal may use nothing
   std::shared_ptr<const rbac::Policy> policy;
 };
 
-// Whether both show the same servers under the same names.
+// Whether both show the same servers under the same names, and the same of them: their proxy models are alike.
 bool same_servers(const ProjectView& one, const ProjectView& other);
 
 // Environment (stdio) or headers (http) of a server, secrets in place.
@@ -91,6 +120,12 @@ struct Credential {
   bool is_secret = false;  // from a secret, not from the definition, which says its own values to whoever may view it
 };
 
+enum class RecordKind : uint8_t {
+  call,
+  gate,      // a decision of the gate
+  prompt,    // prompts that were handed out
+  pipeline,  // what was done to content
+};
 enum class CallOutcome : uint8_t { ok, tool_error, protocol_error, transport_error, denied };
 
 // The caller's bearer, where it goes to the control plane with each call that is made for him. Null in process.
@@ -98,6 +133,7 @@ using BearerPtr = std::shared_ptr<const crypto::Secret>;
 
 // One call for the audit log. Never holds arguments.
 struct CallRecord {
+  RecordKind kind = RecordKind::call;
   int64_t time_ms = 0;
   std::shared_ptr<const rbac::Principal> who;
   std::string project, session, client_name, client_version, client_address;
@@ -106,14 +142,34 @@ struct CallRecord {
   int64_t duration_ms = 0;
   std::string request_id;
   std::string detail;           // why it failed, for people
+  std::string payload;          // raw JSON of kinds that are no calls, "" for none
   crypto::Digest argument_digest{};
   bool has_arguments = false;
   BearerPtr bearer;             // to report it with
 };
 
+struct Caller;
+
+// A text that a client would like to be a prompt.
+struct Proposal {
+  std::string name, content;
+  std::string session;  // of the client, "" for none
+};
+
 class ControlPlane {
  public:
   virtual ~ControlPlane() = default;
+  // --- on a site's loop, for the caller
+  // The prompts of his project that he may view, by name.
+  virtual loop::Task<Result<PromptsPtr>> prompts(size_t site, const Caller& caller, loop::Scope& scope) = 0;
+  // How the gate is for his token; a closed one when nothing is known.
+  virtual loop::Task<Result<GateState>> gate_state(size_t site, const Caller& caller, loop::Scope& scope) = 0;
+  virtual loop::Task<Result<void>> set_gate_state(size_t site, const Caller& caller, GateState state, loop::Scope& scope) = 0;
+  virtual loop::Task<Result<void>> propose(size_t site, const Caller& caller, Proposal proposal, loop::Scope& scope) = 0;
+  // The key of the project's model.
+  virtual loop::Task<Result<crypto::Secret>> llm_key(size_t site, const Caller& caller, loop::Scope& scope) = 0;
+  // What came of following a prompt's link; "" when it was read.
+  virtual void note_link(const std::string& prompt_id, const std::string& failure) = 0;
   // On any site's loop; an unresolvable reference is an error that names secret and key, never a missing variable.
   virtual loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const ServerSpec> server,
                                                                   BearerPtr bearer, loop::Scope& scope) = 0;

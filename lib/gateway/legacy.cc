@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "gateway/endpoint.h"
+#include "gateway/plugins/gate.h"
 #include "json/writer.h"
 #include "mcp/rewrite.h"
 
@@ -18,7 +19,7 @@ std::string initialize_result(const Exchange& exchange, std::string_view revisio
   writer.begin_object().member("protocolVersion", revision);
   writer.raw_member("capabilities", kServerCapabilities);
   writer.raw_member("serverInfo", server_info(exchange));
-  if (!exchange.caller.project->instructions.empty()) writer.member("instructions", exchange.caller.project->instructions);
+  if (const auto text = instructions_of(*exchange.caller.project); !text.empty()) writer.member("instructions", text);
   writer.end_object();
   return out;
 }

@@ -88,6 +88,13 @@ void Listener::changed(const std::string& server_id, Kind kind) {
   }
 }
 
+void Listener::tools_changed(const std::string& token_sha, const std::string& project_id) {
+  if (token_sha != who_->token_sha || project_id != project_->id) return;
+  for (auto& interest : interests_) {
+    if (interest.wants(Kind::tools)) return tell_changed(Kind::tools);
+  }
+}
+
 void Listener::tell_changed(Kind kind) {
   std::string own = meta("");
   send(sse_event(mcp::notification(row_of(kind).changed, own.empty() ? "" : "{\"_meta\":" + own + "}")));

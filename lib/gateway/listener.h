@@ -36,6 +36,8 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   void changed(const std::string& server_id, Kind kind);
+  // The tools of that token are others now, whatever servers say.
+  void tools_changed(const std::string& token_sha, const std::string& project_id);
   // A resource has changed; `message` is the server's notification.
   void updated(const std::string& server_id, const std::string& share, const mcp::Message& message);
   // Something may have been missed on the server's stream: all resources there that are wanted count as changed.

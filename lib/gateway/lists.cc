@@ -4,6 +4,9 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "gateway/endpoint.h"
+#include "gateway/plugins/gate.h"
+#include "gateway/plugins/links.h"
+#include "gateway/plugins/own_prompts.h"
 #include "gateway/ticket.h"
 #include "gateway/view.h"
 #include "json/writer.h"
@@ -157,11 +160,62 @@ std::string list_result(const Exchange& exchange, const Client& client, Kind kin
 
 }  // namespace
 
+namespace {
+
+// What the project itself has in a list, in front of what its servers have.
+struct OwnItems {
+  std::string items;      // raw JSON with commas between
+  bool alone = false;     // nothing else is shown
+  bool changing = false;  // by what the client does: not to be kept
+};
+
+bool has_own_items(const ProjectView& project, Kind kind) {
+  return kind == Kind::tools ? has_gate(project) : kind == Kind::prompts && project.has_prompts;
+}
+
+loop::Task<Result<OwnItems>> own_items(Exchange& exchange, Kind kind, loop::Scope& scope) {
+  OwnItems out;
+  if (kind == Kind::tools && is_gated_project(exchange)) {
+    auto looking = is_open(exchange, scope);
+    MCPT_CO_TRY(const bool open, co_await looking);
+    out.items = gate_tools(*exchange.caller.project, open);
+    out.alone = !open;
+    out.changing = true;
+  } else if (kind == Kind::prompts) {
+    auto listing = visible_prompts(exchange, scope);
+    auto prompts = co_await listing;
+    if (!prompts && scope.cancelled()) co_return fail(scope.reason());
+    if (prompts) out.items = prompt_items(**prompts);
+    else exchange.site.gateway.options().log.warn("prompts of project " + exchange.caller.project->name + ": " + prompts.error().message);
+  }
+  co_return out;
+}
+
+void put_in_front(ListView& view, const std::string& items) {
+  if (items.empty()) return;
+  view.items.insert(1, view.count > 0 ? items + "," : items);
+  ++view.count;
+}
+
+}  // namespace
+
 loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessagePtr message, Answer& answer) {
   Kind kind = find_list(message->method())->kind;
   auto at = read_cursor(exchange, kind, *message);
   if (!at) {
     answer.finish(200, mcp::error_message(message->id(), at.error()));
+    co_return Result<void>();
+  }
+  OwnItems own;
+  if (has_own_items(*exchange.caller.project, kind) && at->attachment == 0 && at->entry == 0) {
+    auto looking = own_items(exchange, kind, exchange.link.scope);
+    MCPT_CO_TRY(own, co_await looking);
+  }
+  if (own.alone) {
+    ListView closed;
+    closed.items.push_back(']');
+    put_in_front(closed, own.items);
+    answer.finish(200, mcp::result_message(message->id(), list_result(exchange, client, kind, closed, "")));
     co_return Result<void>();
   }
   Gathering gathering(exchange, client, kind);
@@ -170,6 +224,8 @@ loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessageP
   if (!gathered && gathered.error().rpc == mcp::rpc::kRequestCancelled) answer.withdraw();
   if (!gathered) co_return gathered;
   auto view = gathering.view(*at);
+  put_in_front(view, own.items);
+  if (own.changing) view.fresh_until_ms = exchange.site.loop.now_ms();
   std::string cursor;
   if (at->attachment < exchange.caller.project->attachments.size()) {
     MCPT_CO_TRY(cursor, cursor_for(exchange, kind, *at));

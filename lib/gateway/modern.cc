@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "gateway/endpoint.h"
+#include "gateway/plugins/gate.h"
 #include "json/writer.h"
 #include "mcp/header.h"
 #include "mcp/rewrite.h"
@@ -55,7 +56,7 @@ void discover(Exchange& exchange, const mcp::Message& message) {
   for (auto revision : mcp::legacy_revisions()) writer.string(revision);
   writer.end_array();
   writer.raw_member("capabilities", kServerCapabilities);
-  if (!exchange.caller.project->instructions.empty()) writer.member("instructions", exchange.caller.project->instructions);
+  if (const auto text = instructions_of(*exchange.caller.project); !text.empty()) writer.member("instructions", text);
   writer.member("ttlMs", kDiscoverTtlMs).member("cacheScope", "private").raw_member("_meta", result_meta(exchange)).end_object();
   exchange.responder.respond(200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
                              mcp::result_message(message.id(), out));

@@ -16,6 +16,13 @@ constexpr size_t kEndedSessions = 10'000;
 constexpr size_t kStatefulSessions = 10'000;
 constexpr int64_t kSweepMs = 60'000;
 
+cache::PipelineCacheOptions cache_options(const Options& options) {
+  cache::PipelineCacheOptions out;
+  out.dir = options.cache_dir;
+  out.log = options.log;
+  return out;
+}
+
 }  // namespace
 
 Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
@@ -79,6 +86,9 @@ void Site::sweep() {
   }
   for (auto& key : idle) gateway.tell_all([key](Site& site) { site.drop_state(key); });
 }
+
+Gateway::Gateway(Options options, ControlPlane& plane)
+    : options_(std::move(options)), plane_(plane), shelf_(cache_options(options_), system_clock()) {}
 
 Site& Gateway::attach(loop::Loop& loop) {
   if (sites_.empty()) {
@@ -152,6 +162,8 @@ Result<loop::ChildSpec> Gateway::child_spec(const ServerSpec& server, const std:
       if (entries->path().filename() != kept) spec.hidden_paths.push_back(entries->path().string());
     }
   };
+  if (fs::exists(options_.cache_dir, failed) && !options_.cache_dir.starts_with(options_.data_dir))
+    spec.hidden_paths.push_back(options_.cache_dir);
   hide_all_but(options_.data_dir, "servers");
   if (!failed) hide_all_but(home.parent_path(), server.name);
   if (failed) return fail(Status::io, "the data directory cannot be hidden from the server: " + failed.message());

@@ -18,6 +18,7 @@
 #include "gateway/catalogue.h"
 #include "gateway/control_plane.h"
 #include "gateway/parking.h"
+#include "gateway/plugins/shelf.h"
 #include "gateway/upstreams.h"
 #include "gateway/watches.h"
 #include "http/client.h"
@@ -26,11 +27,25 @@
 
 namespace mcptoken::gateway {
 
+// A resource that a prompt follows, as it was read last; "": it could not be read.
+struct LinkedText {
+  std::string text;
+  int64_t fresh_until_ms = 0;
+};
+
+// How a project's model does: after a failure it is left alone for a while.
+struct ModelHealth {
+  int64_t retry_at_ms = 0;
+  std::string failure;
+};
+
 struct Options {
   Options() = default;
+  int64_t ungate_ms = 3600'000;  // how long a gate stays open
   std::string client_info;   // raw JSON: what we call ourselves towards servers
   std::string version;       // of the product, in serverInfo
   std::string data_dir;      // hidden from child processes, but for servers/<name>, their home
+  std::string cache_dir;     // of the pipeline cache, "": memory alone; hidden from child processes, too
   bool require_sandbox = false;
   std::shared_ptr<const http::AddressPolicy> addresses;
   Log log;
@@ -78,6 +93,10 @@ struct Site {
   // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
   std::unordered_map<std::string, int64_t> ended;
   std::unordered_map<std::string, SessionState> sessions;  // by session_key()
+  std::unordered_map<std::string, GateState> gates;   // open ones, by token and project
+  std::unordered_map<std::string, LinkedText> links;  // by project, prompt and URI
+  std::map<std::string, ModelHealth> models;          // by project and address
+  size_t programs = 0;                                // of stages, that run
   loop::Timer sweeper;               // of sessions
   uint64_t next_number = 0;          // of progress tokens and asks
 
@@ -93,7 +112,7 @@ struct Site {
 
 class Gateway {
  public:
-  Gateway(Options options, ControlPlane& plane) : options_(std::move(options)), plane_(plane) {}
+  Gateway(Options options, ControlPlane& plane);
 
   // Before the first request, for each loop.
   Site& attach(loop::Loop& loop);
@@ -106,6 +125,7 @@ class Gateway {
 
   const Options& options() const { return options_; }
   ControlPlane& plane() { return plane_; }
+  Shelf& shelf() { return shelf_; }
   size_t sites() const { return sites_.size(); }
   Site& site(size_t index) { return *sites_[index]; }
   Site& home_of(std::string_view server_id) { return *sites_[std::hash<std::string_view>()(server_id) % sites_.size()]; }
@@ -127,6 +147,7 @@ class Gateway {
  private:
   Options options_;
   ControlPlane& plane_;
+  Shelf shelf_;
   void list_changed(const std::string& server_id, Kind kind);
   std::vector<std::unique_ptr<Site>> sites_;
   int64_t started_ms_ = 0;

@@ -35,12 +35,23 @@ std::optional<std::string_view> shortened_head(std::string_view name) {
 
 }  // namespace
 
+namespace {
+
+bool same_model(const ModelPtr& a, const ModelPtr& b) {
+  if (a == b) return true;
+  if (!a || !b) return false;
+  const bool same_content = a->content && b->content ? a->content->version == b->content->version : a->content == b->content;
+  return same_content && a->gate == b->gate && a->error == b->error;
+}
+
+}  // namespace
+
 bool same_servers(const ProjectView& one, const ProjectView& other) {
-  return one.separator == other.separator &&
+  return one.separator == other.separator && same_model(one.model, other.model) &&
          std::equal(one.attachments.begin(), one.attachments.end(), other.attachments.begin(), other.attachments.end(),
                     [](const Attachment& a, const Attachment& b) {
                       return a.prefix == b.prefix && a.server->id == b.server->id && a.server->name == b.server->name &&
-                             a.server->version == b.server->version;
+                             a.server->version == b.server->version && a.overrides == b.overrides && same_model(a.model, b.model);
                     });
 }
 
@@ -103,10 +114,37 @@ bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind ki
   return project.policy->may_use_server(who, server);
 }
 
+const PipelinePtr& pipeline_of(const ProjectView& project, const Attachment& attachment) {
+  static const PipelinePtr none;
+  const ModelPtr& model = attachment.overrides ? attachment.model : project.model;
+  return model ? model->content : none;
+}
+
+namespace {
+
+// The entry as clients see it: with the key that they ask for it by, and with the arguments that are ours.
+void append_item(std::string& out, const Item& item, std::string_view key, bool with_arguments) {
+  const auto& place = item.arguments;
+  if (!with_arguments || place.at == 0) {
+    out.append(item.raw, 0, item.key_range.begin);
+    json::append_quoted(out, key);
+    out.append(item.raw, item.key_range.end);
+    return;
+  }
+  json::Edit edits[] = {{item.key_range, json::quoted(key)}, {json::Range{place.at, place.at}, virtual_arguments(place)}};
+  if (place.at < item.key_range.begin) std::swap(edits[0], edits[1]);
+  out += json::apply(item.raw, {0, static_cast<uint32_t>(item.raw.size())}, edits);
+}
+
+}  // namespace
+
 size_t add_items(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
                  const RawList& list, size_t from, size_t most) {
   view.fresh_until_ms = std::min(view.fresh_until_ms, list.fresh_until_ms);
   bool by_uri = row_of(list.kind).by_uri;
+  const auto& pipeline = pipeline_of(project, attachment);
+  const bool with_arguments =
+      list.kind == Kind::tools && pipeline && pipeline->makes_sections && pipeline->applies(ContentType::tool_result);
   for (; from < list.items.size() && view.count < most; ++from) {
     const Item& item = list.items[from];
     if (!may_use(project, who, list.kind, attachment.server->name, item.key)) continue;
@@ -115,9 +153,7 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
     auto target = resolve_key(project, list.kind, key);
     if (!target || target->attachment != &attachment) continue;
     if (view.count++ > 0) view.items.push_back(',');
-    view.items.append(item.raw, 0, item.key_range.begin);
-    json::append_quoted(view.items, key);
-    view.items.append(item.raw, item.key_range.end);
+    append_item(view.items, item, key, with_arguments);
   }
   return from;
 }

@@ -9,6 +9,7 @@
 
 #include "gateway/catalogue.h"
 #include "gateway/control_plane.h"
+#include "gateway/plugins/model.h"
 
 namespace mcptoken::gateway {
 
@@ -33,6 +34,11 @@ std::optional<Target> resolve_key(const ProjectView& project, Kind kind, std::st
 bool may_use(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server, std::string_view key);
 // Whether there can be any such entry: lets a list skip the server.
 bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server);
+
+// What is done to content of that server; null: nothing.
+const PipelinePtr& pipeline_of(const ProjectView& project, const Attachment& attachment);
+
+inline bool has_gate(const ProjectView& project) { return project.model && project.model->gate; }
 
 // One page of the merged list.
 struct ListView {

@@ -18,6 +18,12 @@ audit::Outcome outcome_of(gateway::CallOutcome outcome) {
 }
 
 audit::Kind kind_of(const gateway::CallRecord& record) {
+  switch (record.kind) {
+    case gateway::RecordKind::gate: return audit::Kind::gate_decision;
+    case gateway::RecordKind::prompt: return audit::Kind::prompt_delivery;
+    case gateway::RecordKind::pipeline: return audit::Kind::pipeline_execution;
+    case gateway::RecordKind::call: break;
+  }
   if (record.outcome == gateway::CallOutcome::denied) return audit::Kind::rbac_decision;
   return record.subject == "initialize" && record.server.empty() ? audit::Kind::session_bind : audit::Kind::tool_call_trace;
 }
@@ -38,6 +44,8 @@ audit::Event event_of(gateway::CallRecord record) {
   if (record.has_arguments) event.argument_digest = record.argument_digest;
   if (event.kind == audit::Kind::rbac_decision)
     event.rule = std::move(record.detail);
+  else if (!record.payload.empty())
+    event.payload = redact(record.payload);
   else if (!record.detail.empty())
     json::Writer(event.payload).begin_object().member("detail", redact(record.detail)).end_object();
   return event;

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "json/writer.h"
+#include "service/cache_view.h"
 #include "service/exchange.h"
 #include "service/instances.h"
 
@@ -38,6 +39,13 @@ class Exchange::RestRunner final : public control::Runner {
   }
   loop::Task<Result<bool>> end_instance(control::Instance instance) override {
     return gateway::end_instance(exchange_.node_.site, instance.place, std::move(instance.id), exchange_.link_.scope);
+  }
+  loop::Task<Result<json::Value>> cache_stats() override { return stats_of_cache(exchange_.node_.site, exchange_.link_.scope); }
+  loop::Task<Result<std::vector<control::CacheEntry>>> cache_entries() override {
+    return entries_of_cache(exchange_.node_.site, exchange_.link_.scope);
+  }
+  loop::Task<Result<int64_t>> clear_cache(std::string project_id) override {
+    return clear_the_cache(exchange_.node_.site, std::move(project_id), exchange_.link_.scope);
   }
 
  private:

@@ -46,6 +46,19 @@ class Owners {
   std::unordered_map<std::string, bool> judged_;
 };
 
+bool same_prompts(const gateway::PromptsPtr& a, const gateway::PromptsPtr& b) {
+  if (a == b) return true;
+  if (!a || !b) return false;
+  return std::equal(a->begin(), a->end(), b->begin(), b->end(), [](auto& x, auto& y) {
+    return x->id == y->id && x->content == y->content && x->priority == y->priority && x->summary == y->summary &&
+           x->chapters == y->chapters;
+  });
+}
+
+bool same_texts(const gateway::ProjectView& a, const gateway::ProjectView& b) {
+  return a.system == b.system || (a.system && b.system && *a.system == *b.system);
+}
+
 // A token's own definition comes and goes with its record, which is judged by itself.
 bool touches_rights(const store::Changes& changes) {
   return std::any_of(changes.objects.begin(), changes.objects.end(), [](const store::ObjectChange& one) {
@@ -54,14 +67,17 @@ bool touches_rights(const store::Changes& changes) {
   });
 }
 
-// Ids of those that show other servers, or a prompt of another wording, than before.
+// Ids of those that show other servers, models, prompts or texts than before.
 std::unordered_set<std::string> changed_projects(const Snapshot& before, const Snapshot& after) {
   std::unordered_set<std::string> out;
   if (before.projects == after.projects) return out;
   for (auto& [id, was] : *before.projects) {
     auto is = after.projects->find(id);
     if (is == after.projects->end()) continue;  // its tokens have gone with it
-    if (!same_servers(*was, *is->second) || was->instructions != is->second->instructions) out.insert(id);
+    const auto& now = *is->second;
+    if (!same_servers(*was, now) || !same_prompts(was->prompts, now.prompts) || !same_texts(*was, now) ||
+        was->instructions != now.instructions)
+      out.insert(id);
   }
   return out;
 }

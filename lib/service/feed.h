@@ -40,7 +40,8 @@ class ChangeLog {
 };
 
 // The tokens about which introspection may answer something else after `changes` (or refuse): their own records and
-// bindings, their owner's bindings, groups, address and state, their project's servers. May name one that did not change, never misses one.
+// bindings, their owner's bindings, groups, address and state, their project's servers, proxy models, prompts and texts.
+// May name one that did not change, never misses one.
 std::vector<control::WatchId> changed_tokens(const Snapshot& before, const Snapshot& after, const store::Changes& changes,
                                              const control::Keys& keys);
 

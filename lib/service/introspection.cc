@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 #include "base/time_text.h"
+#include "control/system_prompts.h"
+#include "gateway/plugins/model.h"
 #include "rbac/json.h"
 
 namespace mcptoken::service {
@@ -38,6 +40,17 @@ Result<std::shared_ptr<const rbac::Policy>> policy_of(const Value& permissions, 
                                               rbac::Ceiling::mint, grant);
 }
 
+std::shared_ptr<const control::SystemTexts> read_texts(const Value* replaced) {
+  static const auto defaults = std::make_shared<const control::SystemTexts>(control::default_texts());
+  if (!replaced) return defaults;
+  control::SystemTexts texts;
+  for (auto& [name, text] : replaced->members()) {
+    if (text.as_string()) texts.emplace(name, *text.as_string());
+  }
+  texts.merge(control::SystemTexts(*defaults));
+  return std::make_shared<const control::SystemTexts>(std::move(texts));
+}
+
 Result<void> read_servers(const Value& project, const PlaneAddress& plane, int64_t version,
                           gateway::ProjectView& view) {
   const Value* servers = project.find("servers");
@@ -55,7 +68,14 @@ Result<void> read_servers(const Value& project, const PlaneAddress& plane, int64
     spec->relayed = true;
     if (const Value* call = item.find("callMs")) spec->call_ms = call->as_int().value_or(spec->call_ms);
     if (const Value* lists = item.find("discoveryMs")) spec->discovery_ms = lists->as_int().value_or(spec->discovery_ms);
-    view.attachments.push_back({std::move(spec), item.text("prefix")});
+    gateway::Attachment attachment;
+    attachment.server = std::move(spec);
+    attachment.prefix = item.text("prefix");
+    if (const Value* model = item.find("model")) {
+      attachment.overrides = true;
+      attachment.model = gateway::read_model(*model);
+    }
+    view.attachments.push_back(std::move(attachment));
   }
   return {};
 }
@@ -76,6 +96,10 @@ Result<Introspection> read_introspection(const Value& answer, const PlaneAddress
   view->name = project->text("name");
   view->instructions = project->text("prompt");
   view->separator = project->text("separator", "__");
+  view->prompts_version = project->text("promptsVersion");
+  view->has_prompts = !view->prompts_version.empty();
+  view->system = read_texts(project->find("texts"));
+  if (const Value* model = project->find("model")) view->model = gateway::read_model(*model);
   if (const Value* hides = project->find("hidesServers")) view->hides_servers = hides->as_bool().value_or(false);
   MCPT_CHECK(read_servers(*project, plane, version_of(*permissions, *project), *view));
   MCPT_TRY(view->policy, policy_of(*permissions, *project, sha_hex));

@@ -10,9 +10,9 @@
 #include "audit/ring.h"
 #include "control/control.h"
 #include "control/housekeeping.h"
+#include "loop/worker.h"
 #include "service/authority.h"
 #include "service/node.h"
-#include "service/worker.h"
 #include "store/store.h"
 
 namespace mcptoken::service {
@@ -58,6 +58,16 @@ class Local final : public Authority {
   bool reserve_record(size_t site) override;
   void release_record(size_t site) override;
   void record(size_t site, gateway::CallRecord record, Place place) override;
+  loop::Task<Result<gateway::PromptsPtr>> prompts(size_t site, const gateway::Caller& caller, loop::Scope& scope) override;
+  loop::Task<Result<gateway::GateState>> gate_state(size_t site, const gateway::Caller& caller, loop::Scope& scope) override;
+  loop::Task<Result<void>> set_gate_state(size_t site, const gateway::Caller& caller, gateway::GateState gate,
+                                          loop::Scope& scope) override;
+  loop::Task<Result<void>> propose(size_t site, const gateway::Caller& caller, gateway::Proposal proposal,
+                                   loop::Scope& scope) override;
+  loop::Task<Result<crypto::Secret>> llm_key(size_t site, const gateway::Caller& caller, loop::Scope& scope) override;
+  void note_link(const std::string& prompt_id, const std::string& failure) override;
+  // Any thread: what came of following that prompt's link last, "" when it was read; nothing when nobody did.
+  std::optional<std::string> link_failure(const std::string& prompt_id);
   // Notes a use, at most once a minute per credential: of a token for people, of a login session for its idle limit.
   void touch(Node& node, const Identity& identity, const std::string& address);
 
@@ -81,7 +91,7 @@ class Local final : public Authority {
   audit::Recorder recorder_;
   control::Housekeeping housekeeping_;  // the store's thread
   SnapshotPtr next_;                    // of the background work under way; the store's thread
-  Worker worker_;
+  loop::Worker worker_;
   std::mutex attaching_;  // what is removed at the start is published while loops are still attached
   std::vector<Node*> nodes_;
   std::unique_ptr<loop::Timer> ticker_;  // on the first node's loop
@@ -90,6 +100,9 @@ class Local final : public Authority {
   std::atomic<bool> audit_stuck_{false};  // the last events could not be written
   std::atomic<int64_t> revision_{0};
   PollPlaces poll_places_;
+  static constexpr size_t kMaxLinks = 10'000;
+  std::mutex links_mutex_;  // never on the path of a call: links are followed when prompts are handed out
+  std::unordered_map<std::string, std::string> links_;
   std::function<void(const Snapshot&, int64_t, Node&)> on_snapshot_;
 
  public:

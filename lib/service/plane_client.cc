@@ -63,9 +63,10 @@ Error plane_away(std::string why) {
 
 namespace {
 
-// POST when there is content.
-loop::Task<Result<json::Value>> exchange_with(http::Client& client, const PlaneAddress& plane, std::string path,
-                                              std::optional<std::string> content, crypto::Secret bearer, int64_t wait_ms,
+// `repeatable`: it does no harm when it arrives twice.
+loop::Task<Result<json::Value>> exchange_with(http::Client& client, const PlaneAddress& plane, std::string_view method,
+                                              bool repeatable, std::string path, std::optional<std::string> content,
+                                              crypto::Secret bearer, int64_t wait_ms,
                                               loop::Scope& scope) {
   http::Url url = plane.at(path);
   Fields fields(bearer);
@@ -74,13 +75,13 @@ loop::Task<Result<json::Value>> exchange_with(http::Client& client, const PlaneA
   request.url = &url;
   request.headers = std::span(fields.headers, content ? 2 : 1);
   if (content) {
-    request.method = "POST";
+    request.method = method;
     request.body = std::span(&piece, 1);
   }
   http::Options options;
   options.first_byte_ms = wait_ms;
   options.allow_private = true;  // the operator has named it
-  options.repeatable = true;
+  options.repeatable = repeatable;
   auto sending = client.send(request, options, std::string(kPool), scope);
   auto exchange = co_await sending;
   if (!exchange) co_return fail(plane_away("the control plane: " + exchange.error().message));
@@ -88,7 +89,7 @@ loop::Task<Result<json::Value>> exchange_with(http::Client& client, const PlaneA
   auto body = co_await reading;
   if (!body) co_return fail(plane_away("the control plane: " + body.error().message));
   int status = (*exchange)->head().status;
-  if (status == 200) {
+  if (status == 200 || status == 201) {
     auto value = json::parse(*body);
     if (value) co_return *std::move(value);
   }
@@ -101,12 +102,22 @@ loop::Task<Result<json::Value>> exchange_with(http::Client& client, const PlaneA
 
 loop::Task<Result<json::Value>> ask_plane(http::Client& client, const PlaneAddress& plane, std::string path,
                                           crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
-  return exchange_with(client, plane, std::move(path), std::nullopt, std::move(bearer), wait_ms, scope);
+  return exchange_with(client, plane, "GET", true, std::move(path), std::nullopt, std::move(bearer), wait_ms, scope);
 }
 
 loop::Task<Result<json::Value>> tell_plane(http::Client& client, const PlaneAddress& plane, std::string path,
                                            std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
-  return exchange_with(client, plane, std::move(path), std::move(body), std::move(bearer), wait_ms, scope);
+  return exchange_with(client, plane, "POST", true, std::move(path), std::move(body), std::move(bearer), wait_ms, scope);
+}
+
+loop::Task<Result<json::Value>> put_to_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                             std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
+  return exchange_with(client, plane, "PUT", true, std::move(path), std::move(body), std::move(bearer), wait_ms, scope);
+}
+
+loop::Task<Result<json::Value>> create_on_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                                std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope) {
+  return exchange_with(client, plane, "POST", false, std::move(path), std::move(body), std::move(bearer), wait_ms, scope);
 }
 
 }  // namespace mcptoken::service

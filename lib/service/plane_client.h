@@ -33,5 +33,10 @@ loop::Task<Result<json::Value>> ask_plane(http::Client& client, const PlaneAddre
                                           crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope);
 loop::Task<Result<json::Value>> tell_plane(http::Client& client, const PlaneAddress& plane, std::string path,
                                            std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope);
+loop::Task<Result<json::Value>> put_to_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                             std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope);
+// POST, once.
+loop::Task<Result<json::Value>> create_on_plane(http::Client& client, const PlaneAddress& plane, std::string path,
+                                                std::string body, crypto::Secret bearer, int64_t wait_ms, loop::Scope& scope);
 
 }  // namespace mcptoken::service

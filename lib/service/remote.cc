@@ -20,7 +20,7 @@ void Remote::attach(Node& node) {
     first.post([follower, shared, revision] { follower->offer(std::move(*shared), revision); });
   };
   places_.push_back({node.loop, std::make_unique<Verdicts>(node, options_, log_, std::move(offer)),
-                     std::make_unique<Reporter>(node.loop, node.site.http, options_.plane, log_)});
+                     std::make_unique<Reporter>(node.loop, node.site.http, options_.plane, log_), node.site.http});
 }
 
 loop::Task<Result<Access>> Remote::admit(Node& node, const Head& head, loop::Scope& scope) {

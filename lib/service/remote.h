@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "cache/lru.h"
 #include "service/authority.h"
 #include "service/follower.h"
 #include "service/reporter.h"
@@ -24,6 +25,16 @@ class Remote final : public Authority {
                                                                    std::shared_ptr<const gateway::ServerSpec> server,
                                                                    gateway::BearerPtr bearer,
                                                                    loop::Scope& scope) override;
+  loop::Task<Result<gateway::PromptsPtr>> prompts(size_t site, const gateway::Caller& caller, loop::Scope& scope) override;
+  loop::Task<Result<gateway::GateState>> gate_state(size_t site, const gateway::Caller& caller, loop::Scope& scope) override;
+  loop::Task<Result<void>> set_gate_state(size_t site, const gateway::Caller& caller, gateway::GateState state,
+                                          loop::Scope& scope) override;
+  loop::Task<Result<void>> propose(size_t site, const gateway::Caller& caller, gateway::Proposal proposal,
+                                   loop::Scope& scope) override;
+  loop::Task<Result<crypto::Secret>> llm_key(size_t, const gateway::Caller&, loop::Scope&) override {
+    co_return fail(Status::not_supported, "the model's key stays with the control plane");
+  }
+  void note_link(const std::string&, const std::string&) override {}  // the control plane follows them itself
   std::optional<Error> refusal(size_t site, const rbac::Principal& who, const Error& failure) override;
   // Nothing waits for a record here: the control plane records the calls that it runs, and is told the rest.
   bool reserve_record(size_t) override { return true; }
@@ -36,7 +47,10 @@ class Remote final : public Authority {
     loop::Loop& loop;
     std::unique_ptr<Verdicts> verdicts;
     std::unique_ptr<Reporter> reporter;
+    http::Client& client;
+    cache::Lru<std::string, gateway::PromptsPtr> prompts{kPromptLists};  // by token and version
   };
+  static constexpr size_t kPromptLists = 256;
   VerdictOptions options_;
   Log log_;
   std::vector<Post> places_;            // by the site's index

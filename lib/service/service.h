@@ -19,6 +19,7 @@ namespace mcptoken::service {
 struct Config {
   Config() = default;
   std::string data_dir, key_file;
+  std::string cache_dir;                     // of the pipeline cache; "": below the data directory
   std::vector<std::string> allowed_hosts;    // names without port, lower case
   std::vector<std::string> allowed_origins;  // "https://host[:port]"
   std::string upstream_allow;                // CIDRs
@@ -35,6 +36,7 @@ struct Config {
   std::optional<PlaneAddress> control_plane;
   int64_t token_positive_ttl_ms = 30'000;
   int64_t token_negative_ttl_ms = 5'000;
+  int64_t token_ungate_ttl_ms = 3600'000;    // how long a gate stays open for a token
 };
 
 // How answers leave. On the exchange's loop; never after the exchange was released.

@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "control/models.h"
+#include "gateway/plugins/model.h"
 #include "json/value.h"
 
 namespace mcptoken::service {
@@ -144,7 +146,73 @@ Result<void> load_servers(store::Tx& tx, Snapshot& snapshot) {
   return {};
 }
 
+// Compiled once for as long as no model changes: what a project says is the same object then.
+class Models {
+ public:
+  Models(store::Tx& tx, Snapshot& snapshot)
+      : tx_(tx), snapshot_(snapshot), models_(std::make_shared<Map>(snapshot.models ? *snapshot.models : Map())) {}
+  ~Models() { snapshot_.models = std::move(models_); }
+
+  gateway::ModelPtr of(const std::string& word) {
+    auto [at, is_new] = models_->try_emplace(word);
+    if (is_new) at->second = gateway::read_model(control::model_for_gateway(tx_, word, control::Where::here));
+    return at->second;
+  }
+
+ private:
+  using Map = std::unordered_map<std::string, gateway::ModelPtr>;
+  store::Tx& tx_;
+  Snapshot& snapshot_;
+  std::shared_ptr<Map> models_;
+};
+
+std::shared_ptr<const gateway::Prompt> read_prompt(const store::Object& object, const Value& doc, const Snapshot& snapshot) {
+  auto prompt = std::make_shared<gateway::Prompt>();
+  prompt->id = object.id;
+  prompt->name = object.name;
+  prompt->content = doc.text("content");
+  if (const Value* priority = doc.find("priority")) prompt->priority = priority->as_int().value_or(prompt->priority);
+  prompt->summary = doc.text("summary");
+  prompt->chapters = strings_of(doc.find("chapters"));
+  gateway::complete_prompt(*prompt);
+  gateway::read_link(doc.text("linkTarget"), *prompt);
+  for (auto& [id, server] : *snapshot.servers) {
+    if (!prompt->link_server.empty() && server->name == prompt->link_server) prompt->linked = server;
+  }
+  return prompt;
+}
+
+Result<void> load_prompts(store::Tx& tx, Snapshot& snapshot) {
+  std::unordered_map<std::string, gateway::Prompts> found;
+  MCPT_TRY(auto objects, tx.list("prompt"));
+  for (auto& object : objects) {
+    MCPT_TRY(auto doc, json::parse(object.doc));
+    found[object.project_id].push_back(read_prompt(object, doc, snapshot));
+  }
+  auto prompts = std::make_shared<std::unordered_map<std::string, gateway::PromptsPtr>>();
+  for (auto& [project, list] : found)
+    prompts->emplace(project, std::make_shared<const gateway::Prompts>(std::move(list)));
+  snapshot.prompts = std::move(prompts);
+  MCPT_TRY(auto replaced, control::replaced_texts(tx));
+  replaced.merge(control::default_texts());
+  snapshot.texts = std::make_shared<const control::SystemTexts>(std::move(replaced));
+  return {};
+}
+
+std::shared_ptr<const gateway::LlmSpec> read_llm(const Value* doc) {
+  if (!doc) return nullptr;
+  auto llm = std::make_shared<gateway::LlmSpec>();
+  llm->base_url = doc->text("baseUrl");
+  llm->model = doc->text("model");
+  llm->tier = doc->text("tier");
+  if (const Value* timeout = doc->find("timeoutMs")) llm->timeout_ms = timeout->as_int().value_or(0);
+  if (const Value* most = doc->find("maxTokens")) llm->max_tokens = most->as_int().value_or(0);
+  llm->has_key = doc->find("apiKeySecret") != nullptr;
+  return llm;
+}
+
 Result<void> load_projects(store::Tx& tx, Snapshot& snapshot) {
+  Models models(tx, snapshot);
   auto projects = std::make_shared<std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>>();
   MCPT_TRY(auto objects, tx.list("project"));
   for (auto& object : objects) {
@@ -156,11 +224,25 @@ Result<void> load_projects(store::Tx& tx, Snapshot& snapshot) {
     view->instructions = doc.text("prompt");
     view->separator = doc.text("separator", "__");
     view->policy = snapshot.policy;
+    view->model = models.of(doc.text("proxyModel", "none"));
+    view->llm = read_llm(doc.find("llm"));
+    view->system = snapshot.texts;
+    if (auto prompts = snapshot.prompts->find(object.id); prompts != snapshot.prompts->end()) {
+      view->prompts = prompts->second;
+      view->has_prompts = !view->prompts->empty();
+    }
     if (const Value* attached = doc.find("servers")) {
       for (const Value& item : attached->items()) {
         auto server = snapshot.servers->find(item.text("server"));
         if (server == snapshot.servers->end()) continue;
-        view->attachments.push_back({server->second, item.text("prefix", server->second->name)});
+        gateway::Attachment attachment;
+        attachment.server = server->second;
+        attachment.prefix = item.text("prefix", server->second->name);
+        if (const Value* model = item.find("proxyModel")) {
+          attachment.overrides = true;
+          attachment.model = models.of(*model->as_string());
+        }
+        view->attachments.push_back(std::move(attachment));
       }
     }
     projects->emplace(object.id, std::move(view));
@@ -237,6 +319,7 @@ Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control
   MCPT_TRY(auto policy, control.load_policy(tx));
   next->policy = std::make_shared<const rbac::Policy>(std::move(policy));
   MCPT_CHECK(load_servers(tx, *next));
+  MCPT_CHECK(load_prompts(tx, *next));
   MCPT_CHECK(load_projects(tx, *next));
   MCPT_CHECK(tx.for_each_token([&](const store::TokenRecord& token) -> Result<void> {
     next->tokens.put(entry_of(token, *next));
@@ -260,7 +343,9 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
   bool users = changes.touches("user");
   bool rights = users || changes.touches("rbac") || changes.touches("group") || !changes.tokens.empty();
   bool servers = changes.touches("server") || changes.touches("secret");
-  bool projects = rights || servers || changes.touches("project");
+  bool models = changes.touches("proxymodel");
+  bool prompts = servers || changes.touches("prompt") || changes.touches("project");
+  bool projects = rights || servers || models || prompts;
   if (changes.objects.empty() && changes.tokens.empty() && changes.sessions.empty()) return before;
   auto next = std::make_shared<Snapshot>(*before);
   MCPT_TRY(next->revision, tx.revision());
@@ -270,6 +355,8 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
     next->policy = std::make_shared<const rbac::Policy>(std::move(policy));
   }
   if (servers) MCPT_CHECK(load_servers(tx, *next));
+  if (models) next->models.reset();
+  if (prompts) MCPT_CHECK(load_prompts(tx, *next));
   if (projects) MCPT_CHECK(load_projects(tx, *next));
   for (auto& change : changes.tokens) {
     if (change.op == store::Op::removed) next->tokens.remove(change.record.sha);

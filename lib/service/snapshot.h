@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "control/control.h"
+#include "control/system_prompts.h"
 #include "crypto/crypto.h"
 #include "gateway/control_plane.h"
 #include "rbac/policy.h"
@@ -79,6 +80,9 @@ struct Snapshot {
   std::shared_ptr<const std::unordered_map<std::string, UserEntry>> users;                                          // by id
   std::shared_ptr<const gateway::Servers> servers;
   std::shared_ptr<const std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>> projects;     // by id
+  std::shared_ptr<const std::unordered_map<std::string, gateway::ModelPtr>> models;  // by the word that names them
+  std::shared_ptr<const std::unordered_map<std::string, gateway::PromptsPtr>> prompts;  // by project's id
+  std::shared_ptr<const control::SystemTexts> texts;
   std::shared_ptr<const rbac::Policy> policy;
   std::shared_ptr<const ChangeLog> changes;
   std::shared_ptr<const History> history;

@@ -89,6 +89,13 @@ CREATE TABLE removed_tokens (
   sha BLOB PRIMARY KEY CHECK (length(sha) = 32)
 ) STRICT, WITHOUT ROWID;
 )sql"},
+    {3, R"sql(
+-- What is known of a token's gate, as JSON.
+CREATE TABLE gates (
+  token_id TEXT PRIMARY KEY REFERENCES tokens (id) ON DELETE CASCADE,
+  state    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql"},
 };
 
 }  // namespace

@@ -133,6 +133,8 @@ static void settings(void) {
               {"audit", "strict", "none"},
               {"require_sandbox", "false", "no"},
               {"loopback_only", "true", "TRUE"},
+              {"cache_dir", "", NULL},
+              {"token_ungate_ttl_ms", "1", "0"},
               {"listen_port", "3100", "65536"}};
   mcptoken_config* config = NULL;
   mcptoken_service* made = (mcptoken_service*)&made;

@@ -25,7 +25,7 @@ def descriptors(gateway):
 
 
 def files(gateway):
-    found = {path for path in gateway.data.rglob("*")} | {path for path in Path("/tmp").glob("*mcp*")}
+    found = {path for path in gateway.data.rglob("*")} | {path for path in Path("/tmp").glob("mcpd*")}
     return {str(path) for path in found if not path.name.endswith(("-wal", "-shm"))}
 
 

@@ -12,8 +12,8 @@ import wire
 from harness import EMAIL, MCPCTL, PASSWORD, ROOT, SANITIZED, Gateway
 
 TRANSCRIPTS = ("basic", "apply", "access", "admin")
-# What connects to endpoints or fills the screen is tested elsewhere.
-ELSEWHERE = {"test mcp", "connect", "proxy", "mcp", "token scan", "doctor", "completion", "console"}
+# What connects to endpoints, fills the screen or shows what is cached is tested elsewhere.
+ELSEWHERE = {"test mcp", "connect", "proxy", "mcp", "token scan", "doctor", "completion", "console", "cache"}
 
 
 def run(name, **environment):
@@ -97,7 +97,7 @@ servers:
     headers: [{name: Authorization, valueFrom: {secretRef: {name: keys, key: other}}}]
 proxymodels:
   - {name: zbase, description: d, labels: {a: b}, stages: [paginate]}
-  - {name: above, extends: zbase, appliesTo: [prompt], cacheable: false}
+  - {name: above, extends: [zbase], appliesTo: [prompt], cacheable: false, gate: true}
 projects:
   - name: p
     description: d

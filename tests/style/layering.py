@@ -12,7 +12,8 @@ PROTOCOL = {"revision", "message", "header", "rewrite", "handshake"}  # of lib/m
 THIRD_PARTY = {
     "fmt/": (["lib/"], True), "tl/expected.hpp": (["lib/base"], True), "rapidjson/": (["lib/json"], False),
     "sodium.h": (["lib/crypto"], False), "sqlite3.h": (["lib/db"], False), "uv.h": (["lib/loop"], False),
-    "curl/": (["lib/http"], False), "microhttpd.h": (["bin/mcpd", "bin/mcpctl"], True), "CLI/": (["bin/mcpctl"], False),
+    "curl/": (["lib/http"], False), "re2/": (["lib/pattern"], False),
+    "microhttpd.h": (["bin/mcpd", "bin/mcpctl"], True), "CLI/": (["bin/mcpctl"], False),
     "yaml.h": (["bin/"], False), "curses.h": (["bin/mcpctl"], False), "doctest/": (["tests/unit", "tests/pch"], True)}
 SYSTEM = re.compile(r"(sys|netinet|arpa|net|linux)/\w+\.h|[a-z_0-9]+|(assert|ctype|dirent|dlfcn|emmintrin|errno|fcntl|inttypes|"
                     r"limits|math|netdb|poll|pthread|pty|sched|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"

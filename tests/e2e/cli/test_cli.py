@@ -78,7 +78,7 @@ class Usage(Case):
                             (("get", "gizmos"), 'unknown resource "gizmos"'),
                             (("get", "servers", "-o", "xml"), "table, wide, json, yaml, name"),
                             (("create", "server"), "NAME is missing"),
-                            (("create", "project", "p"), "--proxy-model is required"),
+                            (("create", "prompt", "x", "-p", "p"), "--content is required"),
                             (("create", "server", "s", "--command", "node", "x.js"), "two dashes"),
                             (("create", "rbac", "r", "--binding", "view:servers"),
                              "--roleBindings role:view,resource:servers"),

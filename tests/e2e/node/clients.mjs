@@ -72,7 +72,8 @@ const commands = {
     const options = { timeout: 60_000, onprogress: (step) => progress.push([step.progress, step.total]) };
     const params = { name: tool, arguments: args ?? {} };
     const result = await (isV1 ? client.callTool(params, undefined, options) : client.callTool(params, options));
-    return { text: result.content.map((part) => part.text).join('\n'), isError: result.isError ?? false, progress, asked };
+    const parts = result.content.map((part) => part.text);
+    return { text: parts.join('\n'), parts, isError: result.isError ?? false, progress, asked };
   },
 };
 

@@ -30,7 +30,7 @@ void Filled::fill() {
   post("servers", R"({"name":"web","externalUrl":"https://e.org/mcp","transport":"SSE",
                       "headers":[{"name":"Authorization","valueFrom":{"secretRef":{"name":"keys","key":"other"}}}]})");
   post("proxymodels", R"({"name":"zbase","description":"d","labels":{"a":"b"},"stages":["paginate"]})");
-  post("proxymodels", R"({"name":"above","extends":"zbase","appliesTo":["prompt"],"cacheable":false})");
+  post("proxymodels", R"({"name":"above","extends":["zbase"],"gate":true,"appliesTo":["prompt"],"cacheable":false})");
   post("projects", R"({"name":"p","description":"d","labels":{"a":"b"},"proxyModel":"none",
                        "servers":["web",{"server":"local","prefix":"l","proxyModel":"none"}],"prompt":"Be kind.\nAlways.",
                        "llm":{"baseUrl":"https://e.org/v1","model":"m","apiKeySecret":{"name":"keys","key":"k"},"tier":"fast",

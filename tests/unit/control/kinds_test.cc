@@ -1,4 +1,5 @@
 // Templates, proxy models, prompts and prompt requests through the routes that every kind has, and what they add.
+#include "control/models.h"
 #include "unit/control/world.h"
 
 using namespace mcptoken;
@@ -55,8 +56,8 @@ TEST_CASE("a template is a server without secrets, and its errors name the field
 TEST_CASE("a proxy model's stages are validated with their path") {
   Kinds world;
   const auto made = world.expect(201, world.root, "POST", kModels,
-                                 R"({"name":"m","extends":"default","stages":["paginate",{"type":"truncate"}]})");
-  CHECK(made.text("extends") == "default");
+                                 R"({"name":"m","extends":["default"],"stages":["paginate",{"type":"truncate"}]})");
+  CHECK(json::to_text(*made.json.find("extends")) == R"(["default"])");
   CHECK(json::to_text(*made.json.find("stages")) ==
         R"([{"type":"paginate","config":{"pageSize":8192}},{"type":"truncate","config":{"maxBytes":8192}}])");
   world.refused(kModels, R"({"name":"x","stages":[{"type":"magic"}]})",
@@ -73,18 +74,67 @@ TEST_CASE("a proxy model's stages are validated with their path") {
                 "stages[0].config.command[0]: must name a program");
   world.refused(kModels, R"({"name":"x","appliesTo":["everything"]})",
                 "appliesTo[0]: must be one of toolResult, prompt, resource");
-  world.refused(kModels, R"({"name":"x","extends":"missing"})", "extends: there is no proxymodel \"missing\"");
+  world.refused(kModels, R"({"name":"x","extends":["missing"]})", "extends[0]: there is no proxymodel \"missing\"");
 }
 
 TEST_CASE("proxy models build on each other, not in circles, and keep what they build on") {
   Kinds world;
   world.expect(201, world.root, "POST", kModels, R"({"name":"a"})");
-  world.expect(201, world.root, "POST", kModels, R"({"name":"b","extends":"a"})");
-  CHECK(world.expect(400, world.root, "PATCH", "/api/v1/proxymodels/a", R"({"extends":"b"})").text("message") ==
+  world.expect(201, world.root, "POST", kModels, R"({"name":"b","extends":["a"]})");
+  CHECK(world.expect(400, world.root, "PATCH", "/api/v1/proxymodels/a", R"({"extends":["b"]})").text("message") ==
         "extends: \"b\" builds on this one");
-  CHECK(world.expect(400, world.root, "PATCH", "/api/v1/proxymodels/a", R"({"extends":"a"})").status == 400);
+  CHECK(world.expect(400, world.root, "PATCH", "/api/v1/proxymodels/a", R"({"extends":["a"]})").status == 400);
   CHECK(world.expect(409, world.root, "DELETE", "/api/v1/proxymodels/a").text("message") ==
         "proxymodel \"a\" is in use: proxymodel \"b\" (extends)");
+}
+
+TEST_CASE("a model inherits from all that it extends, and no two of them may do the same") {
+  Kinds world;
+  const auto create = [&](const char* body) { world.expect(201, world.root, "POST", kModels, body); };
+  create(R"({"name":"redacting","cacheable":false,"stages":[{"type":"regex-redact","config":{"patterns":["a+"]}}]})");
+  create(R"({"name":"gated","extends":["gate","redacting"],"stages":["truncate"],"appliesTo":["prompt"]})");
+  world.read([&](store::Tx& tx) -> Result<void> {
+    const auto text = [&](const char* name) { return json::to_text(compile_model(tx, name).value()); };
+    CHECK(text("none") == R"({"name":"none"})");
+    CHECK(text("default") ==
+          R"({"name":"default","gate":true,"content":{"appliesTo":["toolResult"],"cacheable":true,"stages":)"
+          R"([{"type":"passthrough","config":{}},{"type":"paginate","config":{"pageSize":8192}}]}})");
+    CHECK(text("gated") ==
+          R"({"name":"gated","gate":true,"content":{"appliesTo":["prompt"],"cacheable":false,"stages":)"
+          R"([{"type":"regex-redact","config":{"patterns":["a+"],"replacement":"[redacted]"}},)"
+          R"({"type":"truncate","config":{"maxBytes":8192}}]}})");
+    return {};
+  });
+  world.refused(kModels, R"({"name":"x","extends":["redacting","subindex"]})",
+                "extends: \"redacting\" and \"subindex\" both work on content");
+  world.refused(kModels, R"({"name":"x","extends":["default","content-pipeline"],"stages":["truncate"]})",
+                "extends: \"default\" and \"content-pipeline\" both work on content");
+  // What others build on cannot change so that they break.
+  create(R"({"name":"empty"})");
+  create(R"({"name":"both","extends":["empty","redacting"]})");
+  CHECK(world.expect(400, world.root, "PATCH", "/api/v1/proxymodels/empty", R"({"stages":["paginate"]})")
+            .text("message") ==
+        "proxymodel \"both\" would no longer work: extends: \"empty\" and \"redacting\" both work on content");
+}
+
+TEST_CASE("an object stands in for a built-in model of its name, but for two that are always what they are") {
+  Kinds world;
+  world.expect(201, world.root, "POST", kModels,
+               R"({"name":"content-pipeline","stages":[{"type":"paginate","config":{"pageSize":512}}]})");
+  world.read([&](store::Tx& tx) -> Result<void> {
+    const auto model = compile_model(tx, "default").value();
+    CHECK(json::to_text(*model.find("content")->find("stages")) ==
+          R"([{"type":"paginate","config":{"pageSize":512}}])");
+    return {};
+  });
+  world.refused(kModels, R"({"name":"none","stages":["paginate"]})", "name: \"none\" is always what it is");
+  world.refused(kModels, R"({"name":"gate"})", "name: \"gate\" is always what it is");
+}
+
+TEST_CASE("a pattern of regex-redact is checked when it is written") {
+  Kinds world;
+  world.refused(kModels, R"({"name":"x","stages":[{"type":"regex-redact","config":{"patterns":["ok","("]}}]})",
+                "stages[0].config.patterns[1]: is not a regular expression: missing ): (");
 }
 
 TEST_CASE("a pipeline that runs a program needs the run right on every way to write") {
@@ -100,12 +150,12 @@ TEST_CASE("a pipeline that runs a program needs the run right on every way to wr
   world.expect(403, editor, "PATCH", "/api/v1/proxymodels/m", R"({"description":"x"})");
   world.expect(403, editor, "PUT", "/api/v1/proxymodels/m", plain);
   // Building on it runs it.
-  world.expect(403, editor, "POST", kModels, R"({"name":"n","extends":"m"})");
-  world.expect(201, world.root, "POST", kModels, R"({"name":"n","extends":"m"})");
-  world.expect(403, editor, "POST", kModels, R"({"name":"o","extends":"n"})");
+  world.expect(403, editor, "POST", kModels, R"({"name":"n","extends":["m"]})");
+  world.expect(201, world.root, "POST", kModels, R"({"name":"n","extends":["m"]})");
+  world.expect(403, editor, "POST", kModels, R"({"name":"o","extends":["n"]})");
   world.expect(200, runner, "PUT", "/api/v1/proxymodels/m", plain);
   world.expect(403, editor, "PUT", "/api/v1/proxymodels/m", exec);
-  world.expect(201, editor, "POST", kModels, R"({"name":"o","extends":"n"})");
+  world.expect(201, editor, "POST", kModels, R"({"name":"o","extends":["n"]})");
 }
 
 TEST_CASE("prompts belong to a project: names, scopes, and what goes with it") {

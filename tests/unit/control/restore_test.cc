@@ -252,7 +252,7 @@ TEST_CASE("what is no backup, or another one, is refused in words") {
         world.call(world.root, "POST", "/api/v1/rbac", R"({"name":"mcptoken-x","subjects":[],"roleBindings":[]})");
     return reply.text("message").substr(6);
   }());
-  with(R"({"kind":"proxymodel","name":"a","extends":"b"},{"kind":"proxymodel","name":"b","extends":"a"})",
+  with(R"({"kind":"proxymodel","name":"a","extends":["b"]},{"kind":"proxymodel","name":"b","extends":["a"]})",
        "proxymodel/a: builds on itself, or on too many others");
   with(R"({"kind":"prompt","name":"a","project":"none","content":"x"})",
        "prompt/none/a: project: there is no project \"none\"");

@@ -44,6 +44,13 @@ class ImmediateRunner final : public Runner {
     co_return true;
   }
 
+  loop::Task<Result<Value>> cache_stats() override { co_return Value::object(); }
+  loop::Task<Result<std::vector<CacheEntry>>> cache_entries() override { co_return world_.cache; }
+  loop::Task<Result<int64_t>> clear_cache(std::string project_id) override {
+    world_.cleared.push_back(project_id);
+    co_return 3;
+  }
+
   Result<Response> transact(Work& work) {
     std::optional<Response> response;
     std::optional<Response> kept;

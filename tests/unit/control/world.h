@@ -92,6 +92,8 @@ class World {
   std::vector<audit::Event> refusals;
   std::function<Result<void>(store::Tx&)> before_commit;  // of every request
   std::vector<Instance> instances;                        // that run
+  std::vector<CacheEntry> cache;                          // of the pipeline cache
+  std::vector<std::string> cleared;                       // parts of it, by project
   std::vector<std::string> ended;                         // ids of those that were told to end
   int hashes = 0;                       // jobs given to the hasher
   std::function<void()> while_hashing;  // once, between the transactions of an asynchronous handler

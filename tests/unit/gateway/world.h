@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <future>
 #include <list>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -24,6 +25,32 @@ class FakePlane final : public ControlPlane {
     co_return std::vector<Credential>();
   }
   std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
+  loop::Task<Result<PromptsPtr>> prompts(size_t, const Caller& caller, loop::Scope&) override {
+    co_return caller.project->prompts ? caller.project->prompts : std::make_shared<const Prompts>();
+  }
+  loop::Task<Result<GateState>> gate_state(size_t, const Caller& caller, loop::Scope&) override {
+    std::lock_guard lock(mutex_);
+    ++gate_questions;
+    co_return gates[caller.who->token_sha];
+  }
+  loop::Task<Result<void>> set_gate_state(size_t, const Caller& caller, GateState state, loop::Scope&) override {
+    std::lock_guard lock(mutex_);
+    gates[caller.who->token_sha] = std::move(state);
+    co_return Result<void>();
+  }
+  loop::Task<Result<void>> propose(size_t, const Caller&, Proposal proposal, loop::Scope&) override {
+    if (proposal.name == "refused") co_return fail(Error(Status::denied, "you may not").with_hint("ask somebody"));
+    std::lock_guard lock(mutex_);
+    proposals.push_back(std::move(proposal));
+    co_return Result<void>();
+  }
+  loop::Task<Result<crypto::Secret>> llm_key(size_t, const Caller&, loop::Scope&) override {
+    co_return crypto::Secret(model_key);
+  }
+  void note_link(const std::string& prompt_id, const std::string& failure) override {
+    std::lock_guard lock(mutex_);
+    link_failures[prompt_id] = failure;
+  }
   bool reserve_record(size_t) override {
     reserved += recording ? 1 : 0;
     return recording;
@@ -40,6 +67,11 @@ class FakePlane final : public ControlPlane {
   }
   std::atomic<bool> recording{true};
   std::atomic<int> reserved{0};
+  std::atomic<int> gate_questions{0};
+  std::map<std::string, GateState> gates;  // by token
+  std::vector<Proposal> proposals;
+  std::string model_key = "sk-test";
+  std::map<std::string, std::string> link_failures;
 
  private:
   mutable std::mutex mutex_;
@@ -66,9 +98,8 @@ struct Visit {
 // The first loop runs on the test's thread, another one on a thread of its own.
 class World {
  public:
-  explicit World(size_t loops = 1) {
+  explicit World(size_t loops = 1, Options options = {}) {
     REQUIRE(crypto::init());
-    Options options;
     options.client_info = R"({"name":"gateway","version":"1"})";
     options.version = "1";
     options.data_dir = dir.path();

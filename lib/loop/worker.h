@@ -1,4 +1,4 @@
-// One thread for work that would hold up a loop and is not the store's: password hashing. One job at a time, bounded queue.
+// One thread for work that would hold up a loop and is not the store's: hashing passwords, files. One job at a time, bounded queue.
 #pragma once
 
 #include <condition_variable>
@@ -8,7 +8,7 @@
 
 #include "base/function.h"
 
-namespace mcptoken::service {
+namespace mcptoken::loop {
 
 class Worker {
  public:
@@ -30,4 +30,4 @@ class Worker {
   std::thread thread_;  // last: it uses everything above
 };
 
-}  // namespace mcptoken::service
+}  // namespace mcptoken::loop

@@ -1,6 +1,6 @@
-#include "service/worker.h"
+#include "loop/worker.h"
 
-namespace mcptoken::service {
+namespace mcptoken::loop {
 
 Worker::~Worker() {
   {
@@ -34,4 +34,4 @@ void Worker::run() {
   }
 }
 
-}  // namespace mcptoken::service
+}  // namespace mcptoken::loop

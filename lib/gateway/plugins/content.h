@@ -1,0 +1,42 @@
+// The plugin `content-pipeline`: what servers answer goes through the pipeline of the project or of the attachment, and
+// clients look into large results with virtual arguments of the tool that they called: `_resultId` with `_page` or
+// `_section`.
+//
+// Invariants:
+//  1. A result can be looked into by the token that got it, in the project and through the tool that it came from; for
+//     everybody else its id is unknown.
+//  2. structuredContent stays what the tool's outputSchema says: where it repeats the text, it goes on repeating what
+//  is
+//     shown; otherwise only stages work that handle it.
+//  3. Nothing is looked into but what the pipeline let through.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/endpoint.h"
+#include "gateway/plugins/model.h"
+#include "gateway/view.h"
+#include "json/edit.h"
+
+namespace mcptoken::gateway {
+
+// --- before a call
+struct LookUp {
+  std::string id;             // of a result
+  std::string page, section;  // "" for none; page: a number or "all"
+};
+// What a call of a tool asks of an earlier result; nothing when it is a call like any other.
+std::optional<LookUp> read_look_up(const mcp::Message& request);
+// Members of the result. What is wrong with the request is said in a tool error, which models can read.
+loop::Task<Result<std::string>> look_up(Exchange& exchange, const Target& target, LookUp wanted, loop::Scope& scope);
+
+// --- after it
+// The edits of the answer's text. Errors: the answer cannot be read, or the scope was cancelled.
+loop::Task<Result<std::vector<json::Edit>>> process_answer(Exchange& exchange, const Client& client,
+                                                           const Target& target, ContentType type,
+                                                           const mcp::Message& answer, loop::Scope& scope);
+
+}  // namespace mcptoken::gateway

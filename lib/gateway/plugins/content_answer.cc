@@ -1,0 +1,294 @@
+// What a server answered, through the pipeline.
+#include <algorithm>
+
+#include "base/limits.h"
+#include "gateway/plugins/content.h"
+#include "gateway/plugins/content_result.h"
+#include "gateway/plugins/packed.h"
+#include "gateway/plugins/pipeline.h"
+#include "gateway/plugins/shelf.h"
+#include "json/value.h"
+#include "json/writer.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+using json::Node;
+using json::Outline;
+using json::Range;
+
+constexpr size_t kListedPages = 40;
+
+// A text in an answer.
+struct Place {
+  Range text;                  // with its quotes
+  uint32_t after = 0;          // where another block may follow; 0: nowhere
+  bool may_have_more = false;  // there is a way to ask for more of it
+};
+
+struct Member {
+  ContentType type;
+  std::string_view name;
+};
+constexpr Member kMembers[] = {
+    {ContentType::tool_result, "content"}, {ContentType::prompt, "messages"}, {ContentType::resource, "contents"}};
+
+// Texts of blocks, of resources in blocks, and of messages around blocks.
+void collect(const Outline& outline, const Node& entry, uint32_t offset, bool block, std::vector<Place>& out) {
+  if (const Node* text = outline.find(entry, "text"); text && text->type == json::Type::string) {
+    Place place;
+    place.text = {text->value.begin + offset, text->value.end + offset};
+    const Node* type = outline.find(entry, "type");
+    place.may_have_more = block && type && outline.raw(*type) == "\"text\"";
+    place.after = entry.value.end + offset;
+    out.push_back(place);
+  }
+  for (std::string_view inner : {"resource", "content"}) {
+    const Node* node = outline.find(entry, inner);
+    if (node && node->type == json::Type::object) collect(outline, *node, offset, false, out);
+  }
+}
+
+json::ReadLimits upstream_limits() {
+  json::ReadLimits limits;
+  limits.bytes = limits::kUpstreamBodyBytes;
+  return limits;
+}
+
+std::string page_index(const Content& content, const std::string& id) {
+  size_t bytes = 0;
+  for (const Section& section : content.sections)
+    bytes += section.content.size();
+  const std::string pages = std::to_string(content.sections.size());
+  std::string out =
+      "Page 1 of " + pages + " is above; there are " + std::to_string(bytes) +
+      " bytes in all. For another page call this tool again with the same arguments and \"_resultId\": \"" + id +
+      "\" and \"_page\": a number from 1 to " + pages + ", or \"all\".\n";
+  for (size_t i = 0; i < content.sections.size() && i < kListedPages; ++i) {
+    const Section& section = content.sections[i];
+    out += "- " + section.id;
+    if (section.title != "Page " + section.id) out += ": " + section.title;
+    out += " (" + std::to_string(section.content.size()) + " bytes)\n";
+  }
+  if (content.sections.size() > kListedPages) out += "- … up to " + pages + "\n";
+  return out;
+}
+
+std::string section_hint(const std::string& id) {
+  return "\nFor a section call this tool again with the same arguments and \"_resultId\": \"" + id +
+         "\" and \"_section\": its name before the colon; for everything \"_page\": \"all\".\n";
+}
+
+void redact_all(const Pipeline& pipeline, const std::string& text, const std::string& shown, json::Value& value) {
+  if (auto* string = value.as_string()) {
+    if (*string == text && !text.empty()) {
+      value = json::Value::string(shown);
+      return;
+    }
+    std::string changed = *string;
+    for (const Stage& stage : pipeline.stages) {
+      if (auto* config = std::get_if<RedactConfig>(&stage.config)) redact(*config, changed);
+    }
+    value = json::Value::string(std::move(changed));
+    return;
+  }
+  for (auto& item : value.items())
+    redact_all(pipeline, text, shown, item);
+  for (auto& [name, member] : value.members())
+    redact_all(pipeline, text, shown, member);
+}
+
+class Processing {
+ public:
+  Processing(Exchange& exchange, const Client& client, const Target& target, PipelinePtr pipeline, ContentType type,
+             const mcp::Message& answer)
+      : exchange_(exchange),
+        client_(client),
+        target_(target),
+        pipeline_(std::move(pipeline)),
+        type_(type),
+        answer_(answer) {}
+
+  loop::Task<Result<std::vector<json::Edit>>> run(loop::Scope& scope) {
+    const int64_t began_ms = exchange_.site.loop.now_ms();
+    MCPT_CO_CHECK(find_places());
+    find_structured();
+    for (const Place& place : places_) {
+      // The spelling of a text is never shorter than the text.
+      if (place.text.size() - 2 <= pipeline_->least_bytes) continue;
+      auto one = transform(place, scope);
+      MCPT_CO_CHECK(co_await one);
+    }
+    MCPT_CO_CHECK(edit_structured());
+    if (worked_) record(exchange_.site.loop.now_ms() - began_ms);
+    co_return std::move(edits_);
+  }
+
+ private:
+  Result<void> find_places() {
+    const auto member =
+        std::find_if(std::begin(kMembers), std::end(kMembers), [&](const Member& one) { return one.type == type_; });
+    const Node* array = answer_.in_result(member->name);
+    if (!array || array->type != json::Type::array) return {};
+    auto outline = Outline::read(answer_.outline().raw(*array), 4, upstream_limits());
+    if (!outline)
+      return fail(Error(Status::protocol, target_.attachment->server->name + ": the answer's content cannot be read")
+                      .with_rpc(mcp::rpc::kInternalError));
+    for (auto* entry = outline->first(outline->root()); entry; entry = outline->after(outline->root(), *entry))
+      collect(*outline, *entry, array->value.begin, type_ == ContentType::tool_result, places_);
+    return {};
+  }
+
+  // Where structuredContent repeats a text, byte for byte.
+  void find_structured() {
+    structured_ = answer_.in_result("structuredContent");
+    if (!structured_ || structured_->type != json::Type::object) return;
+    auto outline = Outline::read(answer_.outline().raw(*structured_), 1, upstream_limits());
+    if (!outline) return;
+    for (auto* member = outline->first(outline->root()); member; member = outline->after(outline->root(), *member)) {
+      for (const Place& place : places_) {
+        if (place.may_have_more && member->type == json::Type::string &&
+            outline->raw(*member) == place.text.of(answer_.text())) {
+          repeated_ = {member->value.begin + structured_->value.begin, member->value.end + structured_->value.begin};
+          repeats_ = place.text;
+          return;
+        }
+      }
+    }
+  }
+  bool is_repeated(const Place& place) const { return repeated_.size() > 0 && place.text.begin == repeats_.begin; }
+
+  PipelineInput input_for(const Place& place) const {
+    PipelineInput input(pipeline_, type_);
+    input.source = target_.attachment->server->name + "/" + target_.upstream_name;
+    if (structured_ && !is_repeated(place))
+      input.reach = Reach::structured;
+    else if (!place.may_have_more)
+      input.reach = Reach::plain;
+    return input;
+  }
+
+  loop::Task<Result<void>> transform(Place place, loop::Scope& scope) {
+    json::Node node;
+    node.value = place.text;
+    node.type = json::Type::string;
+    node.escaped = place.text.of(answer_.text()).find('\\') != std::string_view::npos;
+    std::string text = answer_.outline().string(node);
+    if (text.size() <= pipeline_->least_bytes) co_return Result<void>();
+    worked_ = true;
+    bytes_ += text.size();
+    auto input = input_for(place);
+    auto running = run_pipeline(exchange_.site, exchange_.caller, std::move(input), text, report_, scope);
+    MCPT_CO_TRY(auto content, co_await running);
+    if (content.sections.empty()) {
+      if (content.text != text) show(place, text, content.text);
+      co_return Result<void>();
+    }
+    MCPT_CO_TRY(const auto id, new_result_id());
+    MCPT_CO_TRY(const bool kept, keep(place, text, content, id));
+    if (!kept) {
+      report_.fallback += "the cache has too much to do";
+      co_return Result<void>();
+    }
+    sections_ += content.sections.size();
+    show(place, text, content.paged ? content.text : content.text + section_hint(id));
+    if (content.paged) {
+      std::string block = R"(,{"type":"text","text":)";
+      json::append_quoted(block, page_index(content, id));
+      block.push_back('}');
+      edits_.emplace_back(Range{place.after, place.after}, std::move(block));
+    }
+    co_return Result<void>();
+  }
+
+  void show(const Place& place, const std::string& text, const std::string& shown) {
+    edits_.emplace_back(place.text, json::quoted(shown));
+    if (is_repeated(place)) text_ = text, shown_ = shown;
+  }
+
+  // structuredContent as it may be shown, around the place of the text. `mark` is found nowhere else.
+  Result<std::string> structured_around(const std::string& text, const std::string& mark) const {
+    std::string shown(answer_.outline().raw(*structured_));
+    if (pipeline_->handles_structured) {
+      MCPT_TRY(auto value, json::parse(shown, upstream_limits()));
+      redact_all(*pipeline_, text, mark, value);
+      shown = json::to_text(value);
+    } else {
+      shown.replace(repeated_.begin - structured_->value.begin, repeated_.size(), json::quoted(mark));
+    }
+    const auto quoted = json::quoted(mark);
+    const size_t at = shown.find(quoted);
+    return note_of(std::string_view(shown).substr(0, at), std::string_view(shown).substr(at + quoted.size()));
+  }
+
+  Result<bool> keep(const Place& place, const std::string& text, const Content& content, const std::string& id) {
+    std::string note;
+    if (is_repeated(place)) {
+      MCPT_TRY(note, structured_around(text, id));
+    }
+    cache::Entry entry;
+    entry.project = exchange_.caller.project->id;
+    entry.what = "result";
+    entry.value = pack(content, "", note);
+    const auto& caller = exchange_.caller;
+    return exchange_.site.gateway.shelf().put_result(caller.who->token_sha + ":" + caller.project->id,
+                                                     result_key(caller, target_, id), std::move(entry));
+  }
+
+  Result<void> edit_structured() {
+    if (!structured_) return {};
+    if (!pipeline_->handles_structured) {
+      if (!shown_.empty() || !text_.empty()) edits_.emplace_back(repeated_, json::quoted(shown_));
+      return {};
+    }
+    const auto raw = answer_.outline().raw(*structured_);
+    MCPT_TRY(auto value, json::parse(raw, upstream_limits()));
+    const auto before = value;
+    redact_all(*pipeline_, text_, shown_, value);
+    if (!(value == before)) edits_.emplace_back(structured_->value, json::to_text(value));
+    return {};
+  }
+
+  void record(int64_t ms) {
+    auto record = record_of(exchange_, client_, target_.upstream_name);
+    record.kind = RecordKind::pipeline;
+    record.server = target_.attachment->server->name;
+    record.duration_ms = ms;
+    record.outcome = report_.fallback.empty() ? CallOutcome::ok : CallOutcome::tool_error;
+    json::Writer writer(record.payload);
+    writer.begin_object().member("model", pipeline_->model).member("bytes", static_cast<int64_t>(bytes_));
+    writer.member("sections", static_cast<int64_t>(sections_)).member("cached", report_.cached);
+    if (!report_.fallback.empty()) writer.member("fallback", report_.fallback);
+    writer.end_object();
+    exchange_.site.gateway.plane().record(exchange_.site.index, std::move(record), ControlPlane::Place::any);
+  }
+
+  Exchange& exchange_;
+  const Client& client_;
+  const Target& target_;
+  PipelinePtr pipeline_;
+  ContentType type_;
+  const mcp::Message& answer_;
+  std::vector<Place> places_;
+  const Node* structured_ = nullptr;
+  Range repeated_, repeats_;  // in structuredContent, and the text that is repeated there
+  std::string text_, shown_;  // of that text, when it is shown otherwise
+  std::vector<json::Edit> edits_;
+  PipelineReport report_;
+  bool worked_ = false;
+  size_t bytes_ = 0, sections_ = 0;
+};
+
+}  // namespace
+
+loop::Task<Result<std::vector<json::Edit>>> process_answer(Exchange& exchange, const Client& client,
+                                                           const Target& target, ContentType type,
+                                                           const mcp::Message& answer, loop::Scope& scope) {
+  Processing processing(exchange, client, target, pipeline_of(*exchange.caller.project, *target.attachment), type,
+                        answer);
+  auto task = processing.run(scope);
+  auto edits = co_await task;
+  co_return edits;
+}
+
+}  // namespace mcptoken::gateway

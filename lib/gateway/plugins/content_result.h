@@ -1,0 +1,19 @@
+// A result that a client may look into, between the two halves of content.h that make and read it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cache/entry.h"
+#include "gateway/control_plane.h"
+#include "gateway/view.h"
+
+namespace mcptoken::gateway {
+
+Result<std::string> new_result_id();
+cache::Key result_key(const Caller& caller, const Target& target, std::string_view id);
+// structuredContent around the text that it repeats, kept with the result; and with another text in that place.
+std::string note_of(std::string_view before, std::string_view after);
+std::string structured_of(const std::string& note, std::string_view text);
+
+}  // namespace mcptoken::gateway

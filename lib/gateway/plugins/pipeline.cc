@@ -1,0 +1,178 @@
+#include "gateway/plugins/pipeline.h"
+
+#include "base/bytes.h"
+#include "gateway/plugins/cut.h"
+#include "gateway/plugins/outside.h"
+#include "gateway/plugins/packed.h"
+#include "gateway/plugins/shelf.h"
+#include "gateway/site.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr int64_t kKeepMs = 24 * 3600'000LL;
+constexpr int64_t kStageMs = 10'000;
+constexpr size_t kBytesPerToken = 4;
+constexpr size_t kSummarizedByModel = 32;       // sections; the others get by without
+constexpr size_t kTitledByModel = 64;           // pages
+constexpr size_t kPageBeginning = 300;          // bytes of a page that its title is made from
+constexpr size_t kSummarizedBytes = 32 * 1024;  // of a section
+constexpr int64_t kTitleTokens = 2'000;
+
+// Another principal never gets what was made for this one, even of the same bytes.
+cache::Key key_for(const Caller& caller, const Pipeline& pipeline, std::string_view text) {
+  const auto digest = crypto::sha256(text);
+  auto& llm = caller.project->llm;
+  return cache::key_of({"content", caller.project->id, pipeline.model, pipeline.version, llm ? llm->base_url : "",
+                        llm ? llm->model : "", caller.who->token_sha, as_text(digest)});
+}
+
+class Run {
+ public:
+  Run(Site& site, const Caller& caller, const PipelineInput& input, PipelineReport& report)
+      : site_(site), caller_(caller), input_(input), report_(report) {}
+
+  loop::Task<Result<Content>> run(Content content, loop::Scope& outer) {
+    for (const Stage& stage : input_.pipeline->stages) {
+      if (!reaches(stage)) continue;
+      loop::Scope scope(outer);
+      loop::Deadline deadline(site_.loop, scope, kStageMs, Error(Status::timeout, "it took longer than ten seconds"));
+      // Large texts are not copied for stages that cannot fail.
+      const Content before = may_fail(stage) ? content : Content();
+      auto running = run_stage(stage, std::move(content), scope);
+      auto next = co_await running;
+      if (outer.cancelled()) co_return fail(outer.reason());
+      if (next) {
+        content = *std::move(next);
+      } else {
+        failed(stage.type, next.error());
+        content = before;
+      }
+    }
+    co_return content;
+  }
+
+ private:
+  static bool may_fail(const Stage& stage) {
+    return std::holds_alternative<ProjectConfig>(stage.config) || std::holds_alternative<ExecConfig>(stage.config);
+  }
+  bool reaches(const Stage& stage) const {
+    if (std::holds_alternative<std::monostate>(stage.config)) return false;  // it does nothing
+    if (input_.reach == Reach::structured) return std::holds_alternative<RedactConfig>(stage.config);
+    return input_.reach == Reach::everything || is_plain(stage);
+  }
+  void failed(const std::string& what, const Error& error) {
+    if (!report_.fallback.empty()) report_.fallback += "; ";
+    report_.fallback += what + ": " + error.message;
+  }
+  StageContext context() const { return {std::string(to_text(input_.type)), input_.source, caller_.project->name}; }
+
+  loop::Task<Result<Content>> run_stage(const Stage& stage, Content content, loop::Scope& scope) {
+    if (auto* config = std::get_if<SummarizeConfig>(&stage.config)) {
+      auto task = summarize(*config, std::move(content), scope);
+      auto done = co_await task;
+      co_return done;
+    }
+    if (auto* config = std::get_if<ExecConfig>(&stage.config)) {
+      auto task = run_exec(site_, *config, input_.pipeline->model, context(), std::move(content), scope);
+      auto done = co_await task;
+      co_return done;
+    }
+    auto done = run_pure(stage, std::move(content));
+    if (done && done->paged && std::holds_alternative<PaginateConfig>(stage.config) && caller_.project->llm) {
+      auto task = give_titles(*std::move(done), scope);
+      auto titled = co_await task;
+      co_return titled;
+    }
+    co_return done;
+  }
+
+  // A model that fails leaves the rest to what can be said without one.
+  loop::Task<Result<Content>> summarize(const SummarizeConfig& config, Content content, loop::Scope& scope) {
+    const size_t most = config.max_tokens * kBytesPerToken;
+    std::vector<std::string> summaries;
+    bool asks = caller_.project->llm != nullptr;
+    for (const Section& section : content.sections) {
+      std::string summary;
+      if (asks && summaries.size() < kSummarizedByModel) {
+        auto text = fill_in(caller_.project->system_text("llm-section-summary"), "maxTokens",
+                            std::to_string(config.max_tokens));
+        text =
+            fill_in(std::move(text), "content",
+                    std::string_view(section.content).substr(0, character_border(section.content, kSummarizedBytes)));
+        auto asking = ask_model(site_, caller_, std::move(text), static_cast<int64_t>(config.max_tokens), scope);
+        auto answer = co_await asking;
+        if (answer)
+          summary = one_line(*answer, most);
+        else
+          failed("model", answer.error()), asks = false;
+      }
+      summaries.push_back(summary.empty() ? structural_summary(section, most) : std::move(summary));
+    }
+    co_return index_sections(std::move(content), summaries);
+  }
+
+  loop::Task<Result<Content>> give_titles(Content content, loop::Scope& scope) {
+    const size_t count = std::min(content.sections.size(), kTitledByModel);
+    std::string pages;
+    for (size_t i = 0; i < count; ++i) {
+      const std::string_view page = content.sections[i].content;
+      pages.append(std::to_string(i + 1))
+          .append(": ")
+          .append(page.substr(0, character_border(page, kPageBeginning)))
+          .append("\n\n");
+    }
+    auto text = fill_in(caller_.project->system_text("llm-page-titles"), "pageCount", std::to_string(count));
+    text = fill_in(std::move(text), "pages", pages);
+    auto asking = ask_model(site_, caller_, std::move(text), kTitleTokens, scope);
+    auto answer = co_await asking;
+    auto titles = answer ? read_text_list(*answer) : Result<std::vector<std::string>>(fail(std::move(answer).error()));
+    if (titles && titles->size() != count) titles = fail(Status::protocol, "the model gave another number of titles");
+    if (!titles) failed("model", titles.error());
+    for (size_t i = 0; titles && i < count; ++i) {
+      if (auto title = one_line((*titles)[i], 80); !title.empty()) content.sections[i].title = std::move(title);
+    }
+    co_return content;
+  }
+
+  Site& site_;
+  const Caller& caller_;
+  const PipelineInput& input_;
+  PipelineReport& report_;
+};
+
+}  // namespace
+
+loop::Task<Result<Content>> run_pipeline(Site& site, const Caller& caller, PipelineInput input, std::string text,
+                                         PipelineReport& report, loop::Scope& scope) {
+  Shelf& shelf = site.gateway.shelf();
+  const bool cacheable = input.pipeline->cacheable && input.reach == Reach::everything;
+  cache::Key key{};
+  if (cacheable) {
+    key = key_for(caller, *input.pipeline, text);
+    auto looking = shelf.get(site.loop, key, scope);
+    auto found = co_await looking;
+    if (!found && scope.cancelled()) co_return fail(scope.reason());
+    auto packed = found && *found ? Packed::read((*found)->value, text) : std::nullopt;
+    if (packed) {
+      report.cached = true;
+      co_return packed->content();
+    }
+  }
+  const bool failed_before = !report.fallback.empty();
+  Content content;
+  content.text = text;
+  Run run(site, caller, input, report);
+  auto running = run.run(std::move(content), scope);
+  MCPT_CO_TRY(auto done, co_await running);
+  if (cacheable && !failed_before && report.fallback.empty()) {
+    cache::Entry entry;
+    entry.project = caller.project->id;
+    entry.what = "content";
+    entry.value = pack(done, text);
+    shelf.put(key, std::move(entry), kKeepMs);
+  }
+  co_return done;
+}
+
+}  // namespace mcptoken::gateway

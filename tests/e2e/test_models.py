@@ -1,0 +1,403 @@
+"""Proxy models end to end: the content pipeline with a real file server, the gate with real clients, prompts, a stand-in
+model, and what is kept over restarts."""
+
+import contextlib
+import http.server
+import json
+import random
+import re
+import threading
+import time
+
+import wire
+from harness import BUILD, NODE, SANITIZED, Gateway, NodeClient, until
+from test_remote import Remote
+
+FILESYSTEM = BUILD / "node/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
+MEGABYTES = 2
+
+
+def markdown(size, seed=7):
+    """Text with everything that may trip a cutter: headings, fences, long lines, wide characters."""
+    rng, parts, length = random.Random(seed), [], 0
+    words = ["alpha", "größe", "日本語", "🙂", "beta", "x" * 40, "end.", "`code`", "#no", "- item"]
+    while length < size:
+        kind = rng.randrange(8)
+        if kind == 0:
+            part = "#" * rng.randint(1, 4) + " " + " ".join(rng.choices(words, k=3)) + "\n\n"
+        elif kind == 1:
+            part = "```sh\n# not a heading\n" + " ".join(rng.choices(words, k=30)) + "\n```\n"
+        else:
+            part = " ".join(rng.choices(words, k=rng.randint(1, 200))) + rng.choice(["\n", "\n\n", "\r\n"])
+        parts.append(part)
+        length += len(part.encode())
+    return "".join(parts)
+
+
+def use_model(gateway, model, project="demo"):
+    answer = gateway.rest("PATCH", f"projects/{project}", {"proxyModel": model})
+    assert answer.status == 200, answer
+
+
+@contextlib.contextmanager
+def fixture():
+    with Gateway() as gateway:
+        folder = gateway.dir / "files"
+        folder.mkdir()
+        gateway.text = markdown(MEGABYTES * 1024 * 1024)
+        (folder / "big.md").write_bytes(gateway.text.encode())
+        gateway.big = str(folder / "big.md")
+        gateway.stdio("files", NODE, FILESYSTEM, folder)
+        gateway.example("example")
+        gateway.project("demo", "files", "example")
+        gateway.reader = gateway.token("reader")
+        gateway.ready(gateway.reader, "files", "example")
+        yield gateway
+
+
+def id_in(text):
+    return re.search(r"res_[a-z0-9]{20}", text)[0]
+
+
+def read_big(client, **more):
+    answer = client.call("files__read_text_file", {"path": client.path_of_big} | more)
+    assert "result" in answer and not answer["result"].get("isError"), str(answer)[:500]
+    return answer["result"]
+
+
+def client_of(gateway, token=None, kind=wire.Modern):
+    client = kind(gateway.port, token or gateway.reader)
+    client.path_of_big = gateway.big
+    return client
+
+
+def fastest(measure, times=7):
+    def once():
+        start = time.monotonic()
+        measure()
+        return time.monotonic() - start
+
+    return min(once() for _ in range(times))
+
+
+def test_every_page_is_the_file(gateway):
+    use_model(gateway, "content-pipeline")
+    client = client_of(gateway)
+    first = read_big(client)
+    page, index = (part["text"] for part in first["content"])
+    count = int(re.search(r"Page 1 of (\d+)", index)[1])
+    assert count > 200 and f"{len(gateway.text.encode())} bytes in all" in index
+    pages = [page] + [read_big(client, _resultId=id_in(index), _page=number)["content"][0]["text"] for number in range(2, count + 1)]
+    assert "".join(pages) == gateway.text
+    assert max(len(one.encode()) for one in pages) <= 8192
+    assert read_big(client, _resultId=id_in(index), _page="all")["content"][0]["text"] == gateway.text
+    # structuredContent says the same as the text, as the tool's outputSchema has it.
+    assert first["structuredContent"]["content"] == page
+
+
+def test_every_section_is_the_file(gateway):
+    use_model(gateway, "subindex")
+    client = client_of(gateway)
+    index = read_big(client)["content"][0]["text"]
+    names = re.findall(r"^- ([a-z0-9-]+)(?::| \()", index, re.M)
+    assert len(names) > 100
+    text = "".join(read_big(client, _resultId=id_in(index), _section=name)["content"][0]["text"] for name in names)
+    assert text == gateway.text
+
+
+def test_the_official_client_walks_the_pages(gateway):
+    """It checks structured content against the tool's output schema, on every page."""
+    use_model(gateway, "content-pipeline")
+    for flavour in ("v1", "modern"):
+        with NodeClient(gateway, gateway.reader, flavour) as client:
+            client.do("list")
+            first = client.call("files__read_text_file", path=gateway.big)
+            found = id_in(first["parts"][1])
+            parts = [first["parts"][0]]
+            for number in range(2, 6):
+                parts += client.call("files__read_text_file", path=gateway.big, _resultId=found, _page=number)["parts"]
+            assert gateway.text.startswith("".join(parts))
+
+
+def test_the_first_page_costs_little(gateway):
+    """Beside the same call without a model, which has to bring all of the file to the client."""
+    client = client_of(gateway)
+    use_model(gateway, "none")
+    plain = fastest(lambda: read_big(client))
+    use_model(gateway, "content-pipeline")
+    paged = fastest(lambda: read_big(client))
+    events = gateway.rest("GET", "audit/events?kind=pipeline_execution&limit=20").json["items"]
+    took = [event["durationMs"] for event in events]
+    print(f"without a model {plain * 1000:.1f} ms, first page {paged * 1000:.1f} ms, pipeline {min(took)} ms")
+    assert paged - plain < 0.02 * (10 if SANITIZED else 1)
+    assert min(took) <= 20 * (10 if SANITIZED else 1)
+
+
+def test_the_cache_outlives_a_restart(gateway):
+    use_model(gateway, "content-pipeline")
+    client = client_of(gateway)
+    index = read_big(client)["content"][1]["text"]
+    until(lambda: json.loads(gateway.mcpctl("cache", "stats", "-o", "json"))["diskEntries"] >= 2)
+    gateway.stop()
+    gateway.start()
+    gateway.admin = gateway.login()
+    gateway.ready(gateway.reader, "files")
+    client = client_of(gateway)
+    second = read_big(client, _resultId=id_in(index), _page=2)["content"][0]["text"]
+    assert second in gateway.text  # the result of before the restart
+    before = json.loads(gateway.mcpctl("cache", "stats", "-o", "json"))
+    page, index = (part["text"] for part in read_big(client)["content"])
+    after = json.loads(gateway.mcpctl("cache", "stats", "-o", "json"))
+    assert after["hitsDisk"] == before["hitsDisk"] + 1
+    assert gateway.text.startswith(page)
+    events = gateway.rest("GET", "audit/events?kind=pipeline_execution&limit=1").json["items"]
+    assert events[0]["payload"]["cached"] is True, events
+    assert "demo" in gateway.mcpctl("cache", "list", "-p", "demo")
+    assert "cleared" in gateway.mcpctl("cache", "clear", "-p", "demo")
+    assert client.call("files__read_text_file", {"path": gateway.big, "_resultId": id_in(index), "_page": 2})["result"]["isError"]
+
+
+def test_another_token_knows_no_result(gateway):
+    use_model(gateway, "content-pipeline")
+    other = gateway.token("other")
+    index = read_big(client_of(gateway))["content"][1]["text"]
+    answer = client_of(gateway, other).call("files__read_text_file", {"path": gateway.big, "_resultId": id_in(index), "_page": 2})
+    assert answer["result"]["isError"] and "not known" in answer["result"]["content"][0]["text"]
+
+
+def test_a_changed_model_is_effective_at_once(gateway):
+    made = gateway.rest("POST", "proxymodels", {"name": "short", "stages": [{"type": "truncate", "config": {"maxBytes": 100}}]})
+    assert made.status == 201, made
+    use_model(gateway, "short")
+    client = client_of(gateway)
+    assert len(read_big(client)["content"][0]["text"].encode()) <= 100
+    assert gateway.rest("PATCH", "proxymodels/short", {"stages": [{"type": "truncate", "config": {"maxBytes": 50}}]}).status == 200
+    assert len(read_big(client)["content"][0]["text"].encode()) <= 50
+    assert gateway.rest("DELETE", "proxymodels/short").status == 409  # in use
+    use_model(gateway, "none")
+    assert gateway.rest("DELETE", "proxymodels/short").status == 200
+
+
+def test_new_projects_have_the_default_model(gateway):
+    gateway.mcpctl("create", "project", "fresh", "--server", "example")
+    assert gateway.rest("GET", "projects/fresh").json["proxyModel"] == "default"
+    client = wire.Modern(gateway.port, gateway.token("newcomer", "fresh"), "fresh")
+    assert client.tools() == ["begin_session"]
+
+
+# --- the gate
+
+
+def make_prompts(gateway):
+    for name, content, priority in (("lights", "Lights go out at ten.", 5), ("house-rules", "Be quiet at night.", 10),
+                                    ("garden", "Water it in the morning.", 5)):
+        gateway.rest("POST", "prompts", {"name": name, "project": "demo", "content": content, "priority": priority})
+
+
+def test_the_gate_opens_for_a_token_and_stays_open(gateway):
+    make_prompts(gateway)
+    use_model(gateway, "default")
+    for flavour in ("v1", "modern"):
+        token, other = gateway.token(f"gate-{flavour}"), gateway.token(f"closed-{flavour}")
+        with NodeClient(gateway, token, flavour) as client:
+            assert client.do("list")["tools"] == ["begin_session"]
+            begun = client.call("begin_session", tags=["lights", "evening", "scene"])
+            assert "Lights go out at ten." in begun["text"] and "Be quiet at night." in begun["text"]
+            assert "- garden:" in begun["text"] and "Water it" not in begun["text"].split("- garden:")[0]
+            assert "example__echo" in client.do("list")["tools"]
+            assert "Water it in the morning." in client.call("read_prompts", tags=["garden"])["text"]
+        with NodeClient(gateway, token, flavour) as client:  # another session
+            assert "example__echo" in client.do("list")["tools"]
+        with NodeClient(gateway, other, flavour) as client:
+            assert client.do("list")["tools"] == ["begin_session"]
+
+
+def test_a_client_that_never_sends_its_session_does_not_loop(gateway):
+    use_model(gateway, "default")
+    client = wire.Legacy(gateway.port, gateway.token("forgetful"))
+    client.session = None
+    assert client.tools() == ["begin_session"]
+    client.text("begin_session", {"tags": ["a", "b", "c"]})
+    assert "example__echo" in client.tools()
+
+
+def test_the_gate_stays_open_over_a_restart_and_ends_with_the_token(gateway):
+    use_model(gateway, "default")
+    token = gateway.token("lasting")
+    wire.Modern(gateway.port, token).text("begin_session", {"tags": ["a", "b", "c"]})
+    gateway.stop()
+    gateway.start()
+    gateway.admin = gateway.login()
+    client = wire.Modern(gateway.port, token)
+    assert "example__echo" in until(lambda: [tools for tools in [client.tools()] if len(tools) > 2], pause=0.2)[0]
+    gateway.mcpctl("delete", "mcptoken", "lasting", "-p", "demo")
+    with wire.Connection(gateway.port) as connection:
+        message = client.message("tools/list", {})
+        assert connection.request("POST", client.path, json.dumps(message), client.fields(message)).status == 401
+    again = wire.Modern(gateway.port, gateway.token("lasting"))
+    assert again.tools() == ["begin_session"]  # a new token of the same name
+
+
+def test_calling_a_tool_opens_the_gate(gateway):
+    make_prompts(gateway)
+    use_model(gateway, "default")
+    client = wire.Modern(gateway.port, gateway.token("hasty"))
+    answer = client.call("example__echo", {"message": "turn the lights on"})["result"]["content"]
+    assert "Lights go out at ten." in answer[0]["text"] and "turn the lights on" in answer[1]["text"]
+    assert "example__echo" in client.tools()
+    events = gateway.rest("GET", "audit/events?kind=gate_decision&tokenName=hasty").json["items"]
+    assert [event["tool"] for event in events] == ["tools/call"]
+
+
+def test_the_gate_in_the_gateway_role(gateway):
+    make_prompts(gateway)
+    use_model(gateway, "default")
+    token = gateway.token("away")
+    with Remote(gateway) as remote:
+        client = wire.Modern(remote.port, token)
+        assert client.tools() == ["begin_session"]
+        assert "Lights go out at ten." in client.text("begin_session", {"tags": ["lights", "x", "y"]})
+        assert "example__echo" in client.tools()
+        paged = wire.Modern(remote.port, token)
+        paged.path_of_big = gateway.big
+        page, index = (part["text"] for part in read_big(paged)["content"])
+        assert gateway.text.startswith(page + read_big(paged, _resultId=id_in(index), _page=2)["content"][0]["text"])
+    # Open there, open here.
+    assert "example__echo" in wire.Modern(gateway.port, token).tools()
+
+
+# --- prompts
+
+
+def test_a_proposal_becomes_a_prompt(gateway):
+    use_model(gateway, "default")
+    token = gateway.token("author")
+    client = wire.Modern(gateway.port, token)
+    client.text("begin_session", {"tags": ["a", "b", "c"]})
+    assert "waits for approval" in client.text("propose_prompt", {"name": "from-a-model", "content": "# New\n\nLearnt today."})
+    request = gateway.rest("GET", "promptrequests?project=demo").json["items"][0]
+    assert (request["name"], request["createdByToken"]) == ("from-a-model", "author")
+    assert gateway.rest("POST", f"promptrequests/{request['id']}/approve").status == 201
+    assert "from-a-model" in [one["name"] for one in client.request("prompts/list", {})["result"]["prompts"]]
+    got = client.request("prompts/get", {"name": "from-a-model"})["result"]["messages"][0]["content"]["text"]
+    assert got == "# New\n\nLearnt today."
+    bound = gateway.token("mute", "demo", "--bind", "role:view,resource:servers")
+    muted = wire.Modern(gateway.port, bound)
+    muted.text("begin_session", {"tags": ["a", "b", "c"]})
+    refused = muted.call("propose_prompt", {"name": "no", "content": "x"})["result"]
+    assert refused["isError"], refused
+    assert muted.request("prompts/list", {})["result"]["prompts"][0]["name"].startswith("example__")
+
+
+def test_texts_of_the_gate_can_be_replaced_and_come_back(gateway):
+    use_model(gateway, "default")
+    gateway.mcpctl("create", "project", "mcpctl-system", "--proxy-model", "none")
+    words = {"name": "gate-encouragement", "project": "mcpctl-system"}
+    refused = gateway.rest("POST", "prompts", words | {"content": "no variable"})
+    assert refused.status == 400 and "{{prompts}}" in refused.json["message"], refused
+    assert gateway.rest("POST", "prompts", {"name": "other", "project": "mcpctl-system", "content": "x"}).status == 400
+    assert gateway.rest("POST", "prompts", words | {"content": "OURS {{prompts}}"}).status == 201
+    make_prompts(gateway)
+
+    def begin(name):
+        return wire.Modern(gateway.port, gateway.token(name)).text("begin_session", {"tags": ["lights", "b", "c"]})
+
+    assert "OURS - " in begin("replaced")
+    assert gateway.rest("DELETE", "prompts/gate-encouragement?project=mcpctl-system").status == 200
+    assert "OURS" not in begin("restored")
+
+
+# --- a model
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    mode, seen = "good", []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Model.seen.append((self.path, self.headers["Authorization"], body))
+        if Model.mode == "hang":
+            time.sleep(20)
+        words = body["messages"][0]["content"]
+        says = json.dumps(["garden"]) if "JSON array of their names" in words else "A summary by the model."
+        answer = {"choices": [{"message": {"role": "assistant", "content": says}}]}
+        text = b"nonsense" if Model.mode == "nonsense" else json.dumps(answer).encode()
+        with contextlib.suppress(OSError):
+            self.send_response(500 if Model.mode == "error" else 200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+    def log_message(self, *words):
+        pass
+
+
+def test_a_model_selects_and_summarises_and_may_fail():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with Gateway(settings=["--upstream-allow", "127.0.0.0/8"]) as gateway:
+            gateway.example("example")
+            folder = gateway.dir / "files"
+            folder.mkdir()
+            (folder / "some.md").write_text("".join(f"# Part {i}\n\n" + "Plain words. " * 300 + "\n" for i in range(5)))
+            gateway.stdio("files", NODE, FILESYSTEM, folder)
+            gateway.rest("POST", "secrets", {"name": "keys", "data": {"k": "sk-secret"}})
+            llm = {"baseUrl": f"http://127.0.0.1:{server.server_port}/v1", "model": "tiny", "timeoutMs": 700,
+                   "apiKeySecret": {"name": "keys", "key": "k"}}
+            gateway.rest("POST", "proxymodels", {"name": "smart", "extends": ["gate", "subindex"], "cacheable": False})
+            made = gateway.rest("POST", "projects", {"name": "demo", "servers": ["example", "files"], "proxyModel": "smart", "llm": llm})
+            assert made.status == 201, made
+            make_prompts(gateway)
+            gateway.ready_token = gateway.token("warm")
+            wire.Modern(gateway.port, gateway.ready_token).text("begin_session", {"description": "warm up"})
+            gateway.ready(gateway.ready_token, "files", "example")
+
+            def begin(name):
+                client = wire.Modern(gateway.port, gateway.token(name))
+                start = time.monotonic()
+                text = client.text("begin_session", {"description": "I will switch the lights."})
+                index = client.text("files__read_text_file", {"path": str(folder / "some.md")})
+                return text, index, time.monotonic() - start
+
+            text, index, _ = begin("by-model")
+            assert "## garden\n" in text and "## lights\n" not in text
+            assert "A summary by the model." in index
+            path, authorization, body = Model.seen[-1]
+            assert (path, authorization, body["model"]) == ("/v1/chat/completions", "Bearer sk-secret", "tiny")
+            for mode in ("hang", "error", "nonsense"):
+                Model.mode = mode
+                gateway.stop()
+                gateway.start()  # forgets that the model failed
+                gateway.admin = gateway.login()
+                gateway.ready(gateway.ready_token, "files", "example")
+                text, index, took = begin(f"without-{mode}")
+                assert "## lights\n" in text and "## garden\n" not in text
+                assert "Plain words." in index and "by the model" not in index
+                assert took < 5 * (4 if SANITIZED else 1), took
+                decisions = f"audit/events?kind=gate_decision&tokenName=without-{mode}"
+                gate = until(lambda: gateway.rest("GET", decisions).json["items"])[0]
+                assert gate["payload"]["selection"].startswith("deterministic: "), gate
+                path = f"audit/events?kind=pipeline_execution&tokenName=without-{mode}"
+                ran = until(lambda: gateway.rest("GET", path).json["items"])[0]
+                assert ran["payload"]["fallback"].startswith("model: "), ran
+            logs = gateway.log.read_text()
+            assert "sk-secret" not in logs
+    finally:
+        server.shutdown()
+        Model.mode = "good"
+
+
+# --- programs as stages
+
+
+def test_a_program_as_a_stage(gateway):
+    script = "import json,sys; print(json.dumps({'content': str(len(json.load(sys.stdin)['content']))}))"
+    stage = {"type": "exec", "config": {"command": ["/usr/bin/python3", "-c", script]}}
+    made = gateway.rest("POST", "proxymodels", {"name": "counted", "stages": [stage]})
+    assert made.status == 201, made
+    use_model(gateway, "counted")
+    client = client_of(gateway)
+    assert read_big(client)["content"][0]["text"] == str(len(gateway.text))
+    use_model(gateway, "none")
