@@ -311,7 +311,7 @@ TEST_CASE_FIXTURE(Follower, "snapshot: users come, are disabled, and go") {
 TEST_CASE_FIXTURE(Follower, "snapshot: what does not matter to loops changes nothing but the history") {
   auto home = insert("project", "home", "{}");
   auto before = now;
-  insert("prompt", "hello", R"({"content":"x"})", {}, home);
+  insert("promptrequest", "hello", R"({"content":"x"})", {}, home);
   CHECK(now->policy == before->policy);
   CHECK(now->projects == before->projects);
   REQUIRE(now->history->entries.size() == before->history->entries.size() + 1);
