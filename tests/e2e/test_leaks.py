@@ -81,7 +81,7 @@ BODIES = {
     "authz": {"action": "view", "resource": "servers"},
 }
 # What a token may ask: (status, address). All else is refused.
-ALLOWED = {("GET", "projects/demo"), ("GET", "projects/demo/servers"),
+ALLOWED = {("GET", "projects/demo/gate"), ("GET", "projects/demo"), ("GET", "projects/demo/servers"),
            ("GET", "projects/demo/prompts/visible"), ("GET", "mcptokens/introspect"),
            ("GET", "auth/whoami"), ("POST", "authz/check")}
 
