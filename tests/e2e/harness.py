@@ -59,6 +59,14 @@ def children_of(pid):
     return found
 
 
+def read_if_there(path):
+    """Its bytes; none when it has gone: caches come and go."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def is_alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -151,7 +159,7 @@ class Gateway:
     def raw_credentials(self):
         """Where the servers have left a raw token or the password, whatever the test was about: data and logs."""
         files = [path for path in self.data.rglob("*") if path.is_file()] + list(self.dir.glob("*.log"))
-        return [path.name for path in files if RAW_CREDENTIAL.search(path.read_bytes())]
+        return [path.name for path in files if RAW_CREDENTIAL.search(read_if_there(path))]
 
     # --- the process
 

@@ -55,6 +55,12 @@ def fixture():
         yield gateway
 
 
+def event_of(gateway, kind, token):
+    """The last one; events are written in batches."""
+    items = until(lambda: gateway.rest("GET", f"audit/events?kind={kind}&tokenName={token}&limit=1").json["items"])
+    return items[0]
+
+
 def id_in(text):
     return re.search(r"res_[a-z0-9]{20}", text)[0]
 
@@ -245,8 +251,7 @@ def test_calling_a_tool_opens_the_gate(gateway):
     answer = client.call("example__echo", {"message": "turn the lights on"})["result"]["content"]
     assert "Lights go out at ten." in answer[0]["text"] and "turn the lights on" in answer[1]["text"]
     assert "example__echo" in client.tools()
-    events = gateway.rest("GET", "audit/events?kind=gate_decision&tokenName=hasty").json["items"]
-    assert [event["tool"] for event in events] == ["tools/call"]
+    assert event_of(gateway, "gate_decision", "hasty")["tool"] == "tools/call"
 
 
 def test_the_gate_in_the_gateway_role(gateway):
@@ -376,11 +381,9 @@ def test_a_model_selects_and_summarises_and_may_fail():
                 assert "## lights\n" in text and "## garden\n" not in text
                 assert "Plain words." in index and "by the model" not in index
                 assert took < 5 * (4 if SANITIZED else 1), took
-                decisions = f"audit/events?kind=gate_decision&tokenName=without-{mode}"
-                gate = until(lambda: gateway.rest("GET", decisions).json["items"])[0]
+                gate = event_of(gateway, "gate_decision", f"without-{mode}")
                 assert gate["payload"]["selection"].startswith("deterministic: "), gate
-                path = f"audit/events?kind=pipeline_execution&tokenName=without-{mode}"
-                ran = until(lambda: gateway.rest("GET", path).json["items"])[0]
+                ran = event_of(gateway, "pipeline_execution", f"without-{mode}")
                 assert ran["payload"]["fallback"].startswith("model: "), ran
             logs = gateway.log.read_text()
             assert "sk-secret" not in logs

@@ -235,9 +235,10 @@ def test_introspection_tells_nothing_about_how_servers_are_reached(plane):
         answer = connection.request("GET", "/api/v1/mcptokens/introspect?project=true", None,
                                     {"Authorization": f"Bearer {plane.warm}"})
     project = answer.json["project"]
-    assert set(project) <= {"id", "name", "prompt", "separator", "model", "toolGrant", "servers", "hidesServers"}, project
+    assert set(project) <= {"id", "name", "prompt", "separator", "model", "promptsVersion", "texts", "toolGrant", "servers",
+                            "hidesServers"}, project
     for server in project["servers"]:
-        assert set(server) <= {"name", "prefix", "revision", "callMs", "discoveryMs"}, server
+        assert set(server) <= {"name", "prefix", "model", "revision", "callMs", "discoveryMs"}, server
     assert b"http" not in answer.body and str(harness.EXAMPLE).encode() not in answer.body
 
 

@@ -1,3 +1,4 @@
+#include "gateway/plugins/model.h"
 #include "service/snapshot.h"
 
 #include <doctest/doctest.h>
@@ -319,6 +320,37 @@ TEST_CASE_FIXTURE(Follower, "snapshot: what does not matter to loops changes not
   before = now;
   change([&](store::Tx& tx) { return tx.set_setting("k", "v"); });
   CHECK(now == before);
+}
+
+TEST_CASE_FIXTURE(Follower, "snapshot: projects follow their proxy models, prompts and texts") {
+  auto home = insert("project", "home", R"({"proxyModel":"content-pipeline"})");
+  auto other = insert("project", "other", R"({"proxyModel":"none"})");
+  auto view = [&](const std::string& id) { return now->projects->at(id); };
+  REQUIRE(view(home)->model);
+  CHECK(view(home)->model->content->stages.size() == 2);
+  CHECK_FALSE(view(home)->model->gate);
+  CHECK_FALSE(view(other)->model);
+  const auto built_in = view(home)->model;
+  insert("group", "g", "{}");
+  CHECK(view(home)->model == built_in);  // nothing is compiled again that did not change
+  insert("proxymodel", "content-pipeline", R"({"gate":true,"stages":[{"type":"truncate","config":{"maxBytes":9}}]})");
+  CHECK(view(home)->model->gate);
+  CHECK(view(home)->model->content->least_bytes == 9);
+  CHECK_FALSE(view(home)->has_prompts);
+  auto prompt = insert("prompt", "hello", R"({"content":"# A\n\nIt is so.","priority":7})", {}, home);
+  REQUIRE(view(home)->has_prompts);
+  CHECK(view(home)->prompts->at(0)->priority == 7);
+  CHECK(view(home)->prompts->at(0)->chapters == std::vector<std::string>{"A"});
+  CHECK_FALSE(view(other)->has_prompts);
+  change([&](store::Tx& tx) { return tx.remove(prompt); });
+  CHECK_FALSE(view(home)->has_prompts);
+  auto texts = insert("project", "mcpctl-system", R"({"proxyModel":"none"})");
+  const auto before = view(home)->system_text("gate-instructions");
+  CHECK_FALSE(before.empty());
+  insert("prompt", "gate-instructions", R"({"content":"ours"})", {}, texts);
+  CHECK(view(home)->system_text("gate-instructions") == "ours");
+  change([&](store::Tx& tx) { return tx.remove(texts); });
+  CHECK(view(home)->system_text("gate-instructions") == before);
 }
 
 TEST_CASE_FIXTURE(Follower, "snapshot: rights follow bindings") {
