@@ -104,14 +104,6 @@ bool may(const Context& context, Action action, const Kind& kind, const std::str
   return require(context, action, kind.resource, scope).has_value();
 }
 
-// What is there may be compared with by whoever may see it. Everybody else gets the answer about a new object, so that
-// only who may create it, and learns from that, can tell that there is one.
-Result<void> may_meet(const Context& context, const Kind& kind, const std::string& scope) {
-  if (may(context, Action::edit, kind, scope) || may(context, Action::view, kind, scope)) return {};
-  MCPT_CHECK(require(context, Action::create, kind.resource, scope));
-  return require(context, Action::edit, kind.resource, scope);
-}
-
 Result<void> check_version(const Document& document, const Target& target) {
   if (!document.version || (target.object && *document.version == target.object->version)) return {};
   if (!target.object)

@@ -162,6 +162,13 @@ Value up_to_date(const Kind& kind, Value object) {
 
 }  // namespace
 
+Result<void> may_meet(const Context& context, const Kind& kind, const std::string& scope) {
+  const auto may = [&](rbac::Action action) { return require(context, action, kind.resource, scope).has_value(); };
+  if (may(rbac::Action::edit) || may(rbac::Action::view)) return {};
+  MCPT_CHECK(require(context, rbac::Action::create, kind.resource, scope));
+  return require(context, rbac::Action::edit, kind.resource, scope);
+}
+
 Result<Target> find_target(store::Tx& tx, const Kind& kind, const Value& fields) {
   Target target;
   MCPT_TRY(target.object, find_existing(tx, kind, fields));

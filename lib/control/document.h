@@ -46,6 +46,9 @@ struct Target {
   std::optional<store::Object> object;
   json::Value before;  // its wire form; whoever compares secrets opens or masks them
 };
+// What is there may be compared with by whoever may see it. Everybody else gets the answer about a new object, so that only
+// who may create it, and learns from that, can tell that there is one.
+Result<void> may_meet(const Context& context, const Kind& kind, const std::string& scope);
 Result<Target> find_target(store::Tx& tx, const Kind& kind, const json::Value& fields);
 
 // One checked document. `wanted` carries what only the server writes, so that it is the same where it did not change.

@@ -41,6 +41,14 @@ Result<Value> present_values(const Restoration& restoration, const std::optional
   return data ? std::move(*data) : Value::object();
 }
 
+bool brings_values(const Restoration& restoration, const Value& fields) {
+  if (restoration.vault.secrets.contains(fields.text("name"))) return true;
+  const auto* data = fields.find("data");
+  return data && std::any_of(data->members().begin(), data->members().end(), [](const json::Member& member) {
+    return !member.second.as_string() || *member.second.as_string() != kMask;
+  });
+}
+
 // Masks give way to the value in the vault, or to the one that is here; a key with neither is left out.
 Result<void> fill_values(const Restoration& restoration, const Value& present, Value& fields, std::string& reason) {
   auto* data = fields.find("data");
@@ -107,8 +115,12 @@ Result<Restored> restore_object(Restoration& restoration, Document document) {
   Restored out{&kind, document.scope, Effect::created, {}};
   MCPT_TRY(const auto recorded, take_recorded(kind, document.fields));
   MCPT_TRY(auto target, find_target(context.tx, kind, document.fields));
+  if (target.object) MCPT_CHECK(may_meet(context, kind, document.scope));
   if (kind.resource == Resource::rbac) MCPT_CHECK(drop_absent_tokens(restoration, document.fields, out.reason));
   if (kind.resource == Resource::secrets) {
+    // That a value is the same would confirm a guess.
+    if (target.object && brings_values(restoration, document.fields))
+      MCPT_CHECK(require(context, rbac::Action::edit, kind.resource, document.scope));
     MCPT_TRY(auto present, present_values(restoration, target.object));
     MCPT_CHECK(fill_values(restoration, present, document.fields, out.reason));
     if (target.object) target.before.set("data", std::move(present));

@@ -59,6 +59,33 @@ TEST_CASE("restoring needs the operation, and the operation alone restores nothi
   }
 }
 
+TEST_CASE("nobody learns by restoring whether he has guessed what is here") {
+  Filled world;
+  world.fill();
+  const auto root = world.root;
+  world.expect(201, root, "POST", "/api/v1/secrets", R"({"name":"vault","data":{"pin":"1234"}})");
+  const auto guess = [](const std::string& pin) {
+    return backup_with(R"({"kind":"secret","name":"vault","data":{"pin":")" + pin + "\"}}");
+  };
+  const auto server = backup_with(R"({"kind":"server","name":"web","externalUrl":"https://guess.example.org/"})");
+  for (const std::string more : {"", "role:view,resource:secrets", "role:create,resource:*"}) {
+    CAPTURE(more);
+    const auto rights = more.empty() ? Rights{kRestore} : Rights{kRestore, more};
+    const auto who = world.user("g" + std::to_string(more.size()) + "@example.org", rights);
+    for (const std::string strategy : {"skip", "fail", "overwrite"}) {
+      CAPTURE(strategy);
+      const auto with = "\"conflict\":\"" + strategy + "\"";
+      const auto right = restore(world, who, guess("1234"), with), wrong = restore(world, who, guess("9999"), with);
+      CHECK(right.status == 403);
+      CHECK(right.status == wrong.status);
+      CHECK(right.json.text("message") == wrong.json.text("message"));
+      CHECK(restore(world, who, server, with).status == 403);
+    }
+  }
+  const auto editor = world.user("e@example.org", {kRestore, "role:edit,resource:secrets"});
+  CHECK(restore(world, editor, guess("1234"), R"("conflict":"skip")").status == 200);
+}
+
 TEST_CASE("the rights of every write hold for a restored one") {
   needs(R"({"kind":"group","name":"g","description":"x"})", {"role:create,resource:groups"},
         {"role:edit,resource:groups,name:g"}, made("groups", R"({"name":"g"})"));
