@@ -35,9 +35,10 @@ Result<bool> flag(std::string_view text) {
 }
 
 // An hour at most: a verdict on a token must not outlive what people remember.
-Result<void> milliseconds(std::string_view text, int64_t& out) {
+Result<void> milliseconds(std::string_view text, int64_t least, int64_t most, int64_t& out) {
   auto number = parse_decimal(text);
-  if (!number || *number > 3600'000) return fail(Status::invalid, "milliseconds, at most 3600000");
+  if (!number || *number < least || *number > most)
+    return fail(Status::invalid, "milliseconds, " + std::to_string(least) + " to " + std::to_string(most));
   out = *number;
   return {};
 }
@@ -57,7 +58,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 19> kKeys = {{
+constexpr std::array<Key, 20> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -114,16 +115,13 @@ constexpr std::array<Key, 19> kKeys = {{
        MCPT_TRY(c.control_plane, service::parse_plane(v));
        return {};
      }},
-    {"token_positive_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, c.token_positive_ttl_ms); }},
+    {"token_positive_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, 0, 3600'000, c.token_positive_ttl_ms); }},
     {"token_ungate_ttl_ms",
-     [](service::Config& c, std::string_view v) -> Result<void> {
-       auto number = parse_decimal(v);
-       if (!number || *number < 1 || *number > 24 * 3600'000) return fail(Status::invalid, "milliseconds, 1 to 86400000");
-       c.token_ungate_ttl_ms = *number;
-       return {};
-     }},
+     [](service::Config& c, std::string_view v) { return milliseconds(v, 1, 24 * 3600'000, c.token_ungate_ttl_ms); }},
+    {"upstream_backoff_ms",
+     [](service::Config& c, std::string_view v) { return milliseconds(v, 1, 3600'000, c.upstream_backoff_ms); }},
     {"cache_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.cache_dir = v; return {}; }},
-    {"token_negative_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, c.token_negative_ttl_ms); }},
+    {"token_negative_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, 0, 3600'000, c.token_negative_ttl_ms); }},
     {"listen_port",
      [](service::Config& c, std::string_view v) -> Result<void> {
        auto port = parse_decimal(v);

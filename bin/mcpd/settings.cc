@@ -69,6 +69,8 @@ constexpr std::array kRows{
                "token_ungate_ttl_ms", "how long the gate of a project stays open for a token", kBoth},
     SettingRow{Setting::cache_dir, "cache-dir", Kind::path, "", "", "cache_dir",
                "folder of the pipeline cache (default: cache in the data directory; a gateway's is in memory)", kBoth},
+    SettingRow{Setting::upstream_backoff_ms, "upstream-backoff-ms", Kind::integer, "30000", "1..3600000",
+               "upstream_backoff_ms", "the longest pause before a server that failed is asked again", kBoth},
 };
 static_assert(kRows.size() == static_cast<size_t>(Setting::count));
 

@@ -46,6 +46,7 @@ enum class Setting : size_t {
   token_negative_ttl_ms,
   token_ungate_ttl_ms,
   cache_dir,
+  upstream_backoff_ms,
   count
 };
 

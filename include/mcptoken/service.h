@@ -30,7 +30,8 @@ MCPTOKEN_API mcptoken_status mcptoken_config_new(mcptoken_config **config_out, m
  * and asks and calls with each caller's own bearer), token_positive_ttl_ms and token_negative_ttl_ms (0 to 3600000:
  * how long an answer about a token is good), cache_dir (of the pipeline cache; without it "cache" below data_dir, or
  * memory alone), token_ungate_ttl_ms (1 to 86400000: how long the gate of a project stays open for a token that has
- * passed it). NOT_SUPPORTED for an unknown key, INVALID for a bad value. Since: 0.1 */
+ * passed it), upstream_backoff_ms (1 to 3600000: the longest pause before a server that failed is asked again).
+ * NOT_SUPPORTED for an unknown key, INVALID for a bad value. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_config_set(mcptoken_config *config, const char *key, const char *value, mcptoken_error **error_out);
 /* Since: 0.1 */
 MCPTOKEN_API void mcptoken_config_free(mcptoken_config *config);

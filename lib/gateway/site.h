@@ -41,6 +41,7 @@ struct ModelHealth {
 
 struct Options {
   Options() = default;
+  int64_t backoff_ms = 30'000;   // the longest pause before a server that failed is asked again
   int64_t ungate_ms = 3600'000;  // how long a gate stays open
   std::string client_info;   // raw JSON: what we call ourselves towards servers
   std::string version;       // of the product, in serverInfo

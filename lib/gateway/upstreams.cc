@@ -13,7 +13,7 @@ namespace mcptoken::gateway {
 namespace {
 
 constexpr int64_t kFirstBackoffMs = 100;
-constexpr int64_t kLongestBackoffMs = 30'000;
+constexpr int64_t kStableMs = 30'000;         // a server that has run for so long begins anew when it fails
 constexpr int64_t kRelayedBackoffMs = 1'000;  // the control plane has the server's own backoff
 constexpr int64_t kIdleMs = 5 * 60'000;
 constexpr int64_t kSweepMs = 15'000;
@@ -135,7 +135,7 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
     failed(*entry, opened.error());
     co_return fail(std::move(opened).error());
   }
-  entry->failures = 0;
+  entry->opened_ms = site_.loop.now_ms();
   entry->log_level.clear();
   entry->instance.opened(entry->process ? "process " + std::to_string(entry->process->pid()) : std::string());
   co_return Result<void>();
@@ -159,8 +159,12 @@ loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry, Bearer
 }
 
 void Upstreams::failed(Entry& entry, const Error& error) {
+  // One that starts and then crashes has not recovered: it waits longer each time, like one that does not start.
+  const int64_t opened = std::exchange(entry.opened_ms, 0);
+  if (opened != 0 && site_.loop.now_ms() - opened >= kStableMs) entry.failures = 0;
+  const int64_t longest = site_.gateway.options().backoff_ms;
   int64_t backoff = kFirstBackoffMs << std::min(entry.failures, 9);
-  backoff = std::min(backoff, entry.server->relayed ? kRelayedBackoffMs : kLongestBackoffMs);
+  backoff = std::min(backoff, entry.server->relayed ? std::min(kRelayedBackoffMs, longest) : longest);
   backoff += site_.gateway.jitter(backoff / 4);
   ++entry.failures;
   entry.retry_at_ms = site_.loop.now_ms() + backoff;

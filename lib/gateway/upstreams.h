@@ -129,7 +129,8 @@ class Upstreams {
     std::shared_ptr<mcp::Peer> peer;
     std::shared_ptr<mcp::StdioPeer> process;  // the same object, when it is a process
     loop::Flight opening;
-    int failures = 0;
+    int failures = 0;        // in a row: what runs for long enough ends the row
+    int64_t opened_ms = 0;   // 0: it is not open
     int64_t retry_at_ms = 0;
     std::optional<Error> last_error;
     int64_t last_used_ms = 0;

@@ -29,6 +29,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   json::Writer(options.client_info).begin_object().member("name", "mcpd").member("version", version).end_object();
   options.version = version;
   options.data_dir = settings.data_dir;
+  options.backoff_ms = settings.upstream_backoff_ms;
   options.ungate_ms = settings.token_ungate_ttl_ms;
   options.cache_dir = settings.cache_dir;
   if (options.cache_dir.empty() && !settings.data_dir.empty()) options.cache_dir = settings.data_dir + "/cache";

@@ -30,6 +30,7 @@ struct Config {
   bool strict_audit = false;
   std::optional<int64_t> audit_retention_ms = 90 * 24 * 3600'000LL;  // nothing: for ever
   bool require_sandbox = false;
+  int64_t upstream_backoff_ms = 30'000;      // the longest pause before a server that failed is asked again
   bool loopback_only = true;                 // the Host of a request must be a loopback name or allowed
   uint16_t listen_port = 0;                  // that a Host may name; 0: any
   // The gateway role: a control plane elsewhere, in place of a data directory and all that is kept in one.

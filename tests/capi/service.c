@@ -135,6 +135,7 @@ static void settings(void) {
               {"loopback_only", "true", "TRUE"},
               {"cache_dir", "", NULL},
               {"token_ungate_ttl_ms", "1", "0"},
+              {"upstream_backoff_ms", "50", "0"},
               {"listen_port", "3100", "65536"}};
   mcptoken_config* config = NULL;
   mcptoken_service* made = (mcptoken_service*)&made;
