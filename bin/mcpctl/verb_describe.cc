@@ -70,6 +70,7 @@ const std::vector<Section>& sections() {
        {{"BINDING", "binding", "text"}, {"SOURCE", "source", "text"}, {"THROUGH", "through", "text"}},
        "none"},
       {"holders", "Who holds it", {{"WHO", "who", "text"}, {"THROUGH", "through", "text"}}, "nobody"},
+      {"link", "Link", {{"TARGET", "target", "text"}, {"HEALTH", "health", "text"}, {"WHY", "failure", "text"}}},
       {"usedBy", "Used by", {}, "nothing"},
   };
   return rows;

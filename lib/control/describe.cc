@@ -59,10 +59,17 @@ Result<std::vector<Grant>> visible_grants(Context& context) {
 
 namespace {
 
+// What is known of what runs.
+struct Running {
+  std::vector<Instance> instances;
+  Links links;
+};
+
 struct Describing {
   Control& control;
   Context& context;
   const std::vector<Instance>& instances;
+  const Links& links;
   const store::Object& object;
   const Value& wire;
 };
@@ -270,22 +277,36 @@ Result<void> describe_definition(const Describing& it, Value& out) {
   return {};
 }
 
+// --- prompts
+
+Result<void> describe_prompt(const Describing& it, Value& out) {
+  const auto target = it.wire.text("linkTarget");
+  if (target.empty()) return {};
+  const auto known = it.links.find(it.object.id);
+  Value link = Value::object();
+  link.set("target", text_value(target));
+  link.set("health", text_value(known == it.links.end() ? "unknown" : known->second.empty() ? "healthy" : "unhealthy"));
+  if (known != it.links.end() && !known->second.empty()) link.set("failure", text_value(known->second));
+  out.set("link", Value::array({std::move(link)}));
+  return {};
+}
+
 struct Row {
   std::string_view kind;
   Describe describe;
 };
 constexpr Row kRows[] = {{"server", describe_server},  {"project", describe_project}, {"user", describe_user},
                          {"group", describe_group},    {"rbac", describe_definition}, {"secret", describe_used},
-                         {"proxymodel", describe_used}};
+                         {"proxymodel", describe_used}, {"prompt", describe_prompt}};
 
-Result<Response> describe_in(Control& control, Context& context, const std::vector<Instance>& instances) {
+Result<Response> describe_in(Control& control, Context& context, const Running& running) {
   const auto& kind = *context.route->kind;
   const auto object = *context.object;
   Value out = Value::object();
   MCPT_TRY(auto shown, readable(context, kind, object));
   MCPT_TRY(const auto wire, to_wire(context.tx, kind, object));
   out.set("object", std::move(shown));
-  const Describing it{control, context, instances, object, wire};
+  const Describing it{control, context, running.instances, running.links, object, wire};
   for (const auto& row : kRows) {
     if (row.kind == kind.name) MCPT_CHECK(row.describe(it, out));
   }
@@ -297,12 +318,14 @@ Result<Response> describe_in(Control& control, Context& context, const std::vect
 loop::Task<Result<Response>> describe_object(Control& control, Runner& runner) {
   const Route& route = runner.route();
   MCPT_CO_CHECK(check_query(runner.request(), {route.kind->scope == KindScope::project ? "project" : ""}));
+  auto running = std::make_shared<Running>();
   auto asking = runner.instances();
-  MCPT_CO_TRY(auto found, co_await asking);
-  const auto instances = std::make_shared<const std::vector<Instance>>(std::move(found));
-  auto work = runner.in_transaction([&control, &route, instances](Context& context) -> Result<Response> {
+  MCPT_CO_TRY(running->instances, co_await asking);
+  auto following = runner.links();
+  MCPT_CO_TRY(running->links, co_await following);
+  auto work = runner.in_transaction([&control, &route, running](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
-    return describe_in(control, context, *instances);
+    return describe_in(control, context, *running);
   });
   co_return co_await work;
 }

@@ -2,6 +2,7 @@
 // store's thread, password hashing on the hasher's.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ struct Instance {
   std::optional<std::vector<std::string>> tools = {};  // names that it listed last; nothing: not known
 };
 
+using Links = std::map<std::string, std::string>;
+
 // Of the pipeline cache. `object` is what is shown of it.
 struct CacheEntry {
   std::string key, project_id;
@@ -54,6 +57,9 @@ class Runner {
   virtual loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) = 0;
   // Waits up to limits::kWatchPollMs for a change of any token after `since`. limit (429): too many wait already.
   virtual loop::Task<Result<Watched>> changes(int64_t since) = 0;
+
+  // Of prompts that follow a link, by id: why it could not be followed last, or "".
+  virtual loop::Task<Result<Links>> links() = 0;
 
   // --- what runs at the moment, on all loops
   virtual loop::Task<Result<std::vector<Instance>>> instances() = 0;

@@ -158,10 +158,6 @@ std::string list_result(const Exchange& exchange, const Client& client, Kind kin
   return out;
 }
 
-}  // namespace
-
-namespace {
-
 // What the project itself has in a list, in front of what its servers have.
 struct OwnItems {
   std::string items;      // raw JSON with commas between

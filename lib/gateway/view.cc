@@ -33,10 +33,6 @@ std::optional<std::string_view> shortened_head(std::string_view name) {
   return name.substr(0, name.size() - kTailBytes);
 }
 
-}  // namespace
-
-namespace {
-
 bool same_model(const ModelPtr& a, const ModelPtr& b) {
   if (a == b) return true;
   if (!a || !b) return false;

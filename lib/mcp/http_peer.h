@@ -88,6 +88,7 @@ class HttpPeer final : public Peer {
   loop::Task<Result<void>> drain(std::unique_ptr<http::Exchange> exchange);
   std::vector<http::Header> headers_for(Era era, std::string_view method, std::string_view name) const;
   std::vector<http::Header> stream_headers() const;
+  http::Request stream_request(const std::vector<http::Header>& headers) const;  // borrows them
   void dispatch(Message message, Events* events);
   Error refused(const Answer& answer) const;
 

@@ -88,10 +88,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::resume(const std::string& id, Eve
   MCPT_CO_CHECK(co_await pause.wait(scope));
   auto headers = stream_headers();
   headers.push_back({"Last-Event-ID", place.last_id});
-  http::Request request;
-  request.method = "GET";
-  request.url = &options_.url;
-  request.headers = headers;
+  const auto request = stream_request(headers);
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   auto exchange = co_await sending;
   if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));
@@ -137,6 +134,14 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_events(http::Exchange& excha
   }
 }
 
+http::Request HttpPeer::stream_request(const std::vector<http::Header>& headers) const {
+  http::Request request;
+  request.method = "GET";
+  request.url = &options_.url;
+  request.headers = headers;
+  return request;
+}
+
 std::vector<http::Header> HttpPeer::stream_headers() const {
   auto headers = headers_for(Era::legacy, "", "");
   headers.erase(headers.begin());  // no body
@@ -150,10 +155,7 @@ loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope&
   MCPT_CO_CHECK(co_await opening);
   std::string session = info_.session_id;
   auto headers = stream_headers();
-  http::Request request;
-  request.method = "GET";
-  request.url = &options_.url;
-  request.headers = headers;
+  const auto request = stream_request(headers);
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   auto exchange = co_await sending;
   if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));

@@ -31,6 +31,9 @@ class Exchange::RestRunner final : public control::Runner {
     return poll_changes(local.poll_places(), exchange_.node_, exchange_.head_.peer_address, since, local.revision(),
                         exchange_.link_.scope);
   }
+  loop::Task<Result<control::Links>> links() override {
+    return exchange_.service_.local()->links(exchange_.node_, exchange_.link_.scope);
+  }
   loop::Task<Result<std::vector<control::Instance>>> instances() override {
     return all_instances(exchange_.node_.site, exchange_.link_.scope);
   }

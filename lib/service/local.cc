@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "service/call_event.h"
+#include "service/read_store.h"
 
 namespace mcptoken::service {
 namespace {
@@ -13,12 +14,6 @@ constexpr int64_t kTickMs = 60'000;  // how often housekeeping may look whether 
 constexpr int64_t kUseReportMs = 60'000;
 constexpr int64_t kUseFlushMs = 5'000;
 constexpr size_t kMaxReported = 100'000;
-
-rbac::Principal system_principal() {
-  rbac::Principal who;
-  who.kind = rbac::PrincipalKind::system;
-  return who;
-}
 
 }  // namespace
 
@@ -208,31 +203,22 @@ loop::Task<Result<std::string>> Local::off_loop(Node& node, Function<Result<std:
 
 loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
                                                                         gateway::BearerPtr, loop::Scope& scope) {
-  struct State {
-    loop::Completion<std::vector<gateway::Credential>> done;
-    std::vector<gateway::Credential> found;
-  };
-  auto state = std::make_shared<State>();
-  store::Work work = [this, state, server](store::Tx& tx) -> Result<void> {
+  using Found = std::vector<gateway::Credential>;
+  Function<Result<Found>(store::Tx&)> work = [this, server](store::Tx& tx) -> Result<Found> {
+    Found found;
     MCPT_TRY(auto object, tx.get(server->id));
     MCPT_TRY(auto doc, json::parse(object.doc));
     const json::Value* list = doc.find(server->transport == gateway::Transport::stdio ? "env" : "headers");
-    if (!list) return {};
+    if (!list) return found;
     MCPT_TRY(auto values, control_.resolve_values(tx, *list));
     for (size_t i = 0; i < values.size(); ++i) {
       const bool is_secret = list->items()[i].find("valueFrom") != nullptr;
-      state->found.push_back({std::move(values[i].first), std::move(values[i].second), is_secret});
+      found.push_back({std::move(values[i].first), std::move(values[i].second), is_secret});
     }
-    return {};
+    return found;
   };
-  store::Done done = [state, &loop](Result<void> read, const store::Changes&) {
-    loop.post([state, read = std::move(read)]() mutable {
-      if (read) state->done.resolve(std::move(state->found));
-      else state->done.resolve(fail(std::move(read).error()));
-    });
-  };
-  store_->read(system_principal(), std::move(work), std::move(done));
-  auto result = co_await state->done.wait(scope);
+  auto task = read_store<Found>(*store_, loop, system_principal(), std::move(work), scope);
+  auto result = co_await task;
   if (!result) {  // the reason names a secret, which callers of tools may not learn
     options_.log.warn(server->name + ": " + result.error().message);
     co_return fail(result.error().status, server->name + ": the server's credentials cannot be read");

@@ -66,8 +66,7 @@ class Local final : public Authority {
                                    loop::Scope& scope) override;
   loop::Task<Result<crypto::Secret>> llm_key(size_t site, const gateway::Caller& caller, loop::Scope& scope) override;
   void note_link(const std::string& prompt_id, const std::string& failure) override;
-  // Any thread: what came of following that prompt's link last, "" when it was read; nothing when nobody did.
-  std::optional<std::string> link_failure(const std::string& prompt_id);
+  loop::Task<Result<control::Links>> links(Node& asker, loop::Scope& scope);
   // Notes a use, at most once a minute per credential: of a token for people, of a login session for its idle limit.
   void touch(Node& node, const Identity& identity, const std::string& address);
 
@@ -101,8 +100,7 @@ class Local final : public Authority {
   std::atomic<int64_t> revision_{0};
   PollPlaces poll_places_;
   static constexpr size_t kMaxLinks = 10'000;
-  std::mutex links_mutex_;  // never on the path of a call: links are followed when prompts are handed out
-  std::unordered_map<std::string, std::string> links_;
+  control::Links links_;  // on the first node's loop
   std::function<void(const Snapshot&, int64_t, Node&)> on_snapshot_;
 
  public:

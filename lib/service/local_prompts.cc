@@ -1,8 +1,10 @@
 // What a gateway in this process asks the control plane for a caller: prompts, his gate, and to propose a prompt.
 #include "control/gate.h"
 #include "control/handlers.h"
+#include "gateway/hop.h"
 #include "service/gate_json.h"
 #include "service/local.h"
+#include "service/read_store.h"
 
 namespace mcptoken::service {
 
@@ -21,27 +23,13 @@ loop::Task<Result<gateway::PromptsPtr>> Local::prompts(size_t, const gateway::Ca
 
 loop::Task<Result<gateway::GateState>> Local::gate_state(size_t site, const gateway::Caller& caller,
                                                          loop::Scope& scope) {
-  struct State {
-    loop::Completion<gateway::GateState> done;
-    gateway::GateState found;
-  };
-  auto state = std::make_shared<State>();
-  store::Work work = [state, token = caller.who->token_id](store::Tx& tx) -> Result<void> {
+  Function<Result<gateway::GateState>(store::Tx&)> work = [token = caller.who->token_id](store::Tx& tx) -> Result<gateway::GateState> {
     MCPT_TRY(const auto stored, control::load_gate(tx, token));
-    state->found = read_gate(stored);
-    return {};
+    return read_gate(stored);
   };
-  store::Done done = [state, &loop = nodes_[site]->loop](Result<void> read, const store::Changes&) {
-    loop.post([state, read = std::move(read)]() mutable {
-      if (read)
-        state->done.resolve(std::move(state->found));
-      else
-        state->done.resolve(fail(std::move(read).error()));
-    });
-  };
-  store_->read(*caller.who, std::move(work), std::move(done));
-  auto result = co_await state->done.wait(scope);
-  co_return result;
+  auto task = read_store<gateway::GateState>(*store_, nodes_[site]->loop, *caller.who, std::move(work), scope);
+  auto state = co_await task;
+  co_return state;
 }
 
 loop::Task<Result<void>> Local::set_gate_state(size_t site, const gateway::Caller& caller, gateway::GateState gate,
@@ -86,32 +74,16 @@ loop::Task<Result<void>> Local::propose(size_t site, const gateway::Caller& call
 }
 
 loop::Task<Result<crypto::Secret>> Local::llm_key(size_t site, const gateway::Caller& caller, loop::Scope& scope) {
-  struct State {
-    loop::Completion<crypto::Secret> done;
-    crypto::Secret found;
-  };
-  auto state = std::make_shared<State>();
-  store::Work work = [this, state, project = caller.project->id](store::Tx& tx) -> Result<void> {
+  Function<Result<crypto::Secret>(store::Tx&)> work = [this, project = caller.project->id](store::Tx& tx) -> Result<crypto::Secret> {
     MCPT_TRY(const auto object, tx.get(project));
     MCPT_TRY(const auto doc, json::parse(object.doc));
     const json::Value* llm = doc.find("llm");
     const json::Value* ref = llm ? llm->find("apiKeySecret") : nullptr;
-    if (!ref) return {};
-    MCPT_TRY(state->found, control_.reveal(tx, ref->text("name"), ref->text("key")));
-    return {};
+    if (!ref) return crypto::Secret();
+    return control_.reveal(tx, ref->text("name"), ref->text("key"));
   };
-  store::Done done = [state, &loop = nodes_[site]->loop](Result<void> read, const store::Changes&) {
-    loop.post([state, read = std::move(read)]() mutable {
-      if (read)
-        state->done.resolve(std::move(state->found));
-      else
-        state->done.resolve(fail(std::move(read).error()));
-    });
-  };
-  rbac::Principal system;
-  system.kind = rbac::PrincipalKind::system;
-  store_->read(system, std::move(work), std::move(done));
-  auto result = co_await state->done.wait(scope);
+  auto task = read_store<crypto::Secret>(*store_, nodes_[site]->loop, system_principal(), std::move(work), scope);
+  auto result = co_await task;
   if (!result && !scope.cancelled()) {  // the reason names a secret, which callers may not learn
     options_.log.warn("model of project " + caller.project->name + ": " + result.error().message);
     co_return fail(result.error().status, "the key of the model cannot be read");
@@ -119,17 +91,22 @@ loop::Task<Result<crypto::Secret>> Local::llm_key(size_t site, const gateway::Ca
   co_return result;
 }
 
+// Links are followed on every loop; what became of them is kept on one.
 void Local::note_link(const std::string& prompt_id, const std::string& failure) {
-  std::lock_guard guard(links_mutex_);
-  if (links_.size() >= kMaxLinks) links_.clear();
-  links_[prompt_id] = failure;
+  nodes_[0]->loop.post([this, prompt_id, failure] {
+    if (links_.size() >= kMaxLinks) links_.clear();
+    links_[prompt_id] = failure;
+  });
 }
 
-std::optional<std::string> Local::link_failure(const std::string& prompt_id) {
-  std::lock_guard guard(links_mutex_);
-  auto at = links_.find(prompt_id);
-  if (at == links_.end()) return std::nullopt;
-  return at->second;
+loop::Task<Result<control::Links>> Local::links(Node& asker, loop::Scope& scope) {
+  Function<loop::Task<Result<control::Links>>(loop::Scope&)> work = [this](loop::Scope&) -> loop::Task<Result<control::Links>> {
+    co_return links_;
+  };
+  Node& keeper = *nodes_[0];
+  auto task = gateway::on_loop<control::Links>(asker.loop, keeper.loop, keeper.site.group, std::move(work), scope);
+  auto found = co_await task;
+  co_return found;
 }
 
 }  // namespace mcptoken::service

@@ -96,6 +96,25 @@ TEST_CASE("describe: instances and errors of a server are for whoever may view t
   CHECK(words(narrow.json.find("tools")) == "read");
 }
 
+TEST_CASE("describe: a prompt's link, and whether it could be followed") {
+  Filled world;
+  world.fill();
+  world.expect(201, world.root, "POST", "/api/v1/prompts", R"({"name":"own","project":"p","content":"x"})");
+  CHECK(world.expect(200, world.root, "GET", "/api/v1/prompts/own/describe?project=p").json.find("link") == nullptr);
+  const auto made = world.expect(201, world.root, "POST", "/api/v1/prompts",
+                                 R"({"name":"led","project":"p","content":"x","linkTarget":"p/web:file:///x"})");
+  const auto link = [&] {
+    const auto told = world.expect(200, world.root, "GET", "/api/v1/prompts/led/describe?project=p");
+    const auto& row = told.json.find("link")->items().at(0);
+    return row.text("target") + " " + row.text("health") + " " + row.text("failure");
+  };
+  CHECK(link() == "p/web:file:///x unknown ");
+  world.links[made.text("id")] = "web: not reachable";
+  CHECK(link() == "p/web:file:///x unhealthy web: not reachable");
+  world.links[made.text("id")] = "";
+  CHECK(link() == "p/web:file:///x healthy ");
+}
+
 TEST_CASE("a check about somebody else: users for who may impersonate, tokens for who may view them") {
   Filled world;
   world.fill();

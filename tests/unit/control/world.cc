@@ -33,6 +33,7 @@ class ImmediateRunner final : public Runner {
     co_return nothing;
   }
 
+  loop::Task<Result<Links>> links() override { co_return world_.links; }
   loop::Task<Result<std::vector<Instance>>> instances() override { co_return world_.instances; }
   loop::Task<Result<Value>> instance_log(Instance instance, size_t lines) override {
     std::vector<Value> out;

@@ -92,6 +92,7 @@ class World {
   std::vector<audit::Event> refusals;
   std::function<Result<void>(store::Tx&)> before_commit;  // of every request
   std::vector<Instance> instances;                        // that run
+  Links links;                                            // that were followed
   std::vector<CacheEntry> cache;                          // of the pipeline cache
   std::vector<std::string> cleared;                       // parts of it, by project
   std::vector<std::string> ended;                         // ids of those that were told to end
