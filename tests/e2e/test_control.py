@@ -257,6 +257,15 @@ def test_ce_58_of_two_creates_of_one_name_one_succeeds(gateway):
         assert "mcpctl_pat_" not in str(loser.body)
 
 
+def test_ce_62_room_for_tokens_is_not_overshot():
+    room = 25
+    with Gateway(settings=["--max-tokens", room]) as crowded, ThreadPoolExecutor(16) as pool:
+        ok(crowded.rest("POST", "projects", {"name": "demo", "proxyModel": "none"}), 201)
+        answers = list(pool.map(lambda i: mint(crowded, f"t{i}", crowded.admin), range(8 * room)))
+        assert [answer.status for answer in answers].count(201) == room, answers
+        assert {answer.json["error"] for answer in answers if answer.status != 201} == {"too_many_tokens"}
+
+
 def test_ce_55_60_no_token_is_minted_with_a_right_that_is_gone(gateway):
     grant = {"name": "lent", "subjects": ["User:bob@example.com"], "roleBindings": ["role:run,resource:servers"]}
     for i in range(ROUNDS):
