@@ -299,7 +299,11 @@ Result<Response> delete_object(Control&, Context& context) {
   MCPT_CHECK(check_query(context.request, {object.kind == "user" ? "cascade" : in_project(*context.route->kind)}));
   MCPT_CHECK(refuse_system(object));
   const bool cascade = object.kind == "user" && flag(context.request, "cascade");
-  MCPT_CHECK(context.tx.remove(object.id, context.request.if_match, cascade));
+  const auto may_name = [&context](std::string_view kind, const std::string& scope) {
+    const auto* found = find_kind(kind);
+    return found && require(context, Action::view, found->resource, scope).has_value();
+  };
+  MCPT_CHECK(context.tx.remove(object.id, context.request.if_match, cascade, may_name));
   Value body = Value::object();
   body.set("kind", text_value(object.kind));
   body.set("id", text_value(object.id));

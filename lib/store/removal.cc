@@ -17,8 +17,9 @@ Result<std::vector<std::string>> ids(db::Transaction& db, db::Sql sql, std::stri
   }
 }
 
-std::string joined(const std::vector<std::string>& parts) {
+std::string joined(std::vector<std::string> parts, bool hidden) {
   std::string out;
+  if (hidden) parts.push_back("something that you may not view");
   for (size_t i = 0; i < parts.size() && i < kListed; ++i)
     out.append(i ? ", " : "").append(parts[i]);
   if (parts.size() > kListed) out += " and " + std::to_string(parts.size() - kListed) + " more";
@@ -65,7 +66,8 @@ Result<void> Removal::collect_owned_tokens(const std::string& owner_id) {
   for (auto& id : owned) {
     MCPT_TRY(auto token, tx_.get_token(id));
     if (!remove_tokens_ && token.usable(tx_.now_ms())) {
-      holders_.push_back({id, "token \"" + token.name + "\""});
+      MCPT_TRY(auto scope, scope_of(token.project_id, token.name));
+      holders_.push_back({id, std::move(scope), "token \"" + token.name + "\""});
     } else {
       add_token(std::move(id));
     }
@@ -80,20 +82,32 @@ Result<void> Removal::collect_token(const std::string& id) {
   return {};
 }
 
+Result<std::string> Removal::scope_of(const std::string& project_id, const std::string& name) {
+  if (project_id.empty()) return name;
+  MCPT_TRY(const auto project, tx_.get(project_id));
+  return project.name + "/" + name;
+}
+
 Result<void> Removal::check(std::string_view what) {
   std::vector<std::string> blockers;
+  bool hidden = false;
+  const auto add = [&](std::string_view kind, const std::string& scope, std::string text) {
+    if (!may_name_ || may_name_(kind, scope)) blockers.push_back(std::move(text));
+    else hidden = true;
+  };
   for (const std::string& id : objects_) {
     MCPT_TRY(auto referrers, tx_.referrers(id));
     for (const Referrer& one : referrers) {
       if (one.on_delete != OnDelete::restrict_ || objects_.contains(one.id)) continue;
-      blockers.push_back(one.kind + " \"" + one.name + "\" (" + one.field + ")");
+      MCPT_TRY(const auto scope, scope_of(one.project_id, one.name));
+      add(one.kind, scope, one.kind + " \"" + one.name + "\" (" + one.field + ")");
     }
   }
   for (const Holder& one : holders_) {
-    if (!tokens_.contains(one.token_id)) blockers.push_back(one.text);
+    if (!tokens_.contains(one.token_id)) add("mcptoken", one.scope, one.text);
   }
-  if (blockers.empty()) return {};
-  return fail(Status::conflict, std::string(what) + " is in use: " + joined(blockers));
+  if (blockers.empty() && !hidden) return {};
+  return fail(Status::conflict, std::string(what) + " is in use: " + joined(std::move(blockers), hidden));
 }
 
 Result<void> Removal::note_sessions(const std::string& user_id) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +20,9 @@
 #include "store/records.h"
 
 namespace mcptoken::store {
+
+// Whether a message may name what stands in the way: "mcptoken" or an object's kind, and "name" or "project/name".
+using MayName = std::function<bool(std::string_view kind, const std::string& scope)>;
 
 class Tx {
  public:
@@ -47,7 +51,7 @@ class Tx {
   // tokens), and what refers to it with `cascade`, transitively. conflict, listing who stands in the way: a `restrict_`
   // reference from outside that set, or a user's usable tokens unless remove_tokens.
   Result<void> remove(std::string_view id, std::optional<int64_t> expected_version = std::nullopt,
-                      bool remove_tokens = false);
+                      bool remove_tokens = false, MayName may_name = {});
   Result<std::vector<Ref>> refs(std::string_view id);
   Result<std::vector<Referrer>> referrers(std::string_view id);
 
@@ -58,7 +62,7 @@ class Tx {
   // Inserts `successor` and leaves the old one usable until expires_ms (or its own expiry, when that is earlier).
   // conflict when the old one is revoked or superseded already.
   Result<TokenRecord> supersede_token(std::string_view old_id, NewToken successor, int64_t expires_ms);
-  // A token as it was kept elsewhere or earlier, with all its times. The id stays unless another token has it. exists: the
+  // A token as it was kept elsewhere or earlier, with all its times. The id stays unless another token has it as id or name. exists: the
   // hash or, when it is neither revoked nor superseded, the name is there; denied: was_removed; not_found as above.
   Result<TokenRecord> restore_token(TokenRecord token);
   // Whether a token of this hash was here once and its record has gone. It never comes back.
@@ -102,6 +106,7 @@ class Tx {
  private:
   friend class Removal;
   Result<int64_t> bump_revision();
+  Result<void> check_name(std::string_view name);
   Result<void> write_refs(std::string_view id, const std::vector<Ref>& refs);
   Result<TokenRecord> insert_token_row(std::string id, NewToken token);
   Result<TokenRecord> insert_token_record(TokenRecord record);

@@ -86,7 +86,16 @@ Result<std::vector<Object>> Tx::list(std::string_view kind, std::optional<std::s
   }
 }
 
+// Objects and tokens are addressed by id or name: what is addressed must not depend on which is looked for first.
+Result<void> Tx::check_name(std::string_view name) {
+  MCPT_TRY(auto rows, db_.prepare("SELECT 1 FROM objects WHERE id = ?1 UNION ALL SELECT 1 FROM tokens WHERE id = ?1"));
+  MCPT_TRY(const bool taken, rows.bind(name).step());
+  if (taken) return fail(Status::exists, "\"" + std::string(name) + "\" is the id of something else");
+  return {};
+}
+
 Result<Object> Tx::insert(NewObject wanted) {
+  MCPT_CHECK(check_name(wanted.name));
   Object object;
   object.id = std::move(wanted.id);
   if (object.id.empty()) {
@@ -149,10 +158,11 @@ Result<void> Tx::write_refs(std::string_view id, const std::vector<Ref>& wanted)
   return {};
 }
 
-Result<void> Tx::remove(std::string_view id, std::optional<int64_t> expected_version, bool remove_tokens) {
+Result<void> Tx::remove(std::string_view id, std::optional<int64_t> expected_version, bool remove_tokens,
+                        MayName may_name) {
   MCPT_TRY(auto object, get(id));
   MCPT_CHECK(check_version(object, expected_version));
-  Removal removal(*this, remove_tokens);
+  Removal removal(*this, remove_tokens, std::move(may_name));
   removal.add_object(object.id);
   return removal.run(object.kind + " \"" + object.name + "\"");
 }

@@ -125,6 +125,7 @@ Result<TokenRecord> Tx::insert_token_row(std::string id, NewToken token) {
 }
 
 Result<TokenRecord> Tx::insert_token_record(TokenRecord record) {
+  MCPT_CHECK(check_name(record.name));
   MCPT_CHECK(bump_revision());
   const auto superseded_by =
       record.superseded_by.empty() ? std::nullopt : std::optional<std::string_view>(record.superseded_by);
@@ -149,9 +150,12 @@ Result<TokenRecord> Tx::insert_token_record(TokenRecord record) {
 Result<TokenRecord> Tx::restore_token(TokenRecord token) {
   MCPT_TRY(const bool removed, was_removed(token.sha));
   if (removed) return fail(Status::denied, "token \"" + token.name + "\" was removed here");
-  const auto same = token.id.empty() ? Result<TokenRecord>(fail(Status::not_found, "")) : get_token(token.id);
-  if (!same && same.error().status != Status::not_found) return same;
-  if (same || token.id.empty()) {
+  bool free = !token.id.empty();
+  for (const auto& other : {get_token(token.id), get_token(token.project_id, token.id)}) {
+    if (!other && other.error().status != Status::not_found) return other;
+    free = free && !other;
+  }
+  if (!free) {
     MCPT_TRY(token.id, crypto::random_id());
   }
   return insert_token_record(std::move(token));

@@ -45,6 +45,14 @@ TEST_CASE_FIXTURE(StoreFixture, "names are unique per kind and project") {
   });
 }
 
+TEST_CASE_FIXTURE(StoreFixture, "nothing is named like the id of something else") {
+  const std::string project = add("project", "home");
+  write([&](Tx& tx) {
+    CHECK(status_of(tx.insert(new_object("project", "", project, "{}"))) == Status::exists);
+    CHECK(status_of(tx.insert(new_object("prompt", project, project, "{}"))) == Status::exists);
+  });
+}
+
 TEST_CASE_FIXTURE(StoreFixture, "lists are in byte order, of one project or of all") {
   const std::string project = add("project", "home");
   for (const char* name : {"b", "a", "B"})

@@ -108,6 +108,23 @@ TEST_CASE_FIXTURE(TokenFixture, "a name is taken by a token that is neither revo
   write([&](Tx& tx) { CHECK(status_of(tx.insert_token(token("new-name", project, owner, 2))) == Status::exists); });
 }
 
+TEST_CASE_FIXTURE(TokenFixture, "no token is named like an id, and no restored id is a name") {
+  const std::string first = mint("ci", 1);
+  write([&](Tx& tx) {
+    CHECK(status_of(tx.insert_token(token(first, project, owner, 2))) == Status::exists);
+    CHECK(status_of(tx.insert_token(token(project, project, owner, 2))) == Status::exists);
+    CHECK(status_of(tx.insert(new_object("server", "", first, "{}"))) == Status::exists);
+    TokenRecord record;
+    record.id = "ci";
+    record.name = "old", record.project_id = project, record.owner_id = owner, record.shown = "mcpctl_pat_abcd";
+    record.sha = digest(3);
+    record.rbac_mode = "empty";
+    const auto restored = tx.restore_token(record);
+    REQUIRE(restored);
+    CHECK(restored->id != "ci");
+  });
+}
+
 TEST_CASE_FIXTURE(TokenFixture, "the name of an expired token can be used again, which revokes the old one") {
   const std::string old = mint("ci", 1, clock.now_ms + 10);
   const std::string binding = bind(old);
