@@ -184,7 +184,9 @@ Result<Applied> apply_object(Control& control, Context& context, Plan& plan, con
   MCPT_TRY(writing.wanted, check(kind, document.fields, Mode::replace, &out.warnings));
   auto& scope = out.outcome.scope = scope_of(kind, writing.wanted);
   MCPT_TRY(writing.target, find_target(context.tx, kind, writing.wanted));
-  if (writing.target.object) MCPT_CHECK(may_meet(context, kind, scope));
+  // Before anything is said about it: what is there and what is not look alike.
+  MCPT_CHECK(writing.target.object ? may_meet(context, kind, scope)
+                                   : require(context, Action::create, kind.resource, scope));
   MCPT_CHECK(check_version(document, writing.target));
   if (writing.target.object) carry_read_only(kind, writing.target.before, writing.wanted);
   if (kind.resource == Resource::secrets)

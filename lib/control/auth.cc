@@ -60,12 +60,6 @@ struct Account {
   bool known = false;
 };
 
-Result<bool> is_disabled(const store::Object& user) {
-  MCPT_TRY(const auto doc, json::parse(user.doc));
-  const auto* disabled = doc.find("disabled");
-  return disabled && disabled->as_bool().value_or(false);
-}
-
 Result<Account> account_of(store::Tx& tx, const Result<store::Object>& user) {
   Account account;
   account.phc = crypto::dummy_password_hash();
@@ -153,13 +147,12 @@ Result<void> recover_password(store::Tx& tx, const std::string& email, const std
 
 Result<void> check_takeover(const Context& context, const std::string& user_id) {
   if (context.who.user_id == user_id) return {};
-  rbac::Principal user;
-  user.kind = rbac::PrincipalKind::user;
-  user.user_id = user_id;
-  return require_all(context, context.policy.permissions(user), true);
+  MCPT_TRY(const auto gained, rights_of(context, user_id));
+  return require_all(context, gained, true);
 }
 
 loop::Task<Result<Response>> login(Control& control, Runner& runner) {
+  MCPT_CO_CHECK(check_query(runner.request(), {}));
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"email", "password"}, {}));
   const auto email = normal_email(body.text("email"));
@@ -182,6 +175,7 @@ loop::Task<Result<Response>> login(Control& control, Runner& runner) {
 }
 
 Result<Response> logout(Control&, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
   if (!context.who.session_id.empty()) MCPT_CHECK(context.tx.remove_session(context.who.session_id));
   Value out = Value::object();
   out.set("loggedOut", Value::boolean(true));
@@ -189,6 +183,7 @@ Result<Response> logout(Control&, Context& context) {
 }
 
 loop::Task<Result<Response>> change_own_password(Control& control, Runner& runner) {
+  MCPT_CO_CHECK(check_query(runner.request(), {}));
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"current", "password"}, {}));
   const Route& route = runner.route();
@@ -216,6 +211,7 @@ loop::Task<Result<Response>> change_own_password(Control& control, Runner& runne
 }
 
 loop::Task<Result<Response>> reset_password(Control&, Runner& runner) {
+  MCPT_CO_CHECK(check_query(runner.request(), {}));
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"password"}, {}));
   const Route& route = runner.route();

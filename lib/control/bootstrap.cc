@@ -127,6 +127,7 @@ Result<std::optional<std::string>> Control::prepare_bootstrap(store::Tx& tx) con
 }
 
 loop::Task<Result<Response>> bootstrap(Control& control, Runner& runner) {
+  MCPT_CO_CHECK(check_query(runner.request(), {}));
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"email", "password", "code"}, {"name"}));
   Value wanted = body;

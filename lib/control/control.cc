@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "control/login.h"
 #include "control/objects.h"
 #include "control/rules.h"
 
@@ -16,17 +17,22 @@ Control::Control(Settings settings, Keys keys, const Clock& clock, Log log)
       log_(std::move(log)),
       login_guard_(clock) {}
 
+Result<bool> is_disabled(const store::Object& user) {
+  MCPT_TRY(const auto doc, json::parse(user.doc));
+  const auto* disabled = doc.find("disabled");
+  return disabled && disabled->as_bool().value_or(false);
+}
+
 namespace {
 
-// Who can hold anything: users that exist and are not disabled. A request that was let in before its user was deleted
-// finds nothing any more.
-Result<std::set<std::string>> active_users(store::Tx& tx) {
+// Who can hold anything: users that exist and are not disabled, but for `also`. A request that was let in before its user
+// was deleted finds nothing any more.
+Result<std::set<std::string>> active_users(store::Tx& tx, const std::string& also) {
   std::set<std::string> out;
   MCPT_TRY(const auto users, tx.list("user"));
   for (const auto& user : users) {
-    MCPT_TRY(const auto doc, json::parse(user.doc));
-    const auto* disabled = doc.find("disabled");
-    if (!disabled || !disabled->as_bool().value_or(false)) out.insert(user.id);
+    MCPT_TRY(const bool disabled, is_disabled(user));
+    if (!disabled || user.id == also) out.insert(user.id);
   }
   return out;
 }
@@ -48,10 +54,9 @@ Result<rbac::Definition> definition_of(const store::Object& object, const std::s
   return out;
 }
 
-}  // namespace
-
-Result<rbac::Policy> Control::load_policy(store::Tx& tx) const {
-  MCPT_TRY(const auto active, active_users(tx));
+Result<rbac::Policy> read_policy(store::Tx& tx, const std::string& also_active, rbac::Ceiling ceiling,
+                                 rbac::ToolGrant tool_grant) {
+  MCPT_TRY(const auto active, active_users(tx, also_active));
   std::vector<rbac::Definition> definitions;
   MCPT_TRY(const auto objects, tx.list("rbac"));
   for (const auto& object : objects) {
@@ -71,7 +76,24 @@ Result<rbac::Policy> Control::load_policy(store::Tx& tx) const {
     }
     groups.push_back(std::move(group));
   }
-  return rbac::Policy(std::move(definitions), std::move(groups), settings_.ceiling, settings_.tool_grant);
+  return rbac::Policy(std::move(definitions), std::move(groups), ceiling, tool_grant);
+}
+
+}  // namespace
+
+Result<rbac::Policy> Control::load_policy(store::Tx& tx) const {
+  return read_policy(tx, {}, settings_.ceiling, settings_.tool_grant);
+}
+
+Result<std::vector<rbac::Binding>> rights_of(const Context& context, const std::string& user_id) {
+  rbac::Principal user;
+  user.kind = rbac::PrincipalKind::user;
+  user.user_id = user_id;
+  MCPT_TRY(const auto object, context.tx.get(user_id));
+  MCPT_TRY(const bool disabled, is_disabled(object));
+  if (!disabled) return context.policy.permissions(user);
+  MCPT_TRY(const auto policy, read_policy(context.tx, user_id, rbac::Ceiling::live, context.policy.tool_grant()));
+  return policy.permissions(user);
 }
 
 Result<crypto::Secret> Control::reveal(store::Tx& tx, std::string_view secret_id, std::string_view key) const {

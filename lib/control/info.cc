@@ -14,6 +14,7 @@ using json::Value;
 using rbac::PrincipalKind;
 
 Result<Response> whoami(Control&, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
   const auto& who = context.who;
   Value out = Value::object();
   if (who.kind == PrincipalKind::token) {
@@ -92,6 +93,7 @@ Result<rbac::Query> query_of(const Value& body) {
 
 // {"action","resource","name"?}, {"operation"} or {"list": true}: about the caller, or with "as" about somebody else.
 Result<Response> check_access(Control&, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
   MCPT_TRY(const auto body, parse_body(context.request));
   for (const auto& [key, value] : body.members()) {
     if (key == "as" || key == "list") continue;
@@ -144,9 +146,13 @@ Result<Response> list_project_servers(Control& control, Context& context) {
   return page(context, std::move(items));
 }
 
-Result<Response> get_kinds(Control&, Context&) { return answer(200, kind_table_json()); }
+Result<Response> get_kinds(Control&, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
+  return answer(200, kind_table_json());
+}
 
-Result<Response> get_version(Control& control, Context&) {
+Result<Response> get_version(Control& control, Context& context) {
+  MCPT_CHECK(check_query(context.request, {}));
   Value out = Value::object();
   out.set("version", text_value(control.settings().version));
   out.set("api", text_value("v1"));

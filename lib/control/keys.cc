@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/bytes.h"
+#include "store/tx.h"
+
 namespace mcptoken::control {
 namespace {
 
@@ -70,13 +73,14 @@ Keys Keys::from_master(const crypto::Key& master) {
   keys.secrets_ = crypto::subkey(master, 1, "secrets_");
   keys.audit_ = crypto::subkey(master, 2, "audit___");
   keys.watch_ = crypto::subkey(master, 3, "watch___");
+  keys.mark_ = crypto::subkey(master, 4, "mark____");
   return keys;
 }
 
-Keys::Keys(Keys&& other) noexcept : secrets_(other.secrets_), audit_(other.audit_), watch_(other.watch_) {}
+Keys::Keys(Keys&& other) noexcept : secrets_(other.secrets_), audit_(other.audit_), watch_(other.watch_), mark_(other.mark_) {}
 
 Keys::~Keys() {
-  for (auto* key : {&secrets_, &audit_, &watch_})
+  for (auto* key : {&secrets_, &audit_, &watch_, &mark_})
     crypto::wipe(key->data(), key->size());
 }
 
@@ -103,6 +107,15 @@ Result<Keys> Keys::open(const KeyOptions& options) {
   auto keys = from_master(master);
   crypto::wipe(master.data(), master.size());
   return keys;
+}
+
+Result<void> check_key(store::Tx& tx, const Keys& keys) {
+  const auto mark = to_hex(keys.mark());
+  MCPT_TRY(const auto kept, tx.setting(kKeyMark));
+  if (!kept) return tx.set_setting(kKeyMark, mark);
+  if (*kept == mark) return {};
+  return fail(Error(Status::denied, "the master key is not the one that this database was made with")
+                  .with_hint("put back that key: with another one secrets cannot be read, and the audit chain breaks"));
 }
 
 }  // namespace mcptoken::control

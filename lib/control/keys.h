@@ -2,9 +2,14 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "crypto/crypto.h"
+
+namespace mcptoken::store {
+class Tx;
+}
 
 namespace mcptoken::control {
 
@@ -14,6 +19,8 @@ struct KeyOptions {
   std::string key_file;
   bool database_exists = false;  // an existing database without its key refuses to start
 };
+
+constexpr std::string_view kKeyMark = "key_mark";  // setting of the store that holds Keys::mark() in hex
 
 // Wipes its keys on release. Shareable once made.
 class Keys {
@@ -30,10 +37,15 @@ class Keys {
   const crypto::Key& secrets() const { return secrets_; }  // values of secrets at rest
   const crypto::Key& audit() const { return audit_; }      // the audit chain
   const crypto::Key& watch() const { return watch_; }      // ids and tickets of the changes feed
+  // By which a database knows its own key; tells nothing else about it.
+  const crypto::Key& mark() const { return mark_; }
 
  private:
   Keys() = default;
-  crypto::Key secrets_{}, audit_{}, watch_{};
+  crypto::Key secrets_{}, audit_{}, watch_{}, mark_{};
 };
+
+// denied: the database was made with another key. A new one takes this key for its own.
+Result<void> check_key(store::Tx& tx, const Keys& keys);
 
 }  // namespace mcptoken::control

@@ -1,5 +1,7 @@
 #include "service/auth.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "control/watch.h"
@@ -56,9 +58,13 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
 
 constexpr int64_t kNever = INT64_MAX;
 
+struct Judged {
+  std::shared_ptr<const rbac::Principal> who;
+  int64_t until_ms;
+};
+
 // One that was revoked later than `good_after_ms` is still found good.
-Result<std::shared_ptr<const rbac::Principal>> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms,
-                                                           int64_t good_after_ms) {
+Result<Judged> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms, int64_t good_after_ms) {
   const TokenEntry* entry = snapshot.tokens.find(sha);
   if (!entry) return fail(invalid_token("the token is unknown", "unknown"));
   if (entry->revoked && entry->revoked_ms <= good_after_ms) return fail(invalid_token("the token was revoked", "revoked"));
@@ -70,16 +76,15 @@ Result<std::shared_ptr<const rbac::Principal>> judge_token(const Snapshot& snaps
   if (owner == snapshot.users->end() || owner->second.disabled)
     return fail(invalid_token("the token's owner is disabled or gone", "owner_gone"));
   if (!snapshot.projects->contains(entry->who->project_id)) return fail(invalid_token("the token's project is gone", "project_gone"));
-  return entry->who;
+  return Judged{entry->who, entry->expires_ms};
 }
 
-Result<std::shared_ptr<const rbac::Principal>> judge_session(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
+Result<Judged> judge_session(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
   auto it = snapshot.sessions->find(sha);
   if (it == snapshot.sessions->end()) return fail(ended_session("the session has ended"));
   const SessionEntry& session = it->second;
-  if (now_ms - session.created_ms >= store::kLoginMaxMs || now_ms - session.last_used_ms >= store::kLoginIdleMs) {
-    return fail(ended_session("the session has expired"));
-  }
+  const int64_t until_ms = std::min(session.created_ms + store::kLoginMaxMs, session.last_used_ms + store::kLoginIdleMs);
+  if (now_ms >= until_ms) return fail(ended_session("the session has expired"));
   auto user = snapshot.users->find(session.user_id);
   if (user == snapshot.users->end() || user->second.disabled) return fail(invalid_token("the user is disabled or gone", "owner_gone"));
   auto who = std::make_shared<rbac::Principal>();
@@ -87,7 +92,7 @@ Result<std::shared_ptr<const rbac::Principal>> judge_session(const Snapshot& sna
   who->user_id = session.user_id;
   who->user_email = user->second.email;
   who->session_id = session.id;
-  return std::shared_ptr<const rbac::Principal>(std::move(who));
+  return Judged{std::move(who), until_ms};
 }
 
 bool has_query_token(std::string_view query) {
@@ -207,9 +212,10 @@ Result<std::optional<Identity>> identify(const Snapshot& snapshot, const control
   }
   MCPT_TRY(auto bearer, bearer_of(*raw));
   identity.sha = bearer.sha;
-  MCPT_TRY(identity.who, bearer.kind == token::Kind::pat
-                             ? judge_token(snapshot, identity.sha, now_ms, good_after_ms)
-                             : judge_session(snapshot, identity.sha, now_ms));
+  MCPT_TRY(auto judged, bearer.kind == token::Kind::pat ? judge_token(snapshot, identity.sha, now_ms, good_after_ms)
+                                                        : judge_session(snapshot, identity.sha, now_ms));
+  identity.who = std::move(judged.who);
+  identity.until_ms = judged.until_ms;
   identity.bearer = std::move(bearer.raw);
   return std::optional<Identity>(std::move(identity));
 }
@@ -226,10 +232,10 @@ Result<std::optional<Identity>> authenticate_reporter(const Snapshot& snapshot, 
   return identify(snapshot, keys, head, now_ms, now_ms - limits::kReportAfterRevocationMs);
 }
 
-Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms) {
-  MCPT_CHECK(identity.is_token() ? judge_token(snapshot, identity.sha, now_ms, kNever)
-                                 : judge_session(snapshot, identity.sha, now_ms));
-  return {};
+Result<int64_t> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms) {
+  MCPT_TRY(const auto judged, identity.is_token() ? judge_token(snapshot, identity.sha, now_ms, kNever)
+                                                  : judge_session(snapshot, identity.sha, now_ms));
+  return judged.until_ms;
 }
 
 }  // namespace mcptoken::service

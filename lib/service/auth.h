@@ -40,6 +40,7 @@ struct Identity {
 
   crypto::Digest sha{};  // of the bearer; not for tickets of the changes feed
   std::shared_ptr<const rbac::Principal> who;
+  int64_t until_ms = INT64_MAX;  // wall clock: when time alone ends the credential, as far as is known now
   crypto::Secret bearer;
 };
 
@@ -59,8 +60,9 @@ Result<std::optional<Identity>> authenticate(const Snapshot& snapshot, const con
 // The same for routes that gateways report events at: a token that was revoked a moment ago is good there.
 Result<std::optional<Identity>> authenticate_reporter(const Snapshot& snapshot, const control::Keys& keys, const Head& head,
                                                       int64_t now_ms);
-// Whether a token that was found valid still is: asked again for running requests when a new snapshot arrives.
-Result<void> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms);
+// Until when a credential that was found valid still is, by the wall clock: asked again for running requests when a new
+// snapshot arrives and when that time has come.
+Result<int64_t> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms);
 // Whether the refused credential never was one; those that were are shown by whoever they were given to.
 bool is_guess(const Error& refusal);
 Error no_credentials();

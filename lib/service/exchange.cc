@@ -311,20 +311,30 @@ void Exchange::release() {
 }
 
 const Identity* Exchange::holder() const {
-  if (!running_) return nullptr;
+  if (!running_ && answered_) return nullptr;
   if (kind_ == Kind::mcp) return access_ ? &access_->identity : nullptr;
   return watcher_ ? &*identity_ : nullptr;
 }
 
-void Exchange::judge_again(const Snapshot& snapshot) {
+void Exchange::cancel(Error reason) {
+  if (running_) return link_.scope.cancel(std::move(reason));
+  respond_error(reason);  // let in, and its body is still on the way
+}
+
+int64_t Exchange::judge_again(const Snapshot& snapshot) {
   // A management request under way ends with its own answer: it may be the one that ended the credential.
   const Identity* identity = holder();
-  if (!identity) return;
+  if (!identity) return INT64_MAX;
   auto self = shared_from_this();
-  auto valid = still_valid(snapshot, *identity, node_.loop.clock().wall_ms());
-  if (!valid) return link_.scope.cancel(std::move(valid).error());
-  if (!watcher_) return;
-  if (auto news = watcher_->news(snapshot); !news.empty()) write(news);
+  auto until = still_valid(snapshot, *identity, node_.loop.clock().wall_ms());
+  if (!until) {
+    cancel(std::move(until).error());
+    return INT64_MAX;
+  }
+  if (watcher_) {
+    if (auto news = watcher_->news(snapshot); !news.empty()) write(news);
+  }
+  return *until;
 }
 
 // Called for every token that may have changed: says nothing to a client that sees what it saw.

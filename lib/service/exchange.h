@@ -37,11 +37,11 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   void end_stream() override;
   bool gone() const override { return !sink_; }
 
-  // A new snapshot has come, or the loop is draining.
-  void judge_again(const Snapshot& snapshot);
-  // Whose rights a running MCP request or stream of changes depends on, or nothing.
+  // A new snapshot has come, or time may have ended the credential. Returns when time will, by the wall clock.
+  int64_t judge_again(const Snapshot& snapshot);
+  // Whose rights an admitted MCP request or a stream of changes depends on, or nothing.
   const Identity* holder() const;
-  void cancel(Error reason) { link_.scope.cancel(std::move(reason)); }
+  void cancel(Error reason);
   // Whether the answer is a stream that has to know when its caller sees another project than before.
   bool follows() const { return link_.follow && !answered_ && !link_.scope.cancelled(); }
   void follow(std::shared_ptr<const gateway::ProjectView> project);
@@ -66,6 +66,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   void finished(Result<void> result);
   Error refused(Error error) const;
   Result<std::optional<Identity>> authenticate_rest();
+  Result<void> judge_rest_again() const;
   Result<void> begin_rest();
   Result<void> begin_without_rest();
   loop::Task<Result<void>> run_mcp();

@@ -1,5 +1,7 @@
 #include "service/local.h"
 
+#include <algorithm>
+
 #include "audit/chain.h"
 #include "base/bytes.h"
 #include "base/limits.h"
@@ -13,6 +15,7 @@ constexpr size_t kHashQueue = 16;
 constexpr int64_t kTickMs = 60'000;  // how often housekeeping may look whether it is due
 constexpr int64_t kUseReportMs = 60'000;
 constexpr int64_t kUseFlushMs = 5'000;
+constexpr int64_t kLookAgainMs = 60'000;
 constexpr size_t kMaxReported = 100'000;
 
 }  // namespace
@@ -37,10 +40,11 @@ Result<std::unique_ptr<Local>> Local::open(LocalOptions options) {
   control::KeyOptions key_options;
   key_options.data_dir = options.data_dir;
   key_options.key_file = options.key_file;
-  // A database that has changed before was made with a key: without it its secrets are lost, which must be noticed now.
+  // A database was made with a key: without it its secrets are lost and its audit chain breaks, which must be noticed now.
   MCPT_CHECK(store->read_and_wait(system_principal(), [&](store::Tx& tx) -> Result<void> {
-    MCPT_TRY(auto secrets, tx.list("secret"));
-    key_options.database_exists = !secrets.empty();
+    MCPT_TRY(const auto users, tx.list("user"));
+    MCPT_TRY(const auto mark, tx.setting(control::kKeyMark));
+    key_options.database_exists = mark || !users.empty();
     return {};
   }));
   MCPT_TRY(auto keys, control::Keys::open(key_options));
@@ -53,6 +57,7 @@ Result<std::unique_ptr<Local>> Local::open(LocalOptions options) {
 Result<void> Local::load() {
   // Writes a bootstrap code at most. With the reserve, for a restart on a full disk must not end the service.
   store::Work load = [this](store::Tx& tx) -> Result<void> {
+    MCPT_CHECK(control::check_key(tx, control_.keys()));
     MCPT_TRY(const int64_t foreign, audit::disown(tx.db()));
     if (foreign > 0)
       options_.log.error("audit: " + std::to_string(foreign) + " events at the end were not written by this server");
@@ -113,7 +118,7 @@ void Local::publish(SnapshotPtr next, Function<void()> published) {
   for (Node* node : nodes_) {
     node->loop.post([this, node, next, acks] {
       const int64_t before = std::exchange(node->snapshot, next)->revision;
-      if (on_snapshot_) on_snapshot_(*next, before, *node);
+      if (on_snapshot_) expect_end(*node, on_snapshot_(*next, before, *node));
       if (acks->left.fetch_sub(1) == 1) acks->published();
     });
   }
@@ -123,7 +128,21 @@ Result<std::optional<Identity>> Local::authenticate(Node& node, const Head& head
   const int64_t now = node.loop.clock().wall_ms();
   auto identity = service::authenticate(*node.snapshot, control_.keys(), head, now);
   if (!identity) suspect_leak(node, head, now);
+  else if (*identity) expect_end(node, (*identity)->until_ms);
   return identity;
+}
+
+// Nothing changes when the time of a credential is over, and what runs under it must end all the same.
+void Local::expect_end(Node& node, int64_t until_ms) {
+  if (until_ms >= node.next_end_ms) return;
+  node.next_end_ms = until_ms;
+  // The wall clock may be set meanwhile.
+  const int64_t wait = std::clamp<int64_t>(until_ms - node.loop.clock().wall_ms(), 0, kLookAgainMs);
+  node.ender.start(wait, [this, &node] {
+    node.next_end_ms = INT64_MAX;
+    const auto snapshot = node.snapshot;
+    if (on_snapshot_) expect_end(node, on_snapshot_(*snapshot, snapshot->revision, node));
+  });
 }
 
 // Only its holder can send a token. The rightful one has had the time of grace to change over.

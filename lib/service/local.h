@@ -35,6 +35,7 @@ struct Job {
 
 class Local final : public Authority {
  public:
+  using OnSnapshot = std::function<int64_t(const Snapshot&, int64_t before, Node&)>;
   static Result<std::unique_ptr<Local>> open(LocalOptions options);
   ~Local() override;
 
@@ -79,6 +80,7 @@ class Local final : public Authority {
  private:
   Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::Store> store);
   Result<void> load();
+  void expect_end(Node& node, int64_t until_ms);
   void suspect_leak(Node& node, const Head& head, int64_t now_ms);
   void touch_session(const crypto::Digest& sha, int64_t used_ms);
   // On the store's thread. `published` runs on some loop's thread when all have it, or at once when there is none.
@@ -101,11 +103,12 @@ class Local final : public Authority {
   PollPlaces poll_places_;
   static constexpr size_t kMaxLinks = 10'000;
   control::Links links_;  // on the first node's loop
-  std::function<void(const Snapshot&, int64_t, Node&)> on_snapshot_;
+  OnSnapshot on_snapshot_;
 
  public:
-  // Called on each loop when it gets a new snapshot, with the revision that it had before.
-  void on_snapshot(std::function<void(const Snapshot&, int64_t, Node&)> callback) { on_snapshot_ = std::move(callback); }
+  // Called on each loop when it gets a new snapshot, with the revision that it had before, and when time may have ended a
+  // credential. Returns when time will end the next one of those that something runs under, by the wall clock.
+  void on_snapshot(OnSnapshot callback) { on_snapshot_ = std::move(callback); }
 };
 
 }  // namespace mcptoken::service

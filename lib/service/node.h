@@ -41,7 +41,8 @@ struct Node {
         site(site_in),
         ring(ring_in),
         guesses(loop_in.clock(), {limits::kBearerGuesses, limits::kBearerGuessMs, limits::kBearerGuessers}),
-        flusher(loop_in) {}
+        flusher(loop_in),
+        ender(loop_in) {}
 
   loop::Loop& loop;
   gateway::Site& site;
@@ -62,6 +63,10 @@ struct Node {
   std::unordered_map<crypto::Digest, int64_t, DigestHash> reported;
   std::vector<store::TokenUse> uses;
   loop::Timer flusher;
+
+  // When time alone ends the next credential of something that runs, by the wall clock; not before it, and not missed.
+  int64_t next_end_ms = INT64_MAX;
+  loop::Timer ender;
   loop::Group tasks;  // last: they use everything above
 };
 

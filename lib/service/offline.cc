@@ -44,6 +44,7 @@ Result<void> reset_password(const std::string& data_dir, const std::string& key_
   rbac::Principal who;
   who.kind = rbac::PrincipalKind::system;
   auto done = store->run_and_wait(who, [&](store::Tx& tx) -> Result<void> {
+    MCPT_CHECK(control::check_key(tx, keys));
     MCPT_CHECK(audit::disown(tx.db()));
     MCPT_CHECK(control::recover_password(tx, email, phc));
     return audit::seal(tx.db(), keys.audit());

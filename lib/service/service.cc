@@ -1,5 +1,7 @@
 #include "service/service.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "json/writer.h"
 #include "service/exchange.h"
@@ -54,6 +56,7 @@ Result<void> Service::open_local() {
   options.log = log_;
   MCPT_TRY(local_, Local::open(std::move(options)));
   local_->on_snapshot([this](const Snapshot& snapshot, int64_t before, Node& node) {
+    int64_t until = INT64_MAX;
     const auto named = snapshot.changes->since(before);  // nothing: any token may be another than it was
     const auto concerns = [&](const Identity& holder) {
       return !named || (!named->empty() && std::binary_search(named->begin(), named->end(),
@@ -61,7 +64,7 @@ Result<void> Service::open_local() {
     };
     auto running = node.exchanges;  // judging may end some of them
     for (auto& exchange : running) {
-      exchange->judge_again(snapshot);
+      until = std::min(until, exchange->judge_again(snapshot));
       if (!exchange->follows() || !concerns(*exchange->holder())) continue;
       exchange->follow(snapshot.projects->find(exchange->holder()->who->project_id)->second);
     }
@@ -70,6 +73,7 @@ Result<void> Service::open_local() {
     node.watchers.wake();
     if (std::exchange(node.servers, snapshot.servers) != snapshot.servers)
       node.site.upstreams.mark_stale(*snapshot.servers);
+    return until;
   });
   return {};
 }

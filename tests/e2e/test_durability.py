@@ -3,6 +3,7 @@
 import http.client
 import os
 import random
+import subprocess
 import threading
 import time
 
@@ -62,6 +63,26 @@ def first_mint_s(gateway):
     begin = time.monotonic()
     assert gateway.rest("POST", "mcptokens", {"name": "timed", "project": "demo", "ttl": "1h"}).status == 201
     return time.monotonic() - begin
+
+
+def test_another_master_key_is_refused_and_harms_nothing():
+    with Gateway() as gateway:
+        gateway.rest("POST", "secrets", {"name": "s", "data": {"k": "v"}})
+        assert gateway.stop() == 0
+        key = gateway.data / "keys" / "master.key"
+        own = key.read_bytes()
+        for other, why in ((bytes(32), "not the one that this database was made with"), (None, "is missing")):
+            key.unlink()
+            if other:
+                key.write_bytes(other)
+                key.chmod(0o600)
+            refused = subprocess.run([str(word) for word in gateway.command(0)], capture_output=True, text=True, timeout=30)
+            assert refused.returncode != 0 and why in refused.stderr, refused
+            key.touch(0o600)
+        key.write_bytes(own)
+        gateway.start()
+        assert gateway.rest("GET", "audit/verify").json["intact"] is True
+        assert gateway.rest("GET", "secrets/s?reveal=true").json["data"] == {"k": "v"}
 
 
 def test_killed_at_random_moments():

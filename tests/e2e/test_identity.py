@@ -193,6 +193,37 @@ def revocation_latency(gateway, number):
         return last - answered
 
 
+def test_time_ends_streams_and_calls_too(gateway):
+    end = (datetime.now(timezone.utc) + timedelta(seconds=3)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    token = gateway.rest("POST", "mcptokens", {"name": "short", "project": "demo", "ttl": end, "rbacMode": "clone"}).json["token"]
+    client = wire.Legacy(gateway.port, token)
+    with wire.Connection(gateway.port) as listening, wire.Connection(gateway.port) as calling:
+        stream = wire.Listener(client.listen(listening))
+        message = client.message("tools/call", {"name": "old__slow", "arguments": {"seconds": 60, "steps": 600},
+                                                "_meta": {"progressToken": 1}})
+        messages = iter(client.post(message, calling))
+        assert next(messages)["method"] == "notifications/progress"
+        running = wire.Listener(messages)
+        until(lambda: ask(gateway, bearer(token)).status == 401)
+        refused_at = time.monotonic()
+        assert max(stream.end(), running.end()) - refused_at < 1
+        assert not any("result" in message for message in running.messages), running.messages
+        invalid(ask(gateway, bearer(token)), "the token has expired")
+
+
+def test_a_body_that_comes_after_the_revocation_is_not_obeyed(gateway):
+    for place, body in (("/projects/demo/mcp", LIST), ("/api/v1/projects/demo/promptrequests", '{"name":"late","content":"x"}')):
+        token = gateway.token("slow-" + place.split("/")[1])
+        with wire.Connection(gateway.port) as connection:
+            connection.send("POST", place, None, [("Authorization", f"Bearer {token}"), ("Content-Type", "application/json"),
+                                                  ("Accept", wire.RPC_ACCEPT), ("Content-Length", str(len(body)))])
+            time.sleep(0.2)  # until the head has been judged
+            gateway.mcpctl("delete", "mcptoken", "slow-" + place.split("/")[1], "-p", "demo", "--yes")
+            connection.socket.sendall(body.encode())
+            invalid(connection.answer(), "the token was revoked")
+    assert "late" not in [one["name"] for one in gateway.rest("GET", "promptrequests").json["items"]]
+
+
 def test_a_revocation_ends_streams_and_calls_within_100_ms(gateway):
     latencies = [revocation_latency(gateway, number) for number in range(6)]
     assert min(latencies) < 0.1, latencies

@@ -322,6 +322,11 @@ TEST_CASE("apply: what is hidden looks like what is not there") {
   CHECK(missing.status == 403);
   CHECK(there.text("message") == "group/here: needs create:groups:here");
   CHECK(missing.text("message") == "group/gone: needs create:groups:gone");
+  for (const std::string name : {"here", "gone"}) {
+    const auto guessed = apply(world, nobody, R"({"kind":"group","name":")" + name + R"(","version":9})");
+    CHECK(guessed.status == 403);
+    CHECK(guessed.text("message") == "group/" + name + ": needs create:groups:" + name);
+  }
 }
 
 TEST_CASE("dry runs of single writes leave nothing, and are refused where they have no meaning") {

@@ -195,6 +195,13 @@ TEST_CASE("nobody without the right makes the server hash, and nobody takes over
   world.expect(403, clerk, "PUT", "/api/v1/users/root@example.org/password", R"({"password":"correct horse"})");
   CHECK(world.hashes == 0);
   world.expect(403, clerk, "PATCH", "/api/v1/users/root@example.org", R"({"password":"correct horse"})");
+  // Nor somebody who will be stronger again.
+  const int hashes = world.hashes;
+  world.expect(200, clerk, "PATCH", "/api/v1/users/root@example.org", R"({"disabled":true})");
+  world.expect(403, clerk, "PUT", "/api/v1/users/root@example.org/password", R"({"password":"correct horse"})");
+  CHECK(world.hashes == hashes);
+  world.expect(403, clerk, "PATCH", "/api/v1/users/root@example.org", R"({"disabled":false,"password":"correct horse"})");
+  world.expect(200, clerk, "PATCH", "/api/v1/users/root@example.org", R"({"disabled":false})");
   world.expect(200, clerk, "PUT", "/api/v1/users/weak@example.org/password", R"({"password":"correct horse"})");
   world.expect(200, kNobody, "POST", kLogin, R"({"email":"weak@example.org","password":"correct horse"})");
   world.expect(200, admin, "PUT", "/api/v1/users/clerk@example.org/password", R"({"password":"correct horse"})");

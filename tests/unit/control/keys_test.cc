@@ -7,10 +7,12 @@
 #include <fstream>
 
 #include "support/temp_dir.h"
+#include "unit/control/world.h"
 
 using namespace mcptoken;
 using namespace mcptoken::control;
 using mcptoken::testing::TempDir;
+using mcptoken::control::testing::World;
 
 namespace {
 
@@ -55,6 +57,18 @@ TEST_CASE("a database without its key does not start, and no key is made") {
   options.database_exists = true;
   CHECK(status_of(Keys::open(options)) == Status::unavailable);
   CHECK(::access(dir.file("keys/master.key").c_str(), F_OK) != 0);
+}
+
+TEST_CASE("a database knows its own key") {
+  World own({}, 1), foreign({}, 2);
+  own.write([&](store::Tx& tx) { return check_key(tx, own.control->keys()); });
+  own.write([&](store::Tx& tx) { return check_key(tx, own.control->keys()); });
+  own.write([&](store::Tx& tx) -> Result<void> {
+    const auto refused = check_key(tx, foreign.control->keys());
+    REQUIRE(!refused);
+    CHECK(refused.error().status == Status::denied);
+    return {};
+  });
 }
 
 TEST_CASE("a key file is read, never made") {

@@ -170,6 +170,48 @@ TEST_CASE("CE-71 every route has a permission, and the open ones are these") {
   }
 }
 
+TEST_CASE("no route overlooks what it does not know in the query") {
+  World world;
+  const auto root = world.admin();
+  for (const auto& route : routes()) {
+    CAPTURE(route.pattern);
+    CAPTURE(route.method);
+    std::string path(route.pattern);
+    for (const std::string_view segment : {":user", ":id", ":project", ":server"}) {
+      if (const auto at = path.find(segment); at != path.npos)
+        path.replace(at, segment.size(), segment == ":user" ? "root@example.org" : "x");
+    }
+    if (path.find("/:") != path.npos) continue;  // of an object that is not there
+    const auto answer = world.call(root, std::string(route.method), path + "?nonsense=1", R"({"password":"long enough now"})");
+    CHECK((answer.status == 400 || answer.status == 403 || answer.status == 404));
+  }
+  const int hashes = world.hashes;
+  const auto path = "/api/v1/users/root@example.org/password?dryRun=true";
+  world.expect(400, root, "PUT", path, R"({"password":"long enough now"})");
+  CHECK(world.hashes == hashes);
+}
+
+TEST_CASE("who stands in the way is named to whoever may view it") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/servers", R"({"name":"s","externalUrl":"https://e.org/"})");
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["s"]})");
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"q","proxyModel":"none","servers":["s"]})");
+  const auto in_use = [&](const std::string& who, const std::vector<std::string>& rights) {
+    return world.expect(409, world.user(who, rights), "DELETE", "/api/v1/servers/s").text("message");
+  };
+  CHECK(in_use("a@example.org", {"role:delete,resource:servers"}) ==
+        "server \"s\" is in use: something that you may not view");
+  CHECK(in_use("b@example.org", {"role:delete,resource:servers", "role:view,resource:projects,name:q"}) ==
+        "server \"s\" is in use: project \"q\" (servers), something that you may not view");
+  const auto owner = world.user("o@example.org", {"role:create,resource:mcptokens", "role:view,resource:projects"});
+  world.expect(201, owner, "POST", "/api/v1/mcptokens", R"({"name":"t","project":"p"})");
+  const auto clerk = world.user("c@example.org", {"role:delete,resource:users"});
+  CHECK(world.expect(409, clerk, "DELETE", "/api/v1/users/o@example.org").text("message") ==
+        "user \"o@example.org\" is in use: something that you may not view");
+  CHECK(world.expect(409, root, "DELETE", "/api/v1/users/o@example.org").text("message").find("\"t\"") != std::string::npos);
+}
+
 TEST_CASE("nobody without the right to use a secret makes any object send it anywhere, on any way to write") {
   Project world;
   world.expect(201, world.root, "POST", "/api/v1/secrets", R"({"name":"s","data":{"k":"v"}})");
