@@ -1,6 +1,8 @@
 #include "audit/chain.h"
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -19,29 +21,73 @@ constexpr char kColumnTypes[kColumns] = {'i', 'i', 'i', 'i', 't', 't', 't', 't',
                                         't', 't', 't', 't', 't', 'i', 't', 'b', 't', 't'};
 constexpr std::string_view kCheckpointLabel = "mcptoken audit checkpoint";
 
-void add_integer(std::string& out, int64_t value) {
-  char bytes[8];
-  for (int i = 0; i < 8; ++i)
+std::array<char, 8> big_endian(int64_t value) {
+  std::array<char, 8> bytes;
+  for (size_t i = 0; i < bytes.size(); ++i)
     bytes[i] = static_cast<char>(static_cast<uint64_t>(value) >> (56 - 8 * i));
-  out.append(bytes, sizeof bytes);
+  return bytes;
 }
 
-// Each field with its presence and length: no two events have the same bytes.
-std::string bytes_of(const db::Statement& row, const crypto::Digest& previous) {
-  std::string out;
-  out.reserve(1024);
-  out.append(as_text(previous));
-  for (int i = 0; i < kColumns; ++i) {
-    out.push_back(row.is_null(i) ? 0 : 1);
-    if (kColumnTypes[i] == 'i') {
-      add_integer(out, row.integer(i));
-      continue;
-    }
-    const auto text = kColumnTypes[i] == 't' ? row.text_view(i) : as_text(row.blob(i));
-    add_integer(out, static_cast<int64_t>(text.size()));
-    out += text;
+void add_integer(std::string& out, int64_t value) {
+  const auto bytes = big_endian(value);
+  out.append(bytes.data(), bytes.size());
+}
+
+// What a link is made of: each field with its presence and length, so that no two events have the same bytes.
+class Bytes {
+ public:
+  explicit Bytes(std::string& out) : out_(out) { out_.clear(); }
+  void previous(const crypto::Digest& link) { out_.append(as_text(link)); }
+  void integer(int64_t value) { field(1, value); }
+  void text(std::string_view value) {
+    field(1, static_cast<int64_t>(value.size()));
+    out_ += value;
   }
-  return out;
+  void no_integer() { field(0, 0); }
+  void no_text() { no_integer(); }
+  void maybe(const std::optional<int64_t>& value) { value ? integer(*value) : no_integer(); }
+  void maybe(const std::optional<crypto::Digest>& value) { value ? text(as_text(*value)) : no_text(); }
+
+ private:
+  void field(char present, int64_t value) {
+    std::array<char, 9> bytes;
+    bytes[0] = present;
+    const auto number = big_endian(value);
+    std::copy(number.begin(), number.end(), bytes.begin() + 1);
+    out_.append(bytes.data(), bytes.size());
+  }
+  std::string& out_;
+};
+
+void read_row(const db::Statement& row, const crypto::Digest& previous, std::string& out) {
+  Bytes bytes(out);
+  bytes.previous(previous);
+  for (int i = 0; i < kColumns; ++i) {
+    const bool number = kColumnTypes[i] == 'i';
+    if (row.is_null(i)) number ? bytes.no_integer() : bytes.no_text();
+    else if (number) bytes.integer(row.integer(i));
+    else bytes.text(kColumnTypes[i] == 't' ? row.text_view(i) : as_text(row.blob(i)));
+  }
+}
+
+// The same bytes as those of its row: in the order of CHAINED_COLUMNS.
+void read_event(const Event& event, const crypto::Digest& previous, std::string& out) {
+  Bytes bytes(out);
+  bytes.previous(previous);
+  bytes.integer(event.seq);
+  bytes.integer(event.time_ms);
+  bytes.integer(static_cast<int64_t>(event.kind));
+  bytes.integer(static_cast<int64_t>(event.outcome));
+  for (auto* field : {&event.project, &event.session, &event.user, &event.token_name})
+    bytes.text(*field);
+  bytes.maybe(event.token_sha);
+  for (auto* field : {&event.client_name, &event.client_version, &event.client_address, &event.server, &event.subject, &event.rule})
+    bytes.text(*field);
+  bytes.maybe(event.duration_ms);
+  bytes.text(event.request_id);
+  bytes.maybe(event.argument_digest);
+  bytes.text(event.reported_by);
+  bytes.text(event.payload);
 }
 
 crypto::Digest sign_checkpoint(const crypto::Key& key, const Head& base) {
@@ -79,7 +125,9 @@ void spoil(Verification& state, int64_t seq, std::string why) {
 // becomes `last`.
 bool follows(const db::Statement& row, const crypto::Key& key, Head& last) {
   const int64_t seq = row.integer(0);
-  const auto wanted = crypto::mac(key, bytes_of(row, last.link));
+  std::string bytes;
+  read_row(row, last.link, bytes);
+  const auto wanted = crypto::mac(key, bytes);
   if (seq <= last.seq || !crypto::equal(as_text(row.blob(kColumns)), as_text(wanted))) return false;
   last = {seq, wanted};
   return true;
@@ -113,18 +161,60 @@ Result<Head> head(db::Transaction& transaction) {
   return out;
 }
 
-Result<void> seal(db::Transaction& transaction, const crypto::Key& key) {
+namespace {
+
+#define INSERT_LINKS "INSERT INTO audit_chain (seq, link) VALUES "
+#define FOUR_LINKS "(?, ?),(?, ?),(?, ?),(?, ?)"
+constexpr size_t kManyLinks = 16;
+constexpr db::Sql kInsertLink = INSERT_LINKS "(?, ?)";
+constexpr db::Sql kInsertLinks = INSERT_LINKS FOUR_LINKS "," FOUR_LINKS "," FOUR_LINKS "," FOUR_LINKS;
+#undef FOUR_LINKS
+#undef INSERT_LINKS
+
+Result<void> insert_links(db::Transaction& transaction, std::span<const Head> links) {
+  for (size_t count = 0; !links.empty(); links = links.subspan(count)) {
+    count = links.size() >= kManyLinks ? kManyLinks : 1;
+    MCPT_TRY(auto statement, transaction.prepare(count > 1 ? kInsertLinks : kInsertLink));
+    statement.borrow().bind();
+    for (const Head& link : links.first(count))
+      statement.bind_more(link.seq, link.link);
+    MCPT_CHECK(statement.run());
+  }
+  return {};
+}
+
+// Links what lies right behind `last` among `written`, and moves it.
+std::vector<Head> link_written(const crypto::Key& key, std::span<const Event> written, Head& last) {
+  std::vector<Head> links;
+  links.reserve(written.size());
+  std::string bytes;
+  for (const Event& event : written) {
+    if (event.seq == 0) continue;  // could not be written
+    if (event.seq != last.seq + 1) break;  // others are in between: they are read, and so is what follows
+    read_event(event, last.link, bytes);
+    last = {event.seq, crypto::mac(key, bytes)};
+    links.push_back(last);
+  }
+  return links;
+}
+
+}  // namespace
+
+Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::span<const Event> written) {
   MCPT_TRY(auto last, head(transaction));
   const int64_t before = last.seq;
+  MCPT_CHECK(insert_links(transaction, link_written(key, written, last)));
   MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS " FROM audit a LEFT JOIN audit_chain c ON c.seq = a.seq"
                                             " WHERE a.seq > ?1 AND c.seq IS NULL ORDER BY a.seq"));
-  rows.bind(before);
+  rows.bind(last.seq);
+  std::string bytes;
   for (;;) {
     MCPT_TRY(const bool row, rows.step());
     if (!row) break;
-    last.seq = rows.integer(0);
-    last.link = crypto::mac(key, bytes_of(rows, last.link));
-    MCPT_CHECK(transaction.run("INSERT INTO audit_chain (seq, link) VALUES (?1, ?2)", last.seq, last.link));
+    const int64_t seq = rows.integer(0);
+    read_row(rows, last.link, bytes);
+    last = {seq, crypto::mac(key, bytes)};
+    MCPT_CHECK(insert_links(transaction, std::span(&last, 1)));
   }
   if (last.seq == before) return {};
   return transaction.run("INSERT INTO audit_head (id, seq, link) VALUES (1, ?1, ?2)"

@@ -141,17 +141,73 @@ Event event_by(const rbac::Principal& who, Kind kind, Outcome outcome, int64_t t
   return event;
 }
 
-Result<void> append_row(db::Transaction& transaction, Event& event) {
-  MCPT_CHECK(transaction.run(
-      "INSERT INTO audit (time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name,"
-      " client_version, client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by,"
-      " payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
-      event.time_ms, static_cast<int>(event.kind), static_cast<int>(event.outcome), event.project, event.session,
-      event.user, event.token_name, event.token_sha, event.client_name, event.client_version, event.client_address,
-      event.server, event.subject, event.rule, event.duration_ms, event.request_id, event.argument_digest,
-      event.reported_by, event.payload));
-  event.seq = transaction.connection().last_insert_id();
+namespace {
+
+#define INSERT_ROWS                                                                                                \
+  "INSERT INTO audit (time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name,"         \
+  " client_version, client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by," \
+  " payload) VALUES "
+#define ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define FOUR_ROWS ROW "," ROW "," ROW "," ROW
+constexpr size_t kManyRows = 16;
+constexpr db::Sql kInsertOne = INSERT_ROWS ROW;
+constexpr db::Sql kInsertMany = INSERT_ROWS FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS;
+#undef FOUR_ROWS
+#undef ROW
+#undef INSERT_ROWS
+
+void bind_row(db::Statement& statement, const Event& event) {
+  statement.bind_more(event.time_ms, static_cast<int>(event.kind), static_cast<int>(event.outcome), event.project,
+                      event.session, event.user, event.token_name, event.token_sha, event.client_name,
+                      event.client_version, event.client_address, event.server, event.subject, event.rule,
+                      event.duration_ms, event.request_id, event.argument_digest, event.reported_by, event.payload);
+}
+
+// One statement, all or none.
+Result<void> insert(db::Transaction& transaction, db::Sql sql, std::span<Event> events) {
+  MCPT_TRY(auto statement, transaction.prepare(sql));
+  statement.borrow().bind();
+  for (const Event& event : events)
+    bind_row(statement, event);
+  MCPT_CHECK(statement.run());
+  // Rows of one statement are numbered in a row: the number is one more than the largest ever given.
+  int64_t seq = transaction.connection().last_insert_id() - static_cast<int64_t>(events.size());
+  for (Event& event : events)
+    event.seq = ++seq;
   return {};
+}
+
+bool never_writable(const Error& error) { return error.status == Status::too_large || error.status == Status::invalid; }
+
+}  // namespace
+
+Result<void> append_row(db::Transaction& transaction, Event& event) {
+  return insert(transaction, kInsertOne, std::span(&event, 1));
+}
+
+Result<uint64_t> append_rows(db::Transaction& transaction, std::span<Event> events) {
+  uint64_t unwritable = 0;
+  for (Event& event : events)
+    event.seq = 0;
+  while (!events.empty()) {
+    if (events.size() >= kManyRows) {
+      auto done = insert(transaction, kInsertMany, events.first(kManyRows));
+      if (!done && !never_writable(done.error())) return fail(std::move(done).error());
+      if (done) {
+        events = events.subspan(kManyRows);
+        continue;
+      }
+    }
+    // One that can never be written must not hold up all that follow.
+    const auto few = events.first(std::min(events.size(), kManyRows));
+    for (Event& event : few) {
+      auto done = append_row(transaction, event);
+      if (!done && !never_writable(done.error())) return fail(std::move(done).error());
+      unwritable += !done;
+    }
+    events = events.subspan(few.size());
+  }
+  return unwritable;
 }
 
 Result<void> summarize(db::Transaction& transaction, std::span<const Event> events) {

@@ -114,16 +114,7 @@ Ring& Recorder::add_ring(size_t capacity, size_t denied_capacity) {
 Result<bool> Recorder::write(db::Transaction& transaction) {
   std::lock_guard guard(mutex_);
   take();
-  uint64_t unwritable = 0;
-  for (Event& event : batch_) {
-    auto done = append_row(transaction, event);
-    if (done) continue;
-    // An event that can never be written must not hold up all that follow.
-    if (done.error().status != Status::too_large && done.error().status != Status::invalid) {
-      return fail(std::move(done).error());
-    }
-    ++unwritable;
-  }
+  MCPT_TRY(const uint64_t unwritable, append_rows(transaction, batch_));
   MCPT_CHECK(summarize(transaction, batch_));
   MCPT_CHECK(write_gap(transaction, unwritable));
   return std::any_of(sources_.begin(), sources_.end(), [](const auto& one) { return !one->ring->empty(); });

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "audit/event.h"
@@ -83,6 +84,8 @@ class Recorder {
   Result<bool> write(db::Transaction& transaction);
   void finished(bool committed);
   bool pending() const { return !batch_.empty(); }  // something was taken and is not committed
+  // What write() has appended, for seal(); until finished(true).
+  std::span<const Event> written() const { return batch_; }
 
   uint64_t lost() const;  // any thread; of all rings
 

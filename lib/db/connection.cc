@@ -30,7 +30,8 @@ struct Connection::Impl {
   std::thread::id owner = std::this_thread::get_id();
   State state = State::idle;
   Sync sync = Sync::full;
-  std::unordered_map<std::string_view, std::unique_ptr<Statement::Entry>> cache;  // keys are literals
+  // By the address of the literal: hashing its text would cost more than a short statement.
+  std::unordered_map<const char*, std::unique_ptr<Statement::Entry>> cache;
 
   ~Impl() {
     cache.clear();
@@ -134,7 +135,7 @@ constexpr Setting kLimits[] = {
     {SQLITE_LIMIT_COMPOUND_SELECT, 8},
     {SQLITE_LIMIT_FUNCTION_ARG, 8},
     {SQLITE_LIMIT_ATTACHED, 0},
-    {SQLITE_LIMIT_VARIABLE_NUMBER, 64},
+    {SQLITE_LIMIT_VARIABLE_NUMBER, 512},
     {SQLITE_LIMIT_WORKER_THREADS, 0},
 };
 
@@ -215,7 +216,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const OpenOptions& options)
 
 Result<Statement> Connection::prepare(Sql sql) {
   MCPT_CHECK(impl_->check_thread());
-  auto found = impl_->cache.find(sql.text());
+  auto found = impl_->cache.find(sql.text().data());
   if (found != impl_->cache.end() && !found->second->in_use) {
     found->second->in_use = true;
     return Statement(*this, found->second.get());
@@ -228,7 +229,7 @@ Result<Statement> Connection::prepare(Sql sql) {
   entry->in_use = true;
   Statement::Entry* raw = entry.get();
   if (raw->cached) {
-    impl_->cache.emplace(sql.text(), std::move(entry));
+    impl_->cache.emplace(sql.text().data(), std::move(entry));
   } else {
     entry.release();  // the Statement deletes it
   }
@@ -269,7 +270,10 @@ Result<void> Connection::limit_pages(int64_t pages) {
 // --- Statement
 
 Statement::Statement(Statement&& other) noexcept
-    : connection_(other.connection_), entry_(std::exchange(other.entry_, nullptr)) {}
+    : connection_(other.connection_),
+      entry_(std::exchange(other.entry_, nullptr)),
+      bound_(other.bound_),
+      borrows_(other.borrows_) {}
 
 Statement::~Statement() {
   if (!entry_) return;
@@ -277,8 +281,8 @@ Statement::~Statement() {
     delete entry_;
     return;
   }
-  reset();
-  sqlite3_clear_bindings(entry_->handle);
+  if (entry_->started) reset();
+  sqlite3_clear_bindings(entry_->handle);  // also: what was borrowed may go now
   entry_->in_use = false;
 }
 
@@ -288,8 +292,9 @@ void Statement::reset() {
 }
 
 void Statement::restart() {
-  reset();
+  if (entry_->started) reset();
   entry_->bind_code = SQLITE_OK;
+  bound_ = 0;
 }
 
 void Statement::keep(int code) {
@@ -300,11 +305,12 @@ void Statement::bind_integer(int index, int64_t value) { keep(sqlite3_bind_int64
 void Statement::bind_null(int index) { keep(sqlite3_bind_null(entry_->handle, index)); }
 void Statement::bind_text(int index, std::string_view value) {
   const char* data = value.data() ? value.data() : "";  // a null pointer would bind NULL
-  keep(sqlite3_bind_text64(entry_->handle, index, data, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  keep(sqlite3_bind_text64(entry_->handle, index, data, value.size(), borrows_ ? SQLITE_STATIC : SQLITE_TRANSIENT,
+                           SQLITE_UTF8));
 }
 void Statement::bind_blob(int index, Blob value) {
   const void* data = value.data() ? static_cast<const void*>(value.data()) : "";
-  keep(sqlite3_bind_blob64(entry_->handle, index, data, value.size(), SQLITE_TRANSIENT));
+  keep(sqlite3_bind_blob64(entry_->handle, index, data, value.size(), borrows_ ? SQLITE_STATIC : SQLITE_TRANSIENT));
 }
 
 Result<bool> Statement::step() {

@@ -45,7 +45,7 @@ class Connection {
   template <class... Args>
   Result<void> run(Sql sql, const Args&... args) {
     MCPT_TRY(auto statement, prepare(sql));
-    return statement.bind(args...).run();
+    return statement.borrow().bind(args...).run();
   }
   Result<void> script(Sql sql);  // several statements without parameters or rows: schemas
 

@@ -41,9 +41,18 @@ class Statement {
   // N>, nullptr, and std::optional of these. The first failure is kept and answered by the next step().
   template <class... Args>
   Statement& bind(const Args&... args) {
-    int index = 0;
     restart();
-    (bind_value(++index, args), ...);
+    return bind_more(args...);
+  }
+  // Goes on where bind() ended: a statement that writes many rows has more parameters than one call should have.
+  template <class... Args>
+  Statement& bind_more(const Args&... args) {
+    (bind_value(++bound_, args), ...);
+    return *this;
+  }
+  // From here on bytes are not copied: what is bound outlives its use by this statement.
+  Statement& borrow() {
+    borrows_ = true;
     return *this;
   }
 
@@ -102,6 +111,8 @@ class Statement {
 
   Connection* connection_;
   Entry* entry_;
+  int bound_ = 0;  // parameters, since the last bind()
+  bool borrows_ = false;
 };
 
 }  // namespace mcptoken::db

@@ -73,7 +73,7 @@ Result<void> Local::load() {
   background.work = [this](store::Tx& tx) -> Result<bool> {
     MCPT_TRY(const bool more, recorder_.write(tx.db()));
     MCPT_TRY(const bool unkempt, housekeeping_.step(tx));
-    MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
+    MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit(), recorder_.written()));
     MCPT_TRY(next_, advance_snapshot(latest_, tx, control_));
     return more || unkempt;
   };

@@ -1,5 +1,6 @@
 #include "audit/chain.h"
 
+#include "audit/table.h"
 #include "unit/audit/fixture.h"
 
 using namespace mcptoken;
@@ -75,6 +76,51 @@ TEST_CASE_FIXTURE(Chain, "chain: an untouched record is intact") {
   CHECK(state.last.link == now().link);
   key[0] ^= 1;
   CHECK(check().problem_seq == 1);
+}
+
+TEST_CASE_FIXTURE(Chain, "chain: links of events at hand are those of their rows, whatever lies between") {
+  std::vector<Event> events(53);
+  for (size_t i = 0; i < events.size(); ++i) {
+    Event& event = events[i];
+    event.time_ms = -static_cast<int64_t>(i);
+    event.kind = static_cast<Kind>(1 + i % 17);
+    event.outcome = static_cast<Outcome>(1 + i % 5);
+    for (auto* field : {&event.project, &event.session, &event.user, &event.token_name, &event.client_name, &event.client_version,
+                        &event.client_address, &event.server, &event.subject, &event.rule, &event.request_id, &event.reported_by})
+      *field = std::string(i % 4, 'x') + std::to_string(i);
+    if (i % 2) event.duration_ms = static_cast<int64_t>(i);
+    if (i % 3) event.token_sha = crypto::sha256(std::to_string(i));
+    if (i % 5) event.argument_digest = crypto::sha256("a" + std::to_string(i));
+    event.payload = i % 7 ? std::string("\"\xff\0\"", 4) : std::string();
+  }
+  events[20].payload.assign(limits::kDatabaseValueBytes + 1, 'x');  // can never be written
+  const auto round = [&](db::Transaction& transaction) {
+    REQUIRE(*append_rows(transaction, events) == 1);
+    CHECK(events[20].seq == 0);
+    CHECK(events[21].seq == events[19].seq + 1);
+    REQUIRE(seal(transaction, key, events));
+  };
+  write(round);
+  CHECK(check().checked == 52);
+  write([&](db::Transaction& transaction) {
+    Event other;
+    REQUIRE(append(transaction, other));  // before them
+    round(transaction);
+    REQUIRE(append(transaction, other));  // behind them
+    REQUIRE(seal(transaction, key, events));
+  });
+  CHECK(check().checked == 106);
+  write([&](db::Transaction& transaction) {
+    Event foreign;
+    REQUIRE(append(transaction, foreign));
+    REQUIRE(*disown(transaction) == 1);
+    round(transaction);
+    REQUIRE(transaction.run("DELETE FROM audit_chain WHERE seq = 107"));
+    REQUIRE(transaction.run("DELETE FROM audit WHERE seq = 107"));
+  });
+  const auto state = check();
+  CHECK(state.intact);
+  CHECK(state.checked == 158);
 }
 
 TEST_CASE_FIXTURE(Chain, "chain: every edit, deletion, insertion and reorder is found") {
