@@ -102,7 +102,8 @@ Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
   if (repeated) return fail(Error(Status::invalid, "two Mcp-Session-Id headers").with_http(400).with_rpc(mcp::rpc::kInvalidRequest));
   if (!id) return std::optional<SessionId>();
   auto& who = *exchange.caller.who;
-  MCPT_TRY(auto session, open_session(*id, exchange.caller.bearer, who.token_sha, who.project_id, exchange.site.loop.clock().wall_ms()));
+  const int64_t now_ms = exchange.site.loop.clock().wall_ms();
+  MCPT_TRY(auto session, exchange.site.session_ids.open(*id, exchange.caller.bearer, who.token_sha, who.project_id, now_ms));
   if (exchange.site.ended.contains(session.nonce)) {
     return fail(Error(Status::not_found, "the session is unknown or has ended").with_code("session_not_found").with_http(404));
   }

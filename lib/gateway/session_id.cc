@@ -45,6 +45,8 @@ std::string_view shorten(std::string_view name) {
   return name.substr(0, end);
 }
 
+bool is_over(const SessionId& session, int64_t now_wall_ms) { return now_wall_ms - session.issued_ms >= limits::kSessionMaxMs; }
+
 tl::unexpected<Error> unknown() {
   return fail(Error(Status::not_found, "the session is unknown or has ended").with_code("session_not_found").with_http(404));
 }
@@ -84,7 +86,22 @@ Result<SessionId> open_session(std::string_view id, const crypto::Secret& bearer
   session.owner = static_cast<uint8_t>(take(in, 1));
   session.nonce = to_hex(as_bytes(in.substr(0, 8)));
   session.client_name = in.substr(8);
-  if (now_wall_ms - session.issued_ms >= limits::kSessionMaxMs) return unknown();
+  if (is_over(session, now_wall_ms)) return unknown();
+  return session;
+}
+
+// The token's SHA stands for the bearer: whoever has another bearer finds nothing.
+Result<SessionId> SessionIds::open(std::string_view id, const crypto::Secret& bearer, std::string_view token_sha,
+                                   std::string_view project, int64_t now_wall_ms) {
+  if (id.size() > kMaxSessionIdBytes) return unknown();
+  std::string key = associated(token_sha, project);
+  key.append(1, '\n').append(id);
+  if (const SessionId* known = opened_.find(key)) {
+    if (is_over(*known, now_wall_ms)) return unknown();
+    return *known;
+  }
+  MCPT_TRY(auto session, open_session(id, bearer, token_sha, project, now_wall_ms));
+  opened_.put(key, session);
   return session;
 }
 

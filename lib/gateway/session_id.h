@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "cache/lru.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
 
@@ -28,5 +29,17 @@ Result<std::string> seal_session(SessionId& session, const crypto::Secret& beare
 // not_found for anything that this bearer did not get for this project, or that is older than 24 h.
 Result<SessionId> open_session(std::string_view id, const crypto::Secret& bearer, std::string_view token_sha,
                                std::string_view project, int64_t now_wall_ms);
+
+// Remembers what open_session() has found for those who were here last: a session calls again and again, and opening its id
+// costs more than all else about it. Only its age is judged anew.
+class SessionIds {
+ public:
+  Result<SessionId> open(std::string_view id, const crypto::Secret& bearer, std::string_view token_sha, std::string_view project,
+                         int64_t now_wall_ms);
+
+ private:
+  static constexpr size_t kRemembered = 1'024;  // about 600 bytes each
+  cache::Lru<std::string, SessionId> opened_{kRemembered};
+};
 
 }  // namespace mcptoken::gateway

@@ -19,6 +19,7 @@
 #include "gateway/control_plane.h"
 #include "gateway/parking.h"
 #include "gateway/plugins/shelf.h"
+#include "gateway/session_id.h"
 #include "gateway/upstreams.h"
 #include "gateway/watches.h"
 #include "http/client.h"
@@ -91,6 +92,7 @@ struct Site {
   std::list<Listener*> listeners;
   // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.
   std::map<std::string, std::string> claims;
+  SessionIds session_ids;
   // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
   std::unordered_map<std::string, int64_t> ended;
   std::unordered_map<std::string, SessionState> sessions;  // by session_key()

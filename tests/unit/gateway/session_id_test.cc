@@ -152,3 +152,25 @@ TEST_CASE_FIXTURE(Fixture, "session id: a sealed text of another kind is not a s
   plain[5] = 99;
   CHECK(refused(sealed(plain)));  // a revision that we do not know
 }
+
+TEST_CASE_FIXTURE(Fixture, "session id: what is remembered is given to its bearer, for its project, while it lasts") {
+  SessionIds ids;
+  const auto id = seal();
+  for (int round = 0; round < 2; ++round) {
+    auto opened = ids.open(id, bearer, "sha", "project", kNow + 5);
+    REQUIRE(opened);
+    CHECK(opened->nonce == session.nonce);
+    CHECK(opened->capabilities == session.capabilities);
+  }
+  const crypto::Secret other("mcpctl_pat_bbbb");
+  CHECK_FALSE(ids.open(id, other, "another sha", "project", kNow + 5));
+  CHECK_FALSE(ids.open(id, bearer, "sha", "another project", kNow + 5));
+  CHECK_FALSE(ids.open(id.substr(1), bearer, "sha", "project", kNow + 5));
+  CHECK_FALSE(ids.open(id + id, bearer, "sha", "project", kNow + 5));
+  const auto late = ids.open(id, bearer, "sha", "project", kNow + limits::kSessionMaxMs);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().http == 404);
+  for (int i = 0; i < 3'000; ++i)
+    REQUIRE(ids.open(seal(), bearer, "sha", "project", kNow));
+  CHECK(ids.open(id, bearer, "sha", "project", kNow + 5));
+}
