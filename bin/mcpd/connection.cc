@@ -39,7 +39,7 @@ void ConnectionCensus::leave(const Address& address, bool exempt) {
 }
 
 Connection::Connection(ConnectionCensus& census, int fd_in, const Address& peer_in, bool exempt)
-    : fd(fd_in), peer(peer_in), census_(census), exempt_(exempt) {}
+    : fd(fd_in), peer(peer_in), peer_text(peer_in.text()), census_(census), exempt_(exempt) {}
 
 Connection::~Connection() { census_.leave(peer, exempt_); }
 

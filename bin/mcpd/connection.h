@@ -58,6 +58,7 @@ class Connection : public Link<Attached> {
 
   const int fd;  // libmicrohttpd's; closed by it
   const Address peer;
+  const std::string peer_text;  // every request of the connection is to carry it
   Phase phase = Phase::head;
   int64_t deadline_ms = 0;  // of the phase; 0: none
   int64_t body_since_ms = 0;

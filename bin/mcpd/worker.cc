@@ -259,7 +259,7 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
     if (!is_hop_field(field.name)) headers_.push_back({field.name.data(), field.value.data()});
   }
   const auto client = client_of(connection.peer, fields_, options_.trusted_proxies);
-  const auto client_text = client.address.text();
+  const auto client_text = client.address == connection.peer ? connection.peer_text : client.address.text();
   const mcptoken_head head{sizeof(mcptoken_head), client.tls ? MCPTOKEN_HEAD_TLS : 0u,
                            line.method,           connection.target.c_str(),
                            client_text.c_str(),   headers_.data(),

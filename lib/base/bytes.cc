@@ -18,6 +18,7 @@ constexpr std::array<int8_t, 256> reverse_of(std::string_view alphabet) {
 }
 constexpr auto kUrlReverse = reverse_of(kUrlAlphabet);
 constexpr auto kStdReverse = reverse_of(kStdAlphabet);
+constexpr auto kHexReverse = reverse_of("0123456789abcdef");
 
 // Unpadded base64 with the given table; bits left over must be zero, so that one value has one spelling.
 std::optional<std::string> decode64(std::string_view text, const std::array<int8_t, 256>& table) {
@@ -57,10 +58,9 @@ std::string to_hex(std::span<const uint8_t> bytes) {
 
 bool from_hex(std::string_view text, std::span<uint8_t> out) {
   if (text.size() != out.size() * 2) return false;
-  auto digit = [](char c) { return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
   for (size_t i = 0; i < out.size(); ++i) {
-    int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
-    if (high < 0 || low < 0) return false;
+    const int high = kHexReverse[static_cast<uint8_t>(text[2 * i])], low = kHexReverse[static_cast<uint8_t>(text[2 * i + 1])];
+    if ((high | low) < 0) return false;
     out[i] = static_cast<uint8_t>(high << 4 | low);
   }
   return true;
@@ -101,7 +101,7 @@ std::string_view trim(std::string_view text) {
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (to_lower(a[i]) != to_lower(b[i])) return false;
+    if (a[i] != b[i] && to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;
 }

@@ -128,7 +128,6 @@ UpstreamCall prepare(const Exchange& exchange, const Client& client, const Route
                      const Target& target, const MessagePtr& message, const ClientState& state) {
   UpstreamCall call;
   call.server = target.attachment->server;
-  call.key = key_for(*call.server, share_of(exchange, client));
   call.bearer = exchange.caller.to_control_plane;
   if (call.server->relayed) call.client_info = info_of(client);
   call.request = message;

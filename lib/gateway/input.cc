@@ -83,13 +83,18 @@ std::string input_required(const Exchange& exchange, std::string_view requests, 
 // A server that asks for input by its answers, or by requests of its own to a legacy client.
 loop::Task<Result<Turn>> call_and_ask(Site& site, const Client& client, UpstreamCall call, CallEvents& events, loop::Scope& scope) {
   Turn turn;
+  if (client.era == mcp::Era::modern || client.declared == 0) {  // one round: nothing has to be kept for another
+    auto task = site.upstreams.call(std::move(call), &events, scope);
+    MCPT_CO_TRY(turn.answer, co_await task);
+    co_return turn;
+  }
   const auto edits = call.edits;
   for (int round = 0;; ++round) {
     UpstreamCall one = call;
     auto task = site.upstreams.call(std::move(one), &events, scope);
     MCPT_CO_TRY(turn.answer, co_await task);
     const auto& message = turn.answer->message;
-    if (client.era == mcp::Era::modern || client.declared == 0 || !is_input_required(message)) co_return turn;
+    if (!is_input_required(message)) co_return turn;
     auto usable = check_input_requests(message, client.declared);
     if (usable && round >= limits::kInputRounds) usable = fail(unusable("the server asks for input again and again"));
     if (!usable) co_return fail(std::move(usable).error().in(call.server->name));
@@ -135,8 +140,12 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
   }
   CallerShare share = share_of(exchange, client);
   share.capabilities = client.declared;
-  auto choosing = site.upstreams.choose(call.server, share, scope);
-  MCPT_CO_TRY(call.key, co_await choosing);
+  if (share.capabilities == 0) {  // nothing to choose
+    call.key = key_for(*call.server, share);
+  } else {
+    auto choosing = site.upstreams.choose(call.server, share, scope);
+    MCPT_CO_TRY(call.key, co_await choosing);
+  }
   // Whoever is to be asked by a server while it works has a connection with capabilities there.
   const bool parks = client.era == mcp::Era::modern && call.key.capabilities != 0 && !call.server->relayed;
   if (!parks) {

@@ -1,7 +1,5 @@
 #include "gateway/uri.h"
 
-#include <cstring>
-
 #include "json/writer.h"
 
 namespace mcptoken::gateway {
@@ -51,6 +49,14 @@ class Rewriter {
   const Outline* outline_ = nullptr;
 };
 
+// From quote to quote: long texts have few, and everything between two of them is passed over by memchr.
+bool has_key(std::string_view raw, std::string_view quoted) {
+  for (size_t at = raw.find('"'); at != raw.npos; at = raw.find('"', at + 1)) {
+    if (raw.substr(at, quoted.size()) == quoted) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string exposed_uri(const Attachment& attachment, std::string_view uri) {
@@ -88,7 +94,7 @@ std::vector<json::Edit> uri_edits(const Attachment& attachment, const mcp::Messa
     if (!array || array->type != Type::array) continue;
     std::string_view raw = result.outline().raw(*array);
     // Most results have none: a look at the bytes costs far less than reading them once more.
-    if (!memmem(raw.data(), raw.size(), "\"uri\"", 5)) continue;
+    if (!has_key(raw, "\"uri\"")) continue;
     Rewriter(attachment, raw, array->value.begin, edits).run();
   }
   return edits;

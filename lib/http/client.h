@@ -96,6 +96,7 @@ class Exchange {
 
   // Valid while the exchange lives.
   const Response& head() const { return lease_.connection->reader().response(); }
+  bool complete() const { return lease_.connection->reader().complete(); }  // the body was read to its end
 
   class Reading;
   class ReadingAll;

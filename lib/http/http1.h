@@ -26,6 +26,7 @@ struct Request {
   const Url* url = nullptr;
   std::span<const Header> headers;
   std::span<const std::string_view> body;  // pieces, sent one after the other without being joined
+  bool checked = false;                    // check_request() has been asked about the same method and headers before
 };
 
 // Status::invalid: a method or header name that is no token, a value with control characters (CR, LF, NUL, ...), or a

@@ -106,6 +106,7 @@ std::span<const Edit> Edits::sorted() {
   std::sort(removals_.begin(), removals_.end(), [](const Removal& a, const Removal& b) {
     return a.container != b.container ? a.container < b.container : a.child < b.child;
   });
+  if (removals_.empty() && additions_.empty() && edits_.size() < 2) return edits_;
   std::vector<const Node*> containers;
   for (const Removal& removal : removals_) {
     containers.push_back(removal.container);

@@ -69,11 +69,14 @@ struct Loop::Impl {
   std::atomic<bool> stopping{false};
   std::atomic<std::thread::id> thread{};
   bool wake_open = false;
+  bool turning = false;
 
   void turn(uv_run_mode mode) {
     thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    turning = true;
     uv_run(&loop, mode);
     run_deferred();
+    turning = false;
   }
   void run_deferred() {
     // Work deferred by deferred work waits for the next turn, so that a loop of it cannot starve the descriptors.
@@ -184,7 +187,8 @@ void Loop::run() {
 
 void Loop::defer(Callback work) {
   impl_->deferred.push_back(std::move(work));
-  if (impl_->deferred.size() == 1) uv_async_send(&impl_->wake);
+  // A turn under way runs it, or sees at its end that something is left: only who waits has to be woken.
+  if (impl_->deferred.size() == 1 && !impl_->turning) uv_async_send(&impl_->wake);
 }
 
 bool Loop::on_thread() const { return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id(); }

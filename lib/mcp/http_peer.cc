@@ -15,6 +15,10 @@ HttpPeer::~HttpPeer() {
   for (auto& header : options_.headers) crypto::wipe(header.value.data(), header.value.size());
 }
 
+HttpPeer::Headers::~Headers() {
+  for (auto& header : list) crypto::wipe(header.value.data(), header.value.size());
+}
+
 loop::Task<Result<void>> HttpPeer::open(loop::Scope& scope) {
   if (open_) co_return Result<void>();
   Function<loop::Task<Result<void>>()> start = [this] { return negotiate(); };
@@ -74,6 +78,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post_modern(Call call, Events* ev
 
 loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
   info_ = PeerInfo();
+  session_headers_.reset();
   std::string params = initialize_params(options_.identity, kNewestLegacyRevision);
   std::vector<std::string_view> pieces{params};
   Call call("initialize", pieces);
@@ -83,6 +88,7 @@ loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
   std::string session = std::move(info_.session_id);  // post() stores what the answer's head said
   MCPT_CO_TRY(info_, read_initialize_result(*answer.message));
   info_.session_id = std::move(session);
+  session_headers_.reset();
   auto ready = send_message(notification("notifications/initialized", ""));
   MCPT_CO_CHECK(co_await ready);
   co_return Result<void>();
@@ -118,6 +124,18 @@ std::vector<http::Header> HttpPeer::headers_for(Era era, std::string_view method
   return headers;
 }
 
+// Calls of a legacy session differ in their bodies alone.
+Result<std::shared_ptr<const HttpPeer::Headers>> HttpPeer::session_headers() {
+  if (session_headers_) return session_headers_;
+  auto headers = std::make_shared<const Headers>(headers_for(Era::legacy, "", ""));
+  http::Request request;
+  request.method = "POST";
+  request.headers = headers->list;
+  MCPT_CHECK(http::check_request(request));
+  session_headers_ = headers;
+  return headers;
+}
+
 loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* events, loop::Scope& scope) {
   Sent sent;
   sent.id = std::to_string(++next_id_);
@@ -126,12 +144,18 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   sent.body.push_back(sent.head);
   sent.body.insert(sent.body.end(), call.params.begin(), call.params.end());
   sent.body.push_back("}");
-  sent.headers = headers_for(era, call.method, call.name);
-  if (era == Era::modern) sent.headers.insert(sent.headers.end(), call.headers.begin(), call.headers.end());
   http::Request request;
   request.method = "POST";
+  if (era == Era::legacy && open_) {
+    MCPT_CO_TRY(sent.headers, session_headers());
+    request.checked = true;
+  } else {
+    auto headers = headers_for(era, call.method, call.name);
+    if (era == Era::modern) headers.insert(headers.end(), call.headers.begin(), call.headers.end());
+    sent.headers = std::make_shared<const Headers>(std::move(headers));
+  }
   request.url = &options_.url;
-  request.headers = sent.headers;
+  request.headers = sent.headers->list;
   request.body = sent.body;
   bool opening = call.method == "initialize";
 
@@ -151,8 +175,10 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   auto reading = read_answer(**exchange, sent.id, events, scope);
   auto answer = co_await reading;
   if (answer) {
-    auto rest = drain(std::move(*exchange));
-    group_.spawn(std::move(rest));
+    if (!(*exchange)->complete()) {
+      auto rest = drain(std::move(*exchange));
+      group_.spawn(std::move(rest));
+    }
   } else if (scope.cancelled() && era == Era::legacy && !opening) {
     notify(notification("notifications/cancelled", "{\"requestId\":" + sent.id + "}"));
   }

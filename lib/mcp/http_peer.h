@@ -58,11 +58,17 @@ class HttpPeer final : public Peer {
     std::optional<Message> message;
     std::string text;  // the body when it is no JSON-RPC message, shortened
   };
+  // Credentials are among them.
+  struct Headers {
+    explicit Headers(std::vector<http::Header> list_in) : list(std::move(list_in)) {}
+    ~Headers();
+    std::vector<http::Header> list;
+  };
   struct Sent {
     std::string id;
     std::string head;
     std::vector<std::string_view> body;
-    std::vector<http::Header> headers;
+    std::shared_ptr<const Headers> headers;  // a new session has new ones while this is on its way
   };
 
   // Where a stream that may be taken up again stands.
@@ -87,6 +93,7 @@ class HttpPeer final : public Peer {
   loop::Task<Result<void>> send_message(std::string message);
   loop::Task<Result<void>> drain(std::unique_ptr<http::Exchange> exchange);
   std::vector<http::Header> headers_for(Era era, std::string_view method, std::string_view name) const;
+  Result<std::shared_ptr<const Headers>> session_headers();
   std::vector<http::Header> stream_headers() const;
   http::Request stream_request(const std::vector<http::Header>& headers) const;  // borrows them
   void dispatch(Message message, Events* events);
@@ -96,6 +103,7 @@ class HttpPeer final : public Peer {
   http::Client& client_;
   HttpOptions options_;
   PeerInfo info_;
+  std::shared_ptr<const Headers> session_headers_;  // checked, of all calls in a legacy session
   Events* stream_events_ = nullptr;
   int64_t next_id_ = 0;
   bool open_ = false;

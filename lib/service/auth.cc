@@ -40,6 +40,8 @@ int hex_digit(char c) {
 
 // Percent-decoding, once. Nothing for a bad escape or NUL.
 std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
+  const auto is_special = [](char c) { return c == '%' || c == '+' || c == '\0'; };
+  if (std::none_of(text.begin(), text.end(), is_special)) return std::string(text);
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\0') return std::nullopt;

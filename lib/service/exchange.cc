@@ -110,7 +110,14 @@ bool Exchange::answer_probe() {
 }
 
 Result<void> Exchange::check_host() const {
-  auto hosts = head_.values("host");
+  const auto hosts = head_.values("host");
+  if (hosts.size() == 1 && !hosts[0].empty() && hosts[0] == node_.accepted_host) return {};
+  MCPT_CHECK(judge_host(hosts));
+  node_.accepted_host = hosts[0];
+  return {};
+}
+
+Result<void> Exchange::judge_host(const std::vector<std::string_view>& hosts) const {
   std::string host, port;
   if (hosts.size() != 1 || !split_host(hosts[0], host, port)) {
     return fail(Error(Status::invalid, "the Host header is malformed").with_code("invalid_request").with_http(400));

@@ -55,6 +55,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Error no_such_server() const;
   Result<void> judge_head();
   Result<void> check_host() const;
+  Result<void> judge_host(const std::vector<std::string_view>& hosts) const;
   Result<void> check_origin();
   Result<void> check_length(int64_t bytes) const;
   bool answer_probe();

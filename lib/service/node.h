@@ -52,6 +52,7 @@ struct Node {
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed
   RequestIds request_ids;
+  std::string accepted_host;  // the last one, as it was sent: settings do not change, so its next request needs no judgement
   bool draining = false;
   bool quiet = false;  // draining, and its requests have ended
   control::FailureLimit guesses;  // of tokens, by address

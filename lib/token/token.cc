@@ -75,6 +75,18 @@ bool read_digits(std::string_view digits, Number& out) {
   return true;
 }
 
+// Without computing the number: the alphabet is in the order of its characters, so whatever is below 2^256 is not above
+// this.
+constexpr std::string_view kLargest = "yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
+static_assert(kLargest.size() == kDigits);
+
+bool is_number(std::string_view digits) {
+  int all = 0;  // negative as soon as one is no digit
+  for (char c : digits)
+    all |= kReverse[static_cast<uint8_t>(c)];
+  return digits.size() == kDigits && all >= 0 && digits <= kLargest;
+}
+
 }  // namespace
 
 std::string encode(const std::array<uint8_t, 32>& number) {
@@ -105,8 +117,7 @@ std::optional<Kind> classify(std::string_view raw) {
   if (raw.size() != kRawBytes) return std::nullopt;
   for (const Prefix& prefix : kPrefixes) {
     if (!raw.starts_with(prefix.text)) continue;
-    Wiped<Number> number;
-    if (!read_digits(raw.substr(kPrefixBytes), number.value)) return std::nullopt;
+    if (!is_number(raw.substr(kPrefixBytes))) return std::nullopt;
     return prefix.kind;
   }
   return std::nullopt;

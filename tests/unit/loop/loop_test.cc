@@ -109,6 +109,27 @@ TEST_CASE("watches see readable and the peer's end, and may be destroyed inside 
   close(pair[0]);
 }
 
+TEST_CASE("work deferred while nothing runs wakes a host that waits on the descriptor, and in a turn it is run by that turn") {
+  auto loop = Loop::create();
+  REQUIRE(loop);
+  (*loop)->run_once();
+  pollfd waiting{(*loop)->fd(), POLLIN, 0};
+  REQUIRE(::poll(&waiting, 1, 0) == 0);
+  int runs = 0;
+  (*loop)->defer([&] { ++runs; });
+  CHECK(::poll(&waiting, 1, 0) == 1);
+  (*loop)->run_once();
+  CHECK(runs == 1);
+  Timer timer(**loop);
+  timer.start(0, [&] { (*loop)->defer([&] { ++runs; (*loop)->defer([&] { ++runs; }); }); });
+  (*loop)->run_once();
+  CHECK(runs == 2);
+  CHECK((*loop)->timeout_ms() == 0);
+  CHECK(::poll(&waiting, 1, 0) == 1);  // what is left is told, too
+  (*loop)->run_once();
+  CHECK(runs == 3);
+}
+
 TEST_CASE("deferred work runs in order and cannot starve the loop") {
   auto loop = std::move(Loop::create()).value();
   std::vector<int> order;

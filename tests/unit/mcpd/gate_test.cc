@@ -238,3 +238,16 @@ TEST_CASE("layout of a head that was parsed in place") {
     moved.push_back({{field.name.data() + shift, field.name.size()}, {field.value.data() + shift, field.value.size()}});
   CHECK_FALSE(is_exact({{lone.data(), 4}, lone.data() + 5, 4, {lone.data() + 10, 8}, moved}));
 }
+
+TEST_CASE("a control byte is found wherever it stands in a value, and nothing else is taken for one") {
+  for (size_t size = 1; size <= 25; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string value(size, byte % 2 ? 'x' : ' ');
+        value[at] = static_cast<char>(byte);
+        const bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+        if (judged_fields({{"A", value}}) != (control ? 400 : 0)) FAIL(size, " ", at, " ", byte);
+      }
+    }
+  }
+}
