@@ -12,6 +12,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -20,7 +21,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 sys.path.insert(0, str(HERE))
 
+import instructions  # noqa: E402
 import noise  # noqa: E402
+import rows  # noqa: E402
 import wire  # noqa: E402
 from harness import BUILD, MCPD, Gateway, Process, free_port, until  # noqa: E402
 
@@ -34,7 +37,14 @@ GATES = (  # what, the bound, whether it is the most or the least
     ("user memory per idle stream in bytes", 3072, "most"),
     ("resident memory at rest in MB", 25, "most"),
     ("start to first answer in ms", 30, "most"),
+    ("calls per second against Fastify + SDK", 25, "least"),
+    ("calls per second against mcp-proxy", 25, "least"),
+    ("tools/list of 500 tools, user CPU in us", 50, "most"),
+    ("authentication and decision among 100,000 tokens in us", 0.8, "most"),
+    ("1,000,000 tokens, extra start in s", 0.8, "most"),
+    ("1,000,000 tokens, bytes each", 160, "most"),
 )
+HERE_ROWS = ("nginx", "streams", "start")  # of this file; the others are in rows.py
 
 
 class Target:
@@ -48,9 +58,11 @@ class Target:
         assert done.returncode == 0, f"{self.name}: {done.stderr}"
         return json.loads(done.stdout)
 
+    patience_s = 30  # for a quiet moment before each sample
+
     def sample(self, known, *flags):
-        for _ in range(3):
-            noise.wait_quiet(known, NOISE)
+        for _ in range(3 if self.patience_s else 1):
+            noise.wait_quiet(known, NOISE, self.patience_s)
             watch, before = noise.Watch(known), noise.cpu_s(self.pids)
             result = self.load(*flags)
             result["noise"] = watch.noise()
@@ -179,37 +191,27 @@ def start_to_answer(rounds):
     return statistics.median(took), statistics.median(resident) / 1e6
 
 
-def instructions(calls):
-    """User instructions of one call, by callgrind: the same on every machine with these libraries."""
-    with ExitStack() as stack:
-        gateway = stack.enter_context(Gateway(loops=1))
-        _, port = upstream(stack, gateway.dir, "upstream")
-        gateway.http("up", port)
-        gateway.project("bench", "up")
-        token = gateway.token("bench", "bench")
-        gateway.stop()
-        token_file = gateway.dir / "token"
-        token_file.touch(0o600)
-        token_file.write_text(token)
-        out = gateway.dir / "callgrind.out"
-        port_file = gateway.dir / "port-callgrind"
-        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}",
-                   *gateway.command(0), "--port-file", port_file, "--debuggable"]
-        pid, port = started(stack, command, port_file, gateway.dir / "valgrind.log")
-        target = Target("mcpd", port, [pid], "up__echo", "/projects/bench/mcp", token_file)
-        until(lambda: target.load("--conns", 1, "--requests", 50, "--warmup", 0)["bad"] == 0)
-        subprocess.run(["callgrind_control", "-i", "on", str(pid)], check=True, capture_output=True)
-        target.load("--conns", 1, "--requests", calls, "--warmup", 0)
-        subprocess.run(["callgrind_control", "-i", "off", str(pid)], check=True, capture_output=True)
-        os.kill(pid, signal.SIGTERM)
-        until(lambda: out.exists() and "totals:" in out.read_text(errors="replace"))
-        total = int(re.search(r"^totals: (\d+)", out.read_text(errors="replace"), re.M)[1])
-        gateway.start()
-        return total / calls
-
-
 def measure(options):
     results, notes = {}, {}
+    wanted = options.rows.split(",")
+    unknown = set(wanted) - {*HERE_ROWS, *rows.ROWS}
+    assert not unknown, f"no such rows: {', '.join(unknown)}"
+    if "nginx" in wanted:
+        beside_nginx(options, results, notes)
+    if "streams" in wanted:
+        with ExitStack() as stack:
+            results["user memory per idle stream in bytes"] = [idle_streams(Bed(stack), options.streams)]
+    if "start" in wanted:
+        took, resident = start_to_answer(options.rounds)
+        results["start to first answer in ms"] = [took]
+        results["resident memory at rest in MB"] = [resident]
+    for name, row in rows.ROWS.items():
+        if name in wanted:
+            results |= row(sys.modules[__name__], options)
+    return results, notes
+
+
+def beside_nginx(options, results, notes):
     with ExitStack() as stack:
         bed = Bed(stack)
         for name, flags in (("call", ("--secs", options.seconds)),
@@ -219,13 +221,6 @@ def measure(options):
             results[f"{name}, calls per second against nginx + auth_request"] = rate
         notes["p50_us"] = latency(bed, options.rounds)
         results["one connection, added p50 in us"] = [notes["p50_us"]["mcpd"] - notes["p50_us"]["direct"]]
-        results["user memory per idle stream in bytes"] = [idle_streams(bed, options.streams)]
-    took, resident = start_to_answer(options.rounds)
-    results["start to first answer in ms"] = [took]
-    results["resident memory at rest in MB"] = [resident]
-    if options.instructions:
-        results["user instructions per call"] = [instructions(2000)]
-    return results, notes
 
 
 def verdict(name, values):
@@ -239,15 +234,31 @@ def verdict(name, values):
     return "", True
 
 
+def count_instructions(options):
+    with tempfile.TemporaryDirectory(prefix="mcptoken-bench-") as folder:
+        counts, paced = instructions.measure(sys.modules[__name__], folder)
+    lines, missed = instructions.gate(counts, options.baseline)
+    print("| what | count | against the baseline | gate | |\n|---|---|---|---|---|", *lines, sep="\n")
+    print(json.dumps({"store thread at the pace of valgrind": {name: round(count) for name, count in paced.items()}}))
+    return 1 if missed else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--streams", type=int, default=1000, help="idle streams to open")
-    parser.add_argument("--instructions", action="store_true", help="count instructions, too (valgrind)")
+    parser.add_argument("--patience", type=float, default=Target.patience_s,
+                        help="seconds to wait for a quiet moment before each sample; 0: take what comes (default: %(default)g)")
+    parser.add_argument("--rows", default=",".join((*HERE_ROWS, *rows.ROWS)), help="what to measure (default: %(default)s)")
+    parser.add_argument("--instructions", action="store_true", help="count instructions instead (valgrind): the gate of every commit")
+    parser.add_argument("--baseline", action="store_true", help="with --instructions: what they are becomes the baseline")
     parser.add_argument("--json", help="file for everything that was measured")
     options = parser.parse_args()
     assert MCPD.exists() and LOAD.exists(), "run scripts/bench"
+    Target.patience_s = options.patience
+    if options.instructions:
+        sys.exit(count_instructions(options))
     results, notes = measure(options)
     missed = 0
     print("| what | median | range | gate | |\n|---|---|---|---|---|")

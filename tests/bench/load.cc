@@ -6,7 +6,9 @@
 // too. With --rate the calls are due at fixed times and latency counts from then.
 //
 //   bench-load --port P --tool NAME [--path /mcp] [--token-file FILE] [--conns 32] [--secs 2] [--warmup 0.5]
-//              [--rate R] [--bytes 64] [--requests N]
+//              [--rate R] [--bytes 64] [--requests N] [--list N]
+//
+// With --list it asks for the tools instead, which must be that many.
 //
 // Prints one line of JSON. Exit code 3: wrong answers.
 #include <arpa/inet.h>
@@ -41,6 +43,7 @@ struct Options {
   int port = 0, connections = 32;
   double seconds = 2, warmup = 0.5, rate = 0;
   long requests = 0;  // the run ends after exactly so many: for counting instructions
+  size_t list = 0;    // tools that there are
   size_t bytes = 64;
   std::string path = "/mcp", token, tool;
 };
@@ -67,6 +70,8 @@ Options parse(int argc, char** argv) {
       options.bytes = std::stoul(value);
     else if (name == "--requests")
       options.requests = std::stol(value);
+    else if (name == "--list")
+      options.list = std::stoul(value);
     else if (name == "--token-file")
       std::getline(std::ifstream(value), options.token);
     else
@@ -201,6 +206,10 @@ class Load {
       connection.state = Connection::State::calling;
       ++sent_;
       const std::string id = std::to_string(connection.id);
+      if (options_.list) {
+        connection.post(R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":"tools/list"})");
+        continue;
+      }
       connection.post(R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":"tools/call","params":{"name":")" +
                       options_.tool + R"(","arguments":{"message":"m)" + id + "-" + padding_ + R"("}}})");
     }
@@ -232,12 +241,19 @@ class Load {
     idle_.push_back(&connection);
     if (begun_ == 0 && idle_.size() == connections_.size()) begun_ = due_ = now_ns();
   }
+  static size_t count(const std::string& text, std::string_view part) {
+    size_t found = 0;
+    for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size()))
+      ++found;
+    return found;
+  }
   void judge(const Connection& connection, const Reply& reply) {
     progress_ = now_ns();
     const std::string id = std::to_string(connection.id);
     const auto holds = [&](const std::string& text) { return reply.body.find(text) != std::string::npos; };
-    const bool right = reply.status == 200 && holds("\"id\":" + id) && holds("m" + id + "-") && !holds("\"error\":") &&
-                       !holds("\"isError\":true");
+    const bool whole = options_.list ? count(reply.body, "\"inputSchema\"") == options_.list : holds("m" + id + "-");
+    const bool right =
+        reply.status == 200 && holds("\"id\":" + id) && whole && !holds("\"error\":") && !holds("\"isError\":true");
     ++(right ? good_ : bad_);
     if (!right && first_bad_.empty()) first_bad_ = std::to_string(reply.status) + " " + reply.body.substr(0, 200);
     latencies_.push_back(progress_ - connection.due);

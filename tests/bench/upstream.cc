@@ -5,6 +5,7 @@
 // Bodies need Content-Length, and a connection has one request at a time: what every gateway under test sends.
 //
 //   bench-upstream --port-file FILE [--tools N]
+//   bench-upstream --stdio [--tools N]               the same server on its standard input and output
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -115,6 +116,22 @@ class Server {
     poll_ = epoll_create1(EPOLL_CLOEXEC);
     watch(listener_, nullptr);
     return ntohs(address.sin_port);
+  }
+  // A message a line.
+  void run_stdio() {
+    std::string line;
+    for (int c; (c = ::getchar_unlocked()) != EOF;) {
+      if (c != '\n') {
+        line.push_back(static_cast<char>(c));
+        continue;
+      }
+      if (!member(line, "id").empty()) {
+        const std::string out = answer(line, unquoted(member(line, "method"))) + "\n";
+        std::fwrite(out.data(), 1, out.size(), stdout);
+        std::fflush(stdout);
+      }
+      line.clear();
+    }
   }
   [[noreturn]] void run() {
     epoll_event events[256];
@@ -235,15 +252,19 @@ class Server {
 
 int main(int argc, char** argv) {
   const char* port_file = nullptr;
+  bool stdio = false;
   int tools = 20;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    if (name == "--port-file") port_file = argv[i + 1];
-    if (name == "--tools") tools = static_cast<int>(std::strtol(argv[i + 1], nullptr, 10));
+    if (name == "--stdio") stdio = true;
+    if (name == "--port-file" && i + 1 < argc) port_file = argv[++i];
+    if (name == "--tools" && i + 1 < argc) tools = static_cast<int>(std::strtol(argv[++i], nullptr, 10));
   }
-  if (!port_file || tools < 1) return std::fputs("usage: bench-upstream --port-file FILE [--tools N]\n", stderr), 64;
+  if ((!port_file && !stdio) || tools < 1)
+    return std::fputs("usage: bench-upstream --port-file FILE | --stdio [--tools N]\n", stderr), 64;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   Server server(tools);
+  if (stdio) return server.run_stdio(), 0;
   const int port = server.listen();
   FILE* file = std::fopen(port_file, "w");
   if (port == 0 || !file) return std::perror("bench-upstream"), 1;
