@@ -3,20 +3,17 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "capi/config_handle.h"
 #include "capi/handles.h"
 #include "capi/loop_handle.h"
 #include "mcptoken/version.h"
 #include "service/exchange.h"
+#include "service/models_file.h"
 #include "service/offline.h"
-#include "service/service.h"
 #include "token/token.h"
 
 using namespace mcptoken;
 using namespace mcptoken::capi;
-
-struct mcptoken_config {
-  service::Config config;
-};
 
 struct mcptoken_service {
   std::unique_ptr<service::Service> service;
@@ -58,7 +55,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 20> kKeys = {{
+constexpr std::array<Key, 21> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -120,6 +117,11 @@ constexpr std::array<Key, 20> kKeys = {{
      [](service::Config& c, std::string_view v) { return milliseconds(v, 1, 24 * 3600'000, c.token_ungate_ttl_ms); }},
     {"upstream_backoff_ms",
      [](service::Config& c, std::string_view v) { return milliseconds(v, 1, 3600'000, c.upstream_backoff_ms); }},
+    {"llm_file",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       MCPT_TRY(c.models, service::read_models_file(std::string(v)));
+       return {};
+     }},
     {"cache_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.cache_dir = v; return {}; }},
     {"token_negative_ttl_ms", [](service::Config& c, std::string_view v) { return milliseconds(v, 0, 3600'000, c.token_negative_ttl_ms); }},
     {"listen_port",
@@ -161,6 +163,17 @@ Result<service::Head> read_head(const mcptoken_head& in) {
   head.headers.reserve(in.header_count);
   for (size_t i = 0; i < in.header_count; ++i) head.headers.emplace_back(lower(view(in.headers[i].name)), view(in.headers[i].value));
   return head;
+}
+
+void tell(mcptoken_access_fn callback, void* user_data, const service::AccessRecord& in) {
+  const std::array<std::string, 10> texts = {
+      std::string(in.request_id), std::string(in.client_address), std::string(in.method),     std::string(in.path),
+      std::string(in.route),      std::string(in.principal),      std::string(in.project),    std::string(in.mcp_method),
+      std::string(in.subject),    std::string(in.trace_id)};
+  const mcptoken_access access = {sizeof access,    in.status,        in.duration_us,   in.sent_bytes,    texts[0].c_str(),
+                                  texts[1].c_str(), texts[2].c_str(), texts[3].c_str(), texts[4].c_str(), texts[5].c_str(),
+                                  texts[6].c_str(), texts[7].c_str(), texts[8].c_str(), texts[9].c_str()};
+  callback(user_data, &access);
 }
 
 // Everything the host may call on an exchange ends here: a lack of memory cuts the answer, nothing is thrown.
@@ -251,6 +264,29 @@ void mcptoken_service_free(mcptoken_service* service) { delete service; }
 
 int32_t mcptoken_service_needs_bootstrap(mcptoken_service* service) {
   return service && service->service->local() && service->service->local()->needs_bootstrap() ? 1 : 0;
+}
+
+mcptoken_status mcptoken_service_metrics(mcptoken_service* service, mcptoken_bytes** text_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(text_out);
+    MCPT_CHECK(require(service, "service"));
+    MCPT_CHECK(require(text_out, "text_out"));
+    *text_out = new_bytes(service::metrics_text(*service->service));
+    return {};
+  });
+}
+
+mcptoken_status mcptoken_service_on_access(mcptoken_service* service, mcptoken_access_fn callback, void* user_data,
+                                           mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(service, "service"));
+    if (!callback) {
+      service->service->on_access({});
+      return {};
+    }
+    service->service->on_access([callback, user_data](const service::AccessRecord& record) { tell(callback, user_data, record); });
+    return {};
+  });
 }
 
 mcptoken_status mcptoken_admin_reset_password(const mcptoken_config* config, const char* email, const char* password,

@@ -110,6 +110,10 @@ mcptoken_status mcptoken_session_connect(mcptoken_session* session, mcptoken_err
   });
 }
 
+const char* mcptoken_session_challenge(const mcptoken_session* session) {
+  return guard_value("", [&] { return session ? session->peer->challenge().c_str() : ""; });
+}
+
 mcptoken_status mcptoken_session_info(mcptoken_session* session, mcptoken_bytes** json_out, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     clear(json_out);

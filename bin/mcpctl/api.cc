@@ -130,7 +130,8 @@ Result<JsonDocument> Api::call(const char* method, const std::string& path, std:
     Failure failure = failure_of(error, what);
     const std::string no_answer = no_answer_hint(failure, settings_.server);
     if (!no_answer.empty()) failure.hint = no_answer;
-    if (failure.hint.empty()) failure.hint = hint_for(failure);
+    const bool other_login = failure.status == MCPTOKEN_UNAUTHENTICATED && settings_.token_from_environment;
+    if (failure.hint.empty() || other_login) failure.hint = hint_for(failure);
     return failure;
   }
   if (view_of(owned).empty()) return JsonDocument();

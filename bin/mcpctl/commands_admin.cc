@@ -7,10 +7,12 @@ namespace {
 
 Command approve() {
   return {.path = "approve",
-          .summary = "Make a prompt request a prompt",
+          .summary = "Make a prompt request a prompt, or show a changed tool again",
           .handler = run_approve,
-          .arguments = {{"RESOURCE", "promptrequest, or promptrequest/NAME"}, {"NAME", "names or ids", false, true}},
-          .examples = {{"mcpctl approve promptrequest be-kind -p demo", ""}}};
+          .arguments = {{"RESOURCE", "promptrequest, promptrequest/NAME, or tool"},
+                        {"NAME", "names or ids of requests; of tools SERVER/TOOL", false, true}},
+          .examples = {{"mcpctl approve promptrequest be-kind -p demo", ""},
+                       {"mcpctl approve tool grafana/query_logs", "of a server with pin, whose definition has changed"}}};
 }
 
 const Flag kBackupPasswordFile{.name = "password-file",

@@ -75,9 +75,12 @@ Command logs() {
           .arguments = {{.name = "NAME",
                          .help = "an instance, or a server for all of its instances",
                          .completes = "server,instance"}},
-          .flags = {{.name = "tail", .placeholder = "LINES", .help = "the last ones alone", .type = FlagType::kInteger},
+          .flags = {{.name = "follow", .help = "go on with what comes", .type = FlagType::kBoolean, .letter = 'f'},
+                    {.name = "tail", .placeholder = "LINES", .help = "the last ones alone", .type = FlagType::kInteger},
                     {.name = "timestamps", .help = "begin each line with its time", .type = FlagType::kBoolean}},
-          .examples = {{"mcpctl logs files --tail 20", ""}, {"mcpctl logs files-3f9k2a --timestamps", "one instance"}},
+          .examples = {{"mcpctl logs files --tail 20", ""},
+                       {"mcpctl logs files -f", "of all instances, also those that are started meanwhile"},
+                       {"mcpctl logs files-3f9k2a --timestamps", "one instance"}},
           .description =
               "The last 256 KiB of each instance are kept while it is there. Values of the server's secrets are "
               "replaced. It needs the operation `logs` and the view of the server's instances.",
@@ -87,9 +90,9 @@ Command logs() {
 Command console() {
   return {
       .path = "console",
-      .summary = "Watch the audit record grow, full screen",
+      .summary = "Watch MCP traffic, or the audit record, full screen",
       .handler = run_console,
-      .flags = {{.name = "audit", .help = "the audit record", .type = FlagType::kBoolean, .required = true},
+      .flags = {{.name = "audit", .help = "the audit record in place of live traffic", .type = FlagType::kBoolean},
                 {.name = "token-name", .placeholder = "NAME", .help = "one token alone", .completes = "mcptoken"},
                 {.name = "outcome",
                  .help = "begin with these alone",
@@ -97,13 +100,15 @@ Command console() {
                  .choices = "all|failed|denied",
                  .default_text = "all"},
                 {.name = "filter", .placeholder = "TEXT", .help = "begin with what contains it"}},
-      .examples = {{"mcpctl console --audit", ""},
-                   {"mcpctl console --audit --token-name agent", "what one token does"},
-                   {"mcpctl console --audit -p demo --outcome failed", ""}},
+      .examples = {{"mcpctl console", "what clients say and are answered, as it happens"},
+                   {"mcpctl console -p demo --outcome failed", ""},
+                   {"mcpctl console --audit --token-name agent", "what one token has done"}},
       .description =
-          "Keys: arrows, Enter for the whole event, Tab for sessions, / to filter, o for outcomes, t for the token of "
-          "an event, f to follow, e to export what is shown as JSON lines, ? for help, q to quit. Events are those of "
-          "projects whose audit record you may view. The last 5,000 are kept here.",
+          "Keys: arrows, Enter for the whole entry, Tab for sessions, / to filter, o for outcomes, t for the token of "
+          "an entry, f to follow, e to export what is shown as JSON lines, ? for help, q to quit. Entries are those of "
+          "projects whose audit record you may view; what was said is shown to those who have the operation `logs`, "
+          "too, with the values of the servers' secrets replaced. The server keeps nothing of live traffic. The last "
+          "5,000 entries are kept here.",
       .takes_format = false};
 }
 
@@ -134,9 +139,10 @@ Command cache_clear() {
 }  // namespace
 
 CommandGroup observe_commands(const Kinds&) {
-  return {.title = "Observe",
-          .branches = {{"cache", "The pipeline cache"}},
-          .commands = {status(), console(), logs(), audit(), audit_verify(), cache_stats(), cache_list(), cache_clear()}};
+  return {
+      .title = "Observe",
+      .branches = {{"cache", "The pipeline cache"}},
+      .commands = {status(), console(), logs(), audit(), audit_verify(), cache_stats(), cache_list(), cache_clear()}};
 }
 
 }  // namespace mcpctl

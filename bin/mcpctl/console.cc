@@ -14,6 +14,22 @@ constexpr size_t kMostFilterBytes = 100;
 
 std::string text_of(JsonValue value, const char* name) { return sanitize_line(value.text(name)); }
 
+ConsoleEntry common(JsonValue item) {
+  ConsoleEntry entry;
+  parse_time(item.get("time"), entry.time_ms);
+  entry.session = text_of(item, "session");
+  entry.token = text_of(item, "tokenName");
+  entry.user = text_of(item, "user");
+  entry.project = text_of(item, "project");
+  entry.client = text_of(item, "clientName");
+  entry.server = text_of(item, "server");
+  entry.outcome = text_of(item, "outcome");
+  entry.duration_ms = item.get("durationMs").integer(-1);
+  const auto text = item.print(0);
+  if (text.ok()) entry.json = *text;
+  return entry;
+}
+
 bool contains(const std::string& text, const std::string& part) {
   const auto lower = [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
   return std::search(text.begin(), text.end(), part.begin(), part.end(), [&](char a, char b) {
@@ -24,25 +40,22 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 ConsoleEntry audit_entry(JsonValue event) {
-  ConsoleEntry entry;
-  parse_time(event.get("time"), entry.time_ms);
+  ConsoleEntry entry = common(event);
   entry.seq = event.get("seq").integer();
-  entry.session = text_of(event, "session");
-  entry.token = text_of(event, "tokenName");
-  entry.user = text_of(event, "user");
-  entry.project = text_of(event, "project");
-  entry.client = text_of(event, "clientName");
-  entry.server = text_of(event, "server");
-  entry.outcome = text_of(event, "outcome");
-  entry.duration_ms = event.get("durationMs").integer(-1);
   entry.what = text_of(event, "kind");
   const std::string subject = text_of(event, "tool");
   if (entry.what == "tool_call_trace")
     entry.what = subject;
   else if (!subject.empty())
     entry.what += " " + subject;
-  const auto text = event.print(0);
-  if (text.ok()) entry.json = *text;
+  return entry;
+}
+
+ConsoleEntry traffic_entry(JsonValue message) {
+  ConsoleEntry entry = common(message);
+  entry.what = text_of(message, "method");
+  const std::string name = text_of(message, "name");
+  if (!name.empty()) entry.what += " " + name;
   return entry;
 }
 

@@ -11,16 +11,18 @@
 
 namespace mcpctl {
 
-// One event of the audit record.
+// One message of a client (live), or one event of the audit record.
 struct ConsoleEntry {
   int64_t time_ms = 0;
-  int64_t seq = 0;
+  int64_t seq = 0;  // of the record; 0 live
   std::string session, token, user, project, client, server, what, outcome;
   int64_t duration_ms = -1;
   std::string json;  // all of it, as the server sent it
 };
 
+// From one item of the audit record, or of the traffic stream.
 ConsoleEntry audit_entry(JsonValue event);
+ConsoleEntry traffic_entry(JsonValue message);
 
 struct ConsoleKey {
   enum Code {
@@ -54,6 +56,8 @@ class ConsoleModel {
     int64_t last_ms = 0;
   };
 
+  explicit ConsoleModel(bool audit) : audit_(audit) {}
+
   void add(ConsoleEntry entry);
   void set_status(const std::string& status, bool connected) { status_ = status, connected_ = connected; }
   void set_notice(const std::string& notice) { notice_ = notice; }
@@ -66,6 +70,7 @@ class ConsoleModel {
   };
   Action key(const ConsoleKey& key, const Room& room);
 
+  bool audit() const { return audit_; }
   Page page() const { return page_; }
   bool typing() const { return typing_; }
   bool follows() const { return follow_; }
@@ -96,6 +101,7 @@ class ConsoleModel {
   void back();
   void reset_position();
 
+  const bool audit_;
   std::deque<ConsoleEntry> entries_;
   size_t bytes_ = 0, dropped_ = 0;
   Page page_ = Page::kList, before_help_ = Page::kList;

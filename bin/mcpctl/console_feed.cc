@@ -4,18 +4,23 @@
 #include <chrono>
 
 #include "api.h"
+#include "stream.h"
 
 namespace mcpctl {
 namespace {
 
 constexpr int64_t kPollMs = 400;  // of the record
 constexpr int64_t kRetryMs = 1000;
+constexpr int64_t kStepMs = 200;
+constexpr int64_t kSilenceMs =
+    40'000;  // a stream tells that it lives every 15 s; the library swallows that, so this is for its end
 constexpr int64_t kPage = 500;
 constexpr int64_t kMostPages = 10;
 
 }  // namespace
 
-ConsoleFeed::ConsoleFeed(const Settings& settings) : settings_(settings), thread_([this] { run(); }) {}
+ConsoleFeed::ConsoleFeed(const Settings& settings, bool audit)
+    : settings_(settings), thread_([this, audit] { audit ? run_audit() : run_live(); }) {}
 
 ConsoleFeed::~ConsoleFeed() {
   ended_ = true;
@@ -53,7 +58,37 @@ bool ConsoleFeed::pause(int64_t ms) {
   return !ended_;
 }
 
-void ConsoleFeed::run() {
+void ConsoleFeed::run_live() {
+  do {
+    follow_traffic();
+  } while (pause(kRetryMs));
+}
+
+void ConsoleFeed::follow_traffic() {
+  const std::string project = settings_.project.empty() ? "" : "?project=" + url_encode(settings_.project);
+  auto stream = Stream::open(settings_.server + "/api/v1/traffic" + project, settings_.token);
+  if (!stream.ok()) return tell(stream.failure());
+  const Status sent = stream->send("GET", {{"Accept", "text/event-stream"}}, {});
+  if (!sent.ok()) return tell(sent.failure());
+  std::string refusal;
+  while (!ended_) {
+    const auto step = stream->next(kStepMs);
+    if (!step.ok()) return tell(step.failure());
+    if (step->what == MCPTOKEN_STREAM_HEAD && stream->status() == 200) tell(settings_.server, true);
+    if (step->what == MCPTOKEN_STREAM_DATA) refusal += view_of(step->data);
+    if (step->what == MCPTOKEN_STREAM_END) {
+      const auto said = JsonDocument::parse(refusal, "the answer");
+      return tell("disconnected: HTTP " + std::to_string(stream->status()) +
+                      (said.ok() ? " " + said->root().text("message") : ""),
+                  false);
+    }
+    if (step->what != MCPTOKEN_STREAM_EVENT || view_of(step->data).empty()) continue;
+    const auto message = JsonDocument::parse(view_of(step->data), "the message");
+    if (message.ok()) give({traffic_entry(message->root())});
+  }
+}
+
+void ConsoleFeed::run_audit() {
   do {
     auto api = Api::open(settings_, true, kRetryMs * 5);
     if (!api.ok()) {

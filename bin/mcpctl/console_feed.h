@@ -13,8 +13,8 @@ namespace mcpctl {
 
 class ConsoleFeed {
  public:
-  // The last events of the audit record, then what comes.
-  explicit ConsoleFeed(const Settings& settings);
+  // Live: the stream of traffic. Audit: the last events of the record, then what comes.
+  ConsoleFeed(const Settings& settings, bool audit);
   ~ConsoleFeed();
 
   struct News {
@@ -26,7 +26,9 @@ class ConsoleFeed {
   News take();
 
  private:
-  void run();
+  void run_live();
+  void run_audit();
+  void follow_traffic();
   Result<bool> fetch_audit(class Api& api);
   void tell(const std::string& status, bool connected);
   void tell(const Failure& failure);

@@ -142,12 +142,24 @@ void add_text(std::vector<ConsoleLine>& lines, const std::string& text, size_t w
   lines.push_back({{line, style}});
 }
 
-void add_json(std::vector<ConsoleLine>& lines, const char* title, JsonValue value, size_t width) {
+void add_json(std::vector<ConsoleLine>& lines, std::string_view title, JsonValue value, size_t width) {
   if (!value.present()) return;
   lines.push_back({});
-  lines.push_back({{title, Style::kHeading}});
+  lines.push_back({{sanitize_line(std::string(title)), Style::kHeading}});
   const auto text = value.print(2);
   if (text.ok()) add_text(lines, sanitize_json(*text), width, Style::kPlain);
+}
+
+// Text that a tool has answered is read as text, not as an escaped string.
+void add_answer_text(std::vector<ConsoleLine>& lines, JsonValue answer, size_t width) {
+  const JsonValue content = answer.get("result").get("content");
+  for (size_t i = 0; i < content.size(); ++i) {
+    const std::string text = content.at(i).text("text");
+    if (content.at(i).text("type") != "text" || text.find('\n') == std::string::npos) continue;
+    lines.push_back({});
+    lines.push_back({{"Text of the answer", Style::kHeading}});
+    add_text(lines, sanitize_text(text), width, Style::kPlain);
+  }
 }
 
 std::vector<ConsoleLine> detail_lines(const ConsoleModel& model, size_t width) {
@@ -165,12 +177,14 @@ std::vector<ConsoleLine> detail_lines(const ConsoleModel& model, size_t width) {
                                                          : "";
     add_text(lines, fit(sanitize_line(key), 16) + " " + sanitize_line(value), width, Style::kPlain);
   }
-  add_json(lines, "payload", root.get("payload"), width);
+  for (size_t i = 0; i < root.size(); ++i)
+    if (root.at(i).is_object() || root.at(i).is_array()) add_json(lines, root.key(i), root.at(i), width);
+  add_answer_text(lines, root.get("answer"), width);
   return lines;
 }
 
 std::string title_text(const ConsoleModel& model) {
-  std::string text = " mcpctl console --audit  ";
+  std::string text = model.audit() ? " mcpctl console --audit  " : " mcpctl console  ";
   text += model.status() + "  " + std::to_string(model.shown().size()) + " of " + std::to_string(model.total());
   if (model.dropped() > 0) text += " (" + std::to_string(model.dropped()) + " older dropped)";
   if (model.page() == Page::kList) text += model.follows() ? "  following" : "  paused";

@@ -214,14 +214,23 @@ bool is_server_owned(const Kind& kind, const std::string& name) {
   return common || (field != nullptr && field->read_only);
 }
 
+bool is_shown(const Kind& kind, const std::string& name, JsonValue value) {
+  return value.present() && (!is_server_owned(kind, name) || says_end(kind, name, value));
+}
+
+// Fields in the table's order, so that two texts of one object can be compared.
 Result<std::string> objects_yaml(const Kind& kind, const std::vector<JsonValue>& objects) {
   std::string out;
   for (const JsonValue object : objects) {
     JsonWriter writer;
     writer.begin_object().member("kind", kind.name);
+    for (const Field& field : kind.fields) {
+      const JsonValue value = object.get(field.name);
+      if (is_shown(kind, field.name, value)) writer.key(field.name).value(value);
+    }
     for (size_t i = 0; i < object.size(); ++i) {
       const std::string key(object.key(i));
-      if (!is_server_owned(kind, key) || says_end(kind, key, object.at(i))) writer.key(key).value(object.at(i));
+      if (kind.field(key) == nullptr && is_shown(kind, key, object.at(i))) writer.key(key).value(object.at(i));
     }
     writer.end_object();
     MCPCTL_TRY(const Bytes json, writer.finish());

@@ -1,22 +1,18 @@
 #include "proxy.h"
 
-#include <arpa/inet.h>
 #include <mcptoken/token.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <deque>
 #include <map>
 #include <optional>
 
-#include "conversation.h"
+#include "loopback.h"
+#include "sse_session.h"
 
 namespace mcpctl {
 namespace {
@@ -26,7 +22,6 @@ constexpr unsigned kMostConnections = 256;
 constexpr unsigned kIdleConnectionSeconds = 120;
 constexpr int64_t kLookMs = 200;  // how often a waiting thread looks whether its client is still there
 constexpr int64_t kHeartbeatMs = 15'000;
-constexpr size_t kMostWaitingBytes = size_t{16} << 20;  // of one legacy stream whose client does not read
 
 // Headers of the client that mean something to the endpoint, and of the endpoint that mean something to the client.
 constexpr const char* kForward[] = {"Accept",     "Content-Type", "Mcp-Session-Id", "MCP-Protocol-Version",
@@ -54,44 +49,6 @@ std::string error_json(const std::string& error, const std::string& message, con
   return text.ok() ? std::string(view_of(*text)) : std::string("{}");
 }
 
-// A session of HTTP+SSE: what the endpoint says waits here for the client's stream.
-class SseSession {
- public:
-  explicit SseSession(Endpoint& endpoint)
-      : conversation_(endpoint, [this](const std::string& message) { push(message); }) {}
-
-  void take(const std::string& message) { conversation_.take(message); }
-
-  // The next event's text; "" when none came within the time.
-  std::string next(int64_t timeout_ms) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    came_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [this] { return !events_.empty(); });
-    if (events_.empty()) return {};
-    std::string event = std::move(events_.front());
-    events_.pop_front();
-    bytes_ -= event.size();
-    return event;
-  }
-  bool overflown() const { return overflown_; }
-
- private:
-  void push(const std::string& message) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    events_.push_back("event: message\ndata: " + message + "\n\n");
-    bytes_ += events_.back().size();
-    if (bytes_ > kMostWaitingBytes) overflown_ = true;
-    came_.notify_all();
-  }
-
-  std::mutex mutex_;
-  std::condition_variable came_;
-  std::deque<std::string> events_;
-  size_t bytes_ = 0;
-  std::atomic<bool> overflown_{false};
-  Conversation conversation_;  // last: its threads use all above
-};
-using SsePtr = std::shared_ptr<SseSession>;
-
 class Server final : public Proxy {
  public:
   explicit Server(Endpoint& endpoint) : endpoint_(endpoint) {}
@@ -101,17 +58,15 @@ class Server final : public Proxy {
   }
 
   Status open(const std::string& host, uint16_t port) {
-    const int fd = listening(host, port);
-    if (fd < 0)
-      return Failure{
-          kExitFailed, "cannot listen on " + host + " port " + std::to_string(port), std::strerror(errno), {}, {}};
-    daemon_ =
-        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, nullptr, nullptr,
-                         on_request, this, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                         this, MHD_OPTION_CONNECTION_LIMIT, kMostConnections, MHD_OPTION_CONNECTION_TIMEOUT,
-                         kIdleConnectionSeconds, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    MCPCTL_TRY(const Listening listening, listen_on_loopback(host, port));
+    port_ = listening.port;
+    daemon_ = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, nullptr, nullptr,
+                               on_request, this, MHD_OPTION_LISTEN_SOCKET, listening.fd, MHD_OPTION_NOTIFY_COMPLETED,
+                               on_completed, this, MHD_OPTION_CONNECTION_LIMIT, kMostConnections,
+                               MHD_OPTION_CONNECTION_TIMEOUT, kIdleConnectionSeconds, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                               MHD_OPTION_END);
     if (daemon_ != nullptr) return Done{};
-    ::close(fd);
+    ::close(listening.fd);
     return Failure{kExitFailed, "cannot start the proxy", {}, {}, {}};
   }
 
@@ -133,32 +88,6 @@ class Server final : public Proxy {
     bool ended = false;
     int64_t quiet_since = now_ms();
   };
-
-  int listening(const std::string& host, uint16_t port) {
-    const bool six = host == "::1";
-    const int fd = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int yes = 1;
-    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    sockaddr_storage address{};
-    socklen_t size = six ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-    if (six) {
-      auto& one = reinterpret_cast<sockaddr_in6&>(address);
-      one = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
-    } else {
-      auto& one = reinterpret_cast<sockaddr_in&>(address);
-      one = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    }
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(fd, generic, size) != 0 || ::listen(fd, 128) != 0 || ::getsockname(fd, generic, &size) != 0) {
-      const int why = errno;
-      ::close(fd);
-      errno = why;
-      return -1;
-    }
-    port_ = ntohs(six ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
-                      : reinterpret_cast<sockaddr_in&>(address).sin_port);
-    return fd;
-  }
 
   static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url, const char* method, const char*,
                                const char* data, size_t* size, void** state) {
@@ -259,27 +188,8 @@ class Server final : public Proxy {
     const auto step = (*relayed.lease)->next(kLookMs);
     if (!step.ok()) return false;
     relayed.ended = step->what == MCPTOKEN_STREAM_END;
-    if (step->what == MCPTOKEN_STREAM_EVENT) relayed.waiting = event_text(**relayed.lease, view_of(step->data));
+    if (step->what == MCPTOKEN_STREAM_EVENT) relayed.waiting = (*relayed.lease)->event_text(view_of(step->data));
     return true;
-  }
-
-  static std::string event_text(Stream& stream, std::string_view data) {
-    std::string text;
-    if (!stream.event_id().empty()) text += "id: " + stream.event_id() + "\n";
-    if (stream.event_type() != "message") text += "event: " + stream.event_type() + "\n";
-    for (const std::string& line : split_lines(data))
-      text += "data: " + line + "\n";
-    return text + "\n";
-  }
-
-  static std::vector<std::string> split_lines(std::string_view text) {
-    std::vector<std::string> lines;
-    for (size_t at = 0; at <= text.size();) {
-      const size_t end = std::min(text.find('\n', at), text.size());
-      lines.emplace_back(text.substr(at, end - at));
-      at = end + 1;
-    }
-    return lines;
   }
 
   // Streamable HTTP: the client's message, headers and answer, with the token in between.
@@ -383,13 +293,6 @@ class Server final : public Proxy {
 };
 
 }  // namespace
-
-bool is_loopback_host(std::string_view host, uint16_t port) {
-  for (const std::string_view name : {"127.0.0.1", "localhost", "[::1]"}) {
-    if (host == name || host == std::string(name) + ":" + std::to_string(port)) return true;
-  }
-  return false;
-}
 
 Result<std::unique_ptr<Proxy>> Proxy::start(const std::string& host, uint16_t port, Endpoint& endpoint) {
   auto server = std::make_unique<Server>(endpoint);

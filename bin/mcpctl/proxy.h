@@ -22,7 +22,4 @@ class Proxy {
   virtual void stop() = 0;
 };
 
-// Whether a Host header names this machine's loopback and the port, or no port.
-bool is_loopback_host(std::string_view host, uint16_t port);
-
 }  // namespace mcpctl

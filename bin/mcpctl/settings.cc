@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include <mcptoken/token.h>
+
 #include <cstdlib>
 #include <initializer_list>
 
@@ -189,13 +191,26 @@ Result<Settings> load_settings(const Invocation& invocation, const Environment& 
   while (settings.server.size() > 1 && settings.server.back() == '/')
     settings.server.pop_back();
   const auto session = credentials.sessions.find(settings.server);
-  if (session != credentials.sessions.end()) settings.user = session->second.user;
+  if (session != credentials.sessions.end()) {
+    settings.user = session->second.user;
+    settings.login = session->second.token;
+  }
   if (const auto token = environment("MCPCTL_TOKEN")) {
     settings.token = *token;
     settings.token_from_environment = true;
-  } else if (session != credentials.sessions.end()) {
-    settings.token = session->second.token;
+  } else {
+    settings.token = settings.login;
   }
+  return settings;
+}
+
+Settings with_login(Settings settings) {
+  int32_t kind = 0;
+  const mcptoken_status known = mcptoken_token_classify(settings.token.data(), settings.token.size(), &kind, nullptr);
+  if (!settings.token_from_environment || settings.login.empty() || known != MCPTOKEN_OK || kind != MCPTOKEN_TOKEN_PAT)
+    return settings;
+  settings.token = settings.login;
+  settings.token_from_environment = false;
   return settings;
 }
 
@@ -253,6 +268,11 @@ Result<Origins> origins_of(const Invocation& invocation, const Environment& envi
   out.output = origin("output", "MCPCTL_OUTPUT", context.output);
   out.token = environment("MCPCTL_TOKEN") ? "MCPCTL_TOKEN" : "the login at this server";
   return out;
+}
+
+std::string cache_folder(const Environment& environment) {
+  if (!environment("HOME") && !environment("XDG_CACHE_HOME")) return {};
+  return folder_of(environment, "XDG_CACHE_HOME", "/.cache") + "/mcpctl";
 }
 
 std::string default_code_file(const Environment& environment) {

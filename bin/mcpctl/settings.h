@@ -57,6 +57,7 @@ struct Settings {
   std::string project;
   std::string token;  // "" when not logged in
   bool token_from_environment = false;
+  std::string login;  // of the session, also when the environment's token is used in its place
   std::string user;  // of the session, "" when unknown
   Format format = Format::kTable;
   std::string expression;  // of jsonpath= and custom-columns=
@@ -72,6 +73,12 @@ struct Origins {
 Result<Origins> origins_of(const Invocation& invocation, const Environment& environment);
 
 Result<Settings> load_settings(const Invocation& invocation, const Environment& environment);
+// For what project tokens may never do, like reading the audit record: a MCPCTL_TOKEN that is one, as it is set for MCP
+// clients, gives way to the login.
+Settings with_login(Settings settings);
+
+// "$XDG_CACHE_HOME/mcpctl"; "" when there is no home.
+std::string cache_folder(const Environment& environment);
 
 // "$XDG_STATE_HOME/mcpd/bootstrap-code": where mcpd leaves the code when nothing else was configured.
 std::string default_code_file(const Environment& environment);

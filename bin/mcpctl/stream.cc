@@ -1,5 +1,7 @@
 #include "stream.h"
 
+#include <algorithm>
+
 namespace mcpctl {
 namespace {
 
@@ -24,6 +26,18 @@ Result<Stream> Stream::open(const std::string& url, const std::string& bearer) {
   const Error detail(error);
   if (status != MCPTOKEN_OK) return failure_of(error, "cannot use " + url);
   return stream;
+}
+
+std::string Stream::event_text(std::string_view data) const {
+  std::string text;
+  if (!event_id().empty()) text += "id: " + event_id() + "\n";
+  if (event_type() != "message") text += "event: " + event_type() + "\n";
+  for (size_t at = 0; at <= data.size();) {
+    const size_t end = std::min(data.find('\n', at), data.size());
+    text += "data: " + std::string(data.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  return text + "\n";
 }
 
 Status Stream::send(const char* method, const HeaderList& headers, std::string_view body) {

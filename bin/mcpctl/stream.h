@@ -35,6 +35,8 @@ class Stream {
   std::string header(const char* name) const { return mcptoken_stream_header(handle_.get(), name); }
   std::string event_type() const { return mcptoken_stream_event_type(handle_.get()); }
   std::string event_id() const { return mcptoken_stream_event_id(handle_.get()); }
+  // The present event, whose data this is, as it is written in a stream.
+  std::string event_text(std::string_view data) const;
 
  private:
   StreamHandle handle_;

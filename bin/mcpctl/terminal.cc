@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "sanitize.h"
+#include "token_scan.h"
 
 namespace mcpctl {
 namespace {
@@ -167,11 +168,12 @@ Spinner::~Spinner() {
 }
 
 void report(const Failure& failure) {
-  std::string text = "error: " + sanitize_line(failure.what);
-  if (!failure.why.empty()) text += ": " + sanitize_line(failure.why);
+  const auto line = [](const std::string& part) { return sanitize_line(mask_tokens(part)); };
+  std::string text = "error: " + line(failure.what);
+  if (!failure.why.empty()) text += ": " + line(failure.why);
   text += "\n";
-  if (!failure.hint.empty()) text += "hint: " + sanitize_line(failure.hint) + "\n";
-  if (!failure.request_id.empty()) text += "request id: " + sanitize_line(failure.request_id) + "\n";
+  if (!failure.hint.empty()) text += "hint: " + line(failure.hint) + "\n";
+  if (!failure.request_id.empty()) text += "request id: " + line(failure.request_id) + "\n";
   write_err(text);
 }
 

@@ -101,4 +101,18 @@ void scan_path(const std::string& path, const std::function<void(FoundToken)>& f
 
 std::string masked_token(const std::string& raw) { return raw.substr(0, kShownBytes) + "…"; }
 
+std::string mask_tokens(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t at = std::min(text.find("mcpctl_"), text.size());
+    out += text.substr(0, at);
+    text.remove_prefix(at);
+    const std::string_view raw = text.substr(0, kTokenBytes);
+    const bool found = kind_of(raw) != 0;
+    out += found ? masked_token(std::string(raw)) : std::string(text.substr(0, 1));
+    text.remove_prefix(found ? raw.size() : std::min<size_t>(1, text.size()));
+  }
+  return out;
+}
+
 }  // namespace mcpctl

@@ -41,5 +41,7 @@ void scan_path(const std::string& path, const std::function<void(FoundToken)>& f
                const std::function<void(const Failure&)>& failed);
 // "mcpctl_pat_Ab12…": what the tables show as PREFIX.
 std::string masked_token(const std::string& raw);
+// The same in place of every raw token or session in a text: what was typed into the wrong place is not told to logs.
+std::string mask_tokens(std::string_view text);
 
 }  // namespace mcpctl

@@ -168,7 +168,8 @@ class Record {
 }  // namespace
 
 Result<int> run_audit(Application& app, const Invocation& invocation) {
-  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(const Settings given, app.settings(invocation));
+  const Settings settings = with_login(given);
   MCPCTL_TRY(std::string query, query_of(invocation, settings));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   Record record(api, settings, std::move(query));

@@ -6,6 +6,7 @@
 #include "complete.h"
 #include "files.h"
 #include "man.h"
+#include "name_cache.h"
 #include "sanitize.h"
 #include "terminal.h"
 #include "verbs.h"
@@ -125,14 +126,25 @@ std::vector<std::string> names_of(const Application& app, const NameQuestion& qu
   if (!settings.ok()) return names;
   auto api = Api::open(*settings, true, kNamesTimeoutMs);
   if (!api.ok()) return names;
-  const auto answer = api->call("GET", api->path_of(*question.kind, ""), {}, "names");
-  if (!answer.ok()) return names;
+  const std::string path = api->path_of(*question.kind, "");
+  NameCache cache(app.environment(), *settings, path, wall_clock_ms());
+  if (cache.is_away()) return cache.names();
+  const auto answer = api->call("GET", path, {}, "names");
+  if (!answer.ok() && answer.failure().unanswered) {
+    cache.unanswered();
+    return cache.names();
+  }
+  if (!answer.ok()) {
+    cache.forget();
+    return names;
+  }
   const JsonValue items = answer->root().get("items");
   for (size_t i = 0; i < items.size(); ++i) {
     const std::string name = items.at(i).text(question.kind->name_field.c_str());
     // What a terminal must not see is no name to offer: the shell would type it.
     if (!name.empty() && sanitize_line(name) == name) names.push_back(name);
   }
+  cache.keep(names);
   return names;
 }
 

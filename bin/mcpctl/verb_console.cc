@@ -1,4 +1,4 @@
-// console --audit: the audit record as it grows, full screen.
+// console: what goes on, full screen.
 #include <ctime>
 
 #include "console_feed.h"
@@ -45,17 +45,18 @@ int run(Screen& screen, ConsoleModel& model, ConsoleFeed& feed) {
 }  // namespace
 
 Result<int> run_console(Application& app, const Invocation& invocation) {
-  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(const Settings given, app.settings(invocation));
+  const Settings settings = with_login(given);
   if (settings.token.empty())
     return Failure{kExitNotAuthenticated, "not logged in to " + settings.server, {}, "mcpctl login --email EMAIL", {}};
   if (!out_is_terminal()) return usage_failure("the console needs a terminal");
-  ConsoleModel model;
+  ConsoleModel model(invocation.is_set("audit"));
   model.set_token(invocation.text("token-name"));
   model.set_filter(invocation.text("filter"));
   if (invocation.text("outcome") == "failed") model.set_outcomes(ConsoleModel::Outcomes::kFailed);
   if (invocation.text("outcome") == "denied") model.set_outcomes(ConsoleModel::Outcomes::kDenied);
   MCPCTL_TRY(Screen screen, Screen::open());
-  ConsoleFeed feed(settings);
+  ConsoleFeed feed(settings, model.audit());
   return run(screen, model, feed);
 }
 

@@ -71,6 +71,7 @@ const std::vector<Section>& sections() {
        "none"},
       {"holders", "Who holds it", {{"WHO", "who", "text"}, {"THROUGH", "through", "text"}}, "nobody"},
       {"link", "Link", {{"TARGET", "target", "text"}, {"HEALTH", "health", "text"}, {"WHY", "failure", "text"}}},
+      {"unapprovedTools", "Changed tools that wait for approval", {}, nullptr},
       {"usedBy", "Used by", {}, "nothing"},
   };
   return rows;

@@ -1,4 +1,8 @@
 // What servers said on stderr.
+#include <poll.h>
+
+#include <map>
+
 #include "api.h"
 #include "output.h"
 #include "sanitize.h"
@@ -8,23 +12,86 @@
 namespace mcpctl {
 namespace {
 
+constexpr int kPauseMs = 500;  // between two looks
+
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() < 8 && text.find_first_not_of("0123456789") == std::string::npos && text != "0";
 }
 
-Status print_log(Api& api, JsonValue instance, const Invocation& invocation, bool with_name) {
-  const std::string name = instance.text("name");
-  std::string path = "/instances/" + url_encode(instance.text("id")) + "/logs";
-  if (invocation.has("tail")) path += "?tail=" + invocation.text("tail");
-  MCPCTL_TRY(const JsonDocument answer, api.call("GET", path, {}, "cannot read the log of instance/" + name));
-  std::string out = with_name ? "==> " + sanitize_line(name) + " <==\n" : "";
-  const JsonValue lines = answer.root().get("lines");
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (invocation.is_set("timestamps")) out += sanitize_line(lines.at(i).text("time")) + " ";
-    out += sanitize_line(lines.at(i).text("text")) + "\n";
+// The logs of one instance, or of all instances of a server.
+class Logs {
+ public:
+  Logs(Api& api, std::string name, const Invocation& invocation)
+      : api_(api),
+        name_(std::move(name)),
+        tail_(invocation.text("tail")),
+        timestamps_(invocation.is_set("timestamps")) {}
+
+  Status show() {
+    MCPCTL_TRY(const size_t found, print_news());
+    if (found > 0) return Done{};
+    return Failure{kExitFailed,
+                   "there is no log of " + name_,
+                   "no instance of that name or server is there",
+                   "a server is started by the first call that needs it; see: mcpctl get instances",
+                   {}};
   }
-  return write_out(out);
-}
+
+  // Until it is interrupted. Instances may end, and others begin.
+  Status follow() {
+    tail_.clear();  // what comes is told whole
+    while (true) {
+      ::poll(nullptr, 0, kPauseMs);
+      MCPCTL_CHECK(print_news());
+    }
+  }
+
+ private:
+  // How many instances there are.
+  Result<size_t> print_news() {
+    MCPCTL_TRY(const JsonDocument answer, api_.call("GET", "/instances", {}, "cannot list instances"));
+    const JsonValue items = answer.root().get("items");
+    std::vector<JsonValue> chosen;
+    for (size_t i = 0; i < items.size(); ++i) {
+      const JsonValue one = items.at(i);
+      if (one.text("name") == name_ || one.text("id") == name_ || one.text("server") == name_) chosen.push_back(one);
+    }
+    with_names_ = with_names_ || chosen.size() > 1;
+    for (const JsonValue one : chosen)
+      MCPCTL_CHECK(print(one));
+    return chosen.size();
+  }
+
+  Status print(JsonValue instance) {
+    const std::string id = instance.text("id"), name = instance.text("name");
+    const auto known = next_.find(id);
+    std::string query = known == next_.end() ? "" : "?after=" + url_encode(known->second);
+    if (!tail_.empty()) query += (query.empty() ? "?tail=" : "&tail=") + tail_;
+    const auto answer = api_.call("GET", "/instances/" + url_encode(id) + "/logs" + query, {},
+                                  "cannot read the log of instance/" + name);
+    // It has ended since it was listed.
+    if (!answer.ok() && answer.failure().status == MCPTOKEN_NOT_FOUND && known != next_.end()) return Done{};
+    if (!answer.ok()) return answer.failure();
+    next_[id] = answer->root().text("cursor");
+    const JsonValue lines = answer->root().get("lines");
+    std::string out;
+    if (with_names_ && last_ != id && (lines.size() > 0 || known == next_.end()))
+      out = "==> " + sanitize_line(name) + " <==\n", last_ = id;
+    for (size_t i = 0; i < lines.size(); ++i) {
+      if (timestamps_) out += sanitize_line(lines.at(i).text("time")) + " ";
+      out += sanitize_line(lines.at(i).text("text")) + "\n";
+    }
+    return write_out(out);
+  }
+
+  Api& api_;
+  const std::string name_;
+  std::string tail_;
+  const bool timestamps_;
+  bool with_names_ = false;
+  std::string last_;                         // whose lines were printed last
+  std::map<std::string, std::string> next_;  // by id: where its log goes on
+};
 
 }  // namespace
 
@@ -37,22 +104,9 @@ Result<int> run_logs(Application& app, const Invocation& invocation) {
     return usage_failure("--tail is not a number of lines", "mcpctl logs --help");
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
-  MCPCTL_TRY(const JsonDocument answer, api.call("GET", "/instances", {}, "cannot list instances"));
-  const JsonValue items = answer.root().get("items");
-  std::vector<JsonValue> chosen;
-  for (size_t i = 0; i < items.size(); ++i) {
-    const JsonValue one = items.at(i);
-    if (one.text("name") == word || one.text("id") == word || one.text("server") == word) chosen.push_back(one);
-  }
-  if (chosen.empty()) {
-    return Failure{kExitFailed,
-                   "there is no log of " + word,
-                   "no instance of that name or server is there",
-                   "a server is started by the first call that needs it; see: mcpctl get instances",
-                   {}};
-  }
-  for (const JsonValue one : chosen)
-    MCPCTL_CHECK(print_log(api, one, invocation, chosen.size() > 1));
+  Logs logs(api, word, invocation);
+  MCPCTL_CHECK(logs.show());
+  if (invocation.is_set("follow")) MCPCTL_CHECK(logs.follow());
   return kExitOk;
 }
 

@@ -42,7 +42,8 @@ Status show_verification(JsonValue found, const Settings& settings) {
 }  // namespace
 
 Result<int> run_audit_verify(Application& app, const Invocation& invocation) {
-  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(const Settings given, app.settings(invocation));
+  const Settings settings = with_login(given);
   MCPCTL_TRY(Api api, Api::open(settings, true));
   const std::string head = invocation.text("expect-head");
   const std::string query = head.empty() ? "" : "?expectHead=" + url_encode(head);
@@ -59,9 +60,21 @@ Result<int> run_status(Application& app, const Invocation& invocation) {
   JsonWriter writer;
   writer.begin_object().member("server", settings.server).member("health", health.ok() ? "ok" : "unreachable");
   int code = health.ok() ? kExitOk : kExitFailed;
+  bool is_gateway = false;
   if (!health.ok()) report(health.failure());
-  if (health.ok() && settings.token.empty()) writer.member("login", "none");
-  if (health.ok() && !settings.token.empty()) {
+  if (health.ok()) {
+    MCPCTL_TRY(Api api, Api::open(settings, false));
+    const auto status = api.call("GET", "/status", {}, "cannot ask what it has");
+    is_gateway = status.ok() && status->root().text("role") == "gateway";
+    if (status.ok()) {
+      for (const char* member : {"role", "version", "llm", "execStages", "ownStages"}) {
+        const JsonValue value = status->root().get(member);
+        if (value.present()) writer.key(member).value(value);  // an older server has less to say
+      }
+    }
+  }
+  if (health.ok() && !is_gateway && settings.token.empty()) writer.member("login", "none");
+  if (health.ok() && !is_gateway && !settings.token.empty()) {
     MCPCTL_TRY(Api api, Api::open(settings, true));
     const auto answer = api.call("GET", "/auth/whoami", {}, "cannot ask who you are");
     writer.member("login", answer.ok() ? "ok" : "refused");

@@ -1,4 +1,6 @@
 // create and delete for every kind of the table, and approval of prompt requests.
+#include <map>
+
 #include "api.h"
 #include "create_body.h"
 #include "files.h"
@@ -66,9 +68,50 @@ Result<int> run_create(Application& app, const Invocation& invocation) {
   return kExitOk;
 }
 
+namespace {
+
+// Each word: SERVER/TOOL. The name of a tool may hold slashes, that of a server does not.
+Result<int> approve_tools(Application& app, const Invocation& invocation, const std::vector<std::string>& words) {
+  if (words.empty()) return usage_failure("SERVER/TOOL is missing", "see: mcpctl approve --help");
+  std::map<std::string, std::vector<std::string>> tools;
+  for (const std::string& word : words) {
+    const size_t slash = word.find('/');
+    if (slash == 0 || slash == std::string::npos || slash + 1 == word.size())
+      return usage_failure("\"" + word + "\" is not of the form SERVER/TOOL");
+    tools[word.substr(0, slash)].push_back(word.substr(slash + 1));
+  }
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  int code = kExitOk;
+  for (const auto& [server, names] : tools) {
+    JsonWriter body;
+    body.begin_object().members("tools", names).end_object();
+    MCPCTL_TRY(const Bytes text, body.finish());
+    const auto answer = api.call("POST", "/servers/" + url_encode(server) + "/approve", view_of(text),
+                                 "cannot approve tools of server/" + server);
+    if (!answer.ok()) {
+      report(answer.failure());
+      code = answer.failure().exit_code;
+      continue;
+    }
+    for (const std::string& name : names)
+      MCPCTL_CHECK(write_out("tool/" + sanitize_line(server + "/" + name) + " approved\n"));
+  }
+  return code;
+}
+
+}  // namespace
+
 Result<int> run_approve(Application& app, const Invocation& invocation) {
+  const std::string& word = invocation.arguments.front();
+  std::vector<std::string> rest(invocation.arguments.begin() + 1, invocation.arguments.end());
+  if (word == "tool" || word == "tools") return approve_tools(app, invocation, rest);
+  if (word.starts_with("tool/")) {
+    rest.insert(rest.begin(), word.substr(5));
+    return approve_tools(app, invocation, rest);
+  }
   MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "get"));
-  if (target.kind->name != "promptrequest") return usage_failure("only a promptrequest is approved");
+  if (target.kind->name != "promptrequest") return usage_failure("only a promptrequest or a tool is approved");
   if (target.names.empty()) return usage_failure("NAME is missing", "see: mcpctl approve --help");
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));

@@ -20,22 +20,39 @@ ConnectionCensus::Key ConnectionCensus::key_of(const Address& address) {
 
 ConnectionCensus::Answer ConnectionCensus::admit(const Address& address, bool exempt) {
   const std::lock_guard lock(mutex_);
-  if (open_ >= total_) return Answer::full;
+  if (seen_.open >= total_) {
+    ++seen_.full;
+    return Answer::full;
+  }
   if (per_address_ != 0 && !exempt) {
     auto& count = by_address_[key_of(address)];
-    if (count >= per_address_) return Answer::address_full;
+    if (count >= per_address_) {
+      ++seen_.address_full;
+      return Answer::address_full;
+    }
     ++count;
   }
-  ++open_;
+  ++seen_.open;
+  ++seen_.accepted;
   return Answer::admitted;
 }
 
 void ConnectionCensus::leave(const Address& address, bool exempt) {
   const std::lock_guard lock(mutex_);
-  --open_;
+  --seen_.open;
   if (per_address_ == 0 || exempt) return;
   const auto found = by_address_.find(key_of(address));
   if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
+}
+
+void ConnectionCensus::note_malformed() {
+  const std::lock_guard lock(mutex_);
+  ++seen_.malformed;
+}
+
+ConnectionCensus::Seen ConnectionCensus::seen() const {
+  const std::lock_guard lock(mutex_);
+  return seen_;
 }
 
 Connection::Connection(ConnectionCensus& census, int fd_in, const Address& peer_in, bool exempt)

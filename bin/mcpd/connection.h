@@ -14,7 +14,8 @@
 
 namespace mcpd {
 
-// Counts open connections, all loops together. Thread-safe; used on accept and close only.
+// Counts open connections, all loops together. Thread-safe; used on accept and close, and for requests that end their
+// connection.
 class ConnectionCensus {
  public:
   // `total` bounds all connections, `per_address` those of one IPv4 address or IPv6 /64; 0: no limit.
@@ -24,6 +25,14 @@ class ConnectionCensus {
   // `exempt` peers (trusted proxies speak for many clients) count in the total alone.
   Answer admit(const Address& address, bool exempt);
   void leave(const Address& address, bool exempt);
+  void note_malformed();
+
+  struct Seen {
+    size_t open = 0;
+    uint64_t accepted = 0, full = 0, address_full = 0;
+    uint64_t malformed = 0;  // requests
+  };
+  Seen seen() const;
 
  private:
   using Key = std::array<uint8_t, 16>;
@@ -34,8 +43,8 @@ class ConnectionCensus {
 
   const size_t total_;
   const size_t per_address_;
-  std::mutex mutex_;
-  size_t open_ = 0;
+  mutable std::mutex mutex_;
+  Seen seen_;
   std::unordered_map<Key, size_t, Hash> by_address_;
 };
 

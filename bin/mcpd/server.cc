@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -10,7 +11,9 @@
 
 #include <mcptoken/mcptoken.h>
 
+#include "access_log.h"
 #include "admin.h"
+#include "admin_listener.h"
 #include "health.h"
 #include "listener.h"
 #include "log.h"
@@ -87,6 +90,7 @@ class Server {
     endpoint_ = listeners->endpoint;
     if (auto opened = open_service(); !opened) return opened.failure();
     if (auto made = make_workers(listeners->fds); !made) return made.failure();
+    if (auto opened = open_admin(); !opened) return opened.failure();
     announce();  // before the file: whoever waits for it may read these lines
     if (const auto& path = settings_.text(Setting::port_file); !path.empty()) {
       if (auto written = write_port_file(path, endpoint_.port); !written) return written.failure();
@@ -113,6 +117,7 @@ class Server {
     }
     for (auto& worker : workers_)
       worker->join();
+    admin_.reset();
   }
 
  private:
@@ -129,6 +134,20 @@ class Server {
     if (status != MCPTOKEN_OK)
       return failure_of(status, error, settings_.is_gateway() ? "gateway" : "data directory " + folder);
     service_.reset(raw);
+    return open_access_log();
+  }
+
+  Outcome<bool> open_access_log() {
+    const auto& format = settings_.text(Setting::access_log);
+    if (format == "off") return true;
+    access_log_ =
+        std::make_unique<AccessLog>(format == "json" ? AccessFormat::json : AccessFormat::text, STDOUT_FILENO);
+    const auto write = [](void* log, const mcptoken_access* access) noexcept {
+      static_cast<AccessLog*>(log)->write(*access);
+    };
+    mcptoken_error* error = nullptr;
+    const auto status = mcptoken_service_on_access(service_.get(), write, access_log_.get(), &error);
+    if (status != MCPTOKEN_OK) return failure_of(status, error, "access-log");
     return true;
   }
 
@@ -139,6 +158,7 @@ class Server {
     census_ = std::make_unique<ConnectionCensus>(std::min(kConnections, connections), per_address);
     options_.service = service_.get();
     options_.census = census_.get();
+    options_.access_log = access_log_.get();
     options_.trusted_proxies = *parse_networks(settings_.text(Setting::trusted_proxies));
     options_.connection_limit = kConnections + 64;
     options_.header_ms = settings_.integer(Setting::header_deadline_ms);
@@ -159,6 +179,33 @@ class Server {
     return true;
   }
 
+  // Metrics are no reason not to serve, unless somebody has asked for them.
+  Outcome<bool> open_admin() {
+    const auto& where = settings_.text(Setting::admin_listen);
+    if (where == "off") return true;
+    AdminOptions options;
+    options.endpoint = *parse_endpoint(where);
+    options.service = service_.get();
+    options.census = census_.get();
+    options.access_log = access_log_.get();
+    if (const auto& path = settings_.text(Setting::admin_token_file); !path.empty()) {
+      auto token = read_token_file(path);
+      if (!token) return token.failure();
+      options.token = std::move(*token);
+    } else if (!options.endpoint.address.is_loopback()) {
+      return Failure{kExitUsage, "admin-listen: " + where + " can be reached by others: set admin-token-file"};
+    }
+    auto opened = AdminListener::open(std::move(options));
+    if (opened) {
+      admin_ = std::move(*opened);
+      return true;
+    }
+    if (settings_.source(Setting::admin_listen) != Source::fallback)
+      return Failure{opened.failure().exit_code, "admin-listen: " + opened.failure().message};
+    log(Level::warning, "no metrics: " + opened.failure().message + " Set admin-listen");
+    return true;
+  }
+
   void announce() {
     const auto& folder = settings_.text(Setting::data_dir);
     if (settings_.is_gateway()) {
@@ -171,6 +218,7 @@ class Server {
       log_start("no user exists yet: the code in " + folder +
                 "/bootstrap-code makes the first one, with mcpctl bootstrap EMAIL");
     }
+    if (admin_) log(Level::info, "metrics at http://" + admin_->endpoint().text() + "/metrics");
     if (!endpoint_.address.is_loopback())
       log(Level::warning, "plain HTTP on an address that others can reach: put TLS in front");
   }
@@ -183,10 +231,12 @@ class Server {
   Endpoint endpoint_;
   WorkerOptions options_;
   std::unique_ptr<ConnectionCensus> census_;
+  std::unique_ptr<AccessLog> access_log_;  // to which loops write until the end
   // Destroyed from the end: workers, then the service, then the loops.
   std::vector<Loop> loops_;
   Service service_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<AdminListener> admin_;
 };
 
 Level level_of(const std::string& name) {

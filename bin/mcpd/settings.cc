@@ -27,7 +27,7 @@ constexpr std::array kRows{
     SettingRow{Setting::trusted_proxies, "trusted-proxies", Kind::networks, "", "", nullptr,
                "networks whose X-Forwarded-For and -Proto are believed", kBoth},
     SettingRow{Setting::upstream_allow, "upstream-allow", Kind::networks, "", "", "upstream_allow",
-               "private networks that upstream servers may live in"},
+               "private networks that upstream servers and language models may live in", kBoth},
     SettingRow{Setting::token_ceiling, "token-ceiling", Kind::choice, "live", "live|mint", "token_ceiling",
                "whether a token follows its owner's rights or keeps those of its making"},
     SettingRow{Setting::tool_grant, "tool-grant", Kind::choice, "view", "view|run", "tool_grant",
@@ -68,9 +68,17 @@ constexpr std::array kRows{
     SettingRow{Setting::token_ungate_ttl_ms, "token-ungate-ttl-ms", Kind::integer, "3600000", "1..86400000",
                "token_ungate_ttl_ms", "how long the gate of a project stays open for a token", kBoth},
     SettingRow{Setting::cache_dir, "cache-dir", Kind::path, "", "", "cache_dir",
-               "folder of the pipeline cache (default: cache in the data directory; a gateway's is in memory)", kBoth},
+               "folder of the pipeline cache (default: CACHE_DIRECTORY, cache in the data folder, or memory)", kBoth},
     SettingRow{Setting::upstream_backoff_ms, "upstream-backoff-ms", Kind::integer, "30000", "1..3600000",
                "upstream_backoff_ms", "the longest pause before a server that failed is asked again", kBoth},
+    SettingRow{Setting::llm_file, "llm-file", Kind::path, "", "", "llm_file",
+               "JSON file of language models that all projects may use", kBoth},
+    SettingRow{Setting::admin_listen, "admin-listen", Kind::endpoint_or_off, "127.0.0.1:3101", "", nullptr,
+               "address and port of /metrics, or off", kBoth},
+    SettingRow{Setting::admin_token_file, "admin-token-file", Kind::path, "", "", nullptr,
+               "file with the token that readers of /metrics have to show; a must where others can reach it", kBoth},
+    SettingRow{Setting::access_log, "access-log", Kind::choice, "off", "off|text|json", nullptr,
+               "a line for each request, on standard output", kBoth},
 };
 static_assert(kRows.size() == static_cast<size_t>(Setting::count));
 
@@ -86,6 +94,11 @@ const SettingRow* find_row(Role role, std::string_view name) {
   const auto* row =
       std::find_if(kRows.begin(), kRows.end(), [&](const auto& one) { return one.name == name && belongs(one, role); });
   return row == kRows.end() ? nullptr : row;
+}
+
+// Both roles may run on one machine.
+std::string_view fallback_of(Role role, const SettingRow& row) {
+  return role == Role::gateway && row.setting == Setting::admin_listen ? "127.0.0.1:3201" : row.fallback;
 }
 
 bool hidden(const SettingRow& row) { return row.help.empty(); }
@@ -130,6 +143,8 @@ std::string fault_of(const SettingRow& row, std::string_view value) {
       return in_range(row.values, value) ? "" : "must be an integer in " + std::string(row.values);
     case Kind::endpoint:
       return parse_endpoint(value) ? "" : "must be ADDRESS:PORT, like 127.0.0.1:3100 or [::1]:3100";
+    case Kind::endpoint_or_off:
+      return value == "off" || parse_endpoint(value) ? "" : "must be ADDRESS:PORT, like 127.0.0.1:3101, or off";
     case Kind::networks: {
       auto networks = parse_networks(value);
       return networks ? "" : networks.failure().message;
@@ -210,11 +225,15 @@ std::string variable_or_empty(const Environment& environment, const std::string&
   return found == environment.end() ? "" : found->second;
 }
 
-// systemd hands the unit's state folder over; otherwise the XDG base directory specification decides.
+// What systemd hands over of the unit's folders, the first of them; or nothing.
+std::string supervised_folder(const Environment& environment, const std::string& name) {
+  const auto given = variable_or_empty(environment, name);
+  return given.substr(0, given.find(':'));
+}
+
+// The unit's state folder; otherwise the XDG base directory specification decides.
 std::string default_data_dir(const Environment& environment) {
-  if (const auto given = variable_or_empty(environment, "STATE_DIRECTORY"); !given.empty()) {
-    return given.substr(0, given.find(':'));
-  }
+  if (auto given = supervised_folder(environment, "STATE_DIRECTORY"); !given.empty()) return given;
   if (const auto state = variable_or_empty(environment, "XDG_STATE_HOME"); state.starts_with('/'))
     return state + "/mcpd";
   if (const auto home = variable_or_empty(environment, "HOME"); !home.empty()) return home + "/.local/state/mcpd";
@@ -228,8 +247,11 @@ Outcome<bool> fill_defaults(const Environment& environment, Settings& settings) 
       const auto folder = default_data_dir(environment);
       if (folder.empty()) return Failure{kExitUsage, "no place for the state: set --data-dir, XDG_STATE_HOME or HOME"};
       settings.offer(row, folder, Source::fallback, "");
+    } else if (row.setting == Setting::cache_dir) {
+      if (const auto folder = supervised_folder(environment, "CACHE_DIRECTORY"); !folder.empty())
+        settings.offer(row, folder, Source::fallback, "");
     } else if (!row.fallback.empty()) {
-      settings.offer(row, row.fallback, Source::fallback, "");
+      settings.offer(row, fallback_of(settings.role(), row), Source::fallback, "");
     }
   }
   return true;
@@ -308,7 +330,7 @@ std::string help_text(Role role) {
     if (row.kind == Kind::choice) left += " " + std::string(row.values);
     left.resize(std::max<size_t>(left.size() + 2, 36), ' ');
     text += left + std::string(row.help);
-    if (!row.fallback.empty()) text += " (default " + std::string(row.fallback) + ")";
+    if (!row.fallback.empty()) text += " (default " + std::string(fallback_of(role, row)) + ")";
     text += "\n";
   }
   return text +

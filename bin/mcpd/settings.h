@@ -47,6 +47,10 @@ enum class Setting : size_t {
   token_ungate_ttl_ms,
   cache_dir,
   upstream_backoff_ms,
+  llm_file,
+  admin_listen,
+  admin_token_file,
+  access_log,
   count
 };
 
@@ -54,7 +58,7 @@ enum class Setting : size_t {
 enum class Role : uint8_t { server = 1, gateway = 2 };
 inline constexpr uint8_t kServerOnly = 1, kGatewayOnly = 2, kBoth = 3;
 
-enum class Kind { text, path, list, boolean, integer, choice, endpoint, networks };
+enum class Kind { text, path, list, boolean, integer, choice, endpoint, endpoint_or_off, networks };
 
 struct SettingRow {
   Setting setting;
@@ -102,8 +106,8 @@ struct Invocation {
 
 using Environment = std::map<std::string, std::string>;
 
-// `mcpd gateway …`, or any arguments of a program that is called mcplocal; `arguments` without the program's name lose the
-// word.
+// `mcpd gateway …`, or any arguments of a program that is called mcplocal; `arguments` without the program's name lose
+// the word.
 Role take_role(std::string_view program, std::span<const char* const>& arguments);
 // Reads the file that --config, MCPD_CONFIG or MCPLOCAL_CONFIG names.
 Outcome<Invocation> load_settings(Role role, std::span<const char* const> arguments, const Environment& environment);

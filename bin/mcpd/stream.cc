@@ -31,10 +31,12 @@ Stream::Stream(mcptoken_loop* loop, StreamLists& lists, Connection& connection, 
                StreamSource* source)
     : loop_(loop), lists_(lists), connection_(connection), source_(source), fd_(fd), chunked_(chunked) {
   connection_.ref();
+  std::string().swap(connection_.target);  // no further request comes; assigning would keep the memory
   lists_.open.push_back(*this);
 }
 
 Stream::~Stream() {
+  ++lists_.ended;
   mcptoken_watch_free(watch_);
   ::close(fd_);
   connection_.unref();
@@ -124,7 +126,7 @@ bool Stream::flush() {
       return false;
     }
   }
-  out_ = std::string();  // an idle stream keeps no buffer
+  std::string().swap(out_);  // an idle stream keeps no buffer
   sent_ = 0;
   watch_for(kQuiet);
   return true;

@@ -42,6 +42,7 @@ class Stream;
 struct StreamLists {
   List<Stream, Open> open;
   List<Stream, Closing> closing;
+  size_t ended = 0;  // since somebody asked last
 };
 
 class Stream final : public StreamSink, public Link<Open>, public Link<Closing> {

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@ constexpr int64_t kLastBytesMs = 5'000;      // for answers under way when the s
 constexpr int64_t kSlowBodyAfterMs = 5'000;  // from then on a body must have come at kSlowBodyBytesPerSecond
 constexpr int64_t kSlowBodyBytesPerSecond = 1024;
 constexpr size_t kSpareAnswers = 64;
+constexpr size_t kEndedStreams = 500;
+constexpr int kTrims = 3;
 
 Connection* connection_of(MHD_Connection* request) {
   const auto* info = MHD_get_connection_info(request, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -251,6 +254,8 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   read_fields(request);
   Framing framing;
   if (const auto refusal = judge_head(connection, line, framing)) {
+    options_.census->note_malformed();
+    if (options_.access_log) options_.access_log->write_refusal(connection.peer.text(), refusal->status);
     refuse(connection, refusal->status, refusal->reason);
     return Exchange::Step::drop;
   }
@@ -325,6 +330,19 @@ void Worker::tick() {
     if (stream.deadline_ms() <= now) delete &stream;
   });
   if (!attached_.empty()) pump();  // libmicrohttpd's own timeouts
+  give_back_memory();
+}
+
+// A crowd that has gone leaves pages behind that the allocator keeps for the next one; others may need them more. What
+// belonged to its streams goes a moment after them.
+void Worker::give_back_memory() {
+  if (streams_.ended >= kEndedStreams) {
+    streams_.ended = 0;
+    trims_left_ = kTrims;
+  } else if (trims_left_ > 0) {
+    --trims_left_;
+    ::malloc_trim(0);
+  }
 }
 
 // libmicrohttpd's timeout counts from the last byte, so a client that drips would hold on for ever. Shutting the socket

@@ -18,6 +18,7 @@
 #include <mcptoken/service.h>
 #include <microhttpd.h>
 
+#include "access_log.h"
 #include "address.h"
 #include "answer.h"
 #include "connection.h"
@@ -32,6 +33,7 @@ namespace mcpd {
 struct WorkerOptions {
   mcptoken_service* service = nullptr;
   ConnectionCensus* census = nullptr;
+  AccessLog* access_log = nullptr;  // or none
   std::vector<Network> trusted_proxies;
   unsigned connection_limit = 0;  // above the census's: libmicrohttpd's own limit is never reached
   int64_t header_ms = 0;          // from accept, or from the request line on a connection that is kept alive
@@ -99,6 +101,7 @@ class Worker {
   void tick();
   void expire(Connection& connection, int64_t now);
   void look_at_waiting();
+  void give_back_memory();
 
   // --- the end
   void begin_drain();
@@ -135,6 +138,7 @@ class Worker {
   Connection* arriving_ = nullptr;  // while libmicrohttpd takes it
   LogGate descriptor_log_{5'000};
   LogGate limit_log_{5'000};
+  int trims_left_ = 0;
   bool resumed_ = false;
   bool pumping_ = false;
   bool kicked_ = false;

@@ -288,6 +288,12 @@ static void on_drained(void* user_data) {
   drained = 1;
 }
 
+#ifdef ADD_STAGES /* a function of another file that registers content stages: stage.c */
+mcptoken_status ADD_STAGES(mcptoken_config* config, mcptoken_error** error);
+#else
+#define ADD_STAGES(config, error) MCPTOKEN_OK
+#endif
+
 static int fail(mcptoken_error* error) {
   fprintf(stderr, "%s\n", mcptoken_error_message(error));
   mcptoken_error_free(error);
@@ -309,6 +315,7 @@ int main(int argc, char** argv) {
 
   if (mcptoken_config_new(&config, &error) != MCPTOKEN_OK ||
       mcptoken_config_set(config, "data_dir", argv[1], &error) != MCPTOKEN_OK ||
+      ADD_STAGES(config, &error) != MCPTOKEN_OK ||
       mcptoken_service_new(config, on_log, stderr, &service, &error) != MCPTOKEN_OK)
     return fail(error);
   mcptoken_config_free(config);

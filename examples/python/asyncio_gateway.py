@@ -92,11 +92,17 @@ async def serve(gateway, reader, writer):
         writer.close()
 
 
+def count_words(call):
+    """A content stage of our own, on a thread of the library's: a proxy model names it {type: count-words}."""
+    return f"{len(call.content.split())} words\n{call.content}"
+
+
 async def main(data_dir, port):
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with mcptoken.aio.Gateway(logging.getLogger("gateway"), data_dir=data_dir) as gateway:
+    stages = {"count-words": (count_words, "1")}
+    async with mcptoken.aio.Gateway(logging.getLogger("gateway"), data_dir=data_dir, stages=stages) as gateway:
         server = await asyncio.start_server(lambda *ends: serve(gateway, *ends), "127.0.0.1", port, limit=HEAD_LIMIT)
         async with server:
             print("http://127.0.0.1:%d" % server.sockets[0].getsockname()[1], flush=True)

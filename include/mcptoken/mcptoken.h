@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "service.h"
 #include "session.h"
+#include "stage.h"
 #include "stream.h"
 #endif
 

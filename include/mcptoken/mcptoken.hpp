@@ -411,6 +411,8 @@ class Session {
   void connect() {
     detail::check([&](mcptoken_error** error) { return mcptoken_session_connect(session_.get(), error); });
   }
+  // The WWW-Authenticate fields of the last answer that was a refusal; "" when it had none.
+  std::string challenge() const { return mcptoken_session_challenge(session_.get()); }
   std::string info() {
     return detail::text([&](auto out, auto error) { return mcptoken_session_info(session_.get(), out, error); });
   }
@@ -510,6 +512,48 @@ class Stream {
   detail::Owner<mcptoken_stream, mcptoken_stream_free> stream_;
 };
 
+// One text that a stage of the program's own is to work on, and the way to answer; see stage.h. Destroyed without an
+// answer, the stage has failed.
+class StageCall {
+ public:
+  explicit StageCall(mcptoken_stage_call* call) noexcept : call_(call) {}
+  std::string_view content() const noexcept { return view(mcptoken_stage_call_content); }
+  std::string_view original() const noexcept { return view(mcptoken_stage_call_original); }
+  std::string get(const std::string& key) const {
+    const char* text = mcptoken_stage_call_get(call_.get(), key.c_str());
+    return text ? text : "";
+  }
+  bool abandoned() const noexcept { return mcptoken_stage_call_abandoned(call_.get()) == 1; }
+  std::string ask_model(std::string_view prompt, std::int64_t max_tokens) {
+    return detail::text([&](auto out, auto error) {
+      return mcptoken_stage_call_ask_model(call_.get(), prompt.data(), prompt.size(), max_tokens, out, error);
+    });
+  }
+  void add_section(const std::string& id, const std::string& title, std::string_view content) {
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_stage_call_add_section(call_.get(), id.c_str(), title.c_str(), content.data(), content.size(),
+                                             error);
+    });
+  }
+  void answer(std::string_view content) {
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_stage_call_answer(call_.get(), content.data(), content.size(), error);
+    });
+  }
+  void fail(const std::string& why) {
+    detail::check([&](mcptoken_error** error) { return mcptoken_stage_call_fail(call_.get(), why.c_str(), error); });
+  }
+
+ private:
+  template <class Getter>
+  std::string_view view(Getter getter) const noexcept {
+    size_t size = 0;
+    const char* const text = getter(call_.get(), &size);
+    return {text ? text : "", size};
+  }
+  detail::Owner<mcptoken_stage_call, mcptoken_stage_call_free> call_;
+};
+
 class Config {
  public:
   Config() : config_(detail::make<mcptoken_config, mcptoken_config_free>(mcptoken_config_new)) {}
@@ -517,6 +561,23 @@ class Config {
   Config& set(const std::string& key, const std::string& value) {
     detail::check(
         [&](mcptoken_error** error) { return mcptoken_config_set(config_.get(), key.c_str(), value.c_str(), error); });
+    return *this;
+  }
+  // `run` is called on the stage's own thread.
+  using Stage = std::function<void(StageCall call)>;
+  Config& stage(const std::string& type, const std::string& version, Stage run) {
+    auto kept = std::make_unique<Stage>(std::move(run));
+    const auto call = [](void* user_data, mcptoken_stage_call* one) noexcept {
+      try {
+        (*static_cast<Stage*>(user_data))(StageCall(one));
+      } catch (...) {  // the call is released by now, and with it the stage has failed
+      }
+    };
+    const auto destroy = [](void* user_data) noexcept { delete static_cast<Stage*>(user_data); };
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_stage_register(config_.get(), type.c_str(), version.c_str(), call, kept.get(), destroy, error);
+    });
+    (void)kept.release();
     return *this;
   }
   // These two while no service has the data directory open.
@@ -560,9 +621,23 @@ class Service {
     mcptoken_service_drain(get(), loop.get(), detail::count(grace), run, kept.release());
   }
   bool needs_bootstrap() const noexcept { return mcptoken_service_needs_bootstrap(get()) == 1; }
+  std::string metrics() const {
+    return detail::text([&](auto out, auto error) { return mcptoken_service_metrics(get(), out, error); });
+  }
+  // On the loops, before the first exchange.
+  void on_access(std::function<void(const mcptoken_access&)> callback) {
+    auto kept = callback ? std::make_unique<Access>(std::move(callback)) : nullptr;
+    const auto run = [](void* user_data, const mcptoken_access* access) noexcept { (*static_cast<Access*>(user_data))(*access); };
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_service_on_access(get(), kept ? +run : nullptr, kept.get(), error);
+    });
+    access_ = std::move(kept);
+  }
 
  private:
-  std::unique_ptr<Log> log_;  // outlives the service
+  using Access = std::function<void(const mcptoken_access&)>;
+  std::unique_ptr<Log> log_;  // outlives the service, as does the next
+  std::unique_ptr<Access> access_;
   detail::Owner<mcptoken_service, mcptoken_service_free> service_;
 };
 

@@ -30,7 +30,9 @@ MCPTOKEN_API mcptoken_status mcptoken_config_new(mcptoken_config **config_out, m
  * and asks and calls with each caller's own bearer), token_positive_ttl_ms and token_negative_ttl_ms (0 to 3600000:
  * how long an answer about a token is good), cache_dir (of the pipeline cache; without it "cache" below data_dir, or
  * memory alone), token_ungate_ttl_ms (1 to 86400000: how long the gate of a project stays open for a token that has
- * passed it), upstream_backoff_ms (1 to 3600000: the longest pause before a server that failed is asked again).
+ * passed it), upstream_backoff_ms (1 to 3600000: the longest pause before a server that failed is asked again), llm_file
+ * (a JSON file that is read now, of language models that all projects may use: [{"baseUrl", "model", "tier"?: "fast" |
+ * "heavy", "apiKey"?, "timeoutMs"?, "maxTokens"?}], at most 8; the only ones of a gateway).
  * NOT_SUPPORTED for an unknown key, INVALID for a bad value. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_config_set(mcptoken_config *config, const char *key, const char *value, mcptoken_error **error_out);
 /* Since: 0.1 */
@@ -53,6 +55,36 @@ MCPTOKEN_API void mcptoken_service_drain(mcptoken_service *service, mcptoken_loo
 MCPTOKEN_API void mcptoken_service_free(mcptoken_service *service);
 /* 1 while no user exists: the first one is made with the code in <data_dir>/bootstrap-code. Since: 0.1 */
 MCPTOKEN_API int32_t mcptoken_service_needs_bootstrap(mcptoken_service *service);
+
+/* What is counted, in the Prometheus text format 0.0.4: requests, credentials, calls, servers, lists, caches. No label says who
+ * calls, and each metric has a bounded number of them; servers and tools have labels, so who may read it is to be decided. Adds
+ * up what the loops have counted, without stopping them. From any thread, once all loops are attached. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_service_metrics(mcptoken_service *service, mcptoken_bytes **text_out, mcptoken_error **error_out);
+
+/* One request, when its answer has ended or its client has gone. Texts are good during the call; what there is nothing to say of is
+ * "". Never a credential, a body, a query or an argument of a call. */
+typedef struct mcptoken_access {
+  uint32_t struct_size;
+  int32_t status;              /* 499: the client left before it was answered */
+  int64_t duration_us;
+  uint64_t sent_bytes;         /* of the body */
+  const char *request_id;      /* as in the audit record and in error answers */
+  const char *client_address;
+  const char *method;
+  const char *path;            /* still percent-encoded */
+  const char *route;           /* "/projects/:project/mcp": the path without what is particular */
+  const char *principal;       /* "PROJECT/TOKEN" or a user's address */
+  const char *project;
+  const char *mcp_method;      /* "tools/call" */
+  const char *subject;         /* the tool, or method and what it is about */
+  const char *trace_id;        /* W3C Trace Context: 32 hexadecimal digits */
+} mcptoken_access;
+/* On the thread of the request's loop, which waits: hand over what takes longer than a moment. */
+typedef void (*mcptoken_access_fn)(void *user_data, const mcptoken_access *access);
+
+/* Tells of each request; NULL: no longer. Before the first exchange. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_service_on_access(mcptoken_service *service, mcptoken_access_fn callback, void *user_data,
+                                                        mcptoken_error **error_out);
 
 /* Sets a user's password in the data directory of `config`, while no service has it open: BUSY otherwise. The user's login
  * sessions end, the event is recorded. `password` has `size` bytes, 8 to 1024. NOT_FOUND: no such user, or no database there.

@@ -40,6 +40,10 @@ MCPTOKEN_API mcptoken_status mcptoken_session_answer(mcptoken_session *session, 
 /* Negotiates the era and opens the session. UNAUTHENTICATED and DENIED carry the answer's text; UNAVAILABLE (no connection),
  * NETWORK, TIMEOUT, PROTOCOL. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_connect(mcptoken_session *session, mcptoken_error **error_out);
+/* The WWW-Authenticate fields, one after another, of the last answer that was UNAUTHENTICATED or DENIED: how the server wants
+ * to be asked, with "resource_metadata" and "scope" where it said so. "" when there was none. Borrowed until the next call
+ * on the session. Since: 0.1 */
+MCPTOKEN_API const char *mcptoken_session_challenge(const mcptoken_session *session);
 /* {"era":"legacy"|"modern","protocolVersion","serverInfo","capabilities","instructions"?} after connect. MISUSE before.
  * Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_info(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <tuple>
 
 #include "audit/table.h"
+#include "audit/tidy.h"
 #include "base/bytes.h"
 
 namespace mcptoken::audit {
@@ -116,6 +118,28 @@ CREATE TABLE audit_streams (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_streams_seen ON audit_streams (seen_ms);
 )sql"},
+    // A session belongs to the token it is of: another one that names it has a row of its own. Of old rows the token is
+    // not known.
+    {4, R"sql(
+CREATE TABLE audit_sessions_of_tokens (
+  project     TEXT NOT NULL,
+  session     TEXT NOT NULL,
+  token_sha   BLOB NOT NULL,
+  user        TEXT NOT NULL,
+  token_name  TEXT NOT NULL,
+  client_name TEXT NOT NULL,
+  first_ms    INTEGER NOT NULL,
+  last_ms     INTEGER NOT NULL,
+  events      INTEGER NOT NULL,
+  denied      INTEGER NOT NULL,
+  PRIMARY KEY (project, session, token_sha)
+) STRICT, WITHOUT ROWID;
+INSERT INTO audit_sessions_of_tokens (project, session, token_sha, user, token_name, client_name, first_ms, last_ms, events,
+  denied) SELECT project, session, x'', user, token_name, client_name, first_ms, last_ms, events, denied FROM audit_sessions;
+DROP TABLE audit_sessions;
+ALTER TABLE audit_sessions_of_tokens RENAME TO audit_sessions;
+CREATE INDEX audit_sessions_last ON audit_sessions (last_ms);
+)sql"},
 };
 
 }  // namespace
@@ -165,6 +189,8 @@ void bind_row(db::Statement& statement, const Event& event) {
 
 // One statement, all or none.
 Result<void> insert(db::Transaction& transaction, db::Sql sql, std::span<Event> events) {
+  for (Event& event : events)
+    tidy(event);
   MCPT_TRY(auto statement, transaction.prepare(sql));
   statement.borrow().bind();
   for (const Event& event : events)
@@ -211,10 +237,11 @@ Result<uint64_t> append_rows(db::Transaction& transaction, std::span<Event> even
 }
 
 Result<void> summarize(db::Transaction& transaction, std::span<const Event> events) {
-  std::map<std::pair<std::string_view, std::string_view>, SessionSummary> sessions;
+  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, SessionSummary> sessions;
   for (const Event& event : events) {
     if (event.session.empty()) continue;
-    auto [at, is_new] = sessions.try_emplace({event.project, event.session});
+    const auto token = event.token_sha ? as_text(*event.token_sha) : std::string_view();
+    auto [at, is_new] = sessions.try_emplace({event.project, event.session, token});
     SessionSummary& one = at->second;
     if (is_new) one.first_ms = one.last_ms = event.time_ms;
     one.first_ms = std::min(one.first_ms, event.time_ms);
@@ -227,16 +254,16 @@ Result<void> summarize(db::Transaction& transaction, std::span<const Event> even
   }
   for (const auto& [key, one] : sessions) {
     MCPT_CHECK(transaction.run(
-        "INSERT INTO audit_sessions (project, session, user, token_name, client_name, first_ms, last_ms, events, "
-        "denied)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (project, session) DO UPDATE SET"
+        "INSERT INTO audit_sessions (project, session, token_sha, user, token_name, client_name, first_ms, last_ms,"
+        " events, denied)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (project, session, token_sha) DO UPDATE SET"
         " user = CASE excluded.user WHEN '' THEN user ELSE excluded.user END,"
         " token_name = CASE excluded.token_name WHEN '' THEN token_name ELSE excluded.token_name END,"
         " client_name = CASE excluded.client_name WHEN '' THEN client_name ELSE excluded.client_name END,"
         " first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),"
         " events = events + excluded.events, denied = denied + excluded.denied",
-        key.first, key.second, one.user, one.token_name, one.client_name, one.first_ms, one.last_ms, one.events,
-        one.denied));
+        std::get<0>(key), std::get<1>(key), as_bytes(std::get<2>(key)), one.user, one.token_name, one.client_name,
+        one.first_ms, one.last_ms, one.events, one.denied));
   }
   return {};
 }

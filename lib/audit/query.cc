@@ -1,5 +1,7 @@
 #include "audit/query.h"
 
+#include "base/bytes.h"
+
 #define EVENT_COLUMNS                                                                                               \
   "SELECT seq, time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name, client_version," \
   " client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by, payload FROM audit "
@@ -125,15 +127,35 @@ bool matches(const SessionSummary& one, const SessionFilter& filter) {
 
 }  // namespace
 
+namespace {
+
+SessionSummary read_session(const db::Statement& row) {
+  SessionSummary one;
+  std::string SessionSummary::*const texts[] = {&SessionSummary::project, &SessionSummary::session,
+                                                &SessionSummary::user, &SessionSummary::token_name,
+                                                &SessionSummary::client_name};
+  for (int i = 0; i < static_cast<int>(std::size(texts)); ++i)
+    one.*texts[i] = row.text(i);
+  int64_t SessionSummary::*const numbers[] = {&SessionSummary::first_ms, &SessionSummary::last_ms,
+                                              &SessionSummary::events, &SessionSummary::denied};
+  for (int i = 0; i < static_cast<int>(std::size(numbers)); ++i)
+    one.*numbers[i] = row.integer(5 + i);
+  one.token_sha = as_text(row.blob(9));
+  return one;
+}
+
+}  // namespace
+
 Result<SessionPage> sessions(db::Transaction& transaction, const SessionFilter& filter) {
   // The first term alone is a range of the index, the second is exact.
-  MCPT_TRY(auto rows, transaction.prepare("SELECT project, session, user, token_name, client_name, first_ms, last_ms, events,"
-                                          " denied FROM audit_sessions WHERE last_ms <= ?1"
-                                          " AND (last_ms, project, session) < (?1, ?2, ?3) AND last_ms >= ?4"
-                                          " ORDER BY last_ms DESC, project DESC, session DESC"));
+  MCPT_TRY(auto rows,
+           transaction.prepare("SELECT project, session, user, token_name, client_name, first_ms, last_ms, events,"
+                               " denied, token_sha FROM audit_sessions WHERE last_ms <= ?1"
+                               " AND (last_ms, project, session, token_sha) < (?1, ?2, ?3, ?4) AND last_ms >= ?5"
+                               " ORDER BY last_ms DESC, project DESC, session DESC, token_sha DESC"));
   SessionPlace start = filter.after.value_or(SessionPlace());
-  if (filter.until_ms && *filter.until_ms <= start.last_ms) start = {*filter.until_ms, {}, {}};
-  rows.bind(start.last_ms, start.project, start.session, filter.from_ms.value_or(INT64_MIN));
+  if (filter.until_ms && *filter.until_ms <= start.last_ms) start = {*filter.until_ms, {}, {}, {}};
+  rows.bind(start.last_ms, start.project, start.session, as_bytes(start.token_sha), filter.from_ms.value_or(INT64_MIN));
   SessionPage page;
   for (size_t seen = 0;; ++seen) {
     MCPT_TRY(const bool row, rows.step());
@@ -142,9 +164,8 @@ Result<SessionPage> sessions(db::Transaction& transaction, const SessionFilter& 
       return page;
     }
     if (seen >= filter.scan || page.sessions.size() >= filter.limit) return page;
-    SessionSummary one{rows.text(0),    rows.text(1),    rows.text(2),    rows.text(3),   rows.text(4),
-                       rows.integer(5), rows.integer(6), rows.integer(7), rows.integer(8)};
-    page.next = SessionPlace{one.last_ms, one.project, one.session};
+    auto one = read_session(rows);
+    page.next = SessionPlace{one.last_ms, one.project, one.session, one.token_sha};
     if (matches(one, filter)) page.sessions.push_back(std::move(one));
   }
 }

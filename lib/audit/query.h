@@ -34,16 +34,17 @@ Result<Page> query(db::Transaction& transaction, const Filter& filter);
 
 struct SessionSummary {
   std::string project, session, user, token_name, client_name;
+  std::string token_sha;  // its bytes; empty: of no token, or of one that was not noted
   int64_t first_ms = 0;
   int64_t last_ms = 0;
   int64_t events = 0;
   int64_t denied = 0;
 };
 
-// Where a session stands in the list: by its last event, and among equals by name.
+// Where a session stands in the list: by its last event, and among equals by name and token.
 struct SessionPlace {
   int64_t last_ms = INT64_MAX;
-  std::string project, session;
+  std::string project, session, token_sha;
 };
 
 // As Filter. One that is used while pages are read moves to the front of the list.

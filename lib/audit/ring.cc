@@ -4,6 +4,7 @@
 #include <new>
 
 #include "audit/table.h"
+#include "audit/tidy.h"
 
 namespace mcptoken::audit {
 
@@ -42,12 +43,14 @@ bool Ring::reserve() {
 
 void Ring::push_reserved(Event&& event) {
   --reserved_;
+  cut(event);
   put(std::move(event));
   wake_();
 }
 
 bool Ring::push(Event&& event) {
   bool kept = true;
+  cut(event);
   if (has_room()) {
     put(std::move(event));
   } else if (event.outcome == Outcome::denied) {

@@ -104,7 +104,12 @@ std::string challenge(const Error& error, const Mapping& mapping) {
 
 }  // namespace
 
-Response to_response(const Error& error, std::string_view request_id, const Route* route) {
+// What was sent is often part of the message: a credential that was put in the wrong place is not to be told back to
+// logs.
+Response to_response(const Error& original, std::string_view request_id, const Route* route) {
+  Error error = original;
+  for (auto* text : {&error.message, &error.hint, &error.data})
+    *text = redact(*text);
   const auto mapping = mapping_of(error);
   const bool ours = mapping.http >= 500;
   Value body = Value::object();

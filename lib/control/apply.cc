@@ -56,8 +56,10 @@ Result<Document> read_item(Value item, Plan& plan) {
     fields.erase("version");
   }
   if (document.kind->is_virtual) {
+    // As an answer says it, or as a backup does, which has the times alone.
     const auto status = fields.text("status");
-    document.ended = status == "revoked" || status == "superseded";
+    document.ended =
+        status == "revoked" || status == "superseded" || fields.find("revokedAt") || fields.find("supersededBy");
   }
   drop_read_only(*document.kind, fields);
   if (document.kind->is_virtual) {
@@ -208,13 +210,23 @@ bool describes(const Value& fields, const Value& body, const Value& present) {
          body.text("rbacMode") == present.text("rbacMode") && bindings && *bindings == *present.find("bindings");
 }
 
+// Of a record, as answers and backups write it: a document that asks for a token has no instant in the past to give.
+std::string expiry_in(const Value& token, int64_t now) {
+  const auto expires = from_iso8601(token.text("expiresAt"));
+  return token.find("rbacMode") && token.find("bindings") && expires && *expires <= now
+             ? "it has expired " + token.text("expiresAt")
+             : std::string();
+}
+
 // Tokens do not change: one is made when there is none of the name, or with `force` in its place.
 Result<Applied> apply_token(Control& control, Context& context, Plan& plan, const Document& document) {
   const auto& kind = *document.kind;
   Applied out{{&kind, document.scope, Effect::created, {}}, {}, {}, {}, {}};
-  if (document.ended) {
+  if (const auto ended =
+          document.ended ? "it was revoked or replaced" : expiry_in(document.fields, context.tx.now_ms());
+      !ended.empty()) {
     out.outcome.effect = Effect::unchanged;
-    out.outcome.reason = "has ended, and stays so";
+    out.outcome.reason = ended;
     return out;
   }
   MCPT_TRY(const auto body, check(kind, document.fields, Mode::create, nullptr));
@@ -224,20 +236,21 @@ Result<Applied> apply_token(Control& control, Context& context, Plan& plan, cons
   const auto here = context.tx.get_token(project.id, name);
   if (!here && here.error().status != Status::not_found) return fail(here.error());
   if (here) {
-    if (!owns(context, *here) && !may(context, Action::view, kind, scope))
-      MCPT_CHECK(require(context, Action::create, kind.resource, scope));
+    // Who may make tokens need not know what is said of one: then it is there, and no more is told.
+    const bool sees = owns(context, *here) || may(context, Action::view, kind, scope);
+    if (!sees) MCPT_CHECK(require(context, Action::create, kind.resource, scope));
     MCPT_TRY(const auto present, token_json(context, *here, project.name));
     const auto* force = body.find("force");
     const bool replaces = force && force->as_bool().value_or(false);
-    const bool same = describes(document.fields, body, present);
+    const bool same = sees && describes(document.fields, body, present);
     if (same || (!replaces && here->usable(context.tx.now_ms()))) {
       out.outcome.effect = same ? Effect::unchanged : Effect::skipped;
       if (!same) out.outcome.reason = "already active";
-      if (plan.show) out.before = out.after = present;
+      if (plan.show && sees) out.before = out.after = present;
       return out;
     }
     if (replaces) out.outcome.effect = Effect::updated;
-    if (plan.show) out.before = present;
+    if (plan.show && sees) out.before = present;
   }
   MCPT_TRY(out.minted, mint(control, context, body));
   if (plan.show) {

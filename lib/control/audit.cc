@@ -96,19 +96,24 @@ Result<audit::Filter> filter_of(const Request& request) {
   return filter;
 }
 
-// LAST.PROJECT.SESSION: no name of a project has a dot.
+// LAST.PROJECT.SHA.SESSION: no name of a project has a dot.
 std::string cursor_of(const audit::SessionPlace& place) {
-  return std::to_string(place.last_ms) + "." + place.project + "." + place.session;
+  return std::to_string(place.last_ms) + "." + place.project + "." + to_hex(as_bytes(place.token_sha)) + "." +
+         place.session;
 }
 
 Result<audit::SessionPlace> place_of(const std::string& cursor) {
+  const auto parts = split(cursor, '.');
+  const auto last_ms = parse_decimal(parts[0]);
+  crypto::Digest sha{};
+  const bool of_token = parts.size() >= 4 && from_hex(parts[2], sha);
+  if (!last_ms || parts.size() < 4 || (!of_token && !parts[2].empty()))
+    return fail(Status::invalid, "cursor: is not one of ours");
   audit::SessionPlace place;
-  const size_t first = cursor.find('.'), second = first == cursor.npos ? first : cursor.find('.', first + 1);
-  const auto last_ms = parse_decimal(std::string_view(cursor).substr(0, first));
-  if (!last_ms || second == cursor.npos) return fail(Status::invalid, "cursor: is not one of ours");
   place.last_ms = *last_ms;
-  place.project = cursor.substr(first + 1, second - first - 1);
-  place.session = cursor.substr(second + 1);
+  place.project = parts[1];
+  if (of_token) place.token_sha = as_text(sha);
+  place.session = cursor.substr(static_cast<size_t>(parts[3].data() - cursor.data()));
   return place;
 }
 
@@ -166,6 +171,7 @@ Result<Response> list_audit_sessions(Control&, Context& context) {
     add_text(item, "session", one.session);
     add_text(item, "user", one.user);
     add_text(item, "tokenName", one.token_name);
+    if (!one.token_sha.empty()) item.set("tokenSha", text_value(to_hex(as_bytes(one.token_sha))));
     add_text(item, "clientName", one.client_name);
     item.set("first", time_value(one.first_ms));
     item.set("last", time_value(one.last_ms));

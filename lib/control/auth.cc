@@ -49,6 +49,8 @@ Result<Value> begin_session(Context& context, const store::Object& user) {
 
 namespace {
 
+constexpr std::string_view kNobody = "(no address)";  // for the guard: no user is called that
+
 Error bad_login() {
   return Error(Status::unauthenticated, "e-mail address or password is wrong").with_code("login_failed").with_http(401);
 }
@@ -106,6 +108,26 @@ Result<Response> finish_login(Control& control, Context& context, const std::str
   return answer(200, body);
 }
 
+// What is no address is nobody's: it is answered like one that nobody has, at the same price, and kept nowhere
+// (somebody may have typed a password into the wrong field). The addresses that send such are counted, not the names.
+loop::Task<Result<Response>> login_of_nobody(Control& control, Runner& runner, std::string password) {
+  const Route& route = runner.route();
+  auto look = runner.in_transaction([&control, &route](Context& context) -> Result<Response> {
+    MCPT_CHECK(authorise(context, route));
+    MCPT_CHECK(control.login_guard().begin(context.request.client_address, std::string(kNobody)));
+    return Response();
+  });
+  MCPT_CO_CHECK(co_await look);
+  auto check = verify(runner, crypto::dummy_password_hash(), std::move(password));
+  MCPT_CO_CHECK(co_await check);
+  auto finish = runner.in_transaction([&route](Context& context) -> Result<Response> {
+    MCPT_CHECK(authorise(context, route));
+    MCPT_CHECK(record_login(context, audit::Kind::login_failed, ""));
+    return to_response(bad_login(), context.request.request_id, context.route);
+  });
+  co_return co_await finish;
+}
+
 Result<void> drop_other_sessions(Context& context, const std::string& user_id) {
   std::vector<std::string> others;
   MCPT_CHECK(context.tx.for_each_session([&](const store::SessionRecord& session) -> Result<void> {
@@ -157,6 +179,10 @@ loop::Task<Result<Response>> login(Control& control, Runner& runner) {
   MCPT_CO_TRY(const auto body, check_members(input, {"email", "password"}, {}));
   const auto email = normal_email(body.text("email"));
   const Route& route = runner.route();
+  if (!rbac::is_email(email)) {
+    auto refusing = login_of_nobody(control, runner, body.text("password"));
+    co_return co_await refusing;
+  }
   auto account = std::make_shared<Account>();
   auto look = runner.in_transaction([&control, account, email, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/time_text.h"
+#include "control/credentials.h"
 #include "control/kind.h"
 
 namespace mcptoken::control {
@@ -185,6 +186,7 @@ class Checker {
 }  // namespace
 
 Result<Value> check_fields(std::span<const Field> fields, const Value& input, const std::string& path) {
+  MCPT_CHECK(refuse_credentials(input, path));
   return Checker(Mode::replace, nullptr).object(fields, input, path);
 }
 
@@ -196,6 +198,7 @@ Result<Value> check(const Kind& kind, const Value& input, Mode mode, std::vector
     body.erase("kind");
   }
   MCPT_TRY(auto out, Checker(mode, warnings).object(kind.fields, body, ""));
+  MCPT_CHECK(refuse_credentials(out, ""));
   if (mode != Mode::patch && kind.complete) MCPT_CHECK(kind.complete(out));
   return out;
 }

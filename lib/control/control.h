@@ -31,7 +31,8 @@ struct Settings {
   std::optional<int64_t> audit_retention_ms;      // nothing: events are kept for ever
   int64_t max_tokens = limits::kTokensPerHolder;  // usable ones of a project, and of an owner
   std::string data_dir;
-  std::string version;  // of the product, for GET version
+  std::string version;              // of the product, for GET version
+  std::vector<std::string> stages;  // content stages of the program's own, by name
   // How a server does, for people ("running", "unreachable"); asked on the store's thread. Empty function: not told.
   std::function<std::string(std::string_view server_id)> server_status;
 };

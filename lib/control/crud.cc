@@ -8,6 +8,8 @@
 #include "control/rights.h"
 #include "control/rules.h"
 #include "control/selector.h"
+#include "control/stages.h"
+#include "token/token.h"
 
 namespace mcptoken::control {
 
@@ -231,6 +233,26 @@ void sign(const Context& context, Value& request) {
   if (!context.who.token_name.empty()) request.set("createdByToken", text_value(context.who.token_name));
 }
 
+// A model's endpoint is not to see a token of ours, which is easily mistaken for its key.
+Result<void> check_model_key(const Control& control, const Context& context, const Value& project) {
+  const auto* llm = project.find("llm");
+  const auto* ref = llm ? llm->find("apiKeySecret") : nullptr;
+  if (!ref) return {};
+  const auto secret = find_named(context.tx, *find_kind("secret"), ref->text("name"));
+  if (!secret) return {};  // said where references are looked up
+  const auto key = control.reveal(context.tx, secret->id, ref->text("key"));
+  if (!key || !key->reveal().starts_with(token::kPatPrefix)) return {};
+  return fail(Status::invalid,
+              "llm.apiKeySecret: the secret holds a token of this product; put the key of the model's provider there");
+}
+
+// What an object must fit: what this program has, and what its references hold.
+Result<void> check_surroundings(const Control& control, const Context& context, const Kind& kind, const Value& object) {
+  if (kind.name == "proxymodel") return check_stages(control.settings().stages, object);
+  if (kind.name == "project") return check_model_key(control, context, object);
+  return {};
+}
+
 }  // namespace
 
 Result<store::Object> insert_object(Control& control, Context& context, const Kind& kind, Value object) {
@@ -239,6 +261,7 @@ Result<store::Object> insert_object(Control& control, Context& context, const Ki
   const bool owned = kind.scope == KindScope::project;
   MCPT_CHECK(require(context, Action::create, kind.resource, owned ? object.text("project") + "/" + name : name));
   MCPT_CHECK(check_rights(context, kind, nullptr, object));
+  MCPT_CHECK(check_surroundings(control, context, kind, object));
   store::NewObject fresh;
   MCPT_TRY(fresh.id, crypto::random_id());
   fresh.kind = kind.name;
@@ -258,6 +281,7 @@ Result<store::Object> update_object(Control& control, Context& context, const Ki
   const auto& object = *context.object;
   MCPT_CHECK(refuse_system(object));
   MCPT_CHECK(check_rights(context, kind, &before, after));
+  MCPT_CHECK(check_surroundings(control, context, kind, after));
   if (context.password_phc) MCPT_CHECK(check_takeover(context, object.id));
   if (kind.name == "secret") {
     MCPT_TRY(const auto stored_before, json::parse(object.doc));

@@ -8,6 +8,7 @@
 #include "control/objects.h"
 #include "control/rights.h"
 #include "control/token_objects.h"
+#include "control/tool_prints.h"
 #include "rbac/json.h"
 
 namespace mcptoken::control {
@@ -117,6 +118,8 @@ Result<void> describe_server(const Describing& it, Value& out) {
   if (const auto error = last_error(it.instances, name); sees && !error.empty())
     out.set("lastError", text_value(error));
   if (const auto tools = tools_of(it.instances, name)) out.set("tools", texts({tools->begin(), tools->end()}));
+  MCPT_TRY(const auto waiting, unapproved_tools(it.context.tx, it.object.id));
+  if (!waiting.empty()) out.set("unapprovedTools", texts(waiting));
   MCPT_TRY(auto users, used_by(it.context, it.object.id));
   out.set("usedBy", std::move(users));
   return {};

@@ -81,6 +81,13 @@ Value denial_of(const audit::Event& event) {
   return row;
 }
 
+// What others did to the token is not its use.
+bool is_use(const audit::Event& event) {
+  using audit::Kind;
+  constexpr Kind others[] = {Kind::token_created, Kind::token_rotated, Kind::token_revoked, Kind::object_changed};
+  return std::find(std::begin(others), std::end(others), event.kind) == std::end(others);
+}
+
 // Of its project's record, for whoever may view that; the owner may see the use of his own token.
 Result<void> add_use(Context& context, const store::TokenRecord& token, Value& out) {
   audit::Filter filter;
@@ -102,9 +109,9 @@ Result<void> add_use(Context& context, const store::TokenRecord& token, Value& o
   use.set("complete", Value::boolean(page.events.size() < kCounted));
   out.set("last24h", std::move(use));
   out.set("denials", Value::array(std::move(denials)));
-  if (page.events.empty()) return {};
-  const auto& last = page.events.front();
-  if (!last.client_name.empty()) out.set("lastClient", text_value(last.client_name + " " + last.client_version));
+  const auto last = std::find_if(page.events.begin(), page.events.end(), is_use);
+  if (last != page.events.end() && !last->client_name.empty())
+    out.set("lastClient", text_value(last->client_name + " " + last->client_version));
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "control/handlers.h"
 #include "control/objects.h"
 #include "control/rights.h"
+#include "control/rules.h"
 
 namespace mcptoken::control {
 namespace {
@@ -129,11 +130,22 @@ std::string project_name(Context& context, const std::string& id) {
   return {};
 }
 
+// Also of a token that this transaction has removed.
+std::string project_of_token(Context& context, const std::string& id) {
+  if (const auto token = context.tx.get_token(id)) return project_name(context, token->project_id);
+  for (const auto& change : context.tx.changes().tokens) {
+    if (change.record.id == id) return project_name(context, change.record.project_id);
+  }
+  return {};
+}
+
 Result<void> record_object(Context& context, const store::ObjectChange& change) {
   auto event = event_of(context, audit::Kind::object_changed);
   event.subject = change.kind + "/" + change.name;
   if (change.kind == "project") event.project = change.name;
   if (!change.project_id.empty()) event.project = project_name(context, change.project_id);
+  if (change.kind == "rbac" && change.name.starts_with(kTokenDefinitionPrefix))
+    event.project = project_of_token(context, change.name.substr(kTokenDefinitionPrefix.size()));
   if (change.kind == "server") event.server = change.name;
   json::Value payload = json::Value::object();
   payload.set("change", text_value(word_of(change.op)));
@@ -146,17 +158,24 @@ Result<void> record_object(Context& context, const store::ObjectChange& change) 
 Result<void> record_token(Context& context, const store::TokenChange& change) {
   const auto& token = change.record;
   const bool created = change.op == store::Op::created;
-  if (change.op == store::Op::removed && token.revoked_ms) return {};  // a tombstone went
+  const bool purged = change.op == store::Op::removed && token.revoked_ms;
+  // A tombstone that goes with its project or owner is told by their removal.
+  if (purged && !(context.tx.get(token.project_id) && context.tx.get(token.owner_id))) return {};
   const bool rotated = !created && !token.revoked_ms && !token.superseded_by.empty() && change.op != store::Op::removed;
   auto event = event_of(context, created   ? audit::Kind::token_created
                                  : rotated ? audit::Kind::token_rotated
+                                 : purged  ? audit::Kind::object_changed
                                            : audit::Kind::token_revoked);
   event.project = project_name(context, token.project_id);
+  event.token_name = token.name;
+  event.token_sha = token.sha;
   event.subject = "mcptoken/" + token.name;
   json::Value payload = json::Value::object();
   payload.set("id", text_value(token.id));
   payload.set("tokenSha", text_value(to_hex(token.sha)));
-  if (rotated) {
+  if (purged) {
+    payload.set("change", text_value("purged"));
+  } else if (rotated) {
     payload.set("supersededBy", text_value(token.superseded_by));
     payload.set("expiresAt", time_value(*token.expires_ms));
   } else if (!created)
@@ -219,7 +238,7 @@ Result<void> record_event(Context& context, audit::Kind kind, std::string_view s
 Result<void> record_login(Context& context, audit::Kind kind, const std::string& email) {
   auto event = event_of(context, kind);
   event.user = email;
-  event.subject = "user/" + email;
+  event.subject = email.empty() ? "user" : "user/" + email;
   if (kind == audit::Kind::login_failed) event.outcome = audit::Outcome::denied;
   return audit::append(context.tx.db(), event);
 }

@@ -39,6 +39,9 @@ Result<Response> list_visible_prompts(Control& control, Context& context);
 Result<Response> get_gate(Control& control, Context& context);
 Result<Response> put_gate(Control& control, Context& context);
 
+// --- servers
+Result<Response> approve_tools(Control& control, Context& context);
+
 // --- tokens
 Result<Response> mint_token(Control& control, Context& context);
 Result<Response> list_tokens(Control& control, Context& context);
@@ -61,6 +64,9 @@ loop::Task<Result<Response>> list_instances(Control& control, Runner& runner);
 loop::Task<Result<Response>> get_instance(Control& control, Runner& runner);
 loop::Task<Result<Response>> read_instance_log(Control& control, Runner& runner);
 loop::Task<Result<Response>> delete_instance(Control& control, Runner& runner);
+
+// --- what the program is and has
+loop::Task<Result<Response>> get_status(Control& control, Runner& runner);
 
 // --- the pipeline cache
 loop::Task<Result<Response>> get_cache(Control& control, Runner& runner);

@@ -69,6 +69,30 @@ Result<size_t> lines_wanted(const Request& request) {
   return static_cast<size_t>(*lines);
 }
 
+// Where a log goes on, however much of its beginning has gone meanwhile: "TIME/N", behind the Nth line of that time.
+std::string cursor_of(const std::vector<Value>& log) {
+  if (log.empty()) return {};
+  const std::string time = log.back().text("time");
+  const auto same = std::count_if(log.begin(), log.end(), [&](const Value& line) { return line.text("time") == time; });
+  return time + "/" + std::to_string(same);
+}
+
+// How many lines are before the cursor. Nothing of a cursor's time: all of them came after it.
+Result<size_t> lines_before(const std::vector<Value>& log, const std::string& cursor) {
+  if (cursor.empty()) return 0;
+  const size_t slash = cursor.find('/');
+  const auto number = slash == std::string::npos ? std::nullopt : parse_decimal(cursor.substr(slash + 1));
+  if (!number || *number < 1) return fail(Status::invalid, "query: after is no cursor of a log");
+  size_t before = 0;
+  int64_t seen = 0;
+  for (size_t i = 0; i < log.size() && seen < *number; ++i) {
+    if (log[i].text("time") != std::string_view(cursor).substr(0, slash)) continue;
+    ++seen;
+    before = i + 1;
+  }
+  return before;
+}
+
 }  // namespace
 
 loop::Task<Result<Response>> list_instances(Control&, Runner& runner) {
@@ -102,7 +126,7 @@ loop::Task<Result<Response>> get_instance(Control&, Runner& runner) {
 
 // Beyond the operation that the route asks for: view of the server's instances.
 loop::Task<Result<Response>> read_instance_log(Control&, Runner& runner) {
-  MCPT_CO_CHECK(check_query(runner.request(), {"tail"}));
+  MCPT_CO_CHECK(check_query(runner.request(), {"tail", "after"}));
   MCPT_CO_TRY(const auto lines, lines_wanted(runner.request()));
   auto asking = all_of(runner);
   MCPT_CO_TRY(auto all, co_await asking);
@@ -114,11 +138,18 @@ loop::Task<Result<Response>> read_instance_log(Control&, Runner& runner) {
   };
   auto judging = judge(runner, all, Action::view, std::move(choose));
   MCPT_CO_CHECK(co_await judging);
-  auto reading = runner.instance_log(*chosen, lines);
+  auto reading = runner.instance_log(*chosen, static_cast<size_t>(kMaxLines));
   MCPT_CO_TRY(auto log, co_await reading);
+  std::vector<Value>& all_lines = log.items();
+  const auto* after = runner.request().parameter("after");
+  MCPT_CO_TRY(const size_t before, lines_before(all_lines, after ? *after : std::string()));
+  const std::string cursor = cursor_of(all_lines);
+  const size_t skipped = std::max(before, all_lines.size() - std::min(all_lines.size(), lines));
+  all_lines.erase(all_lines.begin(), all_lines.begin() + static_cast<std::ptrdiff_t>(skipped));
   Value body = Value::object();
   body.set("instance", text_value(chosen->name));
   body.set("server", text_value(chosen->server));
+  body.set("cursor", text_value(cursor));
   body.set("lines", std::move(log));
   co_return answer(200, body);
 }

@@ -109,6 +109,11 @@ constexpr Field kTimeoutFields[] = {
     {.name = "callMs", .type = integer, .help = "A whole call; progress starts it again.", .min = 1, .max = 3'600'000},
     {.name = "discoveryMs", .type = integer, .help = "How long lists wait for this server.", .min = 1, .max = 600'000},
 };
+constexpr Field kCacheSeconds{.name = "seconds", .type = integer, .min = 1, .max = 86'400};
+constexpr Field kCacheFields[] = {
+    {.name = "tools", .type = map, .help = "Seconds, by tool, that one token's answer to the same arguments may be kept.",
+     .max = 256, .item = &kCacheSeconds, .key_rule = line_rule},
+};
 // The fields that servers and templates share.
 constexpr Field kTransport{.name = "transport", .type = enumeration,
                            .help = "STDIO, or STREAMABLE_HTTP when externalUrl is given.", .values = kTransports,
@@ -151,6 +156,8 @@ constexpr Field kServerFields[] = {
      .default_json = "\"project\"", .values = kShares},
     kHealthCheck,
     {.name = "timeouts", .type = object, .help = "Deadlines in milliseconds.", .fields = kTimeoutFields},
+    {.name = "cache", .type = object, .help = "What may be answered without asking the server again.",
+     .fields = kCacheFields},
     {.name = "allowPrivate", .type = boolean, .help = "May be at a private or loopback address.",
      .default_json = "false"},
     {.name = "pin", .type = boolean, .help = "Hides tools whose definition changes until they are approved.",
@@ -386,6 +393,7 @@ constexpr Column kTokenColumns[] = {kNameColumn, {"PROJECT", "project", "text"},
 constexpr std::string_view kInstanceVerbs[] = {"get", "delete"};
 constexpr std::string_view kStatuses[] = {"STARTING", "RUNNING", "ERROR", "STOPPING", "STOPPED"};
 constexpr std::string_view kHealths[] = {"unknown", "healthy", "unhealthy"};
+constexpr std::string_view kCircuits[] = {"closed", "open", "half-open"};
 constexpr Field kEventFields[] = {
     {.name = "time", .type = time, .read_only = true},
     {.name = "text", .type = string, .read_only = true},
@@ -397,6 +405,9 @@ constexpr Field kInstanceFields[] = {
     {.name = "status", .type = enumeration, .help = "How it is.", .values = kStatuses, .read_only = true},
     {.name = "health", .type = enumeration, .help = "Whether it answered what it was asked last.", .values = kHealths,
      .read_only = true},
+    {.name = "circuit", .type = enumeration,
+     .help = "Open after three calls in a row without an answer: calls fail at once, one in a while is tried.",
+     .values = kCircuits, .read_only = true},
     {.name = "pid", .type = integer, .help = "Of its process, while there is one.", .read_only = true},
     {.name = "restarts", .type = integer, .help = "How often it was opened again.", .read_only = true},
     {.name = "share", .type = enumeration, .help = "Among whom it is shared.", .values = kShares, .read_only = true},

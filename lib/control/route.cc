@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "control/handlers.h"
 #include "control/kind.h"
+#include "control/traffic.h"
 
 namespace mcptoken::control {
 namespace {
@@ -61,6 +62,9 @@ std::vector<Route> build() {
       needs(Action::edit, Resource::promptrequests, "promptrequest"), kNever, approve_promptrequest,
       find_kind("prompt"));
 
+  row("POST", "/api/v1/servers/:server/approve", needs(Action::edit, Resource::servers, "server"), kNever,
+      approve_tools, find_kind("server"));
+
   row("POST", "/api/v1/mcptokens", needs_some(Action::create, Resource::mcptokens), kNever, mint_token);
   row("GET", "/api/v1/mcptokens", anybody_known(), kNever, list_tokens);
   row("GET", "/api/v1/mcptokens/introspect", anybody_known(), kItself, introspect);
@@ -101,7 +105,9 @@ std::vector<Route> build() {
   row("PUT", "/api/v1/users/:user/password", needs(Action::edit, Resource::users, "user"), kNever, reset_password);
 
   row("POST", "/api/v1/authz/check", anybody_known(), kItself, check_access);
+  row("GET", "/api/v1/status", anybody_known(), kNever, get_status);
   row("GET", "/api/v1/watch", anybody_known(), kNever, watch_objects);
+  row("GET", "/api/v1/traffic", needs_some(Action::view, Resource::audit), kNever, watch_traffic);
   row("GET", "/api/v1/kinds", open_to_all(), kNever, get_kinds);
   row("GET", "/api/v1/version", open_to_all(), kNever, get_version);
   return table;

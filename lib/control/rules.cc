@@ -4,7 +4,9 @@
 #include <array>
 
 #include "base/bytes.h"
-#include "token/token.h"
+#include "base/text.h"
+#include "control/credentials.h"
+#include "token/find.h"
 
 namespace mcptoken::control {
 namespace {
@@ -22,33 +24,35 @@ bool only(std::string_view text, bool (*allowed)(char)) { return std::all_of(tex
 
 bool is_control(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
-// U+0080..9F, U+061C, U+200B..200F, U+2028..202E, U+2060..2069, U+FEFF: what hides, reorders or breaks a line.
-bool has_hidden(std::string_view text) {
-  for (size_t i = 0; i + 1 < text.size(); i++) {
-    const auto a = static_cast<unsigned char>(text[i]);
-    const auto b = static_cast<unsigned char>(text[i + 1]);
-    const auto c = i + 2 < text.size() ? static_cast<unsigned char>(text[i + 2]) : 0u;
-    if (a == 0xc2 && b < 0xa0) return true;
-    if (a == 0xd8 && b == 0x9c) return true;
-    if (a == 0xe2 && b == 0x80 && ((c >= 0x8b && c <= 0x8f) || (c >= 0xa8 && c <= 0xae))) return true;
-    if (a == 0xe2 && b == 0x81 && c >= 0xa0 && c <= 0xa9) return true;
-    if (a == 0xef && b == 0xbb && c == 0xbf) return true;
+// Controls beyond ASCII, what hides, and what else `refused` says.
+bool has_hidden(std::string_view text, std::optional<char32_t> refused = std::nullopt) {
+  while (!text.empty()) {
+    const auto next = first_character(text);
+    if (next.code >= 0x80 && (mcptoken::is_control(next.code) || is_invisible(next.code))) return true;
+    if (refused == next.code) return true;
+    text.remove_prefix(next.bytes);
   }
   return false;
 }
 
-bool holds_credential(std::string_view text) {
-  for (auto prefix : {token::kPatPrefix, token::kSessionPrefix}) {
-    for (size_t at = text.find(prefix); at != text.npos; at = text.find(prefix, at + 1)) {
-      if (token::classify(text.substr(at, token::kRawBytes))) return true;
-    }
-  }
-  return false;
-}
-
-constexpr auto kNoCredential = "holds an mcpctl credential: those are never handed to a server";
+bool holds_credential(std::string_view text) { return !token::find_raw(text).empty(); }
 
 }  // namespace
+
+Result<void> refuse_credentials(const Value& value, const std::string& path) {
+  const auto refuse = [](const std::string& where) {
+    return bad((where.empty() ? "body" : where) +
+               ": holds an mcpctl credential: those are never kept, nor handed to a server");
+  };
+  if (const auto* text = value.as_string()) return holds_credential(*text) ? refuse(path) : Result<void>();
+  for (const auto& [key, inner] : value.members()) {
+    if (holds_credential(key)) return refuse(path);
+    MCPT_CHECK(refuse_credentials(inner, path.empty() ? key : path + "." + key));
+  }
+  for (size_t i = 0; i < value.items().size(); ++i)
+    MCPT_CHECK(refuse_credentials(value.items()[i], path + "[" + std::to_string(i) + "]"));
+  return {};
+}
 
 Result<void> name_rule(const Value& value) {
   if (is_name(text_of(value))) return {};
@@ -76,7 +80,7 @@ std::string normal_email(std::string_view email) {
 Result<void> line_rule(const Value& value) {
   const auto text = text_of(value);
   if (std::any_of(text.begin(), text.end(), [](char c) { return is_control(static_cast<unsigned char>(c)); }) ||
-      has_hidden(text))
+      has_hidden(text, kEmojiSelector))
     return bad("must be one line without control or invisible characters");
   return {};
 }
@@ -164,7 +168,6 @@ Result<void> image_rule(const Value& value) {
 
 Result<void> argument_rule(const Value& value) {
   if (text_of(value).find('\0') != std::string_view::npos) return bad("must not hold NUL");
-  if (holds_credential(text_of(value))) return bad(kNoCredential);
   return {};
 }
 
@@ -172,7 +175,6 @@ Result<void> variable_or_header_rule(const Value& value) {
   const auto text = text_of(value);
   const auto control = [](char c) { return is_control(static_cast<unsigned char>(c)) && c != '\t' && c != '\n'; };
   if (std::any_of(text.begin(), text.end(), control)) return bad("must not hold control characters");
-  if (holds_credential(text)) return bad(kNoCredential);
   return {};
 }
 
@@ -185,7 +187,6 @@ Result<void> secret_key_rule(const Value& value) {
 
 Result<void> secret_value_rule(const Value& value) {
   if (text_of(value).find('\0') != std::string_view::npos) return bad("must not hold NUL");
-  if (holds_credential(text_of(value))) return bad(kNoCredential);
   return {};
 }
 

@@ -67,6 +67,9 @@ class Runner {
   virtual loop::Task<Result<json::Value>> instance_log(Instance instance, size_t lines) = 0;
   virtual loop::Task<Result<bool>> end_instance(Instance instance) = 0;
 
+  // --- what the program is and has; of language models its own, and those of the projects with these ids
+  virtual loop::Task<Result<json::Value>> status(std::vector<std::string> project_ids) = 0;
+
   // --- the pipeline cache
   virtual loop::Task<Result<json::Value>> cache_stats() = 0;
   virtual loop::Task<Result<std::vector<CacheEntry>>> cache_entries() = 0;

@@ -86,6 +86,15 @@ const Row* row_of(std::string_view type) {
   return at == std::end(kStages) ? nullptr : at;
 }
 
+std::string known_stages(const std::vector<std::string>& registered) {
+  std::string out;
+  for (const auto& one : kStages)
+    out += (out.empty() ? "" : ", ") + std::string(one.type);
+  for (const auto& one : registered)
+    out += ", " + one;
+  return out;
+}
+
 Result<void> check_config(std::string_view type, const Value& config, const std::string& path) {
   if (type == "section-split" && config.find("minSize")->as_int() > config.find("maxSize")->as_int())
     return bad(path + ".minSize: must not be above maxSize");
@@ -106,18 +115,32 @@ Result<void> complete_proxymodel(Value& object) {
     const auto path = "stages[" + std::to_string(i) + "]";
     const auto type = stage.text("type");
     const auto* row = row_of(type);
-    if (!row) {
-      std::string known;
-      for (const auto& one : kStages)
-        known += (known.empty() ? "" : ", ") + std::string(one.type);
-      return bad(path + ".type: must be one of " + known);
-    }
+    if (!row && !is_stage_name(type)) return bad(path + ".type: must be one of " + known_stages({}));
+    if (!row) continue;
     const auto* given = stage.find("config");
     MCPT_TRY(auto config, check_fields(row->config, given ? *given : Value::object(), path + ".config"));
     MCPT_CHECK(check_config(type, config, path + ".config"));
     stage.set("config", std::move(config));
   }
   return {};
+}
+
+Result<void> check_stages(const std::vector<std::string>& registered, const Value& proxymodel) {
+  const auto* stages = proxymodel.find("stages");
+  for (size_t i = 0; stages && i < stages->items().size(); i++) {
+    const auto type = stages->items()[i].text("type");
+    if (row_of(type) || std::find(registered.begin(), registered.end(), type) != registered.end()) continue;
+    return bad("stages[" + std::to_string(i) + "].type: must be one of " + known_stages(registered));
+  }
+  return {};
+}
+
+bool is_built_in_stage(std::string_view type) { return row_of(type) != nullptr; }
+
+bool is_stage_name(std::string_view text) {
+  const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !text.empty() && text.size() <= 64 && text.front() != '-' && text.back() != '-' &&
+         std::all_of(text.begin(), text.end(), good) && !row_of(text);
 }
 
 Result<Value> stage_from_text(std::string_view text) {

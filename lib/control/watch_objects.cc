@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "control/handlers.h"
 #include "control/objects.h"
+#include "control/traffic.h"
 
 namespace mcptoken::control {
 
@@ -30,6 +31,17 @@ Result<Response> watch_objects(Control&, Context& context) {
   Response response;
   response.watch = std::move(watch);
   return response;
+}
+
+// ?project=NAME. What each message holds is for whoever has the operation logs, too; both are judged with each message.
+Result<Response> watch_traffic(Control&, Context& context) {
+  MCPT_CHECK(check_query(context.request, {"project"}));
+  return Response();
+}
+
+TrafficWatch traffic_watch(const Request& request) {
+  const auto* project = request.parameter("project");
+  return {project ? *project : std::string()};
 }
 
 }  // namespace mcptoken::control

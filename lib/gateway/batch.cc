@@ -45,6 +45,7 @@ class Element final : loop::Scope::Hook {
     auto shared = std::make_shared<const mcp::Message>(*std::move(message));
     auto task = serve_legacy(exchange_, shared);
     auto served = co_await task;
+    exchange_.operation.conclude(served);
     if (!served) refuse(exchange_, shared->id(), served.error(), 500);
     co_return Result<void>();
   }

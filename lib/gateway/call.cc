@@ -5,10 +5,13 @@
 #include "gateway/call_events.h"
 #include "gateway/endpoint.h"
 #include "gateway/input.h"
+#include "gateway/plugins/call_cache.h"
+#include "gateway/param_headers.h"
 #include "gateway/plugins/content.h"
 #include "gateway/plugins/gate.h"
 #include "gateway/plugins/own_prompts.h"
 #include "gateway/plugins/own_result.h"
+#include "gateway/tool_label.h"
 #include "gateway/uri.h"
 #include "gateway/view.h"
 #include "json/edit.h"
@@ -18,6 +21,8 @@
 namespace mcptoken::gateway {
 namespace {
 
+constexpr std::string_view kNotToBeKept = R"(,"ttlMs":0,"cacheScope":"private")";  // part of a resource
+constexpr size_t kLoggedSubject = 256;
 constexpr int64_t kResourceNotFound = -32002;  // up to 2025-11-25; invalid params later
 
 struct Routed {
@@ -90,6 +95,7 @@ class Recording {
   bool possible() const { return kept_; }
   void finish(CallRecord record) {
     kept_ = false;
+    site_.meter.count_call(record.server, record.outcome);
     site_.gateway.plane().record(site_.index, std::move(record), ControlPlane::Place::reserved);
   }
 
@@ -141,6 +147,7 @@ UpstreamCall prepare(const Exchange& exchange, const Client& client, const Route
   call.capabilities = client.declared;
   call.progress_token = exchange.site.next_token();
   call.log_level = client.log_level;
+  call.trace = exchange.link.trace;
   return call;
 }
 
@@ -167,6 +174,7 @@ Error relayed_error(const mcp::Message& message, const Client& client, const Sub
 struct Reply {
   std::string text;
   int status = 200;
+  std::optional<Error> error;  // that it tells
 };
 
 // A name that was shortened is looked up in the server's list.
@@ -189,12 +197,23 @@ void record_denial(const Exchange& exchange, const Subject& subject, const std::
   record.detail = !target                       ? "no server of the project has this prefix"
                   : subject.kind == Kind::tools ? "the token may not call this tool"
                                                 : "the token may not use this server's resources and prompts";
+  exchange.site.meter.count_call(record.server, record.outcome);
   exchange.site.gateway.plane().record(exchange.site.index, std::move(record), ControlPlane::Place::any);
+}
+
+void record_refusal(const Exchange& exchange, const Error& error, CallRecord record) {
+  record.outcome = CallOutcome::denied;
+  record.detail = error.message;
+  exchange.site.gateway.plane().record(exchange.site.index, std::move(record), ControlPlane::Place::any);
+}
+
+Error hidden_tool(const Subject& subject, const std::string& why) {
+  return Error(Status::not_found, "Unknown tool: " + subject.key + " (" + why + ")").with_rpc(mcp::rpc::kInvalidParams);
 }
 
 Reply error_reply(const mcp::Message& request, const Client& client, const Error& error) {
   bool bad_request = client.era == mcp::Era::modern && error.rpc == mcp::rpc::kMissingCapability;
-  return {mcp::error_message(request.id(), error), bad_request ? 400 : 200};
+  return {mcp::error_message(request.id(), error), bad_request ? 400 : 200, error};
 }
 
 std::string relay(const Exchange& exchange, const Client& client, const Subject& subject, const Target& target,
@@ -250,10 +269,16 @@ Reply conclude(const Exchange& exchange, const Client& client, const Subject& su
 }
 
 // A model that cannot be used may have had to hide something: then nothing is shown.
-std::optional<Error> model_error(const ProjectView& project, const Attachment& attachment) {
+std::optional<Error> model_error(const Stages& stages, const ProjectView& project, const Attachment& attachment) {
   const ModelPtr& model = attachment.overrides ? attachment.model : project.model;
-  if (!model || model->error.empty()) return std::nullopt;
-  return Error(Status::unavailable, "the proxy model \"" + model->name + "\" cannot be used: " + model->error)
+  if (!model) return std::nullopt;
+  std::string why = model->error;
+  if (model->content) {
+    for (const std::string& type : model->content->registered)
+      if (!stages.find(type)) why = "stage \"" + type + "\" is not registered here";
+  }
+  if (why.empty()) return std::nullopt;
+  return Error(Status::unavailable, "the proxy model \"" + model->name + "\" cannot be used: " + why)
       .with_rpc(mcp::rpc::kInternalError);
 }
 
@@ -310,7 +335,7 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   auto& who = *exchange.caller.who;
   auto subject = read_subject(route, *message);
   if (!subject) {
-    answer.finish(200, mcp::error_message(message->id(), subject.error()));
+    refuse(exchange, answer, message->id(), subject.error());
     co_return Result<void>();
   }
   if (may_be_own(project, route, *subject)) {
@@ -318,8 +343,11 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
     MCPT_CO_TRY(const bool served, co_await serving);
     if (served) co_return Result<void>();
   }
+  std::optional<LookUp> wanted;
+  if (route.content == ContentType::resource) wanted = take_look_up(subject->key);
   int64_t began_ms = exchange.site.loop.now_ms();
   CallRecord record = begin_record(exchange, client, route, *subject, *message);
+  exchange.link.subject = record.subject.substr(0, kLoggedSubject);
   auto target = resolve_key(project, subject->kind, subject->key);
   if (target && target->shortened) {
     auto looking = look_up(exchange, client, *subject, std::move(target));
@@ -327,24 +355,30 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   }
   if (!target || !may_use(project, who, subject->kind, target->attachment->server->name, target->upstream_name)) {
     record_denial(exchange, *subject, target, std::move(record));
-    answer.finish(200, mcp::error_message(message->id(), unknown_key(subject->kind, subject->key, client.era)));
+    refuse(exchange, answer, message->id(), unknown_key(subject->kind, subject->key, client.era));
     co_return Result<void>();
   }
   auto& server = target->attachment->server;
+  if (subject->kind == Kind::tools) {
+    const auto label = tool_label(server->name, target->upstream_name);
+    exchange.operation.about_tool(label, exchange.operation.knows_tool(label));
+  }
   record.server = server->name;
   record.subject = subject_text(route, subject->kind, target->upstream_name);
-  if (auto unusable = model_error(project, *target->attachment)) {
-    answer.finish(200, mcp::error_message(message->id(), *unusable));
+  if (auto unusable = model_error(exchange.site.gateway.stages(), project, *target->attachment)) {
+    refuse(exchange, answer, message->id(), *unusable);
     co_return Result<void>();
   }
   const PipelinePtr pipeline = pipeline_of(project, *target->attachment);
-  if (pipeline && subject->kind == Kind::tools) {
-    if (auto wanted = read_look_up(*message)) {
-      auto looking = look_up(exchange, *target, *std::move(wanted), exchange.link.scope);
-      MCPT_CO_TRY(const auto members, co_await looking);
-      answer.finish(200, own_result(exchange, client, message->id(), members));
-      co_return Result<void>();
-    }
+  if (!wanted && pipeline && route.content) wanted = read_look_up(*message, *route.content);
+  if (wanted) {
+    auto looking = look_up(exchange, *target, *std::move(wanted), exchange.link.scope);
+    auto members = co_await looking;
+    if (!members && exchange.link.scope.cancelled()) co_return fail(std::move(members).error());
+    if (members && client.era == mcp::Era::modern && subject->kind == Kind::resources) *members += kNotToBeKept;
+    answer.finish(200, members ? own_result(exchange, client, message->id(), *members)
+                               : mcp::error_message(message->id(), members.error()));
+    co_return Result<void>();
   }
   std::string state_target;
   ClientState state;
@@ -352,18 +386,34 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
     state_target = std::string(route.method) + "\n" + server->id + "\n" + target->upstream_name;
     auto opened = open_state(exchange, state_target, *message);
     if (!opened) {
-      answer.finish(200, mcp::error_message(message->id(), opened.error()));
+      refuse(exchange, answer, message->id(), opened.error());
       co_return Result<void>();
     }
     state = *std::move(opened);
   }
+  ToolFacts tool;
+  if (subject->kind == Kind::tools) {
+    auto looking = look_at_tool(exchange, client, *target, message, false, exchange.link.scope);
+    auto looked = co_await looking;
+    if (looked) tool = *std::move(looked);
+    Result<void> checked;
+    if (!looked) checked = fail(std::move(looked).error().with_rpc(mcp::rpc::kInternalError));
+    else if (!tool.hidden.empty()) checked = fail(hidden_tool(*subject, tool.hidden));
+    else if (client.era == mcp::Era::modern) checked = check_param_headers(exchange.request, tool);
+    if (!checked) {
+      record_refusal(exchange, checked.error(), std::move(record));
+      answer.finish(checked.error().rpc == mcp::rpc::kHeaderMismatch ? 400 : 200, mcp::error_message(message->id(), checked.error()));
+      co_return Result<void>();
+    }
+  }
   Recording recording(exchange.site);
   if (!recording.possible()) {
-    answer.finish(200, mcp::error_message(message->id(), unrecordable()));
+    refuse(exchange, answer, message->id(), unrecordable());
     co_return Result<void>();
   }
 
   auto call = prepare(exchange, client, route, *subject, *target, message, state);
+  call.headers = tool.headers;
   loop::Scope scope(exchange.link.scope);
   const int64_t call_ms = server->call_ms;
   loop::Deadline deadline(exchange.site.loop, scope, call_ms, Error(Status::timeout, server->name + ": the call was not answered in time"));
@@ -374,8 +424,28 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
     auto passing = pass_gate(exchange, client, message, target->upstream_name, scope);
     MCPT_CO_TRY(preamble, co_await passing);
   }
-  auto task = call_with_input(exchange, client, std::move(call), state_target, state, events, scope);
-  auto upstream = co_await task;
+  CallCache kept(exchange.site, exchange.caller, *target, subject->kind, *message);
+  auto finding = kept.find(scope);
+  MCPT_CO_TRY(auto found, co_await finding);
+  Result<Turn> upstream = Turn();
+  if (found) {
+    upstream->answer = std::move(found);
+    record.detail = "answered from the cache";
+  } else {
+    auto task = call_with_input(exchange, client, std::move(call), state_target, state, events, scope);
+    upstream = co_await task;
+    if (subject->kind == Kind::tools && upstream && upstream->answer && wants_other_headers(upstream->answer->message)) {
+      auto looking = look_at_tool(exchange, client, *target, message, true, scope);
+      auto anew = co_await looking;
+      if (anew && anew->hidden.empty() && anew->marks) {
+        auto again = prepare(exchange, client, route, *subject, *target, message, state);
+        again.headers = anew->headers;
+        auto repeated = call_with_input(exchange, client, std::move(again), state_target, state, events, scope);
+        upstream = co_await repeated;
+      }
+    }
+    if (upstream && upstream->answer) kept.keep(*upstream->answer);
+  }
 
   record.duration_ms = exchange.site.loop.now_ms() - began_ms;
   std::vector<json::Edit> edits;
@@ -394,6 +464,8 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   if (refused && !answer.streaming()) co_return fail(*std::move(refused));
   const bool withdrawn = !upstream && upstream.error().rpc == mcp::rpc::kRequestCancelled;
   Reply reply = conclude(exchange, client, *subject, *target, *message, std::move(upstream), std::move(edits), state_target, state, record);
+  if (reply.error) exchange.operation.failed(*reply.error);
+  else if (record.outcome == CallOutcome::tool_error) exchange.operation.failed_in_tool();
   recording.finish(std::move(record));
   if (withdrawn) answer.withdraw();
   else answer.finish(reply.status, std::move(reply.text));

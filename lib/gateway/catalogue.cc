@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "gateway/hop.h"
 #include "gateway/site.h"
+#include "gateway/tool_label.h"
 #include "json/writer.h"
 
 namespace mcptoken::gateway {
@@ -23,29 +24,37 @@ constexpr int64_t kSlackMs = 100;  // an asker's deadline starts a moment before
 
 using Names = std::unordered_set<std::string>;
 
-// Takes the entries of one page of a list result; of equal keys the first.
-Result<void> read_page(const mcp::Message& message, RawList& list, Names& keys, std::optional<std::string>& cursor,
-                       std::optional<int64_t>& ttl_ms) {
+// Of a tool; "" when it may be shown. Marks of headers mean something to the modern era's HTTP alone.
+std::string why_hidden(const Item& item, bool marks_matter) {
+  if (!item.unusable.empty() || !marks_matter) return item.unusable;
+  return item.bad_headers;
+}
+
+// Takes the entries of one page of a list result; of equal keys the first. An entry that cannot be read is left out
+// alone.
+Result<void> read_page(const mcp::Message& message, bool marks_matter, RawList& list, Names& keys,
+                       std::optional<std::string>& cursor, std::optional<int64_t>& ttl_ms) {
   const KindRow& row = row_of(list.kind);
   if (message.kind() == mcp::MessageKind::error) return fail(message.to_error());
   const json::Node* items = message.in_result(row.array);
   if (!items || items->type != json::Type::array) {
     return fail(Status::protocol, "the answer has no list of " + std::string(row.array));
   }
-  json::ReadLimits limits;
-  limits.bytes = limits::kUpstreamBodyBytes;
-  MCPT_TRY(auto outline, json::Outline::read(message.outline().raw(*items), 2, limits));
+  MCPT_TRY(auto outline, json::Outline::read(message.outline().raw(*items), 1, mcp::server_limits(limits::kUpstreamBodyBytes)));
+  size_t number = 0;
   for (auto* item = outline.first(outline.root()); item; item = outline.after(outline.root(), *item)) {
-    const json::Node* key = outline.find(*item, row.key);
-    if (!key || key->type != json::Type::string) continue;  // cannot be asked for, so not offered
+    ++number;
+    auto entry = read_item(list.kind, outline.raw(*item));
+    if (!entry) list.hidden["entry " + std::to_string(number)] = entry.error().message;
+    if (!entry || entry->key.empty()) continue;  // cannot be asked for, so not offered
     if (list.items.size() >= kMaxItems) return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
-    Item entry;
-    entry.key = outline.string(*key);
-    if (!keys.insert(entry.key).second) continue;
-    entry.raw = std::string(outline.raw(*item));
-    entry.key_range = {key->value.begin - item->value.begin, key->value.end - item->value.begin};
-    if (list.kind == Kind::tools) entry.arguments = find_virtual_place(entry.raw);
-    list.items.push_back(std::move(entry));
+    if (!keys.insert(entry->key).second) continue;
+    if (auto why = why_hidden(*entry, marks_matter); !why.empty()) {
+      list.hidden[entry->key] = std::move(why);
+      continue;
+    }
+    if (entry->headers) list.headers[entry->key] = entry->headers;
+    list.items.push_back(*std::move(entry));
   }
   cursor.reset();
   if (const json::Node* next = message.in_result("nextCursor"); next && next->type == json::Type::string) {
@@ -78,7 +87,9 @@ std::shared_ptr<Catalogue::Entry> Catalogue::entry_of(const Place& place) {
   if (entries_.size() >= kMaxEntries) {
     std::erase_if(entries_, [](const auto& other) { return !other.second->fetching.running(); });
   }
-  return entries_.emplace(place, std::make_shared<Entry>()).first->second;
+  auto entry = entries_.emplace(place, std::make_shared<Entry>()).first->second;
+  site_.meter.lists.set(static_cast<int64_t>(entries_.size()));
+  return entry;
 }
 
 // A private list in the place of all stays there as the sign that each token needs its own; nobody is given it.
@@ -102,9 +113,14 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
   auto entry = own_entry(place, caller.token_sha);
   int64_t now = site_.loop.now_ms();
   bool fresh = entry->list && !entry->stale && now < entry->list->fresh_until_ms;
-  if (fresh) co_return entry->list;
+  auto& meter = site_.meter;
+  if (fresh) {
+    meter.count(Lookup::fresh);
+    co_return entry->list;
+  }
   bool may_ask = now >= entry->retry_at_ms;
   if (!may_ask && !entry->fetching.running()) {
+    meter.count(entry->list ? Lookup::stale : Lookup::failed);
     if (entry->list) co_return entry->list;
     co_return fail(*entry->error);
   }
@@ -114,9 +130,11 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
   if (!entry->fetching.running()) entry->began_ms = now;
   if (entry->list && !entry->stale) {  // stale by age alone: good enough while a new one is fetched
     entry->fetching.begin(group_, std::move(start));
+    meter.count(Lookup::stale);
     co_return entry->list;
   }
   if (now - entry->began_ms >= server->discovery_ms - kSlackMs) {  // others have waited in vain for this flight already
+    meter.count(entry->list ? Lookup::stale : Lookup::failed);
     if (entry->list) co_return entry->list;
     entry->missed = true;
     co_return fail(Status::timeout, server->name + ": the server has not answered in time");
@@ -128,6 +146,7 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     auto own = co_await again;
     co_return own;
   }
+  meter.count(!entry->list ? Lookup::failed : done ? Lookup::fetched : Lookup::stale);
   if (entry->list) co_return entry->list;
   entry->missed = true;
   if (!done) co_return fail(std::move(done).error());
@@ -149,6 +168,7 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   }
   auto task = on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
   auto list = co_await task;
+  if (&home == &site_) (list ? site_.meter.fetched : site_.meter.fetch_failures).add();
   if (!list) {
     entry->missed = true;
     entry->error = list.error();
@@ -157,6 +177,13 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
     co_return fail(std::move(list).error());
   }
   entry->list = *std::move(list);
+  if (&home == &site_ && place.kind == Kind::tools) {
+    auto labels = std::make_shared<std::vector<std::string>>();
+    for (const auto& item : entry->list->items) labels->push_back(tool_label(server->name, item.key));
+    site_.gateway.tell_all([labels](Site& site) {
+      for (const auto& label : *labels) site.meter.tools.number_of(label);
+    });
+  }
   entry->stale = entry->invalidations != before;  // what was fetched may be from before the change
   entry->error.reset();
   entry->retry_at_ms = 0;
@@ -210,13 +237,48 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
     if (server->relayed && says_unavailable(answer->message)) {
       co_return fail(Status::unavailable, server->name + ": the server is not available");
     }
-    auto read = read_page(answer->message, *list, keys, cursor, ttl_ms);
+    const bool marks_matter = server->transport == Transport::http && answer->era == mcp::Era::modern;
+    auto read = read_page(answer->message, marks_matter, *list, keys, cursor, ttl_ms);
     if (!read) co_return fail(std::move(read).error().in(server->name));
     if (!cursor) break;
+  }
+  if (list->kind == Kind::tools && !server->relayed) {
+    auto comparing = compare(server, list, scope);
+    MCPT_CO_CHECK(co_await comparing);
   }
   list->has_ttl = ttl_ms.has_value();
   list->fresh_until_ms = site_.loop.now_ms() + ttl_ms.value_or(kPositiveMs);
   co_return RawListPtr(std::move(list));
+}
+
+// What the tools are defined as is noted; of a pinned server those go that are defined otherwise than they were approved.
+loop::Task<Result<void>> Catalogue::compare(std::shared_ptr<const ServerSpec> server, std::shared_ptr<RawList> list,
+                                            loop::Scope& scope) {
+  std::vector<ToolPrint> prints;
+  for (auto& item : list->items) prints.push_back({item.key, item.print});
+  auto task = site_.gateway.plane().changed_tools(site_.index, server, std::move(prints), scope);
+  auto changed = co_await task;
+  if (!changed && !server->pin) {
+    site_.gateway.options().log.warn(server->name + ": tools were not compared: " + changed.error().message);
+    co_return Result<void>();
+  }
+  if (!changed) co_return fail(std::move(changed).error().in(server->name));
+  for (auto& name : *changed) {
+    list->headers.erase(name);
+    list->hidden[name] = "its definition has changed; approve it: mcpctl approve tool " + server->name + "/" + name;
+  }
+  std::erase_if(list->items, [&](const Item& item) { return list->hidden.contains(item.key); });
+  co_return Result<void>();
+}
+
+RawListPtr Catalogue::at_hand(Kind kind, const ServerSpec& server, const CallerShare& caller) const {
+  Place place = {key_for(server, caller), kind, ""};
+  auto it = entries_.find(place);
+  if (it == entries_.end() || !it->second->list) return nullptr;
+  if (!it->second->list->is_private) return it->second->list;
+  place.token = caller.token_sha;
+  it = entries_.find(place);
+  return it == entries_.end() ? nullptr : it->second->list;
 }
 
 void Catalogue::invalidate(const std::string& server_id, Kind kind) {

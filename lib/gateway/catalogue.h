@@ -15,27 +15,21 @@
 #include <string>
 #include <vector>
 
-#include "gateway/kinds.h"
-#include "gateway/plugins/virtual_arguments.h"
+#include "gateway/item.h"
 #include "gateway/upstreams.h"
-#include "json/edit.h"
 #include "loop/flight.h"
 
 namespace mcptoken::gateway {
 
 struct Site;
 
-// One entry of a list: its raw JSON, and where the value of its key (name or URI) stands in it.
-struct Item {
-  std::string key;
-  std::string raw;
-  json::Range key_range;
-  VirtualPlace arguments;  // tools: where the input schema takes virtual arguments
-};
-
 struct RawList {
   Kind kind = Kind::tools;
   std::vector<Item> items;
+  // What the server lists and nobody is shown, and why. It cannot be asked for either.
+  std::map<std::string, std::string, std::less<>> hidden;
+  // Tools with arguments that are headers, too.
+  std::map<std::string, std::shared_ptr<const mcp::ParamHeaders>, std::less<>> headers;
   int64_t fresh_until_ms = 0;  // monotonic
   bool is_private = false;     // cacheScope of any page
   bool has_ttl = false;        // the server said how long
@@ -50,6 +44,8 @@ class Catalogue {
   loop::Task<Result<RawListPtr>> list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
                                       loop::Scope& scope);
   void invalidate(const std::string& server_id, Kind kind);
+  // The list that the caller would be answered from, fresh or not, when it is here; nullptr otherwise. On any loop.
+  RawListPtr at_hand(Kind kind, const ServerSpec& server, const CallerShare& caller) const;
   // The last list that the upstream sent to everybody, fresh or not; nullptr: none yet, or it is private. On its home loop.
   RawListPtr known(const UpstreamKey& upstream, Kind kind) const;
 
@@ -77,6 +73,7 @@ class Catalogue {
                                            loop::Scope& scope);
   loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
                                        loop::Scope& scope);
+  loop::Task<Result<void>> compare(std::shared_ptr<const ServerSpec> server, std::shared_ptr<RawList> list, loop::Scope& scope);
   std::shared_ptr<Entry> entry_of(const Place& place);
   std::shared_ptr<Entry> own_entry(Place& place, const std::string& token);
 

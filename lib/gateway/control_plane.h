@@ -63,6 +63,8 @@ struct ServerSpec {
   int64_t call_ms = limits::kCallMs;            // total deadline of a call; progress starts it again
   int64_t discovery_ms = limits::kDiscoveryMs;  // how long lists wait
   HealthCheck health;
+  std::map<std::string, int64_t, std::less<>> cache_ms;  // by tool: how long what it answers may be kept
+  bool pin = false;  // tools that are defined otherwise than they were approved are hidden
   // `url` is the control plane's channel to the server, which is opened with the caller's own bearer and shared by nobody
   // else. What it refuses concerns the caller, and what it answers is filtered for him.
   bool relayed = false;
@@ -78,11 +80,14 @@ struct Attachment {
   ModelPtr model;          // then; null: nothing is done to it
 };
 
-// A model behind an OpenAI-compatible endpoint, for what is done to content and for choosing prompts.
+// A model behind an OpenAI-compatible endpoint, for what is done to content and for choosing prompts: a project's, or one
+// of the program's own settings, which all projects may use.
 struct LlmSpec {
   std::string base_url, model, tier;
   int64_t timeout_ms = 0, max_tokens = 0;  // 0: the default
   bool has_key = false;                    // the control plane knows it
+  bool of_program = false;                 // of its settings, no project's
+  std::shared_ptr<const crypto::Secret> own_key;  // then; null: none
   bool operator==(const LlmSpec&) const = default;
 };
 
@@ -113,6 +118,12 @@ struct ProjectView {
 // Whether both show the same servers under the same names, and the same of them: their proxy models are alike.
 bool same_servers(const ProjectView& one, const ProjectView& other);
 
+// What a tool is defined as, in short.
+struct ToolPrint {
+  std::string name;
+  crypto::Digest print{};
+};
+
 // Environment (stdio) or headers (http) of a server, secrets in place.
 struct Credential {
   std::string name;
@@ -140,7 +151,7 @@ struct CallRecord {
   std::string server, subject;  // subject: tool, or method and what it is about
   CallOutcome outcome = CallOutcome::ok;
   int64_t duration_ms = 0;
-  std::string request_id;
+  std::string request_id, trace_id;
   std::string detail;           // why it failed, for people
   std::string payload;          // raw JSON of kinds that are no calls, "" for none
   crypto::Digest argument_digest{};
@@ -167,12 +178,16 @@ class ControlPlane {
   virtual loop::Task<Result<void>> set_gate_state(size_t site, const Caller& caller, GateState state, loop::Scope& scope) = 0;
   virtual loop::Task<Result<void>> propose(size_t site, const Caller& caller, Proposal proposal, loop::Scope& scope) = 0;
   // The key of the project's model.
-  virtual loop::Task<Result<crypto::Secret>> llm_key(size_t site, const Caller& caller, loop::Scope& scope) = 0;
+  virtual loop::Task<Result<crypto::Secret>> llm_key(size_t site, std::string project_id, loop::Scope& scope) = 0;
   // What came of following a prompt's link; "" when it was read.
   virtual void note_link(const std::string& prompt_id, const std::string& failure) = 0;
   // On any site's loop; an unresolvable reference is an error that names secret and key, never a missing variable.
   virtual loop::Task<Result<std::vector<Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const ServerSpec> server,
                                                                   BearerPtr bearer, loop::Scope& scope) = 0;
+  // On a site's loop: notes what a server's tools are defined as now. The names of those that are defined otherwise than they
+  // were approved, when the server is pinned; one that was never seen before is approved.
+  virtual loop::Task<Result<std::vector<std::string>>> changed_tools(size_t site, std::shared_ptr<const ServerSpec> server,
+                                                                     std::vector<ToolPrint> tools, loop::Scope& scope) = 0;
   // On a site's loop: the refusal of the caller himself that a failed call to a relayed server was, or nothing.
   virtual std::optional<Error> refusal(size_t site, const rbac::Principal& who, const Error& failure) = 0;
   // On a site's loop, whose index `site` is, and without waiting, as the next two. Keeps a place for the record of a call.

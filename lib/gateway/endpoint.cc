@@ -8,11 +8,22 @@
 namespace mcptoken::gateway {
 namespace {
 
+constexpr size_t kLoggedMethod = 64;
+
 bool is_json(std::string_view content_type) {
   return equals_ignoring_case(trim(content_type.substr(0, content_type.find(';'))), "application/json");
 }
 
 Headers json_headers() { return {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}; }
+
+// What the message says goes before what its carrier does.
+mcp::Trace trace_of(const HttpRequest& request, const mcp::ClientMeta& meta) {
+  auto trace = mcp::read_trace(meta.trace_parent, meta.trace_state);
+  const auto* parent = trace.parent.empty() ? request.header("traceparent") : nullptr;
+  if (!parent) return trace;
+  const auto* state = request.header("tracestate");
+  return mcp::read_trace(trim(*parent), state ? trim(*state) : std::string_view());
+}
 
 loop::Task<Result<void>> serve_post(Exchange& exchange) {
   bool repeated = false;
@@ -38,6 +49,8 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
     refuse(exchange, message->id(), meta.error(), 400);
     co_return Result<void>();
   }
+  exchange.link.method = message->method().substr(0, kLoggedMethod);
+  exchange.link.trace = trace_of(exchange.request, *meta);
   if (message->is_call() && meta->protocol_version) {
     auto task = serve_modern(exchange, std::move(message), *std::move(meta));
     auto result = co_await task;
@@ -83,7 +96,13 @@ bool accepts(const HttpRequest& request, std::string_view media_type) {
 }
 
 void refuse(Exchange& exchange, std::string_view id, const Error& error, int http) {
+  exchange.operation.failed(error);
   exchange.responder.respond(http, json_headers(), mcp::error_message(id, error));
+}
+
+void refuse(Exchange& exchange, Answer& answer, std::string_view id, const Error& error) {
+  exchange.operation.failed(error);
+  answer.finish(200, mcp::error_message(id, error));
 }
 
 void respond_plain(Exchange& exchange, int status, Headers headers) { exchange.responder.respond(status, std::move(headers), ""); }
@@ -108,6 +127,7 @@ CallRecord record_of(const Exchange& exchange, const Client& client, std::string
   record.client_version = client.version;
   record.client_address = exchange.caller.address;
   record.subject = subject;
+  record.trace_id = exchange.link.trace.id();
   record.request_id = exchange.caller.request_id;
   record.bearer = exchange.caller.to_control_plane;
   return record;
@@ -165,7 +185,9 @@ loop::Task<Result<void>> serve(Site& site, const Caller& caller, HttpRequest& re
   Exchange exchange(site, caller, request, responder, link);
   if (request.method == "POST") {
     auto task = serve_post(exchange);
-    MCPT_CO_CHECK(co_await task);
+    auto served = co_await task;
+    exchange.operation.conclude(served);
+    co_return served;
   } else if (request.method == "GET") {
     auto task = listen_legacy(exchange);
     MCPT_CO_CHECK(co_await task);

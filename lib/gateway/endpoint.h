@@ -11,10 +11,12 @@
 
 #include "gateway/answer.h"
 #include "gateway/control_plane.h"
+#include "gateway/meter.h"
 #include "gateway/responder.h"
 #include "gateway/session_id.h"
 #include "gateway/site.h"
 #include "mcp/message.h"
+#include "mcp/trace.h"
 
 namespace mcptoken::gateway {
 
@@ -27,29 +29,44 @@ struct HttpRequest {
   const std::string* header(std::string_view name, bool* repeated = nullptr) const;
 };
 
+// What is left of a request whose answer is a stream without an end of its own, when its handling has returned: message,
+// headers and frames have gone by then, for most of these streams are idle for hours.
+class Standing {
+ public:
+  virtual ~Standing() = default;
+  // The link's scope is cancelled: says so to the client and ends the stream. Destroyed soon afterwards.
+  virtual void end(const Error& reason) = 0;
+};
+
 // Ties a request to what can end it. `scope` is cancelled by revocation and drain, and by the client's going as far as
 // `cancel_on_close` says: a legacy client's broken connection does not cancel its call (2025-11-25, transports).
 struct Link {
   Link() = default;
   loop::Scope scope;
   bool cancel_on_close = true;
+  std::string method, subject;  // what was asked for, for whoever logs it; never arguments
+  mcp::Trace trace;
   bool listens = false;  // a stream without end of its own: the first to go when the server stops
   // Of a stream that listens: what the caller sees of the project may be other than it was.
   std::function<void(std::shared_ptr<const ProjectView>)> follow;
+  // Set before the handling returns; the host keeps it until the stream has ended. Last: it uses the rest.
+  std::unique_ptr<Standing> standing;
 };
 
-// Answers one request; resolves when the answer is complete. All arguments outlive the task.
+// Answers one request; resolves when the answer is complete, or when what is left of it stands in the link. All
+// arguments outlive the task, site, responder and link also what stands.
 loop::Task<Result<void>> serve(Site& site, const Caller& caller, HttpRequest& request, Responder& responder, Link& link);
 
 // --- shared by the files of this part
 struct Exchange {
   Exchange(Site& site_in, const Caller& caller_in, HttpRequest& request_in, Responder& responder_in, Link& link_in)
-      : site(site_in), caller(caller_in), request(request_in), responder(responder_in), link(link_in) {}
+      : site(site_in), caller(caller_in), request(request_in), responder(responder_in), link(link_in), operation(site_in.meter) {}
   Site& site;
   const Caller& caller;
   HttpRequest& request;
   Responder& responder;
   Link& link;
+  Operation operation;
 };
 
 using MessagePtr = std::shared_ptr<const mcp::Message>;
@@ -67,6 +84,8 @@ struct Client {
 
 bool accepts(const HttpRequest& request, std::string_view media_type);
 void refuse(Exchange& exchange, std::string_view id, const Error& error, int http);
+// The same where an Answer has begun.
+void refuse(Exchange& exchange, Answer& answer, std::string_view id, const Error& error);
 // A status without a JSON-RPC body.
 void respond_plain(Exchange& exchange, int status, Headers headers = {});
 std::string server_info(const Exchange& exchange);  // raw JSON

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/breaker.h"
 #include "gateway/control_plane.h"
 #include "loop/loop.h"
 #include "loop/task.h"
@@ -43,6 +44,7 @@ struct InstanceView {
   Share share = Share::project;
   InstanceStatus status = InstanceStatus::starting;
   Health health = Health::unknown;
+  Circuit circuit = Circuit::closed;
   pid_t pid = 0;         // 0: no process at the moment
   int64_t restarts = 0;  // how often it was opened again
   size_t calls = 0;      // under way

@@ -40,6 +40,7 @@ void initialize(Exchange& exchange, const mcp::Message& message) {
   client.name = params->client_name;
   client.version = params->client_version;
   client.session = session;
+  exchange.operation.speaks(session.revision);
   exchange.site.gateway.plane().record(exchange.site.index, record_of(exchange, client, "initialize"), ControlPlane::Place::any);
   Headers headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"Mcp-Session-Id", *id}};
   exchange.responder.respond(200, std::move(headers), mcp::result_message(message.id(), initialize_result(exchange, session.revision)));
@@ -111,6 +112,7 @@ Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
 }
 
 loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
+  if (message->is_call()) exchange.operation.begin(message->method());
   auto session = session_of(exchange);
   if (!session) {
     refuse(exchange, message->id(), session.error(), session.error().http);
@@ -137,6 +139,9 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
   if (client.session) {
     client.capabilities = client.declared = client.session->capabilities;
     client.name = client.session->client_name;
+    exchange.operation.speaks(client.session->revision);
+  } else if (auto* version = exchange.request.header("mcp-protocol-version")) {
+    exchange.operation.speaks(trim(*version));
   }
   if (meta) client.progress_token = meta->progress_token;
   if (client.session && !exchange.site.sessions.empty()) {
@@ -151,9 +156,9 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
     auto task = handler(exchange, client, message, answer);
     MCPT_CO_CHECK(co_await task);
   } else {
-    answer.finish(200, mcp::error_message(message->id(),
-                                          Error(Status::not_found, "unknown method " + std::string(message->method()))
-                                              .with_rpc(mcp::rpc::kMethodNotFound)));
+    refuse(exchange, answer, message->id(),
+           Error(Status::not_found, "unknown method " + std::string(message->method()))
+                                              .with_rpc(mcp::rpc::kMethodNotFound));
   }
   co_return Result<void>();
 }

@@ -14,25 +14,6 @@
 namespace mcptoken::gateway {
 namespace {
 
-class SessionListener final : public Listener {
- public:
-  SessionListener(Exchange& exchange, const Client& client)
-      : Listener(exchange, client, kEveryKind), key_(session_key(exchange, *client.session)) {}
-
-  void all_changed() {
-    for (Kind kind : {Kind::tools, Kind::prompts, Kind::resources}) send(sse_event(mcp::notification(row_of(kind).changed, "")));
-  }
-
- private:
-  const std::set<std::string>& uris() const override {
-    static const std::set<std::string> none;
-    const SessionState* state = site_.state_of(key_);
-    return state ? state->uris : none;
-  }
-  std::string meta(std::string kept) const override { return kept; }
-  const std::string key_;
-};
-
 // One listen stream per session, over all loops: the session's owner keeps the claims. Released with the object, whether
 // the owner's answer was waited for or not: the release follows the request in the owner's mailbox.
 class Claim {
@@ -68,13 +49,33 @@ class Claim {
   std::string mark_;  // tells this claim from a later one of the same session
 };
 
+class SessionListener final : public Listener {
+ public:
+  SessionListener(Exchange& exchange, const Client& client, std::unique_ptr<Claim> claim)
+      : Listener(exchange, client, kEveryKind), key_(session_key(exchange, *client.session)), claim_(std::move(claim)) {}
+
+  void all_changed() {
+    for (Kind kind : {Kind::tools, Kind::prompts, Kind::resources}) send(sse_event(mcp::notification(row_of(kind).changed, "")));
+  }
+  void end(const Error& reason) override {
+    responder_.write(": " + reason.message + "\n\n");
+    responder_.end_stream();
+  }
+
+ private:
+  const std::set<std::string>& uris() const override {
+    static const std::set<std::string> none;
+    const SessionState* state = site_.state_of(key_);
+    return state ? state->uris : none;
+  }
+  std::string meta(std::string kept) const override { return kept; }
+  const std::string key_;
+  const std::unique_ptr<Claim> claim_;
+};
+
 
 Error needs_session() {
   return Error(Status::invalid, "this needs a session: initialize first").with_rpc(mcp::rpc::kInvalidRequest);
-}
-
-void answer_error(Answer& answer, const mcp::Message& message, const Error& error) {
-  answer.finish(200, mcp::error_message(message.id(), error));
 }
 
 // All loops know what a session has asked for. False: too much is remembered already.
@@ -108,8 +109,8 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
   }
   std::string nonce = (*session)->nonce;
   Site& owner = exchange.site.gateway.site((*session)->owner % exchange.site.gateway.sites());
-  Claim claim(exchange.site, owner, nonce);
-  auto taking = claim.take(exchange.link.scope);
+  auto claim = std::make_unique<Claim>(exchange.site, owner, nonce);
+  auto taking = claim->take(exchange.link.scope);
   MCPT_CO_TRY(bool taken, co_await taking);
   if (!taken) {
     refuse(exchange, "null", Error(Status::conflict, "the session has a stream already").with_rpc(mcp::rpc::kInvalidRequest), 409);
@@ -118,7 +119,9 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
   Client client;
   client.session = **session;
   client.capabilities = client.declared = client.session->capabilities;
-  SessionListener listener(exchange, client);
+  auto standing = std::make_unique<SessionListener>(exchange, client, std::move(claim));
+  SessionListener& listener = *standing;
+  exchange.link.standing = std::move(standing);
   exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
   exchange.link.listens = true;
   // A session from before the start had subscriptions that nobody knows of any more: the client has to look again.
@@ -126,10 +129,6 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
   auto watching = listener.watch({}, exchange.link.scope);
   auto watched = co_await watching;
   if (!watched && !exchange.link.scope.cancelled()) exchange.site.gateway.options().log.info(watched.error().message);
-  loop::Completion<void> never;
-  auto ended = co_await never.wait(exchange.link.scope);
-  if (!ended) exchange.responder.write(": " + ended.error().message + "\n\n");
-  exchange.responder.end_stream();
   co_return Result<void>();
 }
 
@@ -137,11 +136,12 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
 loop::Task<Result<void>> serve_set_level(Exchange& exchange, Client& client, MessagePtr message, Answer& answer) {
   auto level = message->string_param("level");
   if (!client.session) {
-    answer_error(answer, *message, needs_session());
+    refuse(exchange, answer, message->id(), needs_session());
   } else if (!level || !log_rank(*level)) {
-    answer_error(answer, *message, Error(Status::invalid, "params.level is none of the levels").with_rpc(mcp::rpc::kInvalidParams));
+    Error bad_level = Error(Status::invalid, "params.level is none of the levels").with_rpc(mcp::rpc::kInvalidParams);
+    refuse(exchange, answer, message->id(), bad_level);
   } else if (!remember(exchange, *client.session, [level = *level](SessionState& state) { state.log_level = level; })) {
-    answer_error(answer, *message, too_many_sessions());
+    refuse(exchange, answer, message->id(), too_many_sessions());
   } else {
     answer.finish(200, mcp::result_message(message->id(), "{}"));
   }
@@ -178,7 +178,7 @@ loop::Task<Result<void>> subscribe(const Exchange& exchange, const Client& clien
 loop::Task<Result<void>> serve_subscription(Exchange& exchange, Client& client, MessagePtr message, Answer& answer) {
   auto& project = *exchange.caller.project;
   auto uri = message->string_param("uri");
-  auto refuse_with = [&](const Error& error) { answer_error(answer, *message, error); };
+  auto refuse_with = [&](const Error& error) { refuse(exchange, answer, message->id(), error); };
   if (!client.session) {
     refuse_with(needs_session());
     co_return Result<void>();

@@ -70,6 +70,11 @@ class Subscription final : public Listener {
     responder_.write(sse_event(mcp::notification("notifications/subscriptions/acknowledged", params)));
     for (auto& message : std::exchange(early_, {})) responder_.write(message);
   }
+  void end(const Error&) override {
+    std::string result = R"({"resultType":"complete","_meta":)" + meta("") + "}";
+    responder_.write(sse_event(mcp::result_message(id_, result)));
+    responder_.end_stream();
+  }
   std::string meta(std::string kept) const override {
     std::string own = "{\"io.modelcontextprotocol/subscriptionId\":" + id_;
     return own + (kept.size() > 2 ? "," + kept.substr(1) : "}");
@@ -110,7 +115,10 @@ loop::Task<Result<void>> listen_modern(Exchange& exchange, const Client& client,
   auto uris = filter->uris;
   exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
   exchange.link.listens = true;
-  Subscription subscription(exchange, client, *std::move(filter), message->id());
+  exchange.operation.drop();
+  auto standing = std::make_unique<Subscription>(exchange, client, *std::move(filter), message->id());
+  Subscription& subscription = *standing;
+  exchange.link.standing = std::move(standing);
   {
     // Nothing that happens after the acknowledgement is to be missed; but a server that is away delays it no longer than a list.
     loop::Scope scope(exchange.link.scope);
@@ -120,12 +128,6 @@ loop::Task<Result<void>> listen_modern(Exchange& exchange, const Client& client,
     if (!watched && !exchange.link.scope.cancelled()) exchange.site.gateway.options().log.info(watched.error().message);
   }
   subscription.acknowledge();
-  loop::Completion<void> never;
-  auto ended = co_await never.wait(exchange.link.scope);
-  if (!exchange.responder.gone()) {
-    exchange.responder.write(sse_event(mcp::result_message(message->id(), R"({"resultType":"complete","_meta":)" + subscription.meta("") + "}")));
-    exchange.responder.end_stream();
-  }
   co_return Result<void>();
 }
 

@@ -20,15 +20,15 @@ std::vector<Interest> interests_of(const ProjectView& project, const rbac::Princ
   CallerShare shared = own;
   shared.capabilities = 0;  // a client that listens is no reason for a process of its own
   for (auto& attachment : project.attachments) {
+    const auto wanted = [&](const KindRow& row) {
+      return (kinds & bit_of(row.kind)) && may_use_any(project, who, row.kind, attachment.server->name);
+    };
+    if (std::none_of(std::begin(kKinds), std::end(kKinds), wanted)) continue;
     Interest interest;
     interest.attachment = attachment;
     interest.key = key_for(*attachment.server, shared);
     interest.shares = {interest.key.share, key_for(*attachment.server, own).share};
-    for (auto& row : kKinds) {
-      const uint8_t bit = bit_of(row.kind);
-      if ((kinds & bit) && may_use_any(project, who, row.kind, attachment.server->name)) interest.kinds |= bit;
-    }
-    if (interest.kinds != 0) out.push_back(std::move(interest));
+    out.push_back(std::move(interest));
   }
   return out;
 }
@@ -40,31 +40,46 @@ Listener::Listener(Exchange& exchange, const Client& client, uint8_t kinds)
       responder_(exchange.responder),
       link_(exchange.link),
       who_(exchange.caller.who),
-      share_(share_of(exchange, client)),
+      bearer_(exchange.caller.to_control_plane),
+      session_(client.session ? client.session->nonce : exchange.caller.request_id),
+      capabilities_(client.capabilities),
       kinds_(kinds),
       project_(exchange.caller.project),
-      interests_(interests_of(*project_, *who_, share_, kinds_)),
       name_("listen:" + exchange.site.next_token()),
-      heartbeat_(exchange.site.loop) {
-  site_.listeners.push_back(this);
+      beat_ms_(exchange.site.loop.now_ms() + limits::kHeartbeatMs) {
+  site_.listeners.insert(this);
+  site_.meter.listeners.set(static_cast<int64_t>(site_.listeners.size()));
   link_.follow = [this](std::shared_ptr<const ProjectView> project) { follow(std::move(project)); };
-  heartbeat_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
 }
 
 Listener::~Listener() {
   link_.follow = nullptr;
-  site_.listeners.remove(this);
-  forget_watches(interests_, name_);
+  site_.listeners.erase(this);
+  site_.meter.listeners.set(static_cast<int64_t>(site_.listeners.size()));
+  forget_watches(interests(), name_);
 }
+
+CallerShare Listener::share() const {
+  CallerShare out;
+  out.project_id = project_->id;
+  out.token_sha = who_->token_sha;
+  out.session = session_;
+  out.capabilities = capabilities_;
+  out.bearer = bearer_;
+  return out;
+}
+
+std::vector<Interest> Listener::interests() const { return interests_of(*project_, *who_, share(), kinds_); }
 
 // The new streams are wanted before the old ones are given up: one that both mean stays open.
 void Listener::follow(std::shared_ptr<const ProjectView> project) {
+  const auto before = interests();
   project_ = std::move(project);
-  const auto interests = std::exchange(interests_, interests_of(*project_, *who_, share_, kinds_));
   const auto name = std::exchange(name_, "listen:" + site_.next_token());
-  auto watching = watch(uris(), group_.scope());
-  group_.spawn(std::move(watching));
-  forget_watches(interests, name);
+  if (!following_) following_ = std::make_unique<loop::Group>();
+  auto watching = watch(uris(), following_->scope());
+  following_->spawn(std::move(watching));
+  forget_watches(before, name);
   for (auto& row : kKinds) {  // templates have no notification of their own
     if (row.kind != Kind::templates && (kinds_ & bit_of(row.kind))) tell_changed(row.kind);
   }
@@ -77,21 +92,31 @@ void Listener::forget_watches(const std::vector<Interest>& interests, const std:
   }
 }
 
+void Listener::beat(int64_t now_ms) {
+  if (now_ms < beat_ms_) return;
+  beat_ms_ = now_ms + limits::kHeartbeatMs;
+  responder_.write(":\n\n");
+}
+
 bool Listener::is_at(std::string_view uri, const std::string& server_id) const {
   auto target = resolve_uri(*project_, uri);
   return target && target->attachment->server->id == server_id;
 }
 
+bool Listener::wants(Kind kind, const Attachment& attachment) const {
+  return (kinds_ & bit_of(kind)) && may_use_any(*project_, *who_, kind, attachment.server->name);
+}
+
 void Listener::changed(const std::string& server_id, Kind kind) {
-  for (auto& interest : interests_) {
-    if (interest.attachment.server->id == server_id && interest.wants(kind)) return tell_changed(kind);
+  for (auto& attachment : project_->attachments) {
+    if (attachment.server->id == server_id && wants(kind, attachment)) return tell_changed(kind);
   }
 }
 
 void Listener::tools_changed(const std::string& token_sha, const std::string& project_id) {
   if (token_sha != who_->token_sha || project_id != project_->id) return;
-  for (auto& interest : interests_) {
-    if (interest.wants(Kind::tools)) return tell_changed(Kind::tools);
+  for (auto& attachment : project_->attachments) {
+    if (wants(Kind::tools, attachment)) return tell_changed(Kind::tools);
   }
 }
 
@@ -102,8 +127,8 @@ void Listener::tell_changed(Kind kind) {
 
 void Listener::updated(const std::string& server_id, const std::string& share, const mcp::Message& message) {
   auto uri = message.string_param("uri");
-  if (!uri) return;
-  for (auto& interest : interests_) {
+  if (!uri || uris().empty()) return;
+  for (auto& interest : interests()) {
     auto& shares = interest.shares;
     if (interest.attachment.server->id != server_id || std::find(shares.begin(), shares.end(), share) == shares.end()) continue;
     std::string exposed = exposed_uri(interest.attachment, *uri);
@@ -112,7 +137,8 @@ void Listener::updated(const std::string& server_id, const std::string& share, c
 }
 
 void Listener::suspect(const std::string& server_id, const std::string& share) {
-  for (auto& interest : interests_) {
+  if (uris().empty()) return;
+  for (auto& interest : interests()) {
     auto& shares = interest.shares;
     if (interest.attachment.server->id != server_id || std::find(shares.begin(), shares.end(), share) == shares.end()) continue;
     for (auto& uri : std::set(uris())) {
@@ -140,14 +166,14 @@ loop::Task<Result<void>> Listener::watch(std::set<std::string> uris, loop::Scope
   size_t left = 1;
   loop::Completion<void> done;
   loop::Group group(scope);
-  for (auto& interest : interests_) {
+  for (auto& interest : interests()) {
     auto& server = interest.attachment.server;
     Site& home = site_.gateway.home_of(server->id);
     WatchWish wish;
     wish.client = name_;
     wish.server = server;
     wish.key = interest.key;
-    wish.bearer = share_.bearer;
+    wish.bearer = bearer_;
     for (auto& uri : uris) {
       if (is_at(uri, server->id)) wish.uris.insert(resolve_uri(*project_, uri)->upstream_name);
     }

@@ -20,18 +20,16 @@ struct Interest {
   Attachment attachment;
   UpstreamKey key;                  // of the connection whose stream is watched
   std::vector<std::string> shares;  // under which the client may have subscribed to its resources
-  uint8_t kinds = 0;                // one bit for each Kind: whose list
-  bool wants(Kind kind) const { return kinds & bit_of(kind); }
 };
 
 inline constexpr uint8_t kEveryKind = 0xff;
 
-// On its site's loop. Registers itself there.
-class Listener {
+// On its site's loop. Registers itself there. There are thousands of them: what can be worked out again is not kept.
+class Listener : public Standing {
  public:
   // `kinds`: whose lists the client wants to hear of.
   Listener(Exchange& exchange, const Client& client, uint8_t kinds);
-  virtual ~Listener();
+  ~Listener() override;
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
@@ -42,6 +40,9 @@ class Listener {
   void updated(const std::string& server_id, const std::string& share, const mcp::Message& message);
   // Something may have been missed on the server's stream: all resources there that are wanted count as changed.
   void suspect(const std::string& server_id, const std::string& share);
+
+  // Says something when nothing was said for a while: proxies end streams that are silent.
+  void beat(int64_t now_ms);
 
   // Has the servers' streams opened, and waits until each is or has failed, or time is up.
   loop::Task<Result<void>> watch(std::set<std::string> uris, loop::Scope& scope);
@@ -57,18 +58,22 @@ class Listener {
  private:
   void tell_updated(std::string_view uri, const mcp::Message* message);
   void follow(std::shared_ptr<const ProjectView> project);
+  bool wants(Kind kind, const Attachment& attachment) const;
+  std::vector<Interest> interests() const;
   void forget_watches(const std::vector<Interest>& interests, const std::string& name);
   void tell_changed(Kind kind);
   bool is_at(std::string_view uri, const std::string& server_id) const;
+  CallerShare share() const;
   Link& link_;
   const std::shared_ptr<const rbac::Principal> who_;
-  const CallerShare share_;
+  const BearerPtr bearer_;
+  const std::string session_;
+  const uint32_t capabilities_;
   const uint8_t kinds_;
   std::shared_ptr<const ProjectView> project_;
-  std::vector<Interest> interests_;
   std::string name_;  // towards Watches
-  loop::Timer heartbeat_;
-  loop::Group group_;  // last: its tasks use everything above
+  int64_t beat_ms_ = 0;  // when the next sign of life is due
+  std::unique_ptr<loop::Group> following_;  // last: its tasks use everything above
 };
 
 // A subscription to a resource covers what lies below it, too.

@@ -6,6 +6,7 @@
 #include "gateway/endpoint.h"
 #include "gateway/plugins/gate.h"
 #include "gateway/plugins/links.h"
+#include "gateway/plugins/outside.h"
 #include "gateway/plugins/own_prompts.h"
 #include "gateway/ticket.h"
 #include "gateway/view.h"
@@ -143,12 +144,17 @@ std::string list_result(const Exchange& exchange, const Client& client, Kind kin
     writer.member("resultType", "complete").member("ttlMs", left).member("cacheScope", "private");
   }
   std::string reason = view.count == 0 ? reason_of(exchange, kind, view) : "";
-  if (modern || !reason.empty() || !view.unavailable.empty()) {
+  if (modern || !reason.empty() || !view.unavailable.empty() || !view.hidden.empty()) {
     writer.key("_meta").begin_object();
     if (modern) writer.raw_member("io.modelcontextprotocol/serverInfo", server_info(exchange));
     if (!view.unavailable.empty()) {
       writer.key("io.mcptoken/unavailable").begin_array();
       for (auto& name : view.unavailable) writer.string(name);
+      writer.end_array();
+    }
+    if (!view.hidden.empty()) {
+      writer.key("io.mcptoken/unusable").begin_array();
+      for (auto& [name, why] : view.hidden) writer.begin_object().member("name", name).member("reason", why).end_object();
       writer.end_array();
     }
     if (!reason.empty()) writer.member("io.mcptoken/reason", reason);
@@ -174,7 +180,7 @@ loop::Task<Result<OwnItems>> own_items(Exchange& exchange, Kind kind, loop::Scop
   if (kind == Kind::tools && is_gated_project(exchange)) {
     auto looking = is_open(exchange, scope);
     MCPT_CO_TRY(const bool open, co_await looking);
-    out.items = gate_tools(*exchange.caller.project, open);
+    out.items = gate_tools(has_model(exchange.site, *exchange.caller.project), open);
     out.alone = !open;
     out.changing = true;
   } else if (kind == Kind::prompts) {
@@ -199,7 +205,7 @@ loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessageP
   Kind kind = find_list(message->method())->kind;
   auto at = read_cursor(exchange, kind, *message);
   if (!at) {
-    answer.finish(200, mcp::error_message(message->id(), at.error()));
+    refuse(exchange, answer, message->id(), at.error());
     co_return Result<void>();
   }
   OwnItems own;

@@ -66,6 +66,8 @@ void discover(Exchange& exchange, const mcp::Message& message) {
 
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta) {
   const std::string& version = *meta.protocol_version;
+  exchange.operation.begin(message->method());
+  exchange.operation.speaks(version);
   if (!mcp::is_modern(version)) {
     bool differs = false;
     const std::string* header = exchange.request.header("mcp-protocol-version", &differs);

@@ -60,6 +60,7 @@ loop::Task<Result<void>> Upstreams::probe(std::shared_ptr<Entry> entry) {
   if (entry->end.cancelled()) co_return Result<void>();
   auto complaint = complaint_of(check, answer);
   entry->probe_failures = complaint ? entry->probe_failures + 1 : 0;
+  if (answer) entry->breaker.succeeded();  // also of calls: it is there
   if (!complaint) entry->instance.answered_probe();
   else if (entry->probe_failures >= check.failure_threshold) entry->instance.missed_probe(*complaint);
   co_return Result<void>();

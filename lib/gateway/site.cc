@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kEndedSessions = 10'000;
 constexpr size_t kStatefulSessions = 10'000;
 constexpr int64_t kSweepMs = 60'000;
+constexpr int64_t kBeatMs = 1'000;  // how exactly heartbeats are kept: one timer for all streams, which are many
 
 cache::PipelineCacheOptions cache_options(const Options& options) {
   cache::PipelineCacheOptions out;
@@ -34,8 +35,15 @@ Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
       catalogue(*this),
       watches(*this),
       parking(*this),
-      sweeper(loop_in) {
+      sweeper(loop_in),
+      heart(loop_in) {
   sweeper.start(kSweepMs, [this] { sweep(); }, kSweepMs);
+  heart.start(kBeatMs, [this] { beat(); }, kBeatMs);
+}
+
+void Site::beat() {
+  const int64_t now_ms = loop.now_ms();
+  for (Listener* listener : listeners) listener->beat(now_ms);
 }
 
 std::string Site::next_token() { return std::to_string(++next_number * gateway.sites() + index); }
@@ -65,6 +73,7 @@ SessionState* Site::make_state(const std::string& key, uint8_t owner) {
   if (it == sessions.end()) {
     if (sessions.size() >= kStatefulSessions) return nullptr;
     it = sessions.emplace(key, SessionState()).first;
+    meter.sessions.set(static_cast<int64_t>(sessions.size()));
     it->second.owner = owner;
   }
   it->second.used_ms = loop.now_ms();
@@ -73,6 +82,7 @@ SessionState* Site::make_state(const std::string& key, uint8_t owner) {
 
 void Site::drop_state(const std::string& key) {
   sessions.erase(key);
+  meter.sessions.set(static_cast<int64_t>(sessions.size()));
   watches.forget_session(key);
 }
 
@@ -88,7 +98,7 @@ void Site::sweep() {
 }
 
 Gateway::Gateway(Options options, ControlPlane& plane)
-    : options_(std::move(options)), plane_(plane), shelf_(cache_options(options_), system_clock()) {}
+    : options_(std::move(options)), plane_(plane), shelf_(cache_options(options_), system_clock()), stages_(options_.stages) {}
 
 Site& Gateway::attach(loop::Loop& loop) {
   if (sites_.empty()) {
@@ -105,7 +115,7 @@ void Gateway::tell_all(std::function<void(Site&)> what) {
 
 void Gateway::announce(const std::string& server_id, Kind kind) {
   tell_all([server_id, kind](Site& site) {
-    for (Listener* listener : std::list(site.listeners)) listener->changed(server_id, kind);
+    for (Listener* listener : site.listeners) listener->changed(server_id, kind);
   });
 }
 
@@ -126,14 +136,14 @@ void Gateway::server_says(const std::string& server_id, const std::string& share
   if (message.method() != "notifications/resources/updated") return;
   auto shared = std::make_shared<const mcp::Message>(std::move(message));
   tell_all([server_id, share, shared](Site& site) {
-    for (Listener* listener : std::list(site.listeners)) listener->updated(server_id, share, *shared);
+    for (Listener* listener : site.listeners) listener->updated(server_id, share, *shared);
   });
 }
 
 void Gateway::suspect(const std::string& server_id, const std::string& share) {
   for (auto& row : kKinds) list_changed(server_id, row.kind);
   tell_all([server_id, share](Site& site) {
-    for (Listener* listener : std::list(site.listeners)) listener->suspect(server_id, share);
+    for (Listener* listener : site.listeners) listener->suspect(server_id, share);
   });
 }
 

@@ -17,7 +17,9 @@
 #include "base/log.h"
 #include "gateway/catalogue.h"
 #include "gateway/control_plane.h"
+#include "gateway/meter.h"
 #include "gateway/parking.h"
+#include "gateway/plugins/registered.h"
 #include "gateway/plugins/shelf.h"
 #include "gateway/session_id.h"
 #include "gateway/upstreams.h"
@@ -34,10 +36,12 @@ struct LinkedText {
   int64_t fresh_until_ms = 0;
 };
 
-// How a project's model does: after a failure it is left alone for a while.
+// How a model does: after a failure it is left alone for a while.
 struct ModelHealth {
   int64_t retry_at_ms = 0;
   std::string failure;
+  int64_t probed_ms = 0;  // when it was last seen whether it can be reached; 0: never
+  std::string state;      // then: "reachable", "refused" or "unreachable"
 };
 
 struct Options {
@@ -47,6 +51,8 @@ struct Options {
   std::string client_info;   // raw JSON: what we call ourselves towards servers
   std::string version;       // of the product, in serverInfo
   std::string data_dir;      // hidden from child processes, but for servers/<name>, their home
+  StageTypes stages;         // of the embedding program
+  std::vector<std::shared_ptr<const LlmSpec>> models;  // of the program's settings, for all projects
   std::string cache_dir;     // of the pipeline cache, "": memory alone; hidden from child processes, too
   bool require_sandbox = false;
   std::shared_ptr<const http::AddressPolicy> addresses;
@@ -81,6 +87,7 @@ struct Site {
   loop::Loop& loop;
   http::Client http;
   loop::Group group;                 // work for other loops
+  Meter meter;
   Upstreams upstreams;
   Catalogue catalogue;
   Watches watches;
@@ -89,7 +96,7 @@ struct Site {
   // Running calls of legacy sessions, by session nonce and request id: for notifications/cancelled.
   std::map<std::pair<std::string, std::string>, loop::Scope*> running;
   std::unordered_map<std::string, Ask> asks;
-  std::list<Listener*> listeners;
+  std::set<Listener*> listeners;  // none comes or goes while they are told of something
   // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.
   std::map<std::string, std::string> claims;
   SessionIds session_ids;
@@ -98,9 +105,11 @@ struct Site {
   std::unordered_map<std::string, SessionState> sessions;  // by session_key()
   std::unordered_map<std::string, GateState> gates;   // open ones, by token and project
   std::unordered_map<std::string, LinkedText> links;  // by project, prompt and URI
-  std::map<std::string, ModelHealth> models;          // by project and address
+  std::map<std::string, ModelHealth> models;          // by project and what is asked for
+  std::set<std::string> keeping_tools;                // server and tool: it has said how long results may be kept
   size_t programs = 0;                                // of stages, that run
   loop::Timer sweeper;               // of sessions
+  loop::Timer heart;                 // of streams that listen
   uint64_t next_number = 0;          // of progress tokens and asks
 
   std::string next_token();          // unique over all loops
@@ -111,6 +120,7 @@ struct Site {
 
  private:
   void sweep();
+  void beat();
 };
 
 class Gateway {
@@ -129,6 +139,7 @@ class Gateway {
   const Options& options() const { return options_; }
   ControlPlane& plane() { return plane_; }
   Shelf& shelf() { return shelf_; }
+  Stages& stages() { return stages_; }
   size_t sites() const { return sites_.size(); }
   Site& site(size_t index) { return *sites_[index]; }
   Site& home_of(std::string_view server_id) { return *sites_[std::hash<std::string_view>()(server_id) % sites_.size()]; }
@@ -151,6 +162,7 @@ class Gateway {
   Options options_;
   ControlPlane& plane_;
   Shelf shelf_;
+  Stages stages_;
   void list_changed(const std::string& server_id, Kind kind);
   std::vector<std::unique_ptr<Site>> sites_;
   int64_t started_ms_ = 0;

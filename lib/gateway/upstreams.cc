@@ -15,9 +15,23 @@ namespace {
 constexpr int64_t kFirstBackoffMs = 100;
 constexpr int64_t kStableMs = 30'000;         // a server that has run for so long begins anew when it fails
 constexpr int64_t kRelayedBackoffMs = 1'000;  // the control plane has the server's own backoff
+constexpr int64_t kTrialMs = 500;             // between two calls that try a server whose circuit is open, over all loops
 constexpr int64_t kIdleMs = 5 * 60'000;
 constexpr int64_t kSweepMs = 15'000;
 constexpr int64_t kProbeTickMs = 1'000;  // how exactly the intervals of probes are kept
+
+uint16_t complaint_number(const Result<mcp::Message>& answer) {
+  if (!answer) return error_number(answer.error());
+  if (answer->kind() == mcp::MessageKind::error) return error_number(answer->to_error());
+  const json::Node* is_error = answer->in_result("isError");
+  return is_error && answer->outline().raw(*is_error) == "true" ? tool_error_number() : metrics::Names::kNone;
+}
+
+// Whether the failure of a call says that the server is not there, and not that it does not like the call.
+bool is_away(const Error& error, bool is_process) {
+  if (error.status == Status::timeout) return true;
+  return !is_process && (error.status == Status::network || error.status == Status::unavailable || error.http >= 500);
+}
 
 }  // namespace
 
@@ -40,7 +54,13 @@ UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
 
 Upstreams::Upstreams(Site& site) : site_(site), sweeper_(site.loop), prober_(site.loop) {
   sweeper_.start(kSweepMs, [this] { sweep(); }, kSweepMs);
-  prober_.start(kProbeTickMs, [this] { probe_due(); }, kProbeTickMs);
+  prober_.start(
+      kProbeTickMs,
+      [this] {
+        probe_due();
+        count_states();
+      },
+      kProbeTickMs);
 }
 
 Upstreams::~Upstreams() = default;
@@ -67,6 +87,9 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Event
 loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope) {
   auto getting = get(call.server, call.key, call.bearer, scope);
   MCPT_CO_TRY(auto entry, co_await getting);
+  const auto verdict = entry->breaker.ask(site_.loop.now_ms());
+  if (verdict == Breaker::Verdict::wait) co_return fail(*entry->last_error);
+  Trial trial(*entry, verdict == Breaker::Verdict::trial);
   auto& info = entry->peer->info();
   if (!call.capability.empty() && !mcp::declares(info, call.capability)) {
     std::string text = call.server->name + ": the server does not offer this";
@@ -83,23 +106,44 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::
   std::string client_info = call.client_info.empty() ? site_.gateway.options().client_info : call.client_info;
   hop.client_info = client_info;
   hop.log_level = call.log_level;
+  hop.trace_parent = call.trace.parent;
+  hop.trace_state = call.trace.state;
   hop.progress_token = call.progress_token;
   mcp::HopParams params(*call.request, hop, call.edits);
   mcp::Call one(call.method, params.pieces());
   one.name = call.name;
   one.progress_token = call.progress_token;
+  one.headers = call.headers;
   auto peer = entry->peer;
   loop::Scope within(scope);
   Busy busy(entry->calls, entry->end, within);
+  const int64_t began_ns = metrics::now_ns();
   auto task = peer->call(one, events, within);
   auto answer = co_await task;
   entry->last_used_ms = site_.loop.now_ms();
+  site_.meter.count_asked(call.method, complaint_number(answer), call.server->name, began_ns);
   const bool given_up = within.cancelled() && within.reason().status != Status::timeout;  // by the caller, or by us
-  if (answer || !given_up) entry->instance.note_answer(answer.has_value());
+  judge(*entry, answer, given_up);
   if (!answer && entry->end.cancelled() && !scope.cancelled()) co_return fail(entry->end.reason());
   if (!answer) co_return fail(std::move(answer).error());
   UpstreamAnswer out(*std::move(answer), hop.era);
   co_return out;
+}
+
+// What an answer says does not matter: who answers is there. A process that ends has a backoff of its own.
+void Upstreams::judge(Entry& entry, const Result<mcp::Message>& answer, bool given_up) {
+  if (!answer && given_up) return;
+  entry.instance.note_answer(answer.has_value());
+  const bool was_open = entry.breaker.state() != Circuit::closed;
+  if (answer || !is_away(answer.error(), entry.process != nullptr)) {
+    entry.breaker.succeeded();
+    if (was_open) entry.instance.happened("answers again: the circuit is closed");
+    return;
+  }
+  if (!entry.breaker.failed(site_.loop.now_ms())) return;
+  entry.last_error = answer.error();
+  const int64_t pause_ms = entry.breaker.retry_at_ms() - site_.loop.now_ms();
+  entry.instance.happened("the circuit is open for " + std::to_string(pause_ms) + " ms: " + answer.error().message);
 }
 
 loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared_ptr<const ServerSpec> server, UpstreamKey key,
@@ -112,7 +156,10 @@ loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared
       entries_.erase(key);
       co_return fail(std::move(id).error());
     }
-    slot = std::make_shared<Entry>(server, key, Instance(site_.loop.clock(), *std::move(id), server->name));
+    // Loops do not tell each other: each has its part of the two trials that a server is asked in a second.
+    Breaker breaker(kTrialMs * static_cast<int64_t>(site_.gateway.sites()),
+                    [&gateway = site_.gateway](int64_t below) { return gateway.jitter(below); });
+    slot = std::make_shared<Entry>(server, key, Instance(site_.loop.clock(), *std::move(id), server->name), std::move(breaker));
   }
   auto entry = slot;
   entry->last_used_ms = site_.loop.now_ms();
@@ -133,10 +180,12 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
     entry->peer.reset();
     entry->process.reset();
     failed(*entry, opened.error());
+    site_.meter.count_opening(entry->server->name, false);
     co_return fail(std::move(opened).error());
   }
   entry->opened_ms = site_.loop.now_ms();
   entry->log_level.clear();
+  site_.meter.count_opening(entry->server->name, true);
   entry->instance.opened(entry->process ? "process " + std::to_string(entry->process->pid()) : std::string());
   co_return Result<void>();
 }
@@ -292,6 +341,22 @@ void Upstreams::end_session(const std::string& session) {
 
 // --- for people
 
+InstanceStatus Upstreams::status_of(const Entry& entry) {
+  if (entry.retired) return entry.peer ? InstanceStatus::stopping : InstanceStatus::stopped;
+  if (entry.opening.running()) return InstanceStatus::starting;
+  return entry.ready() && entry.breaker.state() == Circuit::closed ? InstanceStatus::running : InstanceStatus::error;
+}
+
+// What is stopped is none any more.
+void Upstreams::count_states() {
+  StatesOfServers states;
+  for (auto& [key, entry] : entries_) ++states[entry->server->name][static_cast<size_t>(status_of(*entry))];
+  for (auto& entry : ended_) {
+    if (status_of(*entry) == InstanceStatus::stopping) ++states[entry->server->name][static_cast<size_t>(InstanceStatus::stopping)];
+  }
+  site_.meter.set_upstreams(std::move(states));
+}
+
 InstanceView Upstreams::view_of(const Entry& entry) const {
   InstanceView out = entry.instance.view();
   out.server_id = entry.server->id;
@@ -301,11 +366,8 @@ InstanceView Upstreams::view_of(const Entry& entry) const {
   out.share = entry.key.share.starts_with("session:") ? Share::session : entry.server->share;
   out.calls = entry.calls;
   out.stale = entry.stale;
-  out.status = entry.retired && !entry.peer ? InstanceStatus::stopped
-               : entry.retired              ? InstanceStatus::stopping
-               : entry.opening.running()    ? InstanceStatus::starting
-               : entry.ready()              ? InstanceStatus::running
-                                            : InstanceStatus::error;
+  out.circuit = entry.breaker.state();
+  out.status = status_of(entry);
   if (entry.process && entry.process->alive()) out.pid = entry.process->pid();
   if (const auto list = site_.catalogue.known(entry.key, Kind::tools)) {
     out.tools.emplace();

@@ -6,7 +6,8 @@
 //  2. A connection is shared only among callers with equal keys: same server version, same share (project, principal, …),
 //     same client capabilities. One to the control plane belongs to one token. A stdio process with client
 //     capabilities belongs to one session or one call, because its requests carry no link to the call that caused them.
-//  3. A server that fails is asked again after a backoff; until then its last error is the answer, at once.
+//  3. A server that cannot be opened, or does not answer again and again, is asked again after a backoff; until then its last
+//     error is the answer, at once.
 #pragma once
 
 #include <compare>
@@ -23,6 +24,7 @@
 #include "mcp/peer.h"
 #include "mcp/rewrite.h"
 #include "mcp/stdio_peer.h"
+#include "mcp/trace.h"
 
 namespace mcptoken::gateway {
 
@@ -59,6 +61,8 @@ struct UpstreamCall {
   uint32_t capabilities = 0;      // of the client; declared to a modern server
   std::string progress_token;     // ours, raw JSON; "" for none
   std::string log_level;
+  mcp::Trace trace;               // that came beside the request
+  std::vector<http::Header> headers;  // Mcp-Param-*, for a modern HTTP server
 };
 
 // What came back, and from which era.
@@ -120,12 +124,13 @@ class Upstreams {
   loop::Task<Result<void>> stop(loop::Scope& scope);
 
  private:
-  struct Entry {
-    Entry(std::shared_ptr<const ServerSpec> server_in, const UpstreamKey& key_in, Instance instance_in)
-        : server(std::move(server_in)), key(key_in), instance(std::move(instance_in)) {}
+  struct Entry : std::enable_shared_from_this<Entry> {
+    Entry(std::shared_ptr<const ServerSpec> server_in, const UpstreamKey& key_in, Instance instance_in, Breaker breaker_in)
+        : server(std::move(server_in)), key(key_in), instance(std::move(instance_in)), breaker(std::move(breaker_in)) {}
     std::shared_ptr<const ServerSpec> server;
     UpstreamKey key;
     Instance instance;
+    Breaker breaker;  // of its calls; that it cannot be opened is below
     std::shared_ptr<mcp::Peer> peer;
     std::shared_ptr<mcp::StdioPeer> process;  // the same object, when it is a process
     loop::Flight opening;
@@ -147,6 +152,17 @@ class Upstreams {
     bool exists() const { return peer && peer->alive(); }  // perhaps not open yet
   };
 
+  // A trial that ends in any other way than with an answer or a failure says nothing, also when its frame is destroyed.
+  struct Trial {
+    Trial(Entry& entry_in, bool is_one) : entry(is_one ? &entry_in : nullptr), kept(entry_in.shared_from_this()) {}
+    ~Trial() {
+      if (entry && entry->breaker.state() == Circuit::half_open) entry->breaker.given_up();
+    }
+    Trial(const Trial&) = delete;
+    Trial& operator=(const Trial&) = delete;
+    Entry* entry;
+    std::shared_ptr<Entry> kept;
+  };
   loop::Task<Result<std::shared_ptr<Entry>>> get(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
                                                 loop::Scope& scope);
   loop::Task<Result<void>> open(std::shared_ptr<Entry> entry, BearerPtr bearer);
@@ -156,6 +172,9 @@ class Upstreams {
   Result<void> make_room(const UpstreamKey& key);
   loop::Task<Result<void>> raise_log_level(std::shared_ptr<Entry> entry, std::string level, loop::Scope& scope);
   void failed(Entry& entry, const Error& error);
+  static InstanceStatus status_of(const Entry& entry);
+  void count_states();
+  void judge(Entry& entry, const Result<mcp::Message>& answer, bool given_up);
   InstanceView view_of(const Entry& entry) const;
   std::shared_ptr<Entry> entry_of(std::string_view id) const;
   void retire(std::shared_ptr<Entry> entry, std::string_view why);

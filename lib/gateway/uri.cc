@@ -20,9 +20,7 @@ class Rewriter {
 
   // Four levels: an entry, its members, those of its `content` or `resource`, and of a resource inside content.
   void run() {
-    json::ReadLimits limits;
-    limits.bytes = limits::kUpstreamBodyBytes;
-    auto read = Outline::read(array_, 4, limits);
+    auto read = Outline::read(array_, 4, mcp::server_limits(limits::kUpstreamBodyBytes));
     if (!read) return;  // keys spelt with escapes: nothing of the protocol's
     outline_ = &*read;
     for (auto* entry = read->first(read->root()); entry; entry = read->after(read->root(), *entry)) visit(*entry);

@@ -118,18 +118,38 @@ const PipelinePtr& pipeline_of(const ProjectView& project, const Attachment& att
 
 namespace {
 
-// The entry as clients see it: with the key that they ask for it by, and with the arguments that are ours.
-void append_item(std::string& out, const Item& item, std::string_view key, bool with_arguments) {
+constexpr size_t kMostHidden = 100;  // that an answer names
+
+// The entry as clients see it: with the key that they ask for it by, the URIs that they read, and with the arguments
+// that are ours.
+void append_item(std::string& out, const Item& item, const Attachment& attachment, std::string_view key, bool with_arguments) {
   const auto& place = item.arguments;
-  if (!with_arguments || place.at == 0) {
+  const bool more = with_arguments && place.at != 0;
+  const bool links = !item.uris.empty() && !attachment.prefix.empty();
+  if (!more && !links) {
     out.append(item.raw, 0, item.key_range.begin);
     json::append_quoted(out, key);
     out.append(item.raw, item.key_range.end);
     return;
   }
-  json::Edit edits[] = {{item.key_range, json::quoted(key)}, {json::Range{place.at, place.at}, virtual_arguments(place)}};
-  if (place.at < item.key_range.begin) std::swap(edits[0], edits[1]);
+  std::vector<json::Edit> edits;
+  edits.emplace_back(item.key_range, json::quoted(key));
+  if (more) edits.emplace_back(json::Range{place.at, place.at}, virtual_arguments(place));
+  for (auto& uri : item.uris) {
+    if (links) edits.emplace_back(uri.range, json::quoted(exposed_uri(attachment, uri.uri)));
+  }
+  std::sort(edits.begin(), edits.end(), [](const auto& one, const auto& other) { return one.range.begin < other.range.begin; });
   out += json::apply(item.raw, {0, static_cast<uint32_t>(item.raw.size())}, edits);
+}
+
+void add_hidden(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
+                const RawList& list) {
+  const bool by_uri = row_of(list.kind).by_uri;
+  for (auto& [name, why] : list.hidden) {
+    if (view.hidden.size() >= kMostHidden) return;
+    if (!may_use(project, who, list.kind, attachment.server->name, name)) continue;
+    view.hidden.emplace_back(by_uri ? exposed_uri(attachment, name) : exposed_name(project, attachment, name), why);
+  }
 }
 
 }  // namespace
@@ -137,10 +157,11 @@ void append_item(std::string& out, const Item& item, std::string_view key, bool 
 size_t add_items(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
                  const RawList& list, size_t from, size_t most) {
   view.fresh_until_ms = std::min(view.fresh_until_ms, list.fresh_until_ms);
+  if (from == 0) add_hidden(view, project, who, attachment, list);
   bool by_uri = row_of(list.kind).by_uri;
   const auto& pipeline = pipeline_of(project, attachment);
-  const bool with_arguments =
-      list.kind == Kind::tools && pipeline && pipeline->makes_sections && pipeline->applies(ContentType::tool_result);
+  const auto type = list.kind == Kind::tools ? ContentType::tool_result : ContentType::prompt;
+  const bool with_arguments = !by_uri && pipeline && pipeline->makes_sections && pipeline->applies(type);
   for (; from < list.items.size() && view.count < most; ++from) {
     const Item& item = list.items[from];
     if (!may_use(project, who, list.kind, attachment.server->name, item.key)) continue;
@@ -149,7 +170,7 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
     auto target = resolve_key(project, list.kind, key);
     if (!target || target->attachment != &attachment) continue;
     if (view.count++ > 0) view.items.push_back(',');
-    append_item(view.items, item, key, with_arguments);
+    append_item(view.items, item, attachment, key, with_arguments);
   }
   return from;
 }

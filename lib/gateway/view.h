@@ -44,6 +44,7 @@ inline bool has_gate(const ProjectView& project) { return project.model && proje
 struct ListView {
   std::string items = "[";                 // raw JSON array once finished
   std::vector<std::string> unavailable;    // attachments whose list could not be had
+  std::vector<std::pair<std::string, std::string>> hidden;  // what is not shown though it may be used, and why
   int64_t fresh_until_ms = INT64_MAX;
   size_t count = 0;
 };

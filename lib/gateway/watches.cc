@@ -13,13 +13,29 @@ namespace {
 constexpr int64_t kFirstRetryMs = 200;
 constexpr int64_t kLongestRetryMs = 30'000;
 
-std::set<std::string> uris_of(const std::map<std::string, std::set<std::string>>& wishes) {
-  std::set<std::string> all;
-  for (auto& [client, uris] : wishes) all.insert(uris.begin(), uris.end());
-  return all;
+}  // namespace
+
+void Watches::Watch::wish(const std::string& client, std::set<std::string> uris) {
+  auto& own = wishes[client];
+  for (auto& uri : uris) revision += ++wanted[uri] == 1 ? 1 : 0;
+  std::swap(own, uris);
+  for (auto& uri : uris) {
+    if (--wanted[uri] > 0) continue;
+    wanted.erase(uri);
+    ++revision;
+  }
 }
 
-}  // namespace
+Watches::Watch::Wishes::iterator Watches::Watch::withdraw(Wishes::iterator wish) {
+  this->wish(wish->first, {});
+  return wishes.erase(wish);
+}
+
+std::set<std::string> Watches::Watch::uris() const {
+  std::set<std::string> all;
+  for (auto& [uri, count] : wanted) all.insert(all.end(), uri);
+  return all;
+}
 
 loop::Task<Result<void>> Watches::want(WatchWish wish, loop::Scope& scope) {
   auto& watch = watches_[wish.key];
@@ -30,10 +46,9 @@ loop::Task<Result<void>> Watches::want(WatchWish wish, loop::Scope& scope) {
   }
   watch->bearer = wish.bearer;
   const bool quiet = watch->stream && !watch->opening;
-  auto before = uris_of(watch->wishes);
-  watch->wishes[wish.client] = std::move(wish.uris);
-  if (uris_of(watch->wishes) != before) ++watch->revision;
-  else if (quiet) co_return Result<void>();
+  const uint64_t before = watch->revision;
+  watch->wish(wish.client, std::move(wish.uris));
+  if (quiet && watch->revision == before) co_return Result<void>();
   if (watch->retry.running()) co_return fail(*watch->last_error);
   auto done = std::make_shared<loop::Completion<void>>();
   watch->waiting.push_back(done);
@@ -44,21 +59,29 @@ loop::Task<Result<void>> Watches::want(WatchWish wish, loop::Scope& scope) {
 }
 
 void Watches::forget(const std::string& client) {
-  forget_if([&](const std::string& other) { return other == client; });
+  std::vector<WatchPtr> touched;
+  for (auto& [key, watch] : watches_) {
+    auto wish = watch->wishes.find(client);
+    if (wish == watch->wishes.end()) continue;
+    watch->withdraw(wish);
+    touched.push_back(watch);
+  }
+  settle_forgotten(touched);
 }
 
 void Watches::forget_session(const std::string& session) {
-  forget_if([start = session + " "](const std::string& client) { return client.starts_with(start); });
-}
-
-void Watches::forget_if(const std::function<bool(const std::string&)>& ends) {
+  const std::string start = session + " ";
   std::vector<WatchPtr> touched;
   for (auto& [key, watch] : watches_) {
-    auto before = uris_of(watch->wishes);
-    if (std::erase_if(watch->wishes, [&](const auto& wish) { return ends(wish.first); }) == 0) continue;
-    if (uris_of(watch->wishes) != before) ++watch->revision;
+    auto wish = watch->wishes.lower_bound(start);
+    if (wish == watch->wishes.end() || !wish->first.starts_with(start)) continue;
+    while (wish != watch->wishes.end() && wish->first.starts_with(start)) wish = watch->withdraw(wish);
     touched.push_back(watch);
   }
+  settle_forgotten(touched);
+}
+
+void Watches::settle_forgotten(const std::vector<WatchPtr>& touched) {
   for (auto& watch : touched) {
     if (watch->wishes.empty()) close(watch->key);
     else step(watch);
@@ -138,7 +161,7 @@ void Watches::ended(WatchPtr watch, std::shared_ptr<Stream> stream, const Error&
 }
 
 loop::Task<Result<void>> Watches::run(WatchPtr watch, std::shared_ptr<Stream> stream) {
-  auto uris = uris_of(watch->wishes);
+  auto uris = watch->uris();
   auto asking = site_.upstreams.info(watch->server, watch->key, watch->bearer, stream->scope);
   MCPT_CO_TRY(auto info, co_await asking);
   const bool legacy = info.era == mcp::Era::legacy;

@@ -8,7 +8,6 @@
 //     stream stays, and the server is told of single resources.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,8 +56,14 @@ class Watches {
     std::shared_ptr<const ServerSpec> server;
     UpstreamKey key;
     BearerPtr bearer;
-    std::map<std::string, std::set<std::string>> wishes;  // by client
-    uint64_t revision = 1;                                // of the wishes
+    // Wishes come and go one at a time, and are many: nothing walks through all of them.
+    using Wishes = std::map<std::string, std::set<std::string>>;  // by client
+    void wish(const std::string& client, std::set<std::string> uris);
+    Wishes::iterator withdraw(Wishes::iterator wish);
+    std::set<std::string> uris() const;
+    Wishes wishes;
+    std::map<std::string, size_t> wanted;  // URIs, and how many wishes name each
+    uint64_t revision = 1;                 // of the URIs
     std::shared_ptr<Stream> stream;                       // the one that is open
     std::shared_ptr<Stream> opening;                      // its successor
     std::set<std::string> told;                           // URIs that a legacy server knows of
@@ -69,7 +74,7 @@ class Watches {
     loop::Timer retry;
   };
 
-  void forget_if(const std::function<bool(const std::string&)>& ends);
+  void settle_forgotten(const std::vector<WatchPtr>& touched);
   void step(WatchPtr watch);
   void opened(Watch& watch, std::shared_ptr<Stream> stream, Result<void> result);
   void ended(WatchPtr watch, std::shared_ptr<Stream> stream, const Error& error);

@@ -10,6 +10,7 @@
 //     constant stack, and time linear in the text but for a logarithm of the member count.
 //  4. No object anywhere has two equal keys (compared after unescaping).
 //  5. Keys at recorded depths are spelt without escapes, and hold no NUL.
+// A lenient reading (ReadLimits) keeps all that for what is recorded, and takes below it whatever is JSON.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +36,14 @@ struct Range {
 struct ReadLimits {
   ReadLimits() = default;
   size_t bytes = limits::kBodyBytes;      // of the whole text; 4 GiB at most
-  size_t depth = limits::kJsonDepth;      // containers inside one another; more than kJsonDepth has no effect
+  size_t depth = limits::kJsonDepth;      // containers inside one another; more than kJsonDepth is for lenient ones
   size_t members = limits::kJsonMembers;  // of one object
+  // For what a server sends and a client gets as it is, of which only the recorded depths are understood here: numbers
+  // may be of any length, an escaped surrogate may lack its partner (string() shows U+FFFD for it), and below what is
+  // recorded keys may be equal, and `depth` up to kLenientDepth.
+  bool lenient = false;
 };
+inline constexpr size_t kLenientDepth = 1'000;
 
 // One value. `key` is the member's name without quotes (empty range for array elements and the root); `value` is the
 // raw JSON, quotes and brackets included. `next` is the index of the node after this one's recorded descendants.

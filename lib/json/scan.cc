@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cctype>
 
 #include "json/invariant.h"
 #include "json/number.h"
@@ -44,17 +45,18 @@ class Recorder {
  public:
   Recorder(std::string_view text, const ScanRules& rules, const ReadLimits& limits, std::vector<Node>& nodes)
       : text_(text), in_(text), rules_(rules), limits_(limits), nodes_(nodes) {
-    limits_.depth = std::min(limits_.depth, limits::kJsonDepth);
+    limits_.depth = std::min(limits_.depth, limits.lenient ? kLenientDepth : limits::kJsonDepth);
   }
 
   TextStream& stream() { return in_; }
   Type root_type() const { return root_type_; }
   std::optional<Error>& error() { return error_; }
+  bool lenient() const { return limits_.lenient; }
 
   bool Null() { return scalar(Type::null); }
   bool Bool(bool) { return scalar(Type::boolean); }
   bool Number(NumberFault fault) {
-    if (fault != NumberFault::none) return number_fault(fault);
+    if (fault != NumberFault::none && (!limits_.lenient || fault == NumberFault::grammar)) return number_fault(fault);
     return scalar(Type::number);
   }
   bool String(const char* escapes, unsigned size) {
@@ -65,6 +67,7 @@ class Recorder {
   bool StartObject() { return open(Type::object); }
   bool StartArray() { return open(Type::array); }
   bool EndObject(unsigned) {
+    if (!judges_keys()) return close();
     if (const auto duplicate = keys_.close(frames_[depth_ - 1].mark)) return refuse("duplicate key", *duplicate);
     return close();
   }
@@ -77,6 +80,9 @@ class Recorder {
     uint32_t members;  // so far
   };
   static constexpr uint32_t kUnrecorded = UINT32_MAX;
+
+  // Of the members of the innermost open container.
+  bool judges_keys() const { return !limits_.lenient || depth_ <= rules_.record_depth; }
 
   // Refusals are kept out of line, so that what runs for every token is small enough to be inlined.
   [[gnu::cold, gnu::noinline]] bool refuse(std::string_view rule, size_t at) {
@@ -95,6 +101,7 @@ class Recorder {
     return refuse_beyond("the characters of a number exceed", limits::kJsonNumberChars, at);
   }
   [[gnu::noinline]] bool check_escapes(const char* escapes, unsigned size) {
+    if (limits_.lenient) return true;
     if (std::memchr(escapes, CheckedUtf8::kLoneSurrogate, size) == nullptr) return true;
     const uint32_t at = in_.offset(in_.token());
     return refuse("a lone surrogate", at + lone_surrogate_at(text_.substr(at, in_.Tell() - at)));
@@ -116,12 +123,14 @@ class Recorder {
     if (static_cast<size_t>(depth_) >= limits_.depth)
       return refuse_beyond("the nesting exceeds a depth of", limits_.depth, in_.Tell());
     if (depth_ == 0) root_type_ = type;
-    frames_[static_cast<size_t>(depth_)] = {record(type, 0, false), keys_.mark(), 0};
+    const auto node = record(type, 0, false);
+    if (static_cast<size_t>(depth_) < frames_.size()) frames_[static_cast<size_t>(depth_)] = {node, keys_.mark(), 0};
     ++depth_;
     return true;
   }
   bool close() {
     --depth_;
+    if (static_cast<size_t>(depth_) >= frames_.size()) return true;
     const Frame& frame = frames_[static_cast<size_t>(depth_)];
     if (frame.node == kUnrecorded) return true;
     nodes_[frame.node].value.end = in_.offset(in_.position()) + 1;  // the event comes before the bracket is taken
@@ -143,6 +152,7 @@ class Recorder {
 };
 
 bool Recorder::Key(const char* escapes, unsigned size) {
+  if (!judges_keys()) return true;
   const uint32_t at = in_.offset(in_.token());
   const Range inside{at + 1, in_.offset(in_.position()) - 1};
   Frame& frame = frames_[static_cast<size_t>(depth_ - 1)];
@@ -164,6 +174,31 @@ bool Recorder::unescape_key(const char* escapes, unsigned size, std::string_view
   std::memcpy(copy, plain.data(), plain.size());
   key = {copy, plain.size()};
   return true;
+}
+
+// The rest of a string, from its first escape on, where lone surrogates are let through.
+struct LooseString {
+  std::optional<rapidjson::ParseErrorCode> error;
+  bool escaped = false;
+};
+LooseString take_loosely(TextStream& in) {
+  LooseString out;
+  for (;;) {
+    if (!in.skip_plain()) return {rapidjson::kParseErrorStringInvalidEncoding};
+    const char next = in.Peek();
+    if (next != '"' && next != '\\') return {rapidjson::kParseErrorStringMissQuotationMark};
+    in.Take();
+    if (next == '"') return out;
+    out.escaped = true;
+    const char letter = in.Peek();
+    if (letter == '\0' || std::string_view("\"\\/bfnrtu").find(letter) == std::string_view::npos)
+      return {rapidjson::kParseErrorStringEscapeInvalid};
+    in.Take();
+    for (int digit = 0; letter == 'u' && digit < 4; ++digit) {
+      if (!std::isxdigit(static_cast<unsigned char>(in.Peek()))) return {rapidjson::kParseErrorStringUnicodeEscapeInvalidHex};
+      in.Take();
+    }
+  }
 }
 
 using Reader = rapidjson::GenericReader<CheckedUtf8, CheckedUtf8, StackMemory>;
@@ -214,6 +249,11 @@ inline void mcptoken::json::Reader::ParseString<mcptoken::json::kFlags>(mcptoken
   SizeType size = 0;
   if (in.skip_plain() && in.Peek() == '"') {
     in.Take();
+  } else if (handler.lenient()) {
+    const auto taken = mcptoken::json::take_loosely(in);
+    if (taken.error) RAPIDJSON_PARSE_ERROR(*taken.error, in.Tell());
+    bytes = "u";
+    size = taken.escaped ? 1 : 0;
   } else {
     StackStream<char> escapes(stack_);
     ParseStringToStream<mcptoken::json::kFlags, CheckedUtf8, CheckedUtf8>(in, escapes);

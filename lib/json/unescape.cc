@@ -8,6 +8,7 @@ namespace mcptoken::json {
 namespace {
 
 constexpr std::string_view kLetters = "\"\\/bfnrt";
+constexpr unsigned kReplacement = 0xFFFD;  // for a surrogate alone, which only a lenient reading lets through
 constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
 
 unsigned hex4(std::string_view inside, size_t at) {
@@ -39,9 +40,11 @@ std::string unescape(std::string_view inside) {
     }
     unsigned code_point = hex4(inside, at);
     at += 4;
-    if (code_point >= 0xD800 && code_point <= 0xDBFF) {
-      code_point = 0x10000 + ((code_point - 0xD800) << 10) + (hex4(inside, at + 2) - 0xDC00);
-      at += 6;
+    if (code_point >= 0xD800 && code_point <= 0xDFFF) {
+      const unsigned partner = code_point <= 0xDBFF && inside.substr(at, 2) == "\\u" ? hex4(inside, at + 2) : 0;
+      const bool is_pair = partner >= 0xDC00 && partner <= 0xDFFF;
+      code_point = is_pair ? 0x10000 + ((code_point - 0xD800) << 10) + (partner - 0xDC00) : kReplacement;
+      if (is_pair) at += 6;
     }
     append_utf8(out, code_point);
   }

@@ -63,6 +63,7 @@ class Mailbox {
 struct Loop::Impl {
   uv_loop_t loop{};
   uv_async_t wake{};
+  uv_prepare_t before_waiting{};
   Mailbox mailbox;
   std::vector<Callback> deferred;
   std::vector<std::unique_ptr<uv_timer_t>> idle_timers;  // stopped handles, ready for reuse: closing one costs a turn
@@ -143,6 +144,13 @@ Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
     uv_loop_close(&impl->loop);
     return fail(Status::io, std::string("event loop: ") + uv_strerror(rc));
   }
+  // Timers run before a turn waits: what they defer must not wait with it.
+  impl->before_waiting.data = impl.get();
+  uv_prepare_init(&impl->loop, &impl->before_waiting);
+  uv_prepare_start(&impl->before_waiting, [](uv_prepare_t* handle) noexcept {
+    auto* self = static_cast<Impl*>(handle->data);
+    if (!self->deferred.empty()) uv_async_send(&self->wake);
+  });
   impl->wake_open = true;
   return std::unique_ptr<Loop>(new Loop(clock, std::move(impl)));
 }
@@ -152,6 +160,7 @@ Loop::~Loop() {
   for (auto& timer : impl_->idle_timers) close_and_delete(timer.release());
   impl_->idle_timers.clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&impl_->wake), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&impl_->before_waiting), nullptr);
   uv_run(&impl_->loop, UV_RUN_DEFAULT);  // runs the close callbacks; owners have stopped their timers and watches
   uv_loop_close(&impl_->loop);
 }

@@ -33,7 +33,7 @@ Scope::~Scope() {
 
 void Scope::cancel(Error reason) {
   if (reason_) return;
-  reason_ = reason;
+  reason_ = std::make_unique<const Error>(reason);
   // A hook may end the work that owns this scope: everything needed is on the stack, and `hooks_` is re-read each time.
   const auto alive = alive_ = std::make_shared<bool>(true);
   while (*alive && hooks_) {

@@ -41,7 +41,7 @@ class Scope {
   ~Scope();
 
   void cancel(Error reason = Error(Status::cancelled, "cancelled"));
-  bool cancelled() const { return reason_.has_value(); }
+  bool cancelled() const { return reason_ != nullptr; }
   const Error& reason() const { return *reason_; }
 
  private:
@@ -51,7 +51,7 @@ class Scope {
     Scope& self_;
   };
   Hook* hooks_ = nullptr;
-  std::optional<Error> reason_;
+  std::unique_ptr<const Error> reason_;  // seldom there, and scopes are many
   std::shared_ptr<bool> alive_;  // while cancel() runs: a hook may destroy the scope
   std::optional<ParentLink> link_;
 };

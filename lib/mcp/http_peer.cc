@@ -168,6 +168,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
     }
     co_return fail(std::move(exchange).error().in(options_.label));
   }
+  note_challenge((*exchange)->head());
   if (opening) {
     const std::string_view* session = (*exchange)->head().find("mcp-session-id");
     info_.session_id = session ? std::string(*session) : std::string();
@@ -206,6 +207,7 @@ loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
   auto reading = exchange->read_all(kErrorTextBytes * 4, scope);
   MCPT_CO_TRY(auto text, co_await reading);
   int status = exchange->head().status;
+  note_challenge(exchange->head());
   if (status >= 300) {
     Answer answer;
     answer.status = status;
@@ -230,6 +232,15 @@ loop::Task<Result<void>> HttpPeer::close(loop::Scope& scope) {
   answer.status = status;
   if (status >= 300 && status != 404 && status != 405) co_return fail(refused(answer));
   co_return Result<void>();
+}
+
+void HttpPeer::note_challenge(const http::Response& head) {
+  if (head.status != 401 && head.status != 403) return;
+  challenge_.clear();
+  for (auto& field : head.headers) {
+    if (!equals_ignoring_case(field.name, "www-authenticate")) continue;
+    challenge_.append(challenge_.empty() ? "" : ", ").append(field.value);
+  }
 }
 
 // Texts of upstreams reach people, so the server is named by its alias, and what it said is kept short.

@@ -45,6 +45,8 @@ class HttpPeer final : public Peer {
   bool alive() const override { return true; }
   // notify() that reports its failure.
   loop::Task<Result<void>> deliver(std::string message) { return send_message(std::move(message)); }
+  // The WWW-Authenticate fields of the last answer that was a 401 or 403, one after another; "" when it had none.
+  const std::string& challenge() const { return challenge_; }
 
   // Ends a legacy session with DELETE; nothing to do otherwise.
   loop::Task<Result<void>> close(loop::Scope& scope);
@@ -98,6 +100,7 @@ class HttpPeer final : public Peer {
   http::Request stream_request(const std::vector<http::Header>& headers) const;  // borrows them
   void dispatch(Message message, Events* events);
   Error refused(const Answer& answer) const;
+  void note_challenge(const http::Response& head);
 
   loop::Loop& loop_;
   http::Client& client_;
@@ -107,6 +110,7 @@ class HttpPeer final : public Peer {
   Events* stream_events_ = nullptr;
   int64_t next_id_ = 0;
   bool open_ = false;
+  std::string challenge_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // replies that come later ask whether we still are
   loop::Flight opening_;
   loop::Group group_;  // last: its tasks use everything above

@@ -19,11 +19,7 @@ bool is_media_type(const http::Response& head, std::string_view type) {
   return equals_ignoring_case(trim(value->substr(0, value->find(';'))), type);
 }
 
-json::ReadLimits body_limits() {
-  json::ReadLimits limits;
-  limits.bytes = limits::kUpstreamBodyBytes;
-  return limits;
-}
+json::ReadLimits body_limits() { return server_limits(limits::kUpstreamBodyBytes); }
 
 }  // namespace
 
@@ -160,6 +156,7 @@ loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope&
   auto exchange = co_await sending;
   if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));
   int status = (*exchange)->head().status;
+  note_challenge((*exchange)->head());
   if (status == 405) {
     exchange->reset();
     on_open();
@@ -189,8 +186,10 @@ void HttpPeer::dispatch(Message message, Events* events) {
     if (message.method() == "ping") return reply(result_message(message.id(), "{}"));
     if (!events) events = stream_events_;
     if (events) return events->on_request(std::move(message), std::move(reply));
-    return reply(error_message(
-        message.id(), Error(Status::not_supported, "the client does not offer this").with_rpc(rpc::kMethodNotFound)));
+    // Nobody knows for whom the server asks: what belongs to a call is on that call's stream (2025-11-25, Streamable HTTP).
+    options_.log.info(options_.label + ": refused " + std::string(message.method()) + ", which belongs to no call");
+    Error reason(Status::not_supported, "what is asked for a call must be asked on the stream of that call");
+    return reply(error_message(message.id(), std::move(reason).with_rpc(rpc::kMethodNotFound)));
   }
   bool of_call = belongs_to_call(message.method());
   if (of_call && events) events->on_notification(std::move(message));

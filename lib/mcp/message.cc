@@ -71,6 +71,14 @@ uint32_t mask_of(const Outline& outline, const Node& capabilities) {
 
 }  // namespace
 
+json::ReadLimits server_limits(size_t bytes) {
+  json::ReadLimits limits;
+  limits.bytes = bytes;
+  limits.depth = json::kLenientDepth;
+  limits.lenient = true;
+  return limits;
+}
+
 Result<Message> Message::parse(std::string text, Origin origin, const json::ReadLimits& limits) {
   auto owned = std::make_unique<const std::string>(std::move(text));
   auto outline = Outline::read(*owned, 2, limits);
@@ -190,6 +198,8 @@ Result<ClientMeta> read_client_meta(const Message& message) {
     if (token->type != Type::string && token->type != Type::number) return invalid_params("a progress token is a string or a number");
     out.progress_token = std::string(meta.raw(*token));
   }
+  out.trace_parent = string_member(meta, &meta.root(), "traceparent");
+  out.trace_state = string_member(meta, &meta.root(), "tracestate");
   return out;
 }
 

@@ -34,6 +34,9 @@ enum class MessageKind : uint8_t { request, notification, result, error };
 // another case or with look-alike letters, because a peer that folds names would then see a second meaning.
 enum class Origin : uint8_t { client, server };
 
+// What is taken from a server: it gets through to the client byte for byte, odd as it may be.
+json::ReadLimits server_limits(size_t bytes);
+
 class Message {
  public:
   // Errors carry the JSON-RPC code to answer with (parse error, invalid request) and, where it could be read, nothing else.
@@ -90,6 +93,7 @@ struct ClientMeta {
   std::string client_name, client_version;
   std::string log_level;
   std::string progress_token;  // raw JSON, "" when absent
+  std::string trace_parent, trace_state;  // as sent
 };
 Result<ClientMeta> read_client_meta(const Message& message);
 

@@ -14,6 +14,7 @@ using json::Type;
 using json::Value;
 
 constexpr std::string_view kMark = "x-mcp-header";
+constexpr std::string_view kPrefix = "Mcp-Param-";
 
 // Keywords with schemas below them (JSON Schema 2020-12, and the older ones' `definitions`); what stands under any
 // other keyword is data, where a mark means nothing.
@@ -114,6 +115,15 @@ Result<void> ParamHeaders::add(const Value& schema, const Value& mark, const std
   return {};
 }
 
+bool ParamHeaders::has(std::string_view header) const {
+  const auto is_it = [&](const Mark& mark) {
+    return header.size() == kPrefix.size() + mark.header.size() &&
+           equals_ignoring_case(header.substr(0, kPrefix.size()), kPrefix) &&
+           equals_ignoring_case(header.substr(kPrefix.size()), mark.header);
+  };
+  return std::any_of(marks_.begin(), marks_.end(), is_it);
+}
+
 std::vector<http::Header> ParamHeaders::of(const Value& arguments) const {
   std::vector<http::Header> out;
   for (auto& mark : marks_) {
@@ -127,7 +137,7 @@ std::vector<http::Header> ParamHeaders::of(const Value& arguments) const {
     else
       text = integer_text(*value->number_text());
     if (text.empty()) continue;
-    out.push_back({"Mcp-Param-" + mark.header, std::move(text)});
+    out.push_back({std::string(kPrefix) + mark.header, std::move(text)});
   }
   return out;
 }

@@ -20,6 +20,8 @@ class ParamHeaders {
   static Result<ParamHeaders> read(const json::Value& input_schema);
 
   bool empty() const { return marks_.empty(); }
+  // Whether some argument travels in the header of that name, in any case.
+  bool has(std::string_view header) const;
   // The headers of a call. An argument that is absent, null or of another type than the schema says has none.
   std::vector<http::Header> of(const json::Value& arguments) const;
 

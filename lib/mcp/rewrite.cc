@@ -1,5 +1,6 @@
 #include "mcp/rewrite.h"
 
+#include "base/log.h"
 #include "json/writer.h"
 
 namespace mcptoken::mcp {
@@ -19,9 +20,11 @@ std::string hop_meta(const Message& message, const HopMeta& hop) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object();
+  bool traced = hop.trace_parent.empty();
   if (const Node* node = message.meta()) {
     if (auto meta = Outline::read(message.outline().raw(*node), 1)) {
       for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
+        traced |= meta->key(*member) == "traceparent" || meta->key(*member) == "tracestate";
         if (!hop_owned(meta->key(*member))) writer.key(meta->key(*member)).raw(meta->raw(*member));
       }
     }
@@ -32,6 +35,8 @@ std::string hop_meta(const Message& message, const HopMeta& hop) {
     if (!hop.client_info.empty()) writer.raw_member("io.modelcontextprotocol/clientInfo", hop.client_info);
     if (!hop.log_level.empty()) writer.member("io.modelcontextprotocol/logLevel", hop.log_level);
   }
+  if (!traced) writer.member("traceparent", hop.trace_parent);
+  if (!traced && !hop.trace_state.empty()) writer.member("tracestate", hop.trace_state);
   if (!hop.progress_token.empty()) writer.raw_member("progressToken", hop.progress_token);
   writer.end_object();
   return out.size() == 2 ? std::string() : out;
@@ -66,7 +71,7 @@ std::string client_meta(const Outline& outline, const Node& result, const Client
   json::Writer writer(out);
   writer.begin_object();
   const Node* node = outline.find(result, "_meta");
-  auto meta = node && node->type == json::Type::object ? Outline::read(outline.raw(*node), 1)
+  auto meta = node && node->type == json::Type::object ? Outline::read(outline.raw(*node), 1, server_limits(outline.raw(*node).size()))
                                                        : Result<Outline>(fail(Status::not_found, ""));
   if (meta) {
     for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
@@ -119,8 +124,10 @@ std::string error_message(std::string_view id, const Error& error) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object().member("jsonrpc", "2.0").raw_member("id", id.empty() ? "null" : id).key("error");
-  writer.begin_object().member("code", error.rpc ? error.rpc : rpc::kInternalError).member("message", error.message);
-  if (!error.data.empty()) writer.raw_member("data", error.data);
+  writer.begin_object()
+      .member("code", error.rpc ? error.rpc : rpc::kInternalError)
+      .member("message", redact(error.message));
+  if (!error.data.empty()) writer.raw_member("data", redact(error.data));
   writer.end_object().end_object();
   return out;
 }

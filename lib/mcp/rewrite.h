@@ -19,6 +19,7 @@ struct HopMeta {
   std::string_view client_info;          // raw JSON, modern only
   std::string_view log_level;            // modern only, "" for none
   std::string_view progress_token;       // raw JSON, "" for none
+  std::string_view trace_parent, trace_state;  // of the request's headers, for when it has none itself
 };
 
 // The `_meta` object for the next hop: trace and vendor members of the original are kept, the protocol's own are replaced.

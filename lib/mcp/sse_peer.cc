@@ -112,9 +112,7 @@ loop::Task<Result<void>> SsePeer::read_stream(std::unique_ptr<http::Exchange> ex
 Result<void> SsePeer::take(std::string_view event, std::string_view data) {
   if (event == "endpoint") return set_endpoint(data);
   if (event != "message" || data.empty()) return {};
-  json::ReadLimits limits;
-  limits.bytes = limits::kUpstreamBodyBytes;
-  auto message = Message::parse(std::string(data), Origin::server, limits);
+  auto message = Message::parse(std::string(data), Origin::server, server_limits(limits::kUpstreamBodyBytes));
   if (message) later([this, taken = std::make_shared<Message>(*std::move(message))] { pipe_.take(std::move(*taken)); });
   else options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
   return {};

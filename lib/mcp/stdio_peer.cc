@@ -9,11 +9,7 @@ namespace {
 
 constexpr int64_t kAliveMs = 100;  // how soon a listener hears that the process has ended
 
-json::ReadLimits line_limits() {
-  json::ReadLimits limits;
-  limits.bytes = limits::kStdioLineBytes;
-  return limits;
-}
+json::ReadLimits line_limits() { return server_limits(limits::kStdioLineBytes); }
 
 }  // namespace
 

@@ -6,6 +6,8 @@
 #include "base/limits.h"
 #include "control/watch.h"
 #include "json/value.h"
+#include "service/query_tokens.h"
+#include "token/find.h"
 
 namespace mcptoken::service {
 namespace {
@@ -97,10 +99,11 @@ Result<Judged> judge_session(const Snapshot& snapshot, const crypto::Digest& sha
   return Judged{std::move(who), until_ms};
 }
 
+// A raw credential under whatever name, or what other servers take one from.
 bool has_query_token(std::string_view query) {
   for (std::string_view part : split(query, '&')) {
-    auto name = decode(part.substr(0, part.find('=')), true);
-    if (name && *name == "access_token") return true;
+    const auto text = decode(part, true);
+    if (text && (text->substr(0, text->find('=')) == "access_token" || !token::find_raw(*text).empty())) return true;
   }
   return false;
 }
@@ -190,6 +193,16 @@ Result<Bearer> bearer_of(std::string_view raw) {
 }
 
 }  // namespace
+
+std::vector<crypto::Digest> tokens_in_query(const Head& head) {
+  std::vector<crypto::Digest> out;
+  for (std::string_view part : split(head.query, '&')) {
+    const auto text = decode(part, true);
+    const auto raw = text ? token::find_raw(*text) : std::string_view();
+    if (!raw.empty()) out.push_back(token::hash(raw));
+  }
+  return out;
+}
 
 Result<std::optional<Bearer>> read_bearer(const Head& head) {
   MCPT_TRY(auto raw, raw_bearer(head));

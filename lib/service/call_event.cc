@@ -1,6 +1,5 @@
 #include "service/call_event.h"
 
-#include "base/log.h"
 #include "json/writer.h"
 
 namespace mcptoken::service {
@@ -42,12 +41,16 @@ audit::Event event_of(gateway::CallRecord record) {
   event.duration_ms = record.duration_ms;
   event.request_id = std::move(record.request_id);
   if (record.has_arguments) event.argument_digest = record.argument_digest;
-  if (event.kind == audit::Kind::rbac_decision)
-    event.rule = std::move(record.detail);
-  else if (!record.payload.empty())
-    event.payload = redact(record.payload);
-  else if (!record.detail.empty())
-    json::Writer(event.payload).begin_object().member("detail", redact(record.detail)).end_object();
+  if (event.kind == audit::Kind::rbac_decision) event.rule = std::exchange(record.detail, {});
+  if (!record.payload.empty()) {
+    event.payload = std::move(record.payload);
+  } else if (!record.detail.empty() || !record.trace_id.empty()) {
+    json::Writer writer(event.payload);
+    writer.begin_object();
+    if (!record.detail.empty()) writer.member("detail", record.detail);
+    if (!record.trace_id.empty()) writer.member("traceId", record.trace_id);
+    writer.end_object();
+  }
   return event;
 }
 

@@ -4,12 +4,14 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "json/writer.h"
 
 namespace mcptoken::service {
 namespace {
 
 constexpr int64_t kStalledMs = 30'000;
+constexpr int kClientGone = 499;  // as nginx has it: no answer was sent
 
 // Paths of the OAuth dance that clients begin when a token is refused: they print what these say.
 constexpr std::string_view kSignInPaths[] = {"register", "authorize", "token"};
@@ -66,7 +68,9 @@ std::string oauth_error(std::string_view description) {
 }  // namespace
 
 Exchange::Exchange(Service& service, Node& node, Head head, std::unique_ptr<Sink> sink)
-    : service_(service), node_(node), head_(std::move(head)), sink_(std::move(sink)), stalled_(node.loop) {}
+    : service_(service), node_(node), asked_(std::make_unique<Asked>()), sink_(std::move(sink)), stalled_(node.loop) {
+  asked_->head = std::move(head);
+}
 
 Exchange::~Exchange() = default;
 
@@ -75,19 +79,21 @@ Error Exchange::not_found() { return Error(Status::not_found, "there is nothing 
 void Exchange::begin() {
   place_ = node_.exchanges.insert(node_.exchanges.end(), shared_from_this());
   request_id_ = node_.request_ids.next();
+  began_ns_ = metrics::now_ns();
+  node_.meter.active.add(1);
   if (auto judged = judge_head(); !judged && !answered_) respond_error(judged.error());
 }
 
 Result<void> Exchange::judge_head() {
-  MCPT_CHECK(parse_target(head_));
+  MCPT_CHECK(parse_target(asked_->head));
   if (answer_probe()) return {};
   if (node_.draining) return fail(Error(Status::unavailable, "the server is shutting down"));
   MCPT_CHECK(check_host());
   MCPT_CHECK(check_origin());
   if (answer_preflight() || answer_sign_in()) return {};
-  auto target = mcp_target(head_.path);
-  const bool rest = !target && head_.path.size() >= 2 && head_.path[0] == "api" && head_.path[1] == "v1";
-  if (!rest) MCPT_CHECK(check_length(head_.content_length));
+  auto target = mcp_target(asked_->head.path);
+  const bool rest = !target && asked_->head.path.size() >= 2 && asked_->head.path[0] == "api" && asked_->head.path[1] == "v1";
+  if (!rest) MCPT_CHECK(check_length(asked_->head.content_length));
   if (target) {
     target_ = *std::move(target);
     return begin_mcp();
@@ -97,20 +103,26 @@ Result<void> Exchange::judge_head() {
 }
 
 bool Exchange::answer_probe() {
-  bool health = head_.target == "/healthz", ready = head_.target == "/readyz";
+  const bool health = asked_->head.target == "/healthz";
+  const bool verbose = asked_->head.target == "/readyz?verbose", ready = verbose || asked_->head.target == "/readyz";
   if (!health && !ready) return false;
-  if (head_.method != "GET" && head_.method != "HEAD") {
+  if (asked_->head.method != "GET" && asked_->head.method != "HEAD") {
     respond(405, {{"Allow", "GET, HEAD"}}, "");
     return true;
   }
-  bool ok = health || !node_.draining;
-  respond(ok ? 200 : 503, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
-          ok ? R"({"status":"ok"})" : R"({"status":"draining"})");
+  // That the process answers is all that /healthz says: a restart mends nothing that /readyz finds.
+  const Checks checks = health ? Checks() : checks_of(service_);
+  const bool ok = all_pass(checks);
+  std::string body = ok ? R"({"status":"ok"})" : node_.draining ? R"({"status":"draining"})" : R"({"status":"failed"})";
+  if (verbose) body = in_words(checks);
+  respond(ok ? 200 : 503,
+          {{"Content-Type", verbose ? "text/plain; charset=utf-8" : "application/json"}, {"Cache-Control", "no-store"}},
+          std::move(body));
   return true;
 }
 
 Result<void> Exchange::check_host() const {
-  const auto hosts = head_.values("host");
+  const auto hosts = asked_->head.values("host");
   if (hosts.size() == 1 && !hosts[0].empty() && hosts[0] == node_.accepted_host) return {};
   MCPT_CHECK(judge_host(hosts));
   node_.accepted_host = hosts[0];
@@ -134,7 +146,7 @@ Result<void> Exchange::judge_host(const std::vector<std::string_view>& hosts) co
 // An Origin is allowed when it is the server's own (host and port of the Host; the scheme is judged only when we know
 // it) or listed.
 Result<void> Exchange::check_origin() {
-  auto origins = head_.values("origin");
+  auto origins = asked_->head.values("origin");
   if (origins.empty()) return {};
   if (origins.size() > 1) return fail(origin_denied());
   std::string_view origin = origins[0];
@@ -145,10 +157,10 @@ Result<void> Exchange::check_origin() {
   }
   std::string_view scheme = origin.substr(0, origin.find("://"));
   if (scheme.size() == origin.size() || (scheme != "http" && scheme != "https")) return fail(origin_denied());
-  if (head_.tls && scheme != "https") return fail(origin_denied());
+  if (asked_->head.tls && scheme != "https") return fail(origin_denied());
   std::string host, port, own_host, own_port;
   if (!split_host(origin.substr(scheme.size() + 3), host, port) ||
-      !split_host(head_.values("host")[0], own_host, own_port)) {
+      !split_host(asked_->head.values("host")[0], own_host, own_port)) {
     return fail(origin_denied());
   }
   std::string usual = scheme == "https" ? "443" : "80";
@@ -159,7 +171,7 @@ Result<void> Exchange::check_origin() {
 }
 
 bool Exchange::answer_preflight() {
-  if (head_.method != "OPTIONS" || cors_origin_.empty() || head_.values("access-control-request-method").empty())
+  if (asked_->head.method != "OPTIONS" || cors_origin_.empty() || asked_->head.values("access-control-request-method").empty())
     return false;
   respond(204,
           {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
@@ -172,10 +184,10 @@ bool Exchange::answer_preflight() {
 }
 
 bool Exchange::answer_sign_in() {
-  if (head_.path.empty()) return false;
-  bool well_known = head_.path[0] == ".well-known";
-  bool sign_in = head_.path.size() == 1 &&
-                 std::find(std::begin(kSignInPaths), std::end(kSignInPaths), head_.path[0]) != std::end(kSignInPaths);
+  if (asked_->head.path.empty()) return false;
+  bool well_known = asked_->head.path[0] == ".well-known";
+  bool sign_in = asked_->head.path.size() == 1 &&
+                 std::find(std::begin(kSignInPaths), std::end(kSignInPaths), asked_->head.path[0]) != std::end(kSignInPaths);
   if (!well_known && !sign_in) return false;
   respond(well_known ? 404 : 400, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
           oauth_error(kNoSignIn));
@@ -186,7 +198,7 @@ bool Exchange::answer_sign_in() {
 Error Exchange::refused(Error error) const {
   // Whoever asks about credentials that others present (a gateway, a proxy) has one address for all of them.
   if (!is_guess(error) || (route_ && route_->judges_bearer())) return error;
-  const auto network = control::network_of(head_.peer_address);
+  const auto network = control::network_of(asked_->head.peer_address);
   const int64_t wait = node_.guesses.wait_ms(network);
   if (wait > 0) return control::rate_limited("too many tokens from this address are unknown", wait);
   node_.guesses.count(network);
@@ -214,6 +226,9 @@ void Exchange::end() {
   if (kind_ == Kind::mcp && access_) {
     auto task = run_mcp();
     start(std::move(task));
+  } else if (kind_ == Kind::status) {
+    auto task = run_status();
+    start(std::move(task));
   } else if (kind_ == Kind::rest) {
     auto task = run_rest();
     start(std::move(task));
@@ -227,6 +242,7 @@ void Exchange::start(loop::Task<Result<void>> task) {
 }
 
 void Exchange::finished(Result<void> result) {
+  if (result && link_.standing) return stand();
   running_ = false;
   if (!result && !answered_)
     respond_error(result.error());
@@ -235,9 +251,33 @@ void Exchange::finished(Result<void> result) {
   node_.loop.defer([self = shared_from_this()] { self->finish_if_done(); });
 }
 
+// From here on the request is its stream: what only its handling needed goes once that has returned.
+void Exchange::stand() {
+  node_.loop.defer([self = shared_from_this()] {
+    if (!self->service_.access()) self->asked_.reset();  // else its line will tell
+    // In process the bearer has done its work; elsewhere the control plane is asked about it again and again.
+    if (self->access_ && !self->access_->to_control_plane) self->access_->identity.bearer = crypto::Secret();
+    if (self->link_.scope.cancelled()) self->end_standing(self->link_.scope.reason());
+    else self->stand_.emplace(*self);
+  });
+}
+
+// Maybe inside a call of what stands, so that it goes at the end of the turn.
+void Exchange::end_standing(const Error& reason) {
+  if (!link_.standing || standing_ended_) return;
+  standing_ended_ = true;
+  if (!answered_) link_.standing->end(reason);
+  node_.loop.defer([self = shared_from_this()] {
+    self->drop_standing();
+    self->running_ = false;
+    self->finish_if_done();
+  });
+}
+
 void Exchange::respond_error(const Error& error) {
   if (answered_) return;  // a client that has gone is no failure of ours to log
   auto response = control::to_response(error, request_id_, route_);
+  if (kind_ != Kind::none || route_) node_.meter.refused(error, response.status);
   if (response.status == 500) service_.log().error("request " + request_id_ + ": " + error.message);
   gateway::Headers headers = std::move(response.headers);
   headers.emplace_back("Content-Type", "application/json; charset=utf-8");
@@ -245,9 +285,54 @@ void Exchange::respond_error(const Error& error) {
   respond(response.status, std::move(headers), std::move(response.body));
 }
 
+// What is counted does not depend on what stands in the path.
+std::string_view Exchange::route_text() const {
+  if (route_) return route_->pattern;
+  if (kind_ == Kind::mcp) {
+    if (!target_.server.empty()) return "/api/v1/projects/:project/servers/:server/mcp";
+    return target_.project.empty() ? "/mcp" : "/projects/:project/mcp";
+  }
+  if (asked_->head.path.size() != 1) return "";
+  return asked_->head.path[0] == "healthz" ? "/healthz" : asked_->head.path[0] == "readyz" ? "/readyz" : "";
+}
+
+// Once, when nothing more is sent. `status` 499: the client left before.
+void Exchange::note_end(int status) {
+  node_.meter.active.add(-1);
+  if (!link_.listens) node_.meter.answered(asked_->head.method, route_text(), status, began_ns_);
+  if (service_.access()) log_access(status);
+}
+
+void Exchange::log_access(int status) const {
+  const Identity* identity = access_ ? &access_->identity : identity_ ? &*identity_ : nullptr;
+  const auto* who = identity ? identity->who.get() : nullptr;
+  AccessRecord record;
+  record.status = status;
+  record.duration_us = (metrics::now_ns() - began_ns_) / 1000;
+  record.sent_bytes = sent_bytes_;
+  record.request_id = request_id_;
+  record.client_address = asked_->head.peer_address;
+  record.method = asked_->head.method;
+  const std::string path = redact(std::string_view(asked_->head.target).substr(0, asked_->head.target.find('?')));
+  record.path = path;
+  record.route = route_text();
+  std::string name;
+  if (who) name = who->token_name.empty() ? who->user_email : who->project + "/" + who->token_name;
+  record.principal = name;
+  record.project = access_ ? std::string_view(access_->project->name) : std::string_view();
+  record.mcp_method = link_.method;
+  const std::string subject = redact(link_.subject);
+  record.subject = subject;
+  record.trace_id = link_.trace.id();
+  service_.access()(record);
+}
+
 void Exchange::respond(int status, gateway::Headers headers, std::string body) {
   if (answered_) return;
   answered_ = true;
+  const bool without_body = asked_->head.method == "HEAD";
+  sent_bytes_ = without_body ? 0 : body.size();
+  note_end(status);
   if (!sink_) return;
   if (!cors_origin_.empty()) {
     headers.emplace_back("Access-Control-Allow-Origin", cors_origin_);
@@ -255,7 +340,7 @@ void Exchange::respond(int status, gateway::Headers headers, std::string body) {
     headers.emplace_back("Vary", "Origin");
   }
   sink_->head(status, headers, static_cast<int64_t>(body.size()));
-  if (!body.empty() && head_.method != "HEAD") sink_->write(body);
+  if (!body.empty() && !without_body) sink_->write(body);
   sink_->end(true);
 }
 
@@ -271,6 +356,7 @@ void Exchange::start_stream(gateway::Headers headers) {
 
 void Exchange::write(std::string_view bytes) {
   if (!sink_ || answered_) return;
+  sent_bytes_ += bytes.size();
   size_t waiting = sink_->write(bytes);
   if (waiting > limits::kSendBufferBytes) return cut();
   if (waiting == 0)
@@ -284,6 +370,7 @@ void Exchange::writable() { stalled_.stop(); }
 void Exchange::end_stream() {
   if (answered_) return;
   answered_ = true;
+  note_end(200);
   stalled_.stop();
   if (sink_) sink_->end(true);
 }
@@ -292,6 +379,7 @@ void Exchange::end_stream() {
 void Exchange::cut() {
   if (answered_) return;
   answered_ = true;
+  note_end(streaming_ ? 200 : 500);
   stalled_.stop();
   if (sink_) sink_->end(false);
   link_.scope.cancel(Error(Status::cancelled, "the client does not read"));
@@ -300,7 +388,7 @@ void Exchange::cut() {
 void Exchange::peer_closed() {
   auto self = shared_from_this();
   sink_.reset();
-  answered_ = true;
+  if (!std::exchange(answered_, true)) note_end(kClientGone);
   stalled_.stop();
   if (link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client has gone"));
 }
@@ -310,8 +398,10 @@ void Exchange::release() {
   released_ = true;
   if (sink_) {
     sink_.reset();
-    if (!answered_ && link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client has gone"));
-    answered_ = true;
+    if (!std::exchange(answered_, true)) {
+      note_end(kClientGone);
+      if (link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client has gone"));
+    }
   }
   stalled_.stop();
   finish_if_done();
@@ -320,7 +410,7 @@ void Exchange::release() {
 const Identity* Exchange::holder() const {
   if (!running_ && answered_) return nullptr;
   if (kind_ == Kind::mcp) return access_ ? &access_->identity : nullptr;
-  return watcher_ ? &*identity_ : nullptr;
+  return watcher_ || traffic_ ? &*identity_ : nullptr;
 }
 
 void Exchange::cancel(Error reason) {

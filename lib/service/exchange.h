@@ -13,6 +13,7 @@
 #include "service/authority.h"
 #include "service/mcp_target.h"
 #include "service/service.h"
+#include "service/traffic.h"
 
 namespace mcptoken::service {
 
@@ -39,17 +40,34 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
 
   // A new snapshot has come, or time may have ended the credential. Returns when time will, by the wall clock.
   int64_t judge_again(const Snapshot& snapshot);
+  // To be told of it if this is a stream of traffic.
+  void hear(const Told& told);
+  bool hears() const { return traffic_.has_value(); }
   // Whose rights an admitted MCP request or a stream of changes depends on, or nothing.
   const Identity* holder() const;
   void cancel(Error reason);
   // Whether the answer is a stream that has to know when its caller sees another project than before.
   bool follows() const { return link_.follow && !answered_ && !link_.scope.cancelled(); }
   void follow(std::shared_ptr<const gateway::ProjectView> project);
+  // What stands uses the gateway: it goes before it does, also when no loop runs any more.
+  void drop_standing() { link_.standing.reset(); }
   bool listens() const { return link_.listens && !answered_; }  // an open stream that waits for nothing in particular
 
  private:
-  enum class Kind : uint8_t { none, mcp, rest };
+  enum class Kind : uint8_t { none, mcp, rest, status };
   class RestRunner;
+  // What was asked, and what only its handling needs.
+  struct Asked {
+    Head head;
+    gateway::HttpRequest mcp;
+    std::optional<gateway::Caller> caller;
+  };
+  // Ends what stands when the link's scope is cancelled.
+  struct Stand final : loop::Scope::Hook {
+    explicit Stand(Exchange& exchange) : exchange_(exchange) { attach(exchange.link_.scope); }
+    void on_cancel(const Error& reason) override { exchange_.end_standing(reason); }
+    Exchange& exchange_;
+  };
 
   static Error not_found();
   Error no_such_server() const;
@@ -74,18 +92,28 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<std::shared_ptr<control::Request>> read_request();
   void make_job(std::shared_ptr<control::Request> request);
   loop::Task<Result<void>> run_rest();
+  loop::Task<Result<void>> run_status();
   loop::Task<Result<void>> run_watch(control::Watch wanted);
+  loop::Task<Result<void>> run_traffic(control::TrafficWatch wanted);
+  loop::Task<Result<void>> stay();
   void respond_error(const Error& error);
+  std::string_view route_text() const;
+  void note_end(int status);
+  void log_access(int status) const;
   void respond_rest(Result<control::Response> result);
   void start(loop::Task<Result<void>> task);
+  void stand();
+  void end_standing(const Error& reason);
   void finish_if_done();
   void cut();
 
   Service& service_;
   Node& node_;
-  Head head_;
+  std::unique_ptr<Asked> asked_;  // null once the request is its stream
   std::unique_ptr<Sink> sink_;
   std::string request_id_;
+  int64_t began_ns_ = 0;
+  uint64_t sent_bytes_ = 0;
   Kind kind_ = Kind::none;
   bool body_complete_ = false;
   bool running_ = false;
@@ -98,16 +126,18 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   std::optional<Identity> identity_;  // REST
   McpTarget target_;
   std::optional<Access> access_;      // MCP, once admitted
-  std::optional<gateway::Caller> caller_;
-  gateway::HttpRequest mcp_;
   const control::Route* route_ = nullptr;
   control::Params params_;
   std::shared_ptr<Job> job_;
-  gateway::Link link_;
+  std::unique_ptr<Tap> tap_;          // while traffic is watched
+  gateway::Link link_;                // what stands writes through the tap
+  std::optional<Stand> stand_;
+  bool standing_ended_ = false;
   loop::Timer stalled_;
   std::list<std::shared_ptr<Exchange>>::iterator place_;
   std::unique_ptr<control::Runner> runner_;
   std::optional<Watcher> watcher_;    // while the answer is a stream of changes
+  std::optional<control::TrafficWatch> traffic_;  // while it is one of traffic
   loop::Group group_;                 // last: its tasks use everything above
 };
 

@@ -22,7 +22,7 @@ Error wrong_project(const std::string& own) {
 
 Result<void> Exchange::begin_mcp() {
   kind_ = Kind::mcp;
-  if (head_.content_length > 0 && body_.capacity() == 0) body_.reserve(static_cast<size_t>(head_.content_length) + 1);
+  if (asked_->head.content_length > 0 && body_.capacity() == 0) body_.reserve(static_cast<size_t>(asked_->head.content_length) + 1);
   auto self = shared_from_this();
   running_ = true;
   auto task = admit();
@@ -37,7 +37,7 @@ Result<void> Exchange::begin_mcp() {
 }
 
 loop::Task<Result<void>> Exchange::admit() {
-  auto task = service_.authority().admit(node_, head_, link_.scope);
+  auto task = service_.authority().admit(node_, asked_->head, link_.scope);
   auto access = co_await task;
   if (!access) co_return fail(refused(std::move(access).error()));
   auto taken = take_access(*std::move(access));
@@ -55,22 +55,29 @@ Result<void> Exchange::take_access(Access access) {
     access.project = channel_view(*access.project, *access.identity.who, target_.server);
     if (!access.project) return fail(no_such_server());
   }
-  if (head_.method != "POST" && head_.method != "GET" && head_.method != "DELETE") {
+  if (asked_->head.method != "POST" && asked_->head.method != "GET" && asked_->head.method != "DELETE") {
     respond(405, {{"Allow", std::string(kMethods)}}, "");
     return {};
   }
   access_ = std::move(access);
+  node_.meter.admitted();
   return {};
 }
 
 loop::Task<Result<void>> Exchange::run_mcp() {
-  mcp_.method = head_.method;
-  mcp_.headers = std::move(head_.headers);
-  mcp_.body = std::move(body_);
-  caller_.emplace(access_->identity.who, access_->project, access_->identity.bearer, request_id_, head_.peer_address);
-  caller_->to_control_plane = access_->to_control_plane;
-  auto task = gateway::serve(node_.site, *caller_, mcp_, *this, link_);
+  asked_->mcp.method = asked_->head.method;
+  asked_->mcp.headers = std::move(asked_->head.headers);
+  asked_->mcp.body = std::move(body_);
+  asked_->caller.emplace(access_->identity.who, access_->project, access_->identity.bearer, request_id_, asked_->head.peer_address);
+  asked_->caller->to_control_plane = access_->to_control_plane;
+  Local* local = service_.local();
+  if (local && asked_->mcp.method == "POST" && local->traffic_is_watched())
+    tap_ = std::make_unique<Tap>(*this, *asked_->caller, asked_->mcp, node_.loop.clock());
+  gateway::Responder& responder = tap_ ? static_cast<gateway::Responder&>(*tap_) : *this;
+  auto task = gateway::serve(node_.site, *asked_->caller, asked_->mcp, responder, link_);
   auto result = co_await task;
+  if (!tap_) co_return result;
+  if (auto spoken = tap_->spoken()) local->tell_traffic(*std::move(spoken));
   co_return result;
 }
 

@@ -1,12 +1,29 @@
 // Requests to the control plane: judged on the head, run in transactions once the body is there.
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "json/writer.h"
 #include "service/cache_view.h"
 #include "service/exchange.h"
 #include "service/instances.h"
+#include "service/status_view.h"
 
 namespace mcptoken::service {
+namespace {
+
+const gateway::Headers kEventStream = {
+    {"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}};
+
+// While it is there somebody watches traffic.
+struct WatchesTraffic {
+  explicit WatchesTraffic(Local& local) : local_(local) { local_.count_traffic_watchers(+1); }
+  ~WatchesTraffic() { local_.count_traffic_watchers(-1); }
+  WatchesTraffic(const WatchesTraffic&) = delete;
+  WatchesTraffic& operator=(const WatchesTraffic&) = delete;
+  Local& local_;
+};
+
+}  // namespace
 
 // What an asynchronous handler of lib/control works with.
 class Exchange::RestRunner final : public control::Runner {
@@ -28,7 +45,7 @@ class Exchange::RestRunner final : public control::Runner {
   loop::Task<Result<control::Watched>> changes(int64_t since) override {
     Local& local = *exchange_.service_.local();
     exchange_.link_.listens = true;
-    return poll_changes(local.poll_places(), exchange_.node_, exchange_.head_.peer_address, since, local.revision(),
+    return poll_changes(local.poll_places(), exchange_.node_, exchange_.asked_->head.peer_address, since, local.revision(),
                         exchange_.link_.scope);
   }
   loop::Task<Result<control::Links>> links() override {
@@ -42,6 +59,18 @@ class Exchange::RestRunner final : public control::Runner {
   }
   loop::Task<Result<bool>> end_instance(control::Instance instance) override {
     return gateway::end_instance(exchange_.node_.site, instance.place, std::move(instance.id), exchange_.link_.scope);
+  }
+  loop::Task<Result<json::Value>> status(std::vector<std::string> project_ids) override {
+    std::vector<gateway::ModelOwner> owners;
+    for (auto& id : project_ids) {
+      const auto project = exchange_.node_.snapshot->projects->find(id);
+      if (project != exchange_.node_.snapshot->projects->end() && project->second->llm)
+        owners.push_back({id, project->second->name, project->second->llm});
+    }
+    auto looking =
+        status_of_models(exchange_.node_.site, std::move(owners), Details::shown, exchange_.link_.scope);
+    MCPT_CO_TRY(auto models, co_await looking);
+    co_return status_of(exchange_.service_.gateway(), false, std::move(models));
   }
   loop::Task<Result<json::Value>> cache_stats() override { return stats_of_cache(exchange_.node_.site, exchange_.link_.scope); }
   loop::Task<Result<std::vector<control::CacheEntry>>> cache_entries() override {
@@ -57,10 +86,14 @@ class Exchange::RestRunner final : public control::Runner {
 
 // The gateway role has no management: what it is, it says, and nothing else.
 Result<void> Exchange::begin_without_rest() {
-  if (head_.method == "GET" && head_.target == "/api/v1/version") {
+  if (asked_->head.method == "GET" && asked_->head.target == "/api/v1/version") {
     std::string body;
     json::Writer(body).begin_object().member("version", service_.version()).member("api", "v1").end_object();
     respond(200, {{"Content-Type", "application/json; charset=utf-8"}}, std::move(body));
+    return {};
+  }
+  if (asked_->head.method == "GET" && asked_->head.target == "/api/v1/status") {
+    kind_ = Kind::status;
     return {};
   }
   return fail(not_found().with_hint("this is a gateway; its control plane is another program"));
@@ -69,18 +102,18 @@ Result<void> Exchange::begin_without_rest() {
 // A gateway may report what a token did for a while after it was revoked.
 Result<std::optional<Identity>> Exchange::authenticate_rest() {
   Local& local = *service_.local();
-  if (!route_ || route_->tokens != control::TokenAccess::reports) return local.authenticate(node_, head_);
-  return authenticate_reporter(*node_.snapshot, local.control().keys(), head_, node_.loop.clock().wall_ms());
+  if (!route_ || route_->tokens != control::TokenAccess::reports) return local.authenticate(node_, asked_->head);
+  return authenticate_reporter(*node_.snapshot, local.control().keys(), asked_->head, node_.loop.clock().wall_ms());
 }
 
 Result<void> Exchange::begin_rest() {
   if (!service_.local()) {
-    MCPT_CHECK(check_length(head_.content_length));
+    MCPT_CHECK(check_length(asked_->head.content_length));
     return begin_without_rest();
   }
   std::vector<std::string_view> allowed;
-  route_ = control::match(head_.method, head_.path, params_, allowed);
-  if (!route_ || route_->body_bytes <= body_limit_) MCPT_CHECK(check_length(head_.content_length));
+  route_ = control::match(asked_->head.method, asked_->head.path, params_, allowed);
+  if (!route_ || route_->body_bytes <= body_limit_) MCPT_CHECK(check_length(asked_->head.content_length));
   auto identity = authenticate_rest();
   if (!identity) return fail(refused(std::move(identity).error()));
   identity_ = *std::move(identity);
@@ -95,25 +128,26 @@ Result<void> Exchange::begin_rest() {
   }
   if (!identity_ && route_->permission.level != control::Permission::Level::open) return fail(unknown_caller);
   if (identity_) body_limit_ = control::body_limit(*node_.snapshot->policy, *identity_->who, *route_);
-  MCPT_CHECK(check_length(head_.content_length));
+  MCPT_CHECK(check_length(asked_->head.content_length));
   kind_ = Kind::rest;
+  if (identity_) node_.meter.admitted();
   return {};
 }
 
 Result<std::shared_ptr<control::Request>> Exchange::read_request() {
   auto request = std::make_shared<control::Request>();
-  request->method = head_.method;
-  request->path = head_.path;
-  auto query = parse_query(head_.query);
+  request->method = asked_->head.method;
+  request->path = asked_->head.path;
+  auto query = parse_query(asked_->head.query);
   if (!query) return fail(std::move(query).error());
   request->query = *std::move(query);
   MCPT_CHECK(control::read_dry_run(*request, *route_));
   request->body = std::move(body_);
   request->request_id = request_id_;
-  request->client_address = head_.peer_address;
-  auto agents = head_.values("user-agent");
-  if (!agents.empty()) request->client_name = std::string(agents[0].substr(0, 128));
-  auto versions = head_.values("if-match");
+  request->client_address = asked_->head.peer_address;
+  auto agents = asked_->head.values("user-agent");
+  if (!agents.empty()) request->client_name = redact(agents[0].substr(0, 128));
+  auto versions = asked_->head.values("if-match");
   if (!versions.empty()) {
     std::string_view text = trim(versions[0]);
     if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
@@ -121,7 +155,7 @@ Result<std::shared_ptr<control::Request>> Exchange::read_request() {
     if (!request->if_match) return fail(Error(Status::invalid, "If-Match holds no version").with_http(400));
   }
   if (!request->body.empty()) {
-    auto types = head_.values("content-type");
+    auto types = asked_->head.values("content-type");
     if (types.size() != 1 || !equals_ignoring_case(trim(types[0].substr(0, types[0].find(';'))), "application/json")) {
       return fail(Error(Status::invalid, "the content type must be application/json")
                       .with_code("unsupported_media_type")
@@ -136,9 +170,9 @@ void Exchange::make_job(std::shared_ptr<control::Request> request) {
   if (identity_) {
     // The address belongs to this request, not to the principal that all requests of the token share.
     auto who = std::make_shared<rbac::Principal>(*identity_->who);
-    who->client_address = head_.peer_address;
+    who->client_address = asked_->head.peer_address;
     job_->who = std::move(who);
-    service_.local()->touch(node_, *identity_, head_.peer_address);
+    service_.local()->touch(node_, *identity_, asked_->head.peer_address);
   } else {
     job_->who = std::make_shared<rbac::Principal>();
   }
@@ -175,6 +209,10 @@ loop::Task<Result<void>> Exchange::run_rest() {
       auto watch = run_watch(*std::move(result->watch));
       co_return co_await watch;
     }
+    if (result && route_->handler == control::watch_traffic) {
+      auto traffic = run_traffic(control::traffic_watch(*job_->request));
+      co_return co_await traffic;
+    }
     respond_rest(std::move(result));
   }
   co_return Result<void>();
@@ -182,10 +220,36 @@ loop::Task<Result<void>> Exchange::run_rest() {
 
 // Changes as they are published, until the client goes, the credential ends or the server stops.
 loop::Task<Result<void>> Exchange::run_watch(control::Watch wanted) {
-  start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
-  write(": watching\n\n");
   watcher_.emplace(std::move(wanted), *job_->who);
+  start_stream(kEventStream);
+  write(": watching\n\n");
   write(watcher_->news(*node_.snapshot));
+  auto staying = stay();
+  auto ended = co_await staying;
+  watcher_.reset();
+  co_return ended;
+}
+
+// Messages of MCP clients as they are answered, in the same way.
+loop::Task<Result<void>> Exchange::run_traffic(control::TrafficWatch wanted) {
+  traffic_.emplace(std::move(wanted));
+  WatchesTraffic counted(*service_.local());
+  start_stream(kEventStream);
+  write(": watching\n\n");
+  auto staying = stay();
+  auto ended = co_await staying;
+  traffic_.reset();
+  co_return ended;
+}
+
+void Exchange::hear(const Told& told) {
+  if (!traffic_) return;
+  const std::string_view event = heard(*node_.snapshot, *traffic_, *job_->who, told);
+  if (!event.empty()) write(event);
+}
+
+// Keeps a stream open until its client goes, the credential ends or the server stops.
+loop::Task<Result<void>> Exchange::stay() {
   loop::Timer heartbeat(node_.loop);
   heartbeat.start(
       limits::kHeartbeatMs,
@@ -197,8 +261,17 @@ loop::Task<Result<void>> Exchange::run_watch(control::Watch wanted) {
   link_.listens = true;
   loop::Completion<void> never;
   auto ended = co_await never.wait(link_.scope);
-  watcher_.reset();
   end_stream();
+  co_return Result<void>();
+}
+
+// Open to everybody, so it names nothing.
+loop::Task<Result<void>> Exchange::run_status() {
+  auto looking = status_of_models(node_.site, {}, Details::hidden, link_.scope);
+  MCPT_CO_TRY(auto models, co_await looking);
+  const auto status = status_of(service_.gateway(), true, std::move(models));
+  respond(200, {{"Content-Type", "application/json; charset=utf-8"}, {"Cache-Control", "no-store"}},
+          json::to_text(status));
   co_return Result<void>();
 }
 

@@ -47,6 +47,7 @@ loop::Task<Result<bool>> Follower::poll() {
   if (!revision || !revision->as_int()) co_return fail(Status::protocol, "the changes feed tells no revision");
   revision_ = *revision->as_int();
   failures_ = 0;
+  follows_.set(1);
   if (std::exchange(missing_, false)) log_.info("the changes feed of the control plane is followed again");
   TokenChanges changes;
   if (const json::Value* reset = answer->find("reset")) changes.all = reset->as_bool().value_or(false);
@@ -60,6 +61,7 @@ loop::Task<Result<bool>> Follower::poll() {
 }
 
 void Follower::missing(const Error& error) {
+  follows_.set(0);
   if (std::exchange(missing_, true)) return;
   log_.warn("the changes feed cannot be read, so a revoked token is refused when its verdict is too old: " +
             error.message);

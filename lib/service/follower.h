@@ -9,6 +9,7 @@
 #include "crypto/secret.h"
 #include "http/client.h"
 #include "loop/loop.h"
+#include "metrics/cells.h"
 #include "service/verdicts.h"
 
 namespace mcptoken::service {
@@ -21,6 +22,8 @@ class Follower {
 
   // On the loop. The first ticket begins the following, after the revision that came with it.
   void offer(crypto::Secret ticket, int64_t revision);
+  // Any thread: the last poll was answered.
+  bool follows() const { return follows_.value() != 0; }
 
  private:
   loop::Task<Result<void>> follow();
@@ -37,6 +40,7 @@ class Follower {
   int64_t revision_ = 0;
   bool started_ = false;
   bool running_ = false;
+  metrics::Gauge follows_;
   bool missing_ = false;  // said in the log already
   int failures_ = 0;
   loop::Group group_;  // last: its task uses everything above

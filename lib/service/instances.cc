@@ -34,6 +34,7 @@ control::Instance instance_of(const gateway::InstanceView& view) {
   out.set("share", text_value(to_text(view.share)));
   out.set("calls", Value::integer(static_cast<int64_t>(view.calls)));
   if (view.tools) out.set("tools", Value::integer(static_cast<int64_t>(view.tools->size())));
+  out.set("circuit", text_value(to_text(view.circuit)));
   out.set("stale", Value::boolean(view.stale));
   out.set("createdAt", time_value(view.created_ms));
   if (view.started_ms > 0) out.set("startedAt", time_value(view.started_ms));

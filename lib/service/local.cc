@@ -1,11 +1,14 @@
 #include "service/local.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "audit/chain.h"
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "service/call_event.h"
+#include "service/exchange.h"
+#include "service/query_tokens.h"
 #include "service/read_store.h"
 
 namespace mcptoken::service {
@@ -17,6 +20,16 @@ constexpr int64_t kUseReportMs = 60'000;
 constexpr int64_t kUseFlushMs = 5'000;
 constexpr int64_t kLookAgainMs = 60'000;
 constexpr size_t kMaxReported = 100'000;
+constexpr int kMaxTrafficWaiting = 256;  // messages on their way to those who watch traffic
+
+// On the node's loop. Hearing may end a watcher, and with it its place in the list.
+void tell(const Node& node, const Told& told) {
+  std::vector<std::shared_ptr<Exchange>> watchers;
+  for (const auto& exchange : node.exchanges)
+    if (exchange->hears()) watchers.push_back(exchange);
+  for (const auto& exchange : watchers)
+    exchange->hear(told);
+}
 
 }  // namespace
 
@@ -26,7 +39,8 @@ Local::Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::St
       control_(options_.settings, std::move(keys), system_clock(), options_.log),
       recorder_(system_clock(), [this] { store_->wake_background(); }),
       housekeeping_(control_),
-      worker_(kHashQueue) {}
+      worker_(kHashQueue),
+      store_turned_ms_(system_clock().mono_ms()) {}
 
 // The store goes first: what it still has to do uses everything else here.
 Local::~Local() { store_->close(); }
@@ -85,6 +99,7 @@ Result<void> Local::load() {
       publish(next_, [] {});
     }
     next_ = nullptr;
+    store_turned_ms_.store(system_clock().mono_ms(), std::memory_order_relaxed);
     // What else a turn does may fail without a reason to refuse calls.
     audit_stuck_.store(!committed && recorder_.pending(), std::memory_order_relaxed);
   };
@@ -101,6 +116,23 @@ void Local::attach(Node& node) {
   if (ticker_) return;
   ticker_ = std::make_unique<loop::Timer>(node.loop);
   ticker_->start(kTickMs, [this] { store_->wake_background(); }, kTickMs);
+}
+
+Local::Numbers Local::numbers() {
+  SnapshotPtr now;
+  {
+    std::lock_guard guard(attaching_);
+    now = latest_;
+  }
+  Numbers out;
+  now->tokens.for_each([&](const TokenEntry& entry) { out.tokens += entry.revoked ? 0 : 1; });
+  out.projects = static_cast<int64_t>(now->projects->size());
+  out.servers = static_cast<int64_t>(now->servers->size());
+  out.users = static_cast<int64_t>(now->users->size());
+  out.revision = now->revision;
+  out.audit_lost = recorder_.lost();
+  out.audit_stuck = audit_stuck();
+  return out;
 }
 
 void Local::publish(SnapshotPtr next, Function<void()> published) {
@@ -145,23 +177,54 @@ void Local::expect_end(Node& node, int64_t until_ms) {
   });
 }
 
-// Only its holder can send a token. The rightful one has had the time of grace to change over.
-void Local::suspect_leak(Node& node, const Head& head, int64_t now_ms) {
-  auto bearer = read_bearer(head);
-  if (!bearer || !*bearer) return;
-  const TokenEntry* entry = node.snapshot->tokens.find((*bearer)->sha);
-  if (!entry || !entry->superseded || entry->revoked || now_ms < entry->expires_ms) return;
+namespace {
+
+// At most once in a while for each credential.
+void raise_alarm(Node& node, const Log& log, const Head& head, const crypto::Digest& sha, audit::Event event,
+                 const std::string& why) {
   if (node.alarms.size() > kMaxReported) node.alarms.clear();
-  auto [last, first] = node.alarms.try_emplace(entry->sha, node.loop.now_ms());
+  auto [last, first] = node.alarms.try_emplace(sha, node.loop.now_ms());
   if (!first && node.loop.now_ms() - last->second < limits::kLeakAlarmMs) return;
   last->second = node.loop.now_ms();
-  auto event = audit::event_by(*entry->who, audit::Kind::token_leak_suspected, audit::Outcome::denied, now_ms);
   event.client_address = head.peer_address;
   auto agents = head.values("user-agent");
   if (!agents.empty()) event.client_name = agents[0].substr(0, 128);
-  event.subject = entry->who->project + "/" + entry->who->token_name;
-  options_.log.warn("token " + event.subject + " was replaced and is still used, from " + head.peer_address);
+  event.rule = why;
+  log.warn(event.subject + ": " + why + ", from " + head.peer_address);
   node.ring->push(std::move(event));
+}
+
+constexpr auto kLeak = audit::Kind::token_leak_suspected;
+
+// Addresses are kept by proxies, browsers and logs.
+void tell_of_query(Node& node, const Log& log, const Head& head, int64_t now_ms) {
+  for (const auto& sha : tokens_in_query(head)) {
+    if (const TokenEntry* entry = node.snapshot->tokens.find(sha)) {
+      auto event = audit::event_by(*entry->who, kLeak, audit::Outcome::denied, now_ms);
+      event.subject = entry->who->project + "/" + entry->who->token_name;
+      raise_alarm(node, log, head, sha, std::move(event), "the token was sent in a query");
+    } else if (const auto session = node.snapshot->sessions->find(sha); session != node.snapshot->sessions->end()) {
+      const auto user = node.snapshot->users->find(session->second.user_id);
+      audit::Event event = audit::event_by({}, kLeak, audit::Outcome::denied, now_ms);
+      if (user != node.snapshot->users->end()) event.user = user->second.email;
+      event.subject = "user/" + event.user;
+      raise_alarm(node, log, head, sha, std::move(event), "the login session was sent in a query");
+    }
+  }
+}
+
+}  // namespace
+
+// Only its holder can send a token. The rightful one has had the time of grace to change over.
+void Local::suspect_leak(Node& node, const Head& head, int64_t now_ms) {
+  tell_of_query(node, options_.log, head, now_ms);
+  auto bearer = read_bearer(head);
+  if (!bearer || !*bearer) return;
+  const TokenEntry* entry = node.snapshot->tokens.find((*bearer)->sha);
+  if (!entry || !entry->superseded || now_ms < entry->expires_ms) return;
+  auto event = audit::event_by(*entry->who, kLeak, audit::Outcome::denied, now_ms);
+  event.subject = entry->who->project + "/" + entry->who->token_name;
+  raise_alarm(node, options_.log, head, entry->sha, std::move(event), "the token was replaced and is still used");
 }
 
 loop::Task<Result<Access>> Local::admit(Node& node, const Head& head, loop::Scope&) {
@@ -220,21 +283,26 @@ loop::Task<Result<std::string>> Local::off_loop(Node& node, Function<Result<std:
   co_return result;
 }
 
+// On the store's thread: the environment or the headers of a server.
+Result<std::vector<gateway::Credential>> Local::values_of(store::Tx& tx, const gateway::ServerSpec& server) const {
+  std::vector<gateway::Credential> found;
+  MCPT_TRY(auto object, tx.get(server.id));
+  MCPT_TRY(auto doc, json::parse(object.doc));
+  const json::Value* list = doc.find(server.transport == gateway::Transport::stdio ? "env" : "headers");
+  if (!list) return found;
+  MCPT_TRY(auto values, control_.resolve_values(tx, *list));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const bool is_secret = list->items()[i].find("valueFrom") != nullptr;
+    found.push_back({std::move(values[i].first), std::move(values[i].second), is_secret});
+  }
+  return found;
+}
+
 loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
                                                                         gateway::BearerPtr, loop::Scope& scope) {
   using Found = std::vector<gateway::Credential>;
   Function<Result<Found>(store::Tx&)> work = [this, server](store::Tx& tx) -> Result<Found> {
-    Found found;
-    MCPT_TRY(auto object, tx.get(server->id));
-    MCPT_TRY(auto doc, json::parse(object.doc));
-    const json::Value* list = doc.find(server->transport == gateway::Transport::stdio ? "env" : "headers");
-    if (!list) return found;
-    MCPT_TRY(auto values, control_.resolve_values(tx, *list));
-    for (size_t i = 0; i < values.size(); ++i) {
-      const bool is_secret = list->items()[i].find("valueFrom") != nullptr;
-      found.push_back({std::move(values[i].first), std::move(values[i].second), is_secret});
-    }
-    return found;
+    return values_of(tx, *server);
   };
   auto task = read_store<Found>(*store_, loop, system_principal(), std::move(work), scope);
   auto result = co_await task;
@@ -260,6 +328,39 @@ void Local::record(size_t site, gateway::CallRecord record, Place place) {
   auto event = event_of(std::move(record));
   if (options_.strict_audit && place == Place::reserved) node.ring->push_reserved(std::move(event));
   else node.ring->push(std::move(event));
+}
+
+Told Local::without_secrets(store::Tx& tx, const Spoken& spoken) const {
+  std::vector<gateway::Credential> known;
+  for (const gateway::Attachment& attachment : spoken.project->attachments) {
+    auto values = values_of(tx, *attachment.server);
+    if (!values) return told(spoken, nullptr);
+    std::move(values->begin(), values->end(), std::back_inserter(known));
+  }
+  gateway::Redactor secrets;
+  secrets.learn(known);
+  return told(spoken, &secrets);
+}
+
+// What there is no room for is not told: traffic is to look at, the record is the audit log.
+void Local::tell_traffic(Spoken spoken) {
+  if (traffic_waiting_.fetch_add(1) >= kMaxTrafficWaiting) {
+    --traffic_waiting_;
+    return;
+  }
+  auto heard = std::make_shared<Told>();
+  store::Work work = [this, heard, spoken = std::move(spoken)](store::Tx& tx) -> Result<void> {
+    *heard = without_secrets(tx, spoken);
+    return {};
+  };
+  store::Done done = [this, heard](Result<void> read, const store::Changes&) {
+    --traffic_waiting_;
+    if (!read) return;
+    std::lock_guard guard(attaching_);
+    for (Node* node : nodes_)
+      (void)node->loop.try_post([node, heard] { tell(*node, *heard); });
+  };
+  store_->read(system_principal(), std::move(work), std::move(done));
 }
 
 void Local::touch(Node& node, const Identity& identity, const std::string& address) {

@@ -13,6 +13,7 @@
 #include "loop/worker.h"
 #include "service/authority.h"
 #include "service/node.h"
+#include "service/traffic.h"
 #include "store/store.h"
 
 namespace mcptoken::service {
@@ -55,6 +56,9 @@ class Local final : public Authority {
   loop::Task<Result<std::string>> off_loop(Node& node, Function<Result<std::string>()> work, loop::Scope& scope);
   loop::Task<Result<std::vector<gateway::Credential>>> credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
                                                                    gateway::BearerPtr bearer, loop::Scope& scope) override;
+  loop::Task<Result<std::vector<std::string>>> changed_tools(size_t site, std::shared_ptr<const gateway::ServerSpec> server,
+                                                             std::vector<gateway::ToolPrint> tools,
+                                                             loop::Scope& scope) override;
   std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
   bool reserve_record(size_t site) override;
   void release_record(size_t site) override;
@@ -65,15 +69,29 @@ class Local final : public Authority {
                                           loop::Scope& scope) override;
   loop::Task<Result<void>> propose(size_t site, const gateway::Caller& caller, gateway::Proposal proposal,
                                    loop::Scope& scope) override;
-  loop::Task<Result<crypto::Secret>> llm_key(size_t site, const gateway::Caller& caller, loop::Scope& scope) override;
+  loop::Task<Result<crypto::Secret>> llm_key(size_t site, std::string project_id, loop::Scope& scope) override;
   void note_link(const std::string& prompt_id, const std::string& failure) override;
   loop::Task<Result<control::Links>> links(Node& asker, loop::Scope& scope);
   // Notes a use, at most once a minute per credential: of a token for people, of a login session for its idle limit.
   void touch(Node& node, const Identity& identity, const std::string& address);
 
+  // --- any thread, for those who watch
+  struct Numbers {
+    int64_t tokens = 0, projects = 0, servers = 0, users = 0, revision = 0;
+    uint64_t audit_lost = 0;
+    bool audit_stuck = false;
+  };
+  Numbers numbers();
+  bool audit_stuck() const { return audit_stuck_.load(std::memory_order_relaxed); }
+  int64_t store_turned_ms() const { return store_turned_ms_.load(std::memory_order_relaxed); }  // monotonic
+
   control::Control& control() { return control_; }
   PollPlaces& poll_places() { return poll_places_; }
   const std::atomic<int64_t>& revision() const { return revision_; }  // of the last commit, before anybody is told
+  // Any loop. Whether somebody watches traffic; one more or less who does; a message for all of them.
+  bool traffic_is_watched() const { return traffic_watchers_.load(std::memory_order_relaxed) > 0; }
+  void count_traffic_watchers(int more) { traffic_watchers_ += more; }
+  void tell_traffic(Spoken spoken);
   bool needs_bootstrap() const { return needs_bootstrap_.load(); }
   void close() { store_->close(); }
 
@@ -83,6 +101,8 @@ class Local final : public Authority {
   void expect_end(Node& node, int64_t until_ms);
   void suspect_leak(Node& node, const Head& head, int64_t now_ms);
   void touch_session(const crypto::Digest& sha, int64_t used_ms);
+  Result<std::vector<gateway::Credential>> values_of(store::Tx& tx, const gateway::ServerSpec& server) const;
+  Told without_secrets(store::Tx& tx, const Spoken& spoken) const;
   // On the store's thread. `published` runs on some loop's thread when all have it, or at once when there is none.
   void publish(SnapshotPtr next, Function<void()> published);
 
@@ -96,10 +116,12 @@ class Local final : public Authority {
   std::mutex attaching_;  // what is removed at the start is published while loops are still attached
   std::vector<Node*> nodes_;
   std::unique_ptr<loop::Timer> ticker_;  // on the first node's loop
-  SnapshotPtr latest_;                  // the store's thread only, once loaded
+  SnapshotPtr latest_;                  // written by the store's thread; elsewhere with attaching_ held
   std::atomic<bool> needs_bootstrap_{false};
   std::atomic<bool> audit_stuck_{false};  // the last events could not be written
+  std::atomic<int64_t> store_turned_ms_;  // the end of the last background work
   std::atomic<int64_t> revision_{0};
+  std::atomic<int> traffic_watchers_{0}, traffic_waiting_{0};
   PollPlaces poll_places_;
   static constexpr size_t kMaxLinks = 10'000;
   control::Links links_;  // on the first node's loop

@@ -73,8 +73,8 @@ loop::Task<Result<void>> Local::propose(size_t site, const gateway::Caller& call
   co_return Result<void>();
 }
 
-loop::Task<Result<crypto::Secret>> Local::llm_key(size_t site, const gateway::Caller& caller, loop::Scope& scope) {
-  Function<Result<crypto::Secret>(store::Tx&)> work = [this, project = caller.project->id](store::Tx& tx) -> Result<crypto::Secret> {
+loop::Task<Result<crypto::Secret>> Local::llm_key(size_t site, std::string project_id, loop::Scope& scope) {
+  Function<Result<crypto::Secret>(store::Tx&)> work = [this, project = project_id](store::Tx& tx) -> Result<crypto::Secret> {
     MCPT_TRY(const auto object, tx.get(project));
     MCPT_TRY(const auto doc, json::parse(object.doc));
     const json::Value* llm = doc.find("llm");
@@ -85,7 +85,7 @@ loop::Task<Result<crypto::Secret>> Local::llm_key(size_t site, const gateway::Ca
   auto task = read_store<crypto::Secret>(*store_, nodes_[site]->loop, system_principal(), std::move(work), scope);
   auto result = co_await task;
   if (!result && !scope.cancelled()) {  // the reason names a secret, which callers may not learn
-    options_.log.warn("model of project " + caller.project->name + ": " + result.error().message);
+    options_.log.warn("model of project " + project_id + ": " + result.error().message);
     co_return fail(result.error().status, "the key of the model cannot be read");
   }
   co_return result;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <list>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "control/failure_limit.h"
 #include "gateway/site.h"
 #include "loop/loop.h"
+#include "service/meter.h"
 #include "service/snapshot.h"
 
 namespace mcptoken::service {
@@ -36,13 +38,21 @@ class RequestIds {
 };
 
 struct Node {
+  static constexpr int64_t kPulseMs = 1'000;
+
   Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring* ring_in)
       : loop(loop_in),
         site(site_in),
         ring(ring_in),
         guesses(loop_in.clock(), {limits::kBearerGuesses, limits::kBearerGuessMs, limits::kBearerGuessers}),
+        pulse(loop_in),
         flusher(loop_in),
-        ender(loop_in) {}
+        ender(loop_in) {
+    turned();
+    pulse.start(kPulseMs, [this] { turned(); }, kPulseMs);
+  }
+
+  void turned() { meter.turned_ms.set(loop.now_ms()); }
 
   loop::Loop& loop;
   gateway::Site& site;
@@ -53,7 +63,8 @@ struct Node {
   Waiters watchers;  // polls of the changes feed
   RequestIds request_ids;
   std::string accepted_host;  // the last one, as it was sent: settings do not change, so its next request needs no judgement
-  bool draining = false;
+  NodeMeter meter;
+  std::atomic<bool> draining{false};  // written on the loop
   bool quiet = false;  // draining, and its requests have ended
   control::FailureLimit guesses;  // of tokens, by address
 
@@ -63,6 +74,7 @@ struct Node {
   // Last uses of tokens that the store does not know of yet; written at most once a minute per token.
   std::unordered_map<crypto::Digest, int64_t, DigestHash> reported;
   std::vector<store::TokenUse> uses;
+  loop::Timer pulse;
   loop::Timer flusher;
 
   // When time alone ends the next credential of something that runs, by the wall clock; not before it, and not missed.

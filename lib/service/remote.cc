@@ -1,5 +1,7 @@
 #include "service/remote.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "service/node.h"
 
@@ -56,6 +58,27 @@ void Remote::record(size_t site, gateway::CallRecord record, ControlPlane::Place
 
 loop::Task<Result<void>> Remote::flush(Node& node, loop::Scope& scope) {
   return places_[node.site.index].reporter->flush(scope);
+}
+
+bool Remote::away() const {
+  return std::any_of(places_.begin(), places_.end(),
+                     [](const Post& place) { return place.verdicts->meter().away.value() != 0; });
+}
+
+void Remote::write_metrics(metrics::Text& text) const {
+  uint64_t known = 0, asked = 0, failed = 0;
+  for (const auto& place : places_) {
+    known += place.verdicts->meter().known.value();
+    asked += place.verdicts->meter().asked.value();
+    failed += place.verdicts->meter().failed.value();
+  }
+  text.family("mcptoken_verdicts_total", "counter", "Tokens that had to be judged, by where the answer came from.");
+  text.sample({{"source", "memory"}}, known)
+      .sample({{"source", "control_plane"}}, asked)
+      .sample({{"source", "none"}}, failed);
+  text.gauge("mcptoken_control_plane_up", "0: the last question about a token was not answered.", away() ? 0 : 1);
+  text.gauge("mcptoken_changes_feed_up", "0: revocations are noticed when verdicts end, and no earlier.",
+             follower_ && follower_->follows() ? 1 : 0);
 }
 
 std::optional<Error> Remote::refusal(size_t site, const rbac::Principal& who, const Error& failure) {

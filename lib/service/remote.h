@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cache/lru.h"
+#include "metrics/text.h"
 #include "service/authority.h"
 #include "service/follower.h"
 #include "service/reporter.h"
@@ -31,16 +32,25 @@ class Remote final : public Authority {
                                           loop::Scope& scope) override;
   loop::Task<Result<void>> propose(size_t site, const gateway::Caller& caller, gateway::Proposal proposal,
                                    loop::Scope& scope) override;
-  loop::Task<Result<crypto::Secret>> llm_key(size_t, const gateway::Caller&, loop::Scope&) override {
+  loop::Task<Result<crypto::Secret>> llm_key(size_t, std::string, loop::Scope&) override {
     co_return fail(Status::not_supported, "the model's key stays with the control plane");
   }
   void note_link(const std::string&, const std::string&) override {}  // the control plane follows them itself
+  // The control plane compares the tools of what it runs.
+  loop::Task<Result<std::vector<std::string>>> changed_tools(size_t, std::shared_ptr<const gateway::ServerSpec>,
+                                                             std::vector<gateway::ToolPrint>, loop::Scope&) override {
+    co_return std::vector<std::string>();
+  }
   std::optional<Error> refusal(size_t site, const rbac::Principal& who, const Error& failure) override;
   // Nothing waits for a record here: the control plane records the calls that it runs, and is told the rest.
   bool reserve_record(size_t) override { return true; }
   void release_record(size_t) override {}
   void record(size_t site, gateway::CallRecord record, ControlPlane::Place place) override;
   loop::Task<Result<void>> flush(Node& node, loop::Scope& scope) override;
+
+  // --- any thread, for those who watch
+  bool away() const;  // the last question about a token was not answered
+  void write_metrics(metrics::Text& text) const;
 
  private:
   struct Post {

@@ -33,6 +33,8 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   options.data_dir = settings.data_dir;
   options.backoff_ms = settings.upstream_backoff_ms;
   options.ungate_ms = settings.token_ungate_ttl_ms;
+  options.stages = settings.stages;
+  options.models = settings.models;
   options.cache_dir = settings.cache_dir;
   if (options.cache_dir.empty() && !settings.data_dir.empty()) options.cache_dir = settings.data_dir + "/cache";
   options.require_sandbox = settings.require_sandbox;
@@ -52,6 +54,8 @@ Result<void> Service::open_local() {
   options.settings.max_tokens = config_.max_tokens;
   options.settings.audit_retention_ms = config_.audit_retention_ms;
   options.settings.version = version_;
+  for (const auto& stage : config_.stages)
+    options.settings.stages.push_back(stage->name);
   options.strict_audit = config_.strict_audit;
   options.log = log_;
   MCPT_TRY(local_, Local::open(std::move(options)));
@@ -89,8 +93,11 @@ void Service::open_remote() {
 Service::~Service() {
   // No loop runs any more. The store finishes what it has, then everything goes, users before what they use.
   if (local_) local_->close();
-  for (auto& node : nodes_)
+  for (auto& node : nodes_) {
+    for (auto& exchange : node->exchanges)
+      exchange->drop_standing();
     node->exchanges.clear();
+  }
   remote_.reset();
   gateway_.reset();
   nodes_.clear();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "gateway/responder.h"
 #include "gateway/site.h"
 #include "service/auth.h"
+#include "service/health.h"
 #include "service/local.h"
 #include "service/node.h"
 #include "service/remote.h"
@@ -19,6 +21,8 @@ namespace mcptoken::service {
 struct Config {
   Config() = default;
   std::string data_dir, key_file;
+  std::vector<std::shared_ptr<const gateway::LlmSpec>> models;  // language models for all projects
+  gateway::StageTypes stages;                // content stages of the program's own
   std::string cache_dir;                     // of the pipeline cache; "": below the data directory
   std::vector<std::string> allowed_hosts;    // names without port, lower case
   std::vector<std::string> allowed_origins;  // "https://host[:port]"
@@ -49,6 +53,14 @@ class Sink {
   virtual void end(bool ok) = 0;
 };
 
+// One request, for a log of accesses: never a credential, a body, a query or an argument.
+struct AccessRecord {
+  int status = 0;  // 499: the client left before it was answered
+  int64_t duration_us = 0;
+  uint64_t sent_bytes = 0;
+  std::string_view request_id, client_address, method, path, route, principal, project, mcp_method, subject, trace_id;
+};
+
 class Service {
  public:
   static Result<std::unique_ptr<Service>> create(Config config, Log log, std::string version);
@@ -64,9 +76,19 @@ class Service {
   const Config& config() const { return config_; }
   Authority& authority() { return local_ ? static_cast<Authority&>(*local_) : *remote_; }
   Local* local() { return local_.get(); }  // null in the gateway role
+  Remote* remote() { return remote_.get(); }  // null elsewhere
+  // Before the first request; called on the loops.
+  void on_access(std::function<void(const AccessRecord&)> callback) { on_access_ = std::move(callback); }
+  const std::function<void(const AccessRecord&)>& access() const { return on_access_; }
   const std::string& version() const { return version_; }
   gateway::Gateway& gateway() { return *gateway_; }
   const Log& log() const { return log_; }
+
+  // --- any thread, once all loops are attached
+  template <class Each>
+  void each_node(Each each) const {
+    for (auto& node : nodes_) each(*node);
+  }
 
  private:
   Service(Config config, Log log, std::string version)
@@ -78,6 +100,7 @@ class Service {
   Config config_;
   Log log_;
   std::string version_;
+  std::function<void(const AccessRecord&)> on_access_;
   // One of the two.
   std::unique_ptr<Local> local_;
   std::unique_ptr<Remote> remote_;

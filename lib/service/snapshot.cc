@@ -83,6 +83,7 @@ Result<std::shared_ptr<const ServerSpec>> read_server(const store::Object& objec
                                                      : gateway::Transport::http;
   if (spec->transport == gateway::Transport::stdio) spec->command = command_of(doc);
   if (const Value* flag = doc.find("allowPrivate")) spec->allow_private = flag->as_bool().value_or(false);
+  if (const Value* flag = doc.find("pin")) spec->pin = flag->as_bool().value_or(false);
   std::string share = doc.text("share", "project");
   spec->share = share == "installation" ? gateway::Share::installation
                 : share == "principal"  ? gateway::Share::principal
@@ -96,6 +97,11 @@ Result<std::shared_ptr<const ServerSpec>> read_server(const store::Object& objec
     for (auto& [name, value] : fields) {
       if (const Value* given = timeouts->find(name)) *value = given->as_int().value_or(*value);
     }
+  }
+  const Value* cache = doc.find("cache");
+  if (const Value* tools = cache ? cache->find("tools") : nullptr) {
+    for (const auto& [tool, seconds] : tools->members())
+      spec->cache_ms[tool] = seconds.as_int().value_or(0) * 1000;
   }
   if (const Value* check = doc.find("healthCheck")) {
     auto number = [&](std::string_view name, int64_t otherwise) {

@@ -45,7 +45,10 @@ VerdictPtr Verdicts::fresh(const crypto::Digest& sha) {
 }
 
 loop::Task<Result<VerdictPtr>> Verdicts::judge(const Bearer& bearer, loop::Scope& scope) {
-  if (auto known = fresh(bearer.sha)) co_return known;
+  if (auto known = fresh(bearer.sha)) {
+    meter_.known.add();
+    co_return known;
+  }
   Bearer copy;
   copy.kind = bearer.kind;
   copy.sha = bearer.sha;
@@ -127,6 +130,8 @@ void Verdicts::say_whether_away(const Error* why) {
   if (why && !away_) log_.warn("tokens cannot be judged: " + why->message);
   if (!why && away_) log_.info("tokens can be judged again");
   away_ = why != nullptr;
+  meter_.away.set(away_ ? 1 : 0);
+  (away_ ? meter_.failed : meter_.asked).add();
 }
 
 void Verdicts::forget(const crypto::Digest& sha) { good_.erase(sha); }

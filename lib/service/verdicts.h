@@ -21,6 +21,7 @@
 #include "cache/lru.h"
 #include "loop/flight.h"
 #include "loop/loop.h"
+#include "metrics/cells.h"
 #include "service/auth.h"
 #include "service/introspection.h"
 #include "service/snapshot.h"
@@ -42,6 +43,11 @@ struct TokenChanges {
   std::vector<std::string> watch_ids;
 };
 
+struct VerdictMeter {
+  metrics::Counter known, asked, failed;
+  metrics::Gauge away;  // 1: the last question was not answered
+};
+
 class Verdicts {
  public:
   // `on_ticket` gets the ticket of each good answer, and the revision it was given at.
@@ -53,6 +59,7 @@ class Verdicts {
   void changed(const TokenChanges& changes);
   // The control plane has refused the token elsewhere.
   void forget(const crypto::Digest& sha);
+  const VerdictMeter& meter() const { return meter_; }
 
  private:
   struct Question {
@@ -80,6 +87,7 @@ class Verdicts {
   const VerdictOptions& options_;
   Log log_;
   OnTicket on_ticket_;
+  VerdictMeter meter_;
   bool away_ = false;  // said in the log already
   cache::Lru<crypto::Digest, VerdictPtr, DigestHash> good_;
   cache::Lru<crypto::Digest, VerdictPtr, DigestHash> refused_;

@@ -96,6 +96,16 @@ CREATE TABLE gates (
   state    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql"},
+    {4, R"sql(
+-- SHA-256 of what tools are defined as: what was approved, and what the server has listed last.
+CREATE TABLE tool_prints (
+  server_id TEXT NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
+  tool      TEXT NOT NULL,
+  approved  BLOB NOT NULL CHECK (length(approved) = 32),
+  seen      BLOB NOT NULL CHECK (length(seen) = 32),
+  PRIMARY KEY (server_id, tool)
+) STRICT, WITHOUT ROWID;
+)sql"},
 };
 
 }  // namespace

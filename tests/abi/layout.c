@@ -36,6 +36,21 @@ static const struct row rows[] = {
     FIELD(mcptoken_sink, head, 16),
     FIELD(mcptoken_sink, write, 24),
     FIELD(mcptoken_sink, end, 32),
+    SIZE(mcptoken_access, 104),
+    FIELD(mcptoken_access, struct_size, 0),
+    FIELD(mcptoken_access, status, 4),
+    FIELD(mcptoken_access, duration_us, 8),
+    FIELD(mcptoken_access, sent_bytes, 16),
+    FIELD(mcptoken_access, request_id, 24),
+    FIELD(mcptoken_access, client_address, 32),
+    FIELD(mcptoken_access, method, 40),
+    FIELD(mcptoken_access, path, 48),
+    FIELD(mcptoken_access, route, 56),
+    FIELD(mcptoken_access, principal, 64),
+    FIELD(mcptoken_access, project, 72),
+    FIELD(mcptoken_access, mcp_method, 80),
+    FIELD(mcptoken_access, subject, 88),
+    FIELD(mcptoken_access, trace_id, 96),
 };
 
 int main(void) {

@@ -128,6 +128,8 @@ class Host final : public mcp::Sink {
   explicit Host(const std::string& data_dir)
       : service_(mcp::Config().set("data_dir", data_dir),
                  [this](int32_t level, const char*) { warnings += level > 1; }) {
+    service_.on_access({});
+    service_.on_access([this](const mcptoken_access& access) { accesses += access.status >= 200; });
     service_.attach(loop_);
   }
   ~Host() override {
@@ -155,7 +157,7 @@ class Host final : public mcp::Sink {
   }
   int status() const { return status_; }
   mcp::Service& service() { return service_; }
-  int warnings = 0;
+  int warnings = 0, accesses = 0;
 
  private:
   void head(int status, const Headers& headers, int64_t length) override {
@@ -172,15 +174,37 @@ class Host final : public mcp::Sink {
   std::string answer_;
 };
 
+// What they do in a service is tests/capi/stage.c; here each function of the wrapper is instantiated, and owners own.
+void stages() {
+  auto counted = std::make_shared<int>(0);
+  {
+    mcp::Config config;
+    config.stage("mine", "1", [counted](mcp::StageCall call) {
+      ++*counted;
+      if (call.abandoned() || call.get("config").empty() || call.original().empty()) return call.fail("nothing to do");
+      call.add_section("a", "A", call.content());
+      call.answer(call.ask_model("title?", 10));
+    });
+    CHECK(counted.use_count() == 2);
+    CHECK(thrown([&] { config.stage("mine", "1", [](mcp::StageCall) {}); }) == MCPTOKEN_EXISTS);
+    CHECK(thrown([&] { config.stage("exec", "1", [](mcp::StageCall) {}); }) == MCPTOKEN_EXISTS);
+    CHECK(thrown([&] { config.stage("Not a name", "1", [](mcp::StageCall) {}); }) == MCPTOKEN_INVALID);
+  }
+  CHECK(counted.use_count() == 1 && *counted == 0);
+}
+
 void services(const std::string& data_dir) {
   CHECK(thrown([] { mcp::Config().set("colour", "red"); }) == MCPTOKEN_NOT_SUPPORTED);
   CHECK(thrown([] { mcp::Service nowhere((mcp::Config())); }) == MCPTOKEN_INVALID);
   auto config = mcp::Config();
   config.set("data_dir", data_dir);
+  stages();
   {
     Host host(data_dir);
     CHECK(host.service().needs_bootstrap());
     CHECK(host.ask("GET", "/readyz") == R"({"status":"ok"})" && host.status() == 200);
+    const std::string counted = R"(http_server_request_duration_seconds_count{http_request_method="GET",http_route="/readyz")";
+    CHECK(host.service().metrics().find(counted) != std::string::npos);
     CHECK(thrown([&] { config.reset_password("ada@example.com", "correct horse"); }) == MCPTOKEN_BUSY);
     std::string code;
     std::ifstream(data_dir + "/bootstrap-code") >> code;
@@ -192,7 +216,7 @@ void services(const std::string& data_dir) {
     const std::string session(mcp::json::Document(login).root()["token"].text());
     CHECK(mcp::token::classify(session) == mcp::token::Kind::session);
     host.ask("GET", "/api/v1/projects", {}, session);
-    CHECK(host.status() == 200 && host.warnings == 0);
+    CHECK(host.status() == 200 && host.warnings == 0 && host.accesses == 4);
   }
   config.reset_password("ada@example.com", "battery staple");
   CHECK(config.verify_audit().find("\"intact\":true") != std::string::npos);

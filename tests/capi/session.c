@@ -193,9 +193,35 @@ static void refused(void) {
   CHECK_TEXT("use /projects/" LONG LONG "/mcp", mcptoken_error_hint(error));
   CHECK_TEXT("r-9", mcptoken_error_request_id(error));
   CHECK(strstr(mcptoken_error_message(error), "this token is for project") != NULL);
+  CHECK_TEXT("", mcptoken_session_challenge(session));
   mcptoken_error_free(error);
   mcptoken_session_free(session);
   canned_stop(&server);
+}
+
+/* A server that is protected by OAuth says where to sign in. */
+static void challenge(void) {
+#define BEARER "Bearer resource_metadata=\"https://s.example/.well-known/oauth-protected-resource/mcp\", scope=\"tools:call files\""
+  static const char *const canned[] = {
+      HEAD("401 Unauthorized", "application/json") "WWW-Authenticate: " BEARER "\r\nWww-Authenticate: DPoP algs=\"ES256\"\r\n\r\n"
+          "{\"error\":\"invalid_token\"}",
+      HEAD("403 Forbidden", "text/plain") "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"more\"\r\n\r\nno",
+      NULL};
+  struct canned_server server;
+  mcptoken_error* error = NULL;
+  canned_start(&server, canned);
+  mcptoken_session* session = new_session(server.port, MCPTOKEN_ERA_MODERN);
+  CHECK_TEXT("", mcptoken_session_challenge(session));
+  CHECK_NUMBER(MCPTOKEN_UNAUTHENTICATED, mcptoken_session_connect(session, &error));
+  CHECK_NUMBER(401, mcptoken_error_http_status(error));
+  CHECK_TEXT(BEARER ", DPoP algs=\"ES256\"", mcptoken_session_challenge(session));
+  mcptoken_error_free(error);
+  CHECK_NUMBER(MCPTOKEN_DENIED, mcptoken_session_connect(session, &error));
+  CHECK_TEXT("Bearer error=\"insufficient_scope\", scope=\"more\"", mcptoken_session_challenge(session));
+  mcptoken_error_free(error);
+  mcptoken_session_free(session);
+  canned_stop(&server);
+  CHECK_TEXT("", mcptoken_session_challenge(NULL));
 }
 
 static void not_connected(void) {
@@ -258,6 +284,7 @@ int main(void) {
   modern_session();
   resumed_session();
   refused();
+  challenge();
   not_connected();
   base_and_health();
   return check_end();

@@ -28,7 +28,8 @@ EQUAL_IDS = BUILD / "tests/e2e/equal-ids"
 NODE = BUILD / "node/node"  # a link to a Node that is new enough; scripts/node-packages makes it
 EVERYTHING = BUILD / "node/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 
-SANITIZED = MCPD.exists() and b"__asan_init" in MCPD.read_bytes()
+SANITIZER = next((runtime for runtime in ("asan", "tsan") if MCPD.exists() and f"__{runtime}_init".encode() in MCPD.read_bytes()), None)
+SANITIZED = SANITIZER is not None
 
 PASSWORD = "correct horse battery staple"
 EMAIL = "admin@example.com"
@@ -122,7 +123,7 @@ class Gateway:
             self.data.mkdir(mode=0o700)
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_mib}m,mode=0700", "tmpfs", self.data], check=True)
             self.stack.callback(subprocess.run, ["umount", "--lazy", self.data], check=True)
-        self.settings = ["--loops", loops, *settings]
+        self.settings = ["--loops", loops, "--admin-listen", "off", *settings]
         if SANITIZED:  # the leak check at the end traces the process, which mcpd else forbids
             self.settings.append("--debuggable")
         self.port = 0

@@ -1,5 +1,6 @@
 """The audit record as administrators see it: checked from near and far, purged, and what is kept for nobody any more."""
 
+import json
 import sqlite3
 import subprocess
 import time
@@ -109,3 +110,77 @@ def test_what_is_kept_for_nobody_any_more_goes_at_the_start():
             database.execute("UPDATE tokens SET revoked_ms = revoked_ms - ?", (2 * day,))
         until(lambda: reason() == "unknown", 10)
         assert sessions == 1 and gateway.rest("GET", "mcptokens?all=true").json["items"] == []
+
+
+def test_no_raw_credential_is_kept_or_told_back_wherever_it_was_put():
+    """A token that was pasted into the wrong place: into an address, a name, a header, a query, a field."""
+    with Gateway() as gateway:
+        gateway.example()
+        gateway.project("demo", "example")
+        token, pasted = gateway.token("asks"), gateway.token("pasted")
+        gateway.ready(token, "example")
+        answers = [gateway.rest("DELETE", f"servers/{pasted}", bearer=token),
+                   gateway.rest("GET", f"servers/{pasted}"),
+                   gateway.rest("GET", f"projects/{pasted}/servers", bearer=token),
+                   gateway.rest("GET", "servers", bearer=token, headers={"User-Agent": f"mine {pasted}"}),
+                   gateway.rest("GET", f"servers?limit={pasted}x"),
+                   gateway.rest("GET", f"auth/whoami?token={pasted}"),
+                   gateway.rest("POST", "auth/login", {"email": pasted, "password": "wrong horse"}, bearer=None),
+                   gateway.rest("POST", "auth/login", {"email": f"{pasted}@example.com", "password": "x" * 9}, bearer=None),
+                   gateway.rest("POST", "servers", {"name": "s", "externalUrl": f"https://example.com/?t={pasted}"}),
+                   gateway.rest("POST", "groups", {"name": "g", "description": f"uses {pasted}"}),
+                   gateway.rest("POST", "groups", {"name": "g", pasted: 1}),
+                   gateway.rest("POST", "mcptokens", {"name": "x", "project": "demo", "ttl": "1h", "description": pasted})]
+        assert [answer.status for answer in answers] == [403, 404, 403, 403, 400, 400, 401, 401, 400, 400, 400, 400], answers
+        modern = wire.Modern(gateway.port, token)
+        answers.append(modern.call(f"{pasted}"))
+        answers.append(modern.call(f"example__{pasted}"))
+        named = {"io.modelcontextprotocol/clientInfo": {"name": f"client {pasted}", "version": pasted}}
+        answers.append(modern.request("tools/call", {"name": "example__nothing", "arguments": {}, "_meta": named}))
+        said = gateway.mcpctl("get", "server", pasted, code=None)
+        assert said.returncode != 0 and pasted not in said.stdout + said.stderr, said
+        assert not any(pasted[11:] in repr(answer) for answer in answers), answers
+
+        def leak():
+            return gateway.rest("GET", "audit/events?kind=token_leak_suspected&tokenName=pasted").json["items"]
+
+        event = until(leak)[0]
+        assert event["rule"] == "the token was sent in a query" and event["outcome"] == "denied", event
+        kept = json.dumps([gateway.rest("GET", "audit/events?limit=1000").json, gateway.rest("GET", "audit/sessions").json])
+        assert "mcpctl_pat_[redacted]" in kept and pasted[11:] not in kept
+        assert gateway.stop() == 0
+        holding = [path.name for path in gateway.data.rglob("*") if path.is_file() and pasted.encode() in path.read_bytes()]
+        assert not holding, holding
+
+
+def test_failed_logins_with_huge_addresses_leave_little():
+    with Gateway() as gateway:
+        before = sum(path.stat().st_size for path in gateway.data.rglob("*") if path.is_file())
+        for letter in "abcde":
+            answer = gateway.rest("POST", "auth/login", {"email": letter * (3 << 20) + "\u202e@example.com", "password": "x" * 9},
+                                  bearer=None)
+            assert answer.status == 401, answer
+        found = gateway.rest("GET", "audit/events?kind=login_failed")
+        assert len(found.json["items"]) == 5 and len(found.body) < 4_000, found
+        after = sum(path.stat().st_size for path in gateway.data.rglob("*") if path.is_file())
+        assert after - before < 1 << 20, (before, after)
+
+
+def test_a_session_belongs_to_its_token():
+    """What one token's gateway reports says nothing about the sessions of another."""
+    with Gateway() as gateway:
+        gateway.example()
+        gateway.project("demo", "example")
+        mine, other = gateway.token("mine"), gateway.token("other")
+        gateway.ready(mine, "example")
+        client = wire.Legacy(gateway.port, mine)
+        client.call("example__nothing")
+        summary = until(lambda: gateway.rest("GET", "audit/sessions?tokenName=mine").json["items"])[0]
+        forged = {"stream": "s", "next": 2, "events": [
+            {"seq": 1, "time": "2026-01-01T00:00:00Z", "kind": "tool_call_trace", "outcome": "denied",
+             "session": summary["session"], "clientName": "forged"}]}
+        assert gateway.rest("POST", "projects/demo/audit", forged, bearer=other).json["written"] == 1
+        now = gateway.rest("GET", "audit/sessions?tokenName=mine").json["items"]
+        assert now == [summary], (now, summary)
+        theirs = gateway.rest("GET", "audit/sessions?tokenName=other").json["items"]
+        assert [one["session"] for one in theirs] == [summary["session"]] and theirs[0]["clientName"] == "forged", theirs

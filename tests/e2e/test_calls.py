@@ -129,9 +129,22 @@ def close_latency(gateway, server, streaming):
 def test_equal_ids_meet_only_their_askers(gateway):
     calls = 100_000
     tools = [f"{server}__echo" for server in gateway.example_logs]
-    done = subprocess.run([EQUAL_IDS, str(gateway.port), "/projects/demo/mcp", "8", str(calls), *tools], text=True,
+    done = subprocess.run([EQUAL_IDS, str(gateway.port), "/projects/demo/mcp", "32", str(calls), *tools], text=True,
                           capture_output=True, timeout=400, env={"E2E_TOKEN": gateway.bearer})
     assert done.returncode == 0 and done.stdout == f"{calls} right, 0 wrong\n", done.stdout + done.stderr
+
+
+def test_a_session_has_one_stream(gateway):
+    client = wire.Legacy(gateway.port, gateway.bearer)
+    with wire.Connection(gateway.port) as first, wire.Connection(gateway.port) as second:
+        listener = wire.Listener(client.listen(first))
+        for _ in range(3):
+            assert client.listen(second).status == 409, "GW-45: the first one keeps it"
+            second.close()
+        assert listener.ended_at is None
+        first.cut()
+        listener.end()
+        until(lambda: client.listen(second).status == 200 or second.close(), pause=0.1)
 
 
 def test_closing_cancels_within_100_ms(gateway):

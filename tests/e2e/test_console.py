@@ -174,6 +174,70 @@ def test_a_hostile_tool_name_cannot_move_the_cursor(gateway):
         assert shown[0].startswith(" mcpctl console") and shown[1].startswith("ENTRY"), shown
 
 
+def test_live_traffic_shows_what_was_said(gateway):
+    with Terminal(gateway, "console") as terminal:
+        terminal.shows(" mcpctl console  ", "TIME", "TOKEN", "OUTCOME", gateway.url, "following", "Nothing yet")
+        with NodeClient(gateway, gateway.token("live"), "v1") as client:
+            client.call("example__echo", message="first")
+            terminal.shows("live", "tools/call example__echo")
+            seen = []
+            for number in range(5):
+                before = terminal.text().count("example__echo")
+                client.call("example__echo", message=f"number {number}\nand a line")
+                called = time.monotonic()
+                until(lambda: terminal.text().count("example__echo") > before, why=terminal.text)
+                seen.append(time.monotonic() - called)
+            assert min(seen) < 1, seen  # the others are a busy machine's
+            print("seen after", [f"{seconds:.2f} s" for seconds in seen])
+            terminal.shows("initialize", "ok")
+            terminal.keys("G", "Enter")
+            terminal.shows("ENTRY", "tokenName        live", "durationMs", "request", '"method": "tools/call"')
+            terminal.keys("End")
+            terminal.shows("Text of the answer", "number 4", "and a line")
+            terminal.keys("q", "Tab")
+            terminal.shows("SESSION", "live")
+            terminal.keys("Enter")
+            terminal.shows("  session ", "example__echo")
+
+
+def test_live_traffic_filters_resizes_and_cannot_be_steered(gateway):
+    with Terminal(gateway, "console", "-p", "demo") as terminal:
+        terminal.shows(gateway.url, "following")
+        for number in range(3):
+            call(gateway, message=f"number {number}")
+        call(gateway, tool="example__fail")
+        call(gateway, gateway.token("other"), tool="example__" + HOSTILE, message=HOSTILE)
+        shown = terminal.shows("tool error", "protocol error", "other", "evil").split("\n")
+        assert shown[0].startswith(" mcpctl console") and shown[1].startswith("TIME"), shown
+        terminal.keys("/", "other", "Enter")
+        assert "number" not in terminal.shows("  /other", "protocol error")
+        terminal.keys("G", "Enter")
+        shown = terminal.shows("ENTRY", "evil").split("\n")
+        assert shown[0].startswith(" mcpctl console") and shown[1].startswith("ENTRY"), shown
+        terminal.keys("q", "c", "o")
+        assert " ok " not in terminal.shows("  failed", "tool error", "protocol error")
+        for columns, rows in ((120, 30), (40, 10), (80, 24)):
+            terminal.resize(columns, rows)
+            until(lambda: len(terminal.text().split("\n")) == rows + 1 and terminal.text().startswith(" mcpctl console"),  # noqa: B023
+                  20, why=terminal.text)
+        terminal.keys("?")
+        terminal.shows("KEYS", "export what is shown")
+        terminal.keys("x", "q")
+        terminal.shows("ended 0")
+
+
+def test_live_traffic_comes_back_when_the_server_does(gateway):
+    with Terminal(gateway, "console") as terminal:
+        terminal.shows(gateway.url, "following")
+        gateway.stop()
+        terminal.shows("disconnected")
+        gateway.start()
+        gateway.admin = gateway.login()
+        terminal.hides("disconnected")
+        call(gateway, gateway.token("back"))
+        terminal.shows("back", "example__echo")
+
+
 def test_tokens_that_are_made_and_ended_show_too(gateway):
     with Terminal(gateway, "console", "--audit") as terminal:
         terminal.shows("--audit", gateway.url)
@@ -197,7 +261,7 @@ def test_it_comes_back_when_the_server_does(gateway):
 
 def test_without_a_terminal_it_says_so(gateway):
     assert "needs a terminal" in gateway.mcpctl("console", "--audit", code=None).stderr
-    assert "--audit is required" in gateway.mcpctl("console", code=None).stderr
+    assert "needs a terminal" in gateway.mcpctl("console", code=None).stderr
     with Terminal(gateway, "console", "--audit", HOME="/nonexistent", XDG_CONFIG_HOME="/nonexistent") as terminal:
         terminal.shows("not logged in", "ended 4")
     with Terminal(gateway, "console", "--audit", TERM="none-such") as terminal:

@@ -31,8 +31,9 @@ def environment():
     known = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     if harness.SANITIZED:
         runtimes = [subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
-                    for name in ("libasan.so", "libstdc++.so")]
-        known |= {"LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0"}
+                    for name in (f"lib{harness.SANITIZER}.so", "libstdc++.so")]
+        known |= {"LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0",
+                  "TSAN_OPTIONS": "halt_on_error=1:report_thread_leaks=0"}
     return known
 
 
@@ -149,6 +150,39 @@ def the_main_job(host):
 def test_gateway_on_a_poll_loop_in_c():
     with Hosted(example("gateway-poll")) as host:
         the_main_job(host)
+
+
+def stage_of_the_host(host, stage, expected):
+    """A proxy model names the stage that the host has registered, and no other one."""
+    host.example()
+    wrong = host.rest("POST", "proxymodels", {"name": "wrong", "stages": [{"type": "no-such-stage"}]})
+    assert wrong.status == 400 and f"exec, {stage['type']}" in wrong.json["message"], wrong
+    assert host.rest("POST", "proxymodels", {"name": "own", "stages": [stage]}).status == 201
+    assert host.rest("POST", "projects", {"name": "demo", "servers": ["example"], "proxyModel": "own"}).status == 201
+    token = host.token("staged")
+    for kind in (wire.Legacy, wire.Modern):  # both eras
+        client = kind(host.port, token, "demo")
+        assert client.text("example__echo", {"message": "one two\nthree"}) == expected, kind
+        client.connection.close()
+    assert stage["type"] in host.mcpctl("status")
+
+
+def test_stage_of_a_host_in_c():
+    with Hosted(example("gateway-stage")) as host:
+        stage_of_the_host(host, {"type": "number-lines", "config": {"width": 3}}, "  1 one two\n  2 three")
+        # Settings that it refuses leave the content as it is, and the record says why.
+        assert host.rest("PATCH", "proxymodels/own", {"stages": [{"type": "number-lines", "config": {"width": 77}}]}).status == 200
+        client = wire.Modern(host.port, host.token("wide"), "demo")
+        assert client.text("example__echo", {"message": "one"}) == "one"
+        client.connection.close()
+        events = harness.until(lambda: host.rest("GET", "audit/events?kind=pipeline_execution&tokenName=wide").json["items"])
+        assert events[0]["payload"]["fallback"] == "number-lines: width must be from 1 to 9", events
+
+
+def test_stage_of_a_host_in_python():
+    words = sys.executable, "-B", ROOT / "examples/python/asyncio_gateway.py"
+    with Hosted(*words, PYTHONPATH=str(ROOT / "capi/python"), MCPTOKEN_LIBRARY=str(LIBRARY)) as host:
+        stage_of_the_host(host, {"type": "count-words"}, "3 words\none two\nthree")
 
 
 def test_gateway_built_for_the_first_release():

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 
 import wire
-from harness import PATIENCE_S, Gateway, free_port
+from harness import EXAMPLE, PATIENCE_S, Gateway, free_port, until
 
 DEADLINE_S = 2  # what a list waits for an upstream
 MARGIN_S = 1.5  # for a machine that does other things too
@@ -145,3 +145,33 @@ def test_an_upstream_that_comes_back_is_found_again(gateway):
     while "error" in client.call("example__echo", {"message": "again"}):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_a_server_that_is_away_is_left_alone(gateway):
+    """GW-73: three calls in a row find out, the others are spared; one in a while is tried."""
+    def start(port):
+        process = gateway.spawn([EXAMPLE, "--http", port], f"flaky-{port}.out")
+        return process, int(until(lambda: process.text().endswith("\n") and process.text().rsplit(":", 1)[1]))
+
+    process, port = start(0)
+    gateway.http("flaky", port)
+    gateway.project("flaky", "flaky")
+    client = wire.Modern(gateway.port, gateway.token("flaky", "flaky"), project="flaky")
+    assert client.text("flaky__echo", {"message": "x"}) == "x"
+
+    def circuits():
+        found = gateway.rest("GET", "instances?server=flaky").json["items"]
+        return {(item["status"], item["circuit"]) for item in found if item["status"] != "STOPPED"}
+
+    assert circuits() == {("RUNNING", "closed")}
+    process.close()
+    for _ in range(3):
+        assert "flaky" in client.call("flaky__echo", {"message": "x"})["error"]["message"]
+    assert circuits() == {("ERROR", "open")}, circuits()
+    assert "the circuit is open" in gateway.mcpctl("describe", "server", "flaky")
+    answers = [timed(lambda: client.call("flaky__echo", {"message": "x"})) for _ in range(50)]
+    assert all("flaky" in answer["error"]["message"] for answer, _ in answers), answers
+    assert sorted(took for _, took in answers)[25] < 0.1, answers
+    start(port)
+    until(lambda: "result" in client.call("flaky__echo", {"message": "x"}), pause=0.05)
+    assert circuits() == {("RUNNING", "closed")}, circuits()

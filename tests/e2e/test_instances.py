@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 
 import wire
-from harness import EMAIL, EXAMPLE, Gateway, is_alive, until
+from harness import EMAIL, EXAMPLE, MCPCTL, Gateway, is_alive, until
 from test_control import ok, person
 
 SECRET = "correct-horse-battery"
@@ -92,6 +92,24 @@ def test_logs_show_stderr_without_secrets(gateway):
     assert gateway.mcpctl("logs", "nothing", code=None).returncode == 1
     assert gateway.mcpctl("logs", "talks", "--tail", "many", code=None).returncode == 64
     assert SECRET not in gateway.process.text()
+
+
+def test_logs_go_on_with_what_comes_and_repeat_nothing(gateway):
+    called(gateway, "talks")
+    (one,) = instances(gateway, "talks")
+    environment = {**os.environ, "HOME": str(gateway.dir), "XDG_CONFIG_HOME": str(gateway.dir / "config"), "MCPCTL_SERVER": gateway.url}
+    follower = gateway.spawn([MCPCTL, "logs", "talks", "-f", "--tail", "2"], "follow.out", env=environment)
+    said = "started with [redacted], plain-value\n"
+    until(lambda: said in follower.text(), why=follower.text)
+    for times in (2, 3):
+        os.kill(one["pid"], signal.SIGKILL)
+        until(lambda: not is_alive(one["pid"]))
+        called(gateway, "talks")
+        (one,) = instances(gateway, "talks")
+        until(lambda: follower.text().count(said) >= times, why=follower.text)  # noqa: B023
+    assert follower.text().count(said) == 3 and follower.text().count("red\n") == 3, follower.text()
+    follower.popen.send_signal(signal.SIGINT)
+    assert follower.wait() in (130, -signal.SIGINT)
 
 
 def test_a_changed_secret_ends_the_process_that_has_the_old_one(gateway):

@@ -120,6 +120,34 @@ def test_manifests_fit_together():
             assert of(documents, "Service")["mcp"]
 
 
+def test_state_is_a_folder_in_its_volume():
+    """A claim's own folder belongs to root, with fsGroup, and mcpd keeps state and cache in folders of its own alone."""
+    for overlay in OVERLAYS:
+        for owner in of(render(overlay), "StatefulSet", "Deployment").values():
+            (container,) = owner["spec"]["template"]["spec"]["containers"]
+            folders = [one["value"] for one in container["env"] if one["name"] in ("MCPD_DATA_DIR", "MCPLOCAL_CACHE_DIR")]
+            assert len(folders) == 1 and str(Path(folders[0]).parent) in {one["mountPath"] for one in container["volumeMounts"]}
+
+
+def test_metrics_component():
+    """Only who asks for it has metrics on an address that others reach, and then with a token and a network policy."""
+    for overlay in OVERLAYS:
+        assert "ADMIN" not in json.dumps(render(overlay))
+        with tempfile.TemporaryDirectory(dir=overlay.parent) as folder:
+            base, component = os.path.relpath(overlay, folder), os.path.relpath(overlay.parents[1] / "components/metrics", folder)
+            Path(folder, "kustomization.yaml").write_text(f"resources: [{base}]\ncomponents: [{component}]\n")
+            documents = render(folder)
+        for name, owner in of(documents, "StatefulSet", "Deployment").items():
+            container, _, ports = check_pod(owner, documents)
+            settings = {one["name"].split("_", 1)[1]: one["value"] for one in container["env"]}
+            assert settings["ADMIN_LISTEN"] == f"0.0.0.0:{ports['metrics']}"
+            mount = next(one for one in container["volumeMounts"] if one["name"] == "metrics")
+            assert settings["ADMIN_TOKEN_FILE"] == mount["mountPath"] + "/token" and mount["readOnly"]
+            policy = of(documents, "NetworkPolicy")[name]
+            assert any(rule["ports"] == [{"port": "metrics"}] and rule["from"] for rule in policy["spec"]["ingress"])
+        assert not of(documents, "Secret")
+
+
 def test_what_does_not_fit_is_noticed():
     """The checks above can fail: a name that Kubernetes does not know, a wrong type, a selector that selects nothing."""
     rendered = subprocess.run(["kubectl", "kustomize", OVERLAYS[0]], capture_output=True, text=True, check=True).stdout

@@ -6,8 +6,11 @@ import http.server
 import json
 import random
 import re
+import subprocess
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import wire
 from harness import BUILD, NODE, SANITIZED, Gateway, NodeClient, until
@@ -333,15 +336,31 @@ class Model(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(text)
 
+    def do_GET(self):
+        self.send_response(200 if self.path.endswith("/v1/models") else 404)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
     def log_message(self, *words):
         pass
 
 
-def test_a_model_selects_and_summarises_and_may_fail():
+@contextlib.contextmanager
+def stand_in():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        Model.mode = "good"
+
+
+def test_a_model_selects_and_summarises_and_may_fail():
+    with stand_in() as server:
         with Gateway(settings=["--upstream-allow", "127.0.0.0/8"]) as gateway:
             gateway.example("example")
             folder = gateway.dir / "files"
@@ -369,6 +388,9 @@ def test_a_model_selects_and_summarises_and_may_fail():
             text, index, _ = begin("by-model")
             assert "## garden\n" in text and "## lights\n" not in text
             assert "A summary by the model." in index
+            status = json.loads(gateway.mcpctl("status", "-o", "json"))
+            assert status["role"] == "control plane" and status["execStages"] == "on", status
+            assert status["llm"] == [{"state": "reachable", "project": "demo", "model": "tiny"}], status
             path, authorization, body = Model.seen[-1]
             assert (path, authorization, body["model"]) == ("/v1/chat/completions", "Bearer sk-secret", "tiny")
             for mode in ("hang", "error", "nonsense"):
@@ -385,11 +407,89 @@ def test_a_model_selects_and_summarises_and_may_fail():
                 assert gate["payload"]["selection"].startswith("deterministic: "), gate
                 ran = event_of(gateway, "pipeline_execution", f"without-{mode}")
                 assert ran["payload"]["fallback"].startswith("model: "), ran
+            until(lambda: "last asked without success" in gateway.mcpctl("status", "-o", "json"))  # on the loop that asked
             logs = gateway.log.read_text()
             assert "sk-secret" not in logs
-    finally:
-        server.shutdown()
-        Model.mode = "good"
+
+
+def test_a_token_of_ours_is_no_key_of_a_model(gateway):
+    """Neither in a secret that a project names, nor in the program's own settings."""
+    whole = gateway.rest("POST", "secrets", {"name": "mixed-up", "data": {"k": gateway.reader}})
+    assert whole.status == 400 and "holds an mcpctl credential" in whole.json["message"], whole
+    assert gateway.rest("POST", "secrets", {"name": "mixed-up", "data": {"k": "mcpctl_pat_half", "good": "sk-1"}}).status == 201
+    llm = {"baseUrl": "http://127.0.0.1:1/v1", "model": "m", "apiKeySecret": {"name": "mixed-up", "key": "k"}}
+    refused = gateway.rest("PATCH", "projects/demo", {"llm": llm})
+    assert refused.status == 400 and "holds a token of this product" in refused.json["message"], refused
+    llm["apiKeySecret"]["key"] = "good"
+    assert gateway.rest("PATCH", "projects/demo", {"llm": llm}).status == 200
+    status = json.loads(gateway.mcpctl("status", "-o", "json"))["llm"]
+    assert [one["state"] for one in status] == ["unreachable"] and status[0]["detail"], status
+    assert gateway.rest("PATCH", "projects/demo", {"llm": None}).status == 200
+    assert json.loads(gateway.mcpctl("status", "-o", "json"))["llm"] == "off"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "llm.json")
+        for text, why in ((json.dumps([{"baseUrl": "http://h/v1", "model": "m", "apiKey": gateway.reader}]), "token of this product"),
+                          ('[{"baseUrl":"http://h/v1"}]', "[0]: model"), ('{"a":1}', "must be a list"), ("[", "llm.json"),
+                          ('[{"baseUrl":"http://h/v1","model":"m","tier":"slow"}]', "tier: must be fast or heavy")):
+            file.write_text(text)
+            words = [*map(str, gateway.command(0, Path(folder, "data"))), "--llm-file", str(file)]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 64 and why in done.stderr, (text, done.returncode, done.stderr)
+
+
+def test_a_gateway_has_models_of_its_own_or_none():
+    with stand_in() as server, Gateway() as plane, tempfile.TemporaryDirectory() as folder:
+        plane.example("example")
+        script = "import sys; sys.stdin.read(); print('{\"content\":\"by the program\"}')"
+        stages = [{"type": "exec", "config": {"command": ["/usr/bin/python3", "-c", script]}},
+                  {"type": "truncate", "config": {"maxBytes": 30}}]
+        plane.rest("POST", "proxymodels", {"name": "smart", "extends": ["gate"], "stages": stages})
+        assert plane.rest("POST", "projects", {"name": "demo", "servers": ["example"], "proxyModel": "smart"}).status == 201
+        make_prompts(plane)
+        file = Path(folder, "llm.json")
+        base = f"http://127.0.0.1:{server.server_port}/v1"
+        file.write_text(json.dumps([{"baseUrl": base, "model": "own", "tier": "heavy", "apiKey": "sk-own"},
+                                    {"baseUrl": "http://127.0.0.1:1/v1", "model": "gone", "tier": "fast"}]))
+        with Remote(plane, "--llm-file", file, "--upstream-allow", "127.0.0.0/8") as remote:
+            status = json.loads(plane.mcpctl("status", "-o", "json", "--mcpd-url", f"http://127.0.0.1:{remote.port}"))
+            assert (status["role"], status["execStages"]) == ("gateway", "off"), status
+            assert status["llm"] == [{"state": "reachable", "tier": "heavy"}, {"state": "unreachable", "tier": "fast"}], status
+            client = wire.Modern(remote.port, plane.token("far"))
+            text = client.text("begin_session", {"description": "I will switch the lights."})
+            assert "## garden\n" in text and "## lights\n" not in text
+            assert Model.seen[-1][1:] == ("Bearer sk-own", Model.seen[-1][2]) and Model.seen[-1][2]["model"] == "own"
+            # The program does not run here; the stage behind it does.
+            shown = client.text("example__echo", {"message": "x" * 100})
+            assert "by the program" not in shown and len(shown.encode()) <= 30, shown
+            ran = event_of(plane, "pipeline_execution", "far")
+            assert ran["payload"]["fallback"] == "exec: programs do not run in this gateway", ran
+        with Remote(plane) as remote:
+            status = json.loads(plane.mcpctl("status", "-o", "json", "--mcpd-url", f"http://127.0.0.1:{remote.port}"))
+            assert (status["llm"], status["execStages"]) == ("off", "off"), status
+            client = wire.Modern(remote.port, plane.token("tagged"))
+            assert "## lights\n" in client.text("begin_session", {"tags": ["lights", "b", "c"]})
+        # Where it may run, it runs.
+        here = wire.Modern(plane.port, plane.token("near"))
+        here.text("begin_session", {"tags": ["lights", "b", "c"]})
+        assert here.text("example__echo", {"message": "x" * 100}) == "by the program"
+
+
+# --- results that are kept
+
+
+def test_results_of_a_tool_are_kept_where_the_operator_says_so(gateway):
+    log = gateway.example("kept")
+    assert gateway.rest("PATCH", "servers/kept", {"cache": {"tools": {"echo": 60}}}).status == 200
+    assert gateway.rest("PATCH", "servers/kept", {"cache": {"tools": {"echo": 0}}}).status == 400
+    gateway.project("keeping", "kept")
+    calls = lambda: log.read_text().count('"tools/call"')
+    one, other = (wire.Modern(gateway.port, gateway.token(name, "keeping"), "keeping") for name in ("k1", "k2"))
+    assert [client.text("kept__echo", {"message": "a"}) for client in (one, one, one)] == ["a"] * 3 and calls() == 1
+    assert one.text("kept__echo", {"message": "b"}) == "b" and calls() == 2  # other arguments
+    assert other.text("kept__echo", {"message": "a"}) == "a" and calls() == 3  # another token
+    assert "call" in gateway.mcpctl("cache", "list", "-p", "keeping")
+    gateway.mcpctl("cache", "clear", "-p", "keeping")
+    assert one.text("kept__echo", {"message": "a"}) == "a" and calls() == 4
 
 
 # --- programs as stages

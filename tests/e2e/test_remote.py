@@ -38,7 +38,7 @@ class Remote:
         debug = ["--debuggable"] if harness.SANITIZED else []
         self.log = self.dir / "gateway.log"
         self.process = Process([*self.words, "--http-port", self.port, "--loops", self.loops, "--port-file", file,
-                                *self.settings, *debug],
+                                "--admin-listen", "off", *self.settings, *debug],
                                self.log, env={**os.environ, "MCPLOCAL_MCPD_URL": self.to})
 
         def listening():

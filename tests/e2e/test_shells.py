@@ -136,6 +136,41 @@ def test_a_server_that_is_away_or_silent_costs_little_and_says_nothing(gateway):
             assert time.monotonic() - start < 10, "a call may take 30 s, this one 300 ms; the rest is a busy machine's"
 
 
+def test_what_the_server_said_before_is_offered_while_it_is_away(gateway):
+    home = gateway.dir / "cached"
+    names = "grafana\t\n:0\n"
+
+    def offered(server, bearer=None):
+        done = subprocess.run([MCPCTL, "__complete", "--", "get", "servers", ""], capture_output=True, text=True, timeout=20,
+                              env={"HOME": str(home), "MCPCTL_SERVER": server, "MCPCTL_TOKEN": bearer or gateway.admin})
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    until(lambda: offered(gateway.url) == names, why=lambda: str(offered(gateway.url)))
+    files = list((home / ".cache/mcpctl/names").iterdir())
+    assert len(files) == 1 and files[0].stat().st_mode & 0o777 == 0o600 and gateway.admin not in files[0].name, files
+    other = gateway.login()
+    gateway.stop()
+    with socket.socket() as silent:  # at the same address: it listens, and says nothing
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind(("127.0.0.1", gateway.port))
+        silent.listen(8)
+        assert offered(gateway.url) == names
+        silent.accept()[0].close()
+        silent.setblocking(False)
+        for _ in range(3):  # it is known to be away: nobody asks it, and waits, again
+            assert offered(gateway.url) == names
+        with contextlib.suppress(BlockingIOError):
+            silent.accept()
+            raise AssertionError("it was asked again at once")
+        assert offered(gateway.url, other) == ":0\n", "what one bearer was told is not for another"
+    gateway.start()
+    files[0].write_text(f"{int(time.time() * 1000)} 0\ngrafana\n")  # as if it had not been away
+    assert offered(gateway.url) == names
+    gateway.rest("POST", "auth/logout", bearer=gateway.admin)
+    assert offered(gateway.url) == ":0\n" and not files[0].exists(), "what was refused is forgotten"
+
+
 def test_manual_pages_are_well_formed(gateway):
     folder = gateway.dir / "man"
     gateway.mcpctl("__man", folder)

@@ -23,6 +23,7 @@ MASKS = [
     (re.compile(r"(?<=\s)\d+[smhd](?=\s|$)"), "AGE"),
     (re.compile(r"\b\d+[smhd] ago\b"), "AGE ago"),
     (re.compile(r"\(in \d+[smhd]\)"), "(in AGE)"),
+    (re.compile(r"\b\d+ ms\b"), "N ms"),
     (re.compile(r"^! request id: .*"), "! request id: ID"),
     (re.compile(r"\b(?=[a-z0-9]*\d)(?=[a-z0-9]*[a-z])[a-z0-9]{20}\b"), "ID"),
     (re.compile(r"(\w)-[a-z0-9]{6}\b(?=\s+(RUNNING|STOPPED|is RUNNING))"), r"\1-INSTANCE"),
@@ -96,6 +97,18 @@ def check(name, shell):
         path.write_text(out)
         return
     assert not differences, f"{name}.txt:\n" + "\n\n".join(differences)
+
+
+def exit_codes(name, verbs):
+    """{verb: codes that it ends with in a transcript}. A line of several commands counts for the last one."""
+    found = {}
+    for _, command, _, expected in blocks_of((FOLDER / f"{name}.txt").read_text()):
+        code = next((int(line[6:-1]) for line in reversed(expected) if re.fullmatch(r"\[exit \d+\]", line)), 0)
+        run = re.findall(r"(?:^|[\s|&;(])mcpctl ([^|&;)]*)", command)
+        verb = max((verb for verb in verbs if run and (run[-1] + " ").startswith(verb + " ")), key=len, default=None)
+        if verb:
+            found.setdefault(verb, set()).add(code)
+    return found
 
 
 def commands(name):

@@ -212,6 +212,16 @@ class Mcp(unittest.TestCase):
             self.assertEqual((params[2]["requestState"], params[4]["inputResponses"]), ("s", {"k": {"action": "cancel"}}))
             session.close()
 
+    def test_challenge(self):
+        sign_in = 'Bearer resource_metadata="https://s.example/m", scope="tools:call"'
+        with Server((401, {"WWW-Authenticate": sign_in}, b"")) as server:
+            session = Session(server.url + "/mcp", era=Era.MODERN)
+            self.assertEqual(session.challenge, "")
+            with self.assertRaises(mcptoken.Unauthenticated):
+                session.connect()
+            self.assertEqual(session.challenge, sign_in)
+            session.close()
+
     def test_not_connected(self):
         with Server() as server:
             url = server.url

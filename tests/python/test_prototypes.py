@@ -4,7 +4,7 @@ import ctypes
 import os
 import re
 import unittest
-from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
 import mcptoken
@@ -14,9 +14,9 @@ ROOT = Path(os.environ["MCPTOKEN_SOURCE"])
 HEADERS = {path.name: re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
            for path in sorted((ROOT / "include/mcptoken").glob("*.h"))}
 PLAIN = {"int32_t": c_int32, "mcptoken_status": c_int32, "int64_t": c_int64, "size_t": c_size_t, "int": c_int, "void": None,
-         "uint32_t": c_uint32}
+         "uint32_t": c_uint32, "uint64_t": c_uint64}
 # Text whose length is told otherwise: by a function of its own, or by an out.
-COUNTED = {"mcptoken_bytes_data", "mcptoken_json_text"}
+COUNTED = {"mcptoken_bytes_data", "mcptoken_json_text", "mcptoken_stage_call_content", "mcptoken_stage_call_original"}
 
 
 def c_type(text):

@@ -35,7 +35,9 @@ class Answer:
         return json.loads(self.body)
 
 
-class Hosting(unittest.TestCase):
+class Host(unittest.TestCase):
+    """A service on a loop of this thread, and requests to it."""
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -52,6 +54,9 @@ class Hosting(unittest.TestCase):
         self.service, self.loop = Service(Config(data_dir=self.data), self.logger), Loop()
         self.addCleanup(self.loop.close)
         self.addCleanup(self.service.close)
+        self.accesses = []
+        self.service.on_access(None)
+        self.service.on_access(self.accesses.append)
         self.service.attach(self.loop)
 
     def ask(self, method, target, bearer=None, body=None, *more):
@@ -83,6 +88,8 @@ class Hosting(unittest.TestCase):
         except StopIteration as end:
             return end.value
 
+
+class Hosting(Host):
     def test_main_job(self):
         self.assertTrue(self.service.needs_bootstrap)
         login, token = self.bearers()
@@ -97,6 +104,12 @@ class Hosting(unittest.TestCase):
         self.assertEqual(self.ask("DELETE", "/api/v1/mcptokens/t?project=p", login).status, 200)
         self.assertEqual(self.ask("POST", "/projects/p/mcp", token, hosts.initialize(), hosts.ACCEPT).status, 401)
         self.assertEqual([one.getMessage() for one in self.records if one.levelno >= logging.WARNING], [])
+        text = self.service.metrics()
+        self.assertIn('mcptoken_authentications_total{outcome="wrong_project"} 1\n', text)
+        self.assertNotIn(token, text)
+        self.assertIn({"status": 403, "method": "POST", "path": "/projects/q/mcp", "route": "/projects/:project/mcp",
+                       "client_address": "127.0.0.1"}, [{key: value for key, value in one.items() if key in (
+                           "status", "method", "path", "route", "client_address")} for one in self.accesses])
         self.service.close()
         self.assertTrue(self.service.closed)
         with self.assertRaises(mcptoken.Misuse):

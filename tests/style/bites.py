@@ -33,6 +33,8 @@ BREAKS = [
     ("banned", "lib/base/log.cc", "void f() { try { g(); } catch (const E& e) { } }", "no exception but"),
     ("banned", "lib/token/token.cc", "int f(char* a) { return std::memcmp(a, a, 1); }", "crypto::equal"),
     ("banned", "lib/base/log.cc", 'auto x = std::getenv("HOME");', "no environment"),
+    ("security_cases", "docs/security-cases.md", '| X | x | control "no such case" |', "no test of control"),
+    ("security_cases", "docs/security-cases.md", "| X | x | `test_that_is_not_there` |", "no function"),
     ("words", "README.md", RAW, "a path of one machine"),
     ("words", "README.md", RAW, "a registry's host name"),
     ("lines", "lib/base/log.cc", "// " + "x" * 140, "143 columns"),

@@ -6,7 +6,7 @@ from tree import ROOT, blank, files, finish, folder, line_of, report
 
 LIB = {name: set(re.findall(r"'(\w+)'", uses)) | {name}
        for name, uses in re.findall(r"\['(\w+)', \[[\w, ]*\], \[([^\]]*)\]\]", (ROOT / "lib/meson.build").read_text())}
-PROTOCOL = {"revision", "message", "header", "rewrite", "handshake"}  # of lib/mcp: no I/O, so base and json alone
+PROTOCOL = {"revision", "message", "header", "rewrite", "handshake", "trace"}  # of lib/mcp: no I/O, so base and json alone
 
 # Header prefix: the folders that may name it, and whether their own headers may, too.
 THIRD_PARTY = {
@@ -16,7 +16,7 @@ THIRD_PARTY = {
     "microhttpd.h": (["bin/mcpd", "bin/mcpctl"], True), "CLI/": (["bin/mcpctl"], False),
     "yaml.h": (["bin/"], False), "curses.h": (["bin/mcpctl"], False), "doctest/": (["tests/unit", "tests/pch"], True)}
 SYSTEM = re.compile(r"(sys|netinet|arpa|net|linux)/\w+\.h|[a-z_0-9]+|(assert|ctype|dirent|dlfcn|emmintrin|errno|fcntl|inttypes|"
-                    r"limits|math|netdb|poll|pthread|pty|sched|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
+                    r"limits|malloc|math|netdb|poll|pthread|pty|sched|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
                     r"stdlib|string|syslog|termios|time|unistd|wchar)\.h")
 PUBLIC_ONLY = ("bin/", "examples", "tests/capi", "tests/abi", "tests/e2e", "tests/python")
 

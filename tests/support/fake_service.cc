@@ -305,6 +305,10 @@ void mcptoken_service_free(mcptoken_service* service) {
   delete service;
 }
 int32_t mcptoken_service_needs_bootstrap(mcptoken_service*) { return 1; }
+mcptoken_status mcptoken_service_metrics(mcptoken_service*, mcptoken_bytes**, mcptoken_error**) { return MCPTOKEN_OK; }
+mcptoken_status mcptoken_service_on_access(mcptoken_service*, mcptoken_access_fn, void*, mcptoken_error**) {
+  return MCPTOKEN_OK;
+}
 
 mcptoken_status mcptoken_admin_reset_password(const mcptoken_config*, const char*, const char*, size_t,
                                               mcptoken_error**) {

@@ -4,13 +4,14 @@
     verify, Identity            who a token is and what it may do
     Client                      the control plane's REST interface
     Session                     any MCP server, in both eras of the protocol
+    stage                       content stages of your own
     Loop, Service, Exchange     the gateway without a socket; aio and asgi put it behind asyncio
 
 Every failure is an `Error`, one class for each status. What owns something is a context manager. The C headers in
 include/mcptoken are the reference for what the functions do.
 """
 
-from . import aio, asgi, json, kind, rbac, token
+from . import aio, asgi, json, kind, rbac, stage, token
 from ._native import ABI_VERSION, lib as _lib
 from .auth import Identity, verify
 from .client import Client
@@ -35,7 +36,8 @@ def abi_version() -> int:
     return _lib.mcptoken_abi_version()
 
 
-__all__ = ["aio", "asgi", "json", "kind", "rbac", "token", "ABI_VERSION", "Client", "Identity", "verify", "Events", "Loop", "Timer",
+__all__ = ["aio", "asgi", "json", "kind", "rbac", "stage", "token", "ABI_VERSION",
+           "Client", "Identity", "verify", "Events", "Loop", "Timer",
            "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Era", "Session", "base_url", "health", "Step",
            "Stream", "What",
            "TokenKind", "version", "abi_version", "Busy", "Cancelled", "Conflict", "Corrupt", "Denied", "Error", "Exists",

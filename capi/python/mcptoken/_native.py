@@ -5,7 +5,7 @@ PROTOTYPES and the structures repeat the headers of include/mcptoken; tests/pyth
 
 import ctypes
 import os
-from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
 ABI_VERSION = 0  # of the headers that this file repeats
@@ -35,15 +35,25 @@ class Sink(Structure):
                 ("write", SinkWrite), ("end", SinkEnd)]
 
 
-STRUCTURES = {"mcptoken_header": Header, "mcptoken_head": Head, "mcptoken_sink": Sink}
+class Access(Structure):
+    _fields_ = [("struct_size", c_uint32), ("status", c_int32), ("duration_us", c_int64), ("sent_bytes", c_uint64)] + [
+        (name, c_char_p) for name in ("request_id", "client_address", "method", "path", "route", "principal", "project",
+                                      "mcp_method", "subject", "trace_id")]
+
+
+STRUCTURES = {"mcptoken_header": Header, "mcptoken_head": Head, "mcptoken_sink": Sink, "mcptoken_access": Access}
 
 LogFn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 LoopFn = CFUNCTYPE(None, c_void_p)
 WatchFn = CFUNCTYPE(None, c_void_p, c_int32)
 NotificationFn = CFUNCTYPE(None, c_void_p, Raw, c_size_t)
 InputFn = CFUNCTYPE(None, c_void_p, c_char_p, Raw, c_size_t)
-CALLBACKS = {"mcptoken_log_fn": LogFn, "mcptoken_loop_fn": LoopFn, "mcptoken_watch_fn": WatchFn,
-             "mcptoken_notification_fn": NotificationFn, "mcptoken_input_fn": InputFn}
+StageFn = CFUNCTYPE(None, c_void_p, c_void_p)
+DestroyFn = CFUNCTYPE(None, c_void_p)
+AccessFn = CFUNCTYPE(None, c_void_p, POINTER(Access))
+CALLBACKS = {"mcptoken_access_fn": AccessFn, "mcptoken_log_fn": LogFn, "mcptoken_loop_fn": LoopFn, "mcptoken_watch_fn": WatchFn,
+             "mcptoken_notification_fn": NotificationFn, "mcptoken_input_fn": InputFn, "mcptoken_stage_fn": StageFn,
+             "mcptoken_destroy_fn": DestroyFn}
 
 _H = c_void_p  # a handle
 _O = POINTER(c_void_p)  # where a new handle goes
@@ -146,6 +156,7 @@ PROTOTYPES = {
     "mcptoken_session_on_input": (_STATUS, [_H, _S, _N, InputFn, c_void_p, _O]),
     "mcptoken_session_answer": (_STATUS, [_H, _S, _N, _O]),
     "mcptoken_session_connect": (_STATUS, [_H, _O]),
+    "mcptoken_session_challenge": (_S, [_H]),
     "mcptoken_session_info": (_STATUS, [_H, _O, _O]),
     "mcptoken_session_list_tools": (_STATUS, [_H, _O, _O]),
     "mcptoken_session_call_tool": (_STATUS, [_H, _S, _S, _N, _O, _O]),
@@ -173,6 +184,8 @@ PROTOTYPES = {
     "mcptoken_service_drain": (None, [_H, _H, c_int64, LoopFn, c_void_p]),
     "mcptoken_service_free": (None, [_H]),
     "mcptoken_service_needs_bootstrap": (c_int32, [_H]),
+    "mcptoken_service_metrics": (_STATUS, [_H, _O, _O]),
+    "mcptoken_service_on_access": (_STATUS, [_H, AccessFn, c_void_p, _O]),
     "mcptoken_admin_reset_password": (_STATUS, [_H, _S, _S, _N, _O]),
     "mcptoken_admin_verify_audit": (_STATUS, [_H, _S, _O, _O]),
     "mcptoken_exchange_new": (_STATUS, [_H, _H, POINTER(Head), POINTER(Sink), _O, _O]),
@@ -182,6 +195,17 @@ PROTOTYPES = {
     "mcptoken_exchange_writable": (None, [_H]),
     "mcptoken_exchange_peer_closed": (None, [_H]),
     "mcptoken_exchange_free": (None, [_H]),
+    # stage.h
+    "mcptoken_stage_register": (_STATUS, [_H, _S, _S, StageFn, c_void_p, DestroyFn, _O]),
+    "mcptoken_stage_call_content": (Raw, [_H, POINTER(_N)]),
+    "mcptoken_stage_call_original": (Raw, [_H, POINTER(_N)]),
+    "mcptoken_stage_call_get": (_S, [_H, _S]),
+    "mcptoken_stage_call_abandoned": (c_int32, [_H]),
+    "mcptoken_stage_call_ask_model": (_STATUS, [_H, _S, _N, c_int64, _O, _O]),
+    "mcptoken_stage_call_add_section": (_STATUS, [_H, _S, _S, _S, _N, _O]),
+    "mcptoken_stage_call_answer": (_STATUS, [_H, _S, _N, _O]),
+    "mcptoken_stage_call_fail": (_STATUS, [_H, _S, _O]),
+    "mcptoken_stage_call_free": (None, [_H]),
 }
 
 

@@ -10,9 +10,9 @@ import os
 import warnings
 import weakref
 from ctypes import POINTER, byref, cast, sizeof
-from typing import Any, Dict, Iterable, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Union
 
-from . import _native
+from . import _native, stage
 from ._handle import Handle
 from .errors import Misuse, call, check, take
 from .loop import Loop, require_thread
@@ -23,12 +23,17 @@ _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 
 
 class Config(Handle):
-    """Settings by key, as service.h lists them: Config(data_dir="/var/lib/x", allowed_hosts=["a.example"], audit="strict")."""
+    """Settings by key, as service.h lists them: Config(data_dir="/var/lib/x", allowed_hosts=["a.example"], audit="strict").
+
+    And `stages`, content stages by name: {"shout": run} or {"shout": (run, version)}, as mcptoken.stage.register takes them.
+    """
 
     _free = "mcptoken_config_free"
 
     def __init__(self, **settings: Any):
         super().__init__(call(_native.lib.mcptoken_config_new))
+        for name, run in settings.pop("stages", {}).items():
+            stage.register(self, name, *(run if isinstance(run, tuple) else (run,)))
         for key, value in settings.items():
             self.set(key, value)
 
@@ -68,6 +73,17 @@ class Service(Handle):
         """While no user exists: the first one is made with the code in <data_dir>/bootstrap-code."""
         return _native.lib.mcptoken_service_needs_bootstrap(self.pointer) == 1
 
+    def metrics(self) -> str:
+        """What is counted, in the Prometheus text format; its labels name servers and tools, and nobody who calls."""
+        return take(call(_native.lib.mcptoken_service_metrics, self.pointer)).decode()
+
+    def on_access(self, callback: Optional[Callable[[Dict[str, Any]], None]]) -> None:
+        """`callback(record)` for each request that has ended, on its loop's thread: what stands in service.h, without what
+        there is nothing to say of. Before the first exchange; None: no longer."""
+        kept = _native.AccessFn(_records(callback)) if callback else _native.AccessFn()
+        check(_native.lib.mcptoken_service_on_access, self.pointer, kept, None)
+        self._access = kept
+
     def drain(self, loop: Loop, grace: float, done) -> None:
         """Begins the end on this loop; `done()` runs on its thread when nothing is left. Once a loop, on its thread."""
         require_thread(loop, "drain")
@@ -103,6 +119,18 @@ class Service(Handle):
             for loop in self._attached:
                 loop._finalizer.detach()
             warnings.warn("a mcptoken.Service was not closed", ResourceWarning, source=self)
+
+
+def _records(callback):
+    def tell(_, access):
+        record = {}
+        for name, _type in _native.Access._fields_[1:]:
+            value = getattr(access.contents, name)
+            if value != b"":
+                record[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        callback(record)
+
+    return tell
 
 
 def _forward(logger):

@@ -48,6 +48,11 @@ class Session(Handle):
         check(_native.lib.mcptoken_session_connect, self.pointer)
         return self.info()
 
+    @property
+    def challenge(self) -> str:
+        """The WWW-Authenticate fields of the last answer that was a refusal; "" when it had none."""
+        return _native.lib.mcptoken_session_challenge(self.pointer).decode()
+
     def info(self) -> Dict[str, Any]:
         """era, protocolVersion, serverInfo, capabilities, instructions."""
         return json.loads(take(call(_native.lib.mcptoken_session_info, self.pointer)))

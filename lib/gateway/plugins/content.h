@@ -1,9 +1,10 @@
 // The plugin `content-pipeline`: what servers answer goes through the pipeline of the project or of the attachment, and
-// clients look into large results with virtual arguments of the tool that they called: `_resultId` with `_page` or
-// `_section`.
+// clients look into large results with virtual arguments of the tool or prompt that they asked for: `_resultId` with
+// `_page` or `_section`. Resources have no arguments: there they stand behind the URI, after a `#`.
 //
 // Invariants:
-//  1. A result can be looked into by the token that got it, in the project and through the tool that it came from; for
+//  1. A result can be looked into by the token that got it, in the project and through the tool, prompt or URI that it
+//  came from; for
 //     everybody else its id is unknown.
 //  2. structuredContent stays what the tool's outputSchema says: where it repeats the text, it goes on repeating what
 //  is
@@ -25,12 +26,17 @@ namespace mcptoken::gateway {
 
 // --- before a call
 struct LookUp {
+  ContentType type = ContentType::tool_result;
+  std::string uri;            // of a resource, as the client calls it
   std::string id;             // of a result
   std::string page, section;  // "" for none; page: a number or "all"
 };
-// What a call of a tool asks of an earlier result; nothing when it is a call like any other.
-std::optional<LookUp> read_look_up(const mcp::Message& request);
-// Members of the result. What is wrong with the request is said in a tool error, which models can read.
+// What a call of a tool, or a request of a prompt, asks of an earlier result; nothing when it is one like any other.
+std::optional<LookUp> read_look_up(const mcp::Message& request, ContentType type);
+// The same of a resource: the part behind the URI goes.
+std::optional<LookUp> take_look_up(std::string& uri);
+// Members of the result. What is wrong with the request is said in a tool error, which models can read; of prompts and
+// resources, which have none, in a protocol error.
 loop::Task<Result<std::string>> look_up(Exchange& exchange, const Target& target, LookUp wanted, loop::Scope& scope);
 
 // --- after it

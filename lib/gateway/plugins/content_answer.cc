@@ -7,6 +7,7 @@
 #include "gateway/plugins/packed.h"
 #include "gateway/plugins/pipeline.h"
 #include "gateway/plugins/shelf.h"
+#include "gateway/uri.h"
 #include "json/value.h"
 #include "json/writer.h"
 
@@ -24,6 +25,7 @@ struct Place {
   Range text;                  // with its quotes
   uint32_t after = 0;          // where another block may follow; 0: nowhere
   bool may_have_more = false;  // there is a way to ask for more of it
+  std::string mime_type;       // raw JSON, of a resource
 };
 
 struct Member {
@@ -33,19 +35,27 @@ struct Member {
 constexpr Member kMembers[] = {
     {ContentType::tool_result, "content"}, {ContentType::prompt, "messages"}, {ContentType::resource, "contents"}};
 
-// Texts of blocks, of resources in blocks, and of messages around blocks.
-void collect(const Outline& outline, const Node& entry, uint32_t offset, bool block, std::vector<Place>& out) {
+bool is_text(const Outline& outline, const Node& block) {
+  const Node* type = outline.find(block, "type");
+  return type && outline.raw(*type) == "\"text\"";
+}
+
+// Texts of blocks, of resources in blocks, of messages around blocks, and of resources. `whole`: the entry of the array
+// that it is in, when all of that is this text.
+void collect(const Outline& outline, const Node& entry, uint32_t offset, const Node* whole, std::vector<Place>& out) {
   if (const Node* text = outline.find(entry, "text"); text && text->type == json::Type::string) {
     Place place;
     place.text = {text->value.begin + offset, text->value.end + offset};
-    const Node* type = outline.find(entry, "type");
-    place.may_have_more = block && type && outline.raw(*type) == "\"text\"";
-    place.after = entry.value.end + offset;
+    place.may_have_more = whole != nullptr;
+    if (whole) place.after = whole->value.end + offset;
+    if (const Node* type = outline.find(entry, "mimeType")) place.mime_type = outline.raw(*type);
     out.push_back(place);
   }
   for (std::string_view inner : {"resource", "content"}) {
     const Node* node = outline.find(entry, inner);
-    if (node && node->type == json::Type::object) collect(outline, *node, offset, false, out);
+    if (!node || node->type != json::Type::object) continue;
+    const bool in_message = inner == "content" && is_text(outline, *node) && outline.find(entry, "role");
+    collect(outline, *node, offset, in_message ? &entry : nullptr, out);
   }
 }
 
@@ -55,15 +65,30 @@ json::ReadLimits upstream_limits() {
   return limits;
 }
 
-std::string page_index(const Content& content, const std::string& id) {
+// How a client asks for another part.
+struct Asking {
+  ContentType type;
+  std::string id, uri;  // uri: of a resource, as clients call it
+};
+
+// "… of this tool: call it again with … and …"
+std::string how_to_ask(const Asking& asking, std::string_view argument, std::string_view value) {
+  const std::string name(argument), what(value);
+  if (asking.type == ContentType::resource)
+    return "read " + asking.uri + "#_resultId=" + asking.id + "&" + name + "=N, where N is " + what;
+  const std::string again = asking.type == ContentType::prompt ? "get this prompt" : "call this tool";
+  return again + " again with the same arguments and \"_resultId\": \"" + asking.id + "\" and \"" + name +
+         "\": " + what;
+}
+
+std::string page_index(const Content& content, const Asking& asking) {
   size_t bytes = 0;
   for (const Section& section : content.sections)
     bytes += section.content.size();
   const std::string pages = std::to_string(content.sections.size());
-  std::string out =
-      "Page 1 of " + pages + " is above; there are " + std::to_string(bytes) +
-      " bytes in all. For another page call this tool again with the same arguments and \"_resultId\": \"" + id +
-      "\" and \"_page\": a number from 1 to " + pages + ", or \"all\".\n";
+  std::string out = "Page 1 of " + pages + " is above; there are " + std::to_string(bytes) +
+                    " bytes in all. For another page " +
+                    how_to_ask(asking, "_page", "a number from 1 to " + pages + ", or \"all\"") + ".\n";
   for (size_t i = 0; i < content.sections.size() && i < kListedPages; ++i) {
     const Section& section = content.sections[i];
     out += "- " + section.id;
@@ -74,9 +99,26 @@ std::string page_index(const Content& content, const std::string& id) {
   return out;
 }
 
-std::string section_hint(const std::string& id) {
-  return "\nFor a section call this tool again with the same arguments and \"_resultId\": \"" + id +
-         "\" and \"_section\": its name before the colon; for everything \"_page\": \"all\".\n";
+std::string section_hint(const Asking& asking) {
+  const std::string all = asking.type == ContentType::resource ? "_page=all" : "\"_page\": \"all\"";
+  return "\nFor a section " + how_to_ask(asking, "_section", "its name before the colon") + "; for everything " + all +
+         ".\n";
+}
+
+// What stands behind an entry of the answer and says how to go on.
+std::string entry_with(const Asking& asking, const std::string& text) {
+  std::string out = ",";
+  json::Writer writer(out);
+  writer.begin_object();
+  if (asking.type == ContentType::resource) {
+    writer.member("uri", asking.uri + "#_resultId=" + asking.id + "&_page=all").member("mimeType", "text/plain");
+    writer.member("text", text).end_object();
+    return out;
+  }
+  if (asking.type == ContentType::prompt) writer.member("role", "user").key("content").begin_object();
+  writer.member("type", "text").member("text", text).end_object();
+  if (asking.type == ContentType::prompt) writer.end_object();
+  return out;
 }
 
 void redact_all(const Pipeline& pipeline, const std::string& text, const std::string& shown, json::Value& value) {
@@ -125,17 +167,21 @@ class Processing {
   }
 
  private:
+  bool is_shown_alone(const Outline& outline, const Node& entry) const {
+    return type_ == ContentType::resource || (type_ == ContentType::tool_result && is_text(outline, entry));
+  }
+
   Result<void> find_places() {
     const auto member =
         std::find_if(std::begin(kMembers), std::end(kMembers), [&](const Member& one) { return one.type == type_; });
     const Node* array = answer_.in_result(member->name);
     if (!array || array->type != json::Type::array) return {};
-    auto outline = Outline::read(answer_.outline().raw(*array), 4, upstream_limits());
+    auto outline = Outline::read(answer_.outline().raw(*array), 4, mcp::server_limits(limits::kUpstreamBodyBytes));
     if (!outline)
       return fail(Error(Status::protocol, target_.attachment->server->name + ": the answer's content cannot be read")
                       .with_rpc(mcp::rpc::kInternalError));
     for (auto* entry = outline->first(outline->root()); entry; entry = outline->after(outline->root(), *entry))
-      collect(*outline, *entry, array->value.begin, type_ == ContentType::tool_result, places_);
+      collect(*outline, *entry, array->value.begin, is_shown_alone(*outline, *entry) ? entry : nullptr, places_);
     return {};
   }
 
@@ -143,7 +189,7 @@ class Processing {
   void find_structured() {
     structured_ = answer_.in_result("structuredContent");
     if (!structured_ || structured_->type != json::Type::object) return;
-    auto outline = Outline::read(answer_.outline().raw(*structured_), 1, upstream_limits());
+    auto outline = Outline::read(answer_.outline().raw(*structured_), 1, mcp::server_limits(limits::kUpstreamBodyBytes));
     if (!outline) return;
     for (auto* member = outline->first(outline->root()); member; member = outline->after(outline->root(), *member)) {
       for (const Place& place : places_) {
@@ -191,13 +237,11 @@ class Processing {
       co_return Result<void>();
     }
     sections_ += content.sections.size();
-    show(place, text, content.paged ? content.text : content.text + section_hint(id));
-    if (content.paged) {
-      std::string block = R"(,{"type":"text","text":)";
-      json::append_quoted(block, page_index(content, id));
-      block.push_back('}');
-      edits_.emplace_back(Range{place.after, place.after}, std::move(block));
-    }
+    Asking asking{type_, id, ""};
+    if (type_ == ContentType::resource) asking.uri = exposed_uri(*target_.attachment, target_.upstream_name);
+    show(place, text, content.paged ? content.text : content.text + section_hint(asking));
+    if (content.paged)
+      edits_.emplace_back(Range{place.after, place.after}, entry_with(asking, page_index(content, asking)));
     co_return Result<void>();
   }
 
@@ -222,7 +266,7 @@ class Processing {
   }
 
   Result<bool> keep(const Place& place, const std::string& text, const Content& content, const std::string& id) {
-    std::string note;
+    std::string note = type_ == ContentType::resource ? place.mime_type : "";
     if (is_repeated(place)) {
       MCPT_TRY(note, structured_around(text, id));
     }

@@ -29,11 +29,7 @@ std::string text_or_number(const json::Outline& outline, const json::Node* node)
   return node->type == json::Type::number ? std::string(outline.raw(*node)) : "";
 }
 
-ToolText refused(std::string why) {
-  ToolText out({std::move(why)});
-  out.is_error = true;
-  return out;
-}
+Error refused(std::string why) { return Error(Status::invalid, std::move(why)).with_rpc(mcp::rpc::kInvalidParams); }
 
 std::string names_of(const Packed& result) {
   std::string out;
@@ -42,19 +38,52 @@ std::string names_of(const Packed& result) {
   return result.size() > kListedNames ? out + ", …" : out;
 }
 
-ToolText select(const Packed& result, const LookUp& wanted) {
-  if (wanted.page == "all") return ToolText({std::string(result.whole())});
-  if (wanted.page.empty() == wanted.section.empty()) return refused("give either _page or _section with _resultId");
+Result<std::string> select(const Packed& result, const LookUp& wanted) {
+  if (wanted.page == "all") return std::string(result.whole());
+  if (wanted.page.empty() == wanted.section.empty())
+    return fail(refused("give either _page or _section with _resultId"));
   if (!wanted.section.empty()) {
     for (size_t i = 0; i < result.size(); ++i) {
-      if (result.id(i) == wanted.section) return ToolText({std::string(result.section(i))});
+      if (result.id(i) == wanted.section) return std::string(result.section(i));
     }
-    return refused("there is no such section; there are " + names_of(result));
+    return fail(refused("there is no such section; there are " + names_of(result)));
   }
   const auto number = parse_decimal(wanted.page);
   if (!number || *number < 1 || static_cast<size_t>(*number) > result.size())
-    return refused("_page must be a number from 1 to " + std::to_string(result.size()) + ", or \"all\"");
-  return ToolText({std::string(result.section(static_cast<size_t>(*number) - 1))});
+    return fail(refused("_page must be a number from 1 to " + std::to_string(result.size()) + ", or \"all\""));
+  return std::string(result.section(static_cast<size_t>(*number) - 1));
+}
+
+// Members of the result that shows that part.
+std::string show(const LookUp& wanted, const Packed& result, std::string text) {
+  std::string out;
+  json::Writer writer(out);
+  switch (wanted.type) {
+    case ContentType::tool_result: {
+      ToolText answer({std::move(text)});
+      answer.structured = structured_of(result.note(), answer.texts[0]);
+      return tool_members(answer);
+    }
+    case ContentType::prompt:
+      writer.begin_array().begin_object().member("role", "user").key("content").begin_object();
+      writer.member("type", "text").member("text", text).end_object().end_object().end_array();
+      return "\"messages\":" + out;
+    case ContentType::resource:
+      writer.begin_array().begin_object().member("uri", wanted.uri);
+      if (!result.note().empty()) writer.raw_member("mimeType", result.note());
+      writer.member("text", text).end_object().end_array();
+      return "\"contents\":" + out;
+  }
+  return out;
+}
+
+Result<std::string> answer_to(const LookUp& wanted, const std::optional<Packed>& result) {
+  if (!result)
+    return fail(refused("this result is not known, or is older than five minutes; " +
+                        std::string(wanted.type == ContentType::tool_result ? "call the tool" : "ask") +
+                        " again without _resultId"));
+  MCPT_TRY(auto text, select(*result, wanted));
+  return show(wanted, *result, std::move(text));
 }
 
 }  // namespace
@@ -82,7 +111,7 @@ std::string structured_of(const std::string& note, std::string_view text) {
   return *parts->items()[0].as_string() + json::quoted(text) + *parts->items()[1].as_string();
 }
 
-std::optional<LookUp> read_look_up(const mcp::Message& request) {
+std::optional<LookUp> read_look_up(const mcp::Message& request, ContentType type) {
   const json::Node* arguments = request.param("arguments");
   if (!arguments || arguments->type != json::Type::object) return std::nullopt;
   const auto raw = request.outline().raw(*arguments);
@@ -91,10 +120,32 @@ std::optional<LookUp> read_look_up(const mcp::Message& request) {
   auto outline = json::Outline::read(raw, 1);
   if (!outline) return std::nullopt;
   LookUp out;
+  out.type = type;
   out.id = text_or_number(*outline, outline->find("_resultId"));
   if (!is_result_id(out.id)) return std::nullopt;
   out.page = text_or_number(*outline, outline->find("_page"));
   out.section = text_or_number(*outline, outline->find("_section"));
+  return out;
+}
+
+std::optional<LookUp> take_look_up(std::string& uri) {
+  const size_t hash = uri.find('#');
+  if (hash == std::string::npos) return std::nullopt;
+  LookUp out;
+  out.type = ContentType::resource;
+  for (std::string_view part : split(std::string_view(uri).substr(hash + 1), '&')) {
+    const size_t equals = part.find('=');
+    const std::string_view name = part.substr(0, equals);
+    std::string* const value = name == "_resultId"  ? &out.id
+                               : name == "_page"    ? &out.page
+                               : name == "_section" ? &out.section
+                                                    : nullptr;
+    if (!value || equals == part.npos) return std::nullopt;
+    *value = part.substr(equals + 1);
+  }
+  if (!is_result_id(out.id)) return std::nullopt;
+  uri.resize(hash);
+  out.uri = uri;
   return out;
 }
 
@@ -103,15 +154,12 @@ loop::Task<Result<std::string>> look_up(Exchange& exchange, const Target& target
   auto looking = exchange.site.gateway.shelf().get(exchange.site.loop, key, scope);
   auto found = co_await looking;
   if (!found && scope.cancelled()) co_return fail(scope.reason());
-  auto result = found && *found ? Packed::read((*found)->value, "") : std::nullopt;
-  if (!result) {
-    ToolText answer =
-        refused("this result is not known, or is older than five minutes; call the tool again without _resultId");
-    co_return tool_members(answer);
-  }
-  ToolText answer = select(*result, wanted);
-  if (!answer.is_error) answer.structured = structured_of(result->note(), answer.texts[0]);
-  co_return tool_members(answer);
+  const auto result = found && *found ? Packed::read((*found)->value, "") : std::nullopt;
+  auto members = answer_to(wanted, result);
+  if (members || wanted.type != ContentType::tool_result) co_return members;
+  ToolText refusal({members.error().message});
+  refusal.is_error = true;
+  co_return tool_members(refusal);
 }
 
 }  // namespace mcptoken::gateway

@@ -1,5 +1,8 @@
 // Programs as stages.
+#include <unordered_set>
+
 #include "base/limits.h"
+#include "gateway/plugins/cut.h"
 #include "gateway/plugins/outside.h"
 #include "gateway/site.h"
 #include "json/value.h"
@@ -10,6 +13,7 @@ namespace mcptoken::gateway {
 namespace {
 
 constexpr size_t kPrograms = 8;  // at once, per loop
+constexpr size_t kMostSections = 4'096, kIdBytes = 256, kTitleBytes = 256;
 
 struct Output {
   std::string text;
@@ -99,16 +103,23 @@ Result<Content> read_stage_answer(std::string_view answer) {
   const json::Value* sections = value->find("sections");
   for (const json::Value& item : sections ? sections->items() : std::vector<json::Value>()) {
     const json::Value* inside = item.find("content");
-    Section section{item.text("id"), item.text("title"), inside && inside->as_string() ? *inside->as_string() : ""};
-    if (section.id.empty() || section.id.size() > 256 || !inside)
+    if (!inside || !inside->as_string())
       return fail(Status::protocol, "a section of the answer has no id or no content");
-    for (const Section& other : out.sections) {
-      if (other.id == section.id) return fail(Status::protocol, "two sections of the answer have the same id");
-    }
-    out.sections.push_back(std::move(section));
-    if (out.sections.size() > 4'096) return fail(Status::protocol, "the answer has too many sections");
+    out.sections.push_back({item.text("id"), one_line(item.text("title"), kTitleBytes), *inside->as_string()});
   }
+  MCPT_CHECK(check_sections(out));
   return out;
+}
+
+Result<void> check_sections(const Content& content) {
+  if (content.sections.size() > kMostSections) return fail(Status::protocol, "the answer has too many sections");
+  std::unordered_set<std::string_view> ids;
+  for (const Section& section : content.sections) {
+    if (section.id.empty() || section.id.size() > kIdBytes)
+      return fail(Status::protocol, "a section of the answer has no id or no content, or its id is too long");
+    if (!ids.insert(section.id).second) return fail(Status::protocol, "two sections of the answer have the same id");
+  }
+  return {};
 }
 
 }  // namespace mcptoken::gateway

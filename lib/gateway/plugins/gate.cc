@@ -94,7 +94,7 @@ void record_gate(const Exchange& exchange, const Client& client, std::string_vie
 void tell_opened(Exchange& exchange, const Client& client, Answer* answer) {
   exchange.site.gateway.tell_all(
       [sha = exchange.caller.who->token_sha, project = exchange.caller.project->id](Site& site) {
-        for (Listener* listener : std::list(site.listeners))
+        for (Listener* listener : site.listeners)
           listener->tools_changed(sha, project);
       });
   if (answer && client.session) answer->send(mcp::notification(row_of(Kind::tools).changed, ""));
@@ -111,7 +111,7 @@ loop::Task<Result<Tags>> chosen_by_model(Exchange& exchange, const Prompts& prom
   auto& project = *exchange.caller.project;
   auto text = fill_in(project.system_text("llm-prompt-selection"), "description", description);
   text = fill_in(std::move(text), "prompts", show_index(prompts));
-  auto asking = ask_model(exchange.site, exchange.caller, std::move(text), kSelectionTokens, scope);
+  auto asking = ask_model(exchange.site, exchange.caller, Tier::heavy, std::move(text), kSelectionTokens, scope);
   MCPT_CO_TRY(const auto answer, co_await asking);
   MCPT_CO_TRY(auto names, read_text_list(answer));
   std::erase_if(names, [&](auto& name) {
@@ -186,8 +186,8 @@ Result<Tags> read_tags(const json::Value& arguments, size_t least, size_t most) 
 }
 
 // As the schema has it that this client was shown.
-Result<Tags> read_beginning(const ProjectView& project, const json::Value& arguments) {
-  if (!project.llm) return read_tags(arguments, kLeastTags, kMostTags);
+Result<Tags> read_beginning(bool asks_model, const json::Value& arguments) {
+  if (!asks_model) return read_tags(arguments, kLeastTags, kMostTags);
   const std::string description = arguments.text("description");
   if (trim(description).empty() || description.size() > kDescriptionBytes)
     return fail(Status::invalid, "description: a sentence or two are needed");
@@ -216,9 +216,10 @@ ToolText refused(const Error& error) {
 loop::Task<Result<ToolText>> begin_session(Exchange& exchange, const Client& client, json::Value arguments,
                                            Answer& answer, loop::Scope& scope) {
   auto& project = *exchange.caller.project;
-  auto tags = read_beginning(project, arguments);
+  const bool asks_model = has_model(exchange.site, project);
+  auto tags = read_beginning(asks_model, arguments);
   if (!tags) co_return refused(tags.error());
-  const std::string description = project.llm ? arguments.text("description") : "";
+  const std::string description = asks_model ? arguments.text("description") : "";
   auto opening = open_gate(exchange, client, "begin_session", *tags, description, &answer, scope);
   MCPT_CO_TRY(auto opened, co_await opening);
   ToolText out({show_prompts(opened.selection.full) + encouragement(project, opened.selection.index)});

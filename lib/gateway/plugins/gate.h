@@ -29,7 +29,8 @@ std::string instructions_of(const ProjectView& project);  // the project's own, 
 // Whether it is open for the caller. From what this loop knows, else by asking the control plane.
 loop::Task<Result<bool>> is_open(Exchange& exchange, loop::Scope& scope);
 // Definitions as raw JSON with commas between them: of a closed gate, or of an open one (behind the project's own).
-std::string gate_tools(const ProjectView& project, bool open);
+// `asks_model`: then a description is wanted in place of tags.
+std::string gate_tools(bool asks_model, bool open);
 
 // --- tools/call
 enum class GateTool : uint8_t { begin_session, read_prompts, propose_prompt };

@@ -38,9 +38,9 @@ constexpr Row kRows[] = {
 
 const Row& row_of(GateTool tool) { return kRows[static_cast<size_t>(tool)]; }
 
-void append(std::string& out, const ProjectView& project, GateTool tool) {
+void append(std::string& out, bool asks_model, GateTool tool) {
   const Row& row = row_of(tool);
-  const bool described = tool == GateTool::begin_session && project.llm != nullptr;
+  const bool described = tool == GateTool::begin_session && asks_model;
   if (!out.empty()) out.push_back(',');
   json::Writer(out)
       .begin_object()
@@ -55,6 +55,7 @@ void append(std::string& out, const ProjectView& project, GateTool tool) {
 bool is_gated_project(const Exchange& exchange) {
   auto& project = *exchange.caller.project;
   if (!has_gate(project)) return false;
+  if (project.attachments.empty()) return !project.hides_servers;  // prompts may be all that a project has
   return std::any_of(project.attachments.begin(), project.attachments.end(), [&](const Attachment& one) {
     return may_use_any(project, *exchange.caller.who, Kind::tools, one.server->name);
   });
@@ -65,14 +66,14 @@ const GateTool* find_gate_tool(std::string_view name) {
   return at == std::end(kRows) ? nullptr : &at->tool;
 }
 
-std::string gate_tools(const ProjectView& project, bool open) {
+std::string gate_tools(bool asks_model, bool open) {
   std::string out;
   if (!open) {
-    append(out, project, GateTool::begin_session);
+    append(out, asks_model, GateTool::begin_session);
     return out;
   }
-  append(out, project, GateTool::read_prompts);
-  append(out, project, GateTool::propose_prompt);
+  append(out, asks_model, GateTool::read_prompts);
+  append(out, asks_model, GateTool::propose_prompt);
   return out;
 }
 

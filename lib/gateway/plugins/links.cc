@@ -18,9 +18,7 @@ Result<std::string> text_of(const mcp::Message& answer) {
   if (answer.kind() == mcp::MessageKind::error) return fail(answer.to_error());
   const json::Node* contents = answer.in_result("contents");
   if (!contents || contents->type != json::Type::array) return fail(Status::protocol, "the answer has no contents");
-  json::ReadLimits limits;
-  limits.bytes = limits::kUpstreamBodyBytes;
-  MCPT_TRY(auto outline, json::Outline::read(answer.outline().raw(*contents), 2, limits));
+  MCPT_TRY(auto outline, json::Outline::read(answer.outline().raw(*contents), 2, mcp::server_limits(limits::kUpstreamBodyBytes)));
   std::string out;
   for (auto* one = outline.first(outline.root()); one; one = outline.after(outline.root(), *one)) {
     if (const json::Node* text = outline.find(*one, "text")) out += outline.string(*text);

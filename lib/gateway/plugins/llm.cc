@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "gateway/plugins/llm.h"
 #include "gateway/plugins/outside.h"
 #include "gateway/site.h"
 #include "json/value.h"
@@ -36,35 +37,75 @@ Result<std::string> read_answer(int status, const std::string& body) {
   return *content->as_string();
 }
 
-loop::Task<Result<std::string>> ask_once(Site& site, const Caller& caller, const LlmSpec& spec, std::string prompt,
-                                         int64_t max_tokens, loop::Scope& outer) {
-  MCPT_CO_TRY(const auto url,
-              http::parse_url(spec.base_url + (spec.base_url.ends_with('/') ? "" : "/") + "chat/completions"));
+loop::Task<Result<std::string>> ask_once(Site& site, std::string project_id, std::shared_ptr<const LlmSpec> spec,
+                                         std::string prompt, int64_t max_tokens, int64_t wait_ms, loop::Scope& outer) {
   loop::Scope scope(outer);
-  const int64_t wait_ms = spec.timeout_ms > 0 ? std::min(spec.timeout_ms, kAnswerMs) : kAnswerMs;
   loop::Deadline deadline(site.loop, scope, wait_ms, Error(Status::timeout, "the model did not answer in time"));
+  if (spec->max_tokens > 0) max_tokens = std::min(max_tokens, spec->max_tokens);
+  ModelRequest wanted;
+  wanted.method = "POST";
+  wanted.path = "chat/completions";
+  wanted.body = request_body(*spec, prompt, std::clamp<int64_t>(max_tokens, 1, kMostTokens));
+  wanted.wait_ms = wait_ms;
+  auto sending = send_to_model(site, std::move(project_id), spec, std::move(wanted), scope);
+  auto answer = co_await sending;
+  if (!answer) co_return fail(std::move(answer).error());
+  co_return read_answer(answer->status, answer->body);
+}
+
+// How long one of `left` models may take, so that the others have their turn within the time of all.
+int64_t share_of_time(const LlmSpec& spec, int64_t until_ms, int64_t now_ms, size_t left) {
+  const int64_t rest = std::max<int64_t>(1, (until_ms - now_ms) / static_cast<int64_t>(left));
+  return spec.timeout_ms > 0 ? std::min(spec.timeout_ms, rest) : rest;
+}
+
+}  // namespace
+
+std::string model_key(const std::string& project_id, const LlmSpec& spec) {
+  return (spec.of_program ? "" : project_id) + " " + spec.base_url + " " + spec.model;
+}
+
+std::vector<std::shared_ptr<const LlmSpec>> models_for(const Site& site, const ProjectView& project, Tier tier) {
+  std::vector<std::shared_ptr<const LlmSpec>> out;
+  if (project.llm) out.push_back(project.llm);
+  const auto& own = site.gateway.options().models;
+  out.insert(out.end(), own.begin(), own.end());
+  const std::string_view wanted = tier == Tier::fast ? "fast" : "heavy";
+  std::stable_partition(out.begin(), out.end(),
+                        [&](const auto& one) { return one->tier.empty() || one->tier == wanted; });
+  return out;
+}
+
+bool has_model(const Site& site, const ProjectView& project) {
+  return project.llm || !site.gateway.options().models.empty();
+}
+
+loop::Task<Result<ModelAnswer>> send_to_model(Site& site, std::string project_id, std::shared_ptr<const LlmSpec> spec,
+                                              ModelRequest wanted, loop::Scope& scope) {
+  MCPT_CO_TRY(const auto url,
+              http::parse_url(spec->base_url + (spec->base_url.ends_with('/') ? "" : "/") + std::string(wanted.path)));
+  crypto::Secret key = spec->own_key ? spec->own_key->copy() : crypto::Secret();
+  if (spec->has_key) {
+    auto asking = site.gateway.plane().llm_key(site.index, project_id, scope);
+    MCPT_CO_TRY(key, co_await asking);
+  }
+  MCPT_CO_CHECK(check_model_key(key.reveal()));
   std::string authorization;
-  if (spec.has_key) {
-    auto asking = site.gateway.plane().llm_key(site.index, caller, scope);
-    MCPT_CO_TRY(const auto key, co_await asking);
-    if (key.reveal().starts_with(kOurToken))
-      co_return fail(Status::invalid,
-                     "the API key of the model is a token of this product; put the key of the model's provider there");
+  if (!key.reveal().empty()) {
     authorization = "Bearer ";
     authorization += key.reveal();
   }
-  const std::string body = request_body(spec, prompt, max_tokens);
-  std::string_view piece = body;
+  std::string_view piece = wanted.body;
   std::vector<http::Header> headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
   if (!authorization.empty()) headers.push_back({"Authorization", authorization});
   http::Request request;
-  request.method = "POST";
+  request.method = wanted.method;
   request.url = &url;
   request.headers = headers;
-  request.body = std::span(&piece, 1);
+  request.body = std::span(&piece, wanted.body.empty() ? 0 : 1);
   http::Options options;
-  options.first_byte_ms = wait_ms;
-  std::string pool = "llm:" + caller.project->id;
+  options.first_byte_ms = wanted.wait_ms;
+  std::string pool = "llm:" + project_id;
   auto sending = site.http.send(request, options, pool, scope);
   auto exchange = co_await sending;
   crypto::wipe(authorization.data(), authorization.size());
@@ -74,29 +115,43 @@ loop::Task<Result<std::string>> ask_once(Site& site, const Caller& caller, const
   auto reading = (*exchange)->read_all(kAnswerBytes, scope);
   auto answer = co_await reading;
   if (!answer) co_return fail(std::move(answer).error().in("the model's endpoint"));
-  co_return read_answer((*exchange)->head().status, *answer);
+  ModelAnswer out;
+  out.status = (*exchange)->head().status;
+  out.body = *std::move(answer);
+  co_return out;
 }
 
-}  // namespace
+Result<void> check_model_key(std::string_view key) {
+  if (!key.starts_with(kOurToken)) return {};
+  return fail(Status::invalid,
+              "the API key of the model is a token of this product; put the key of the model's provider there");
+}
 
-loop::Task<Result<std::string>> ask_model(Site& site, const Caller& caller, std::string prompt, int64_t max_tokens,
-                                          loop::Scope& scope) {
-  auto spec = caller.project->llm;
-  if (!spec) co_return fail(Status::not_supported, "the project has no model");
-  const std::string key = caller.project->id + " " + spec->base_url;
-  auto& health = site.models[key];
-  if (site.loop.now_ms() < health.retry_at_ms)
-    co_return fail(Status::unavailable, "the model failed a moment ago: " + health.failure);
-  if (spec->max_tokens > 0) max_tokens = std::min(max_tokens, spec->max_tokens);
-  auto asking =
-      ask_once(site, caller, *spec, std::move(prompt), std::clamp<int64_t>(max_tokens, 1, kMostTokens), scope);
-  auto answer = co_await asking;
-  if (!answer && scope.cancelled()) co_return fail(scope.reason());
-  auto& after = site.models[key];
-  after.failure = answer ? "" : answer.error().message;
-  after.retry_at_ms = answer ? 0 : site.loop.now_ms() + kLeftAloneMs;
-  if (!answer) site.gateway.options().log.warn("model of project " + caller.project->name + ": " + after.failure);
-  co_return answer;
+loop::Task<Result<std::string>> ask_model(Site& site, const Caller& caller, Tier tier, std::string prompt,
+                                          int64_t max_tokens, loop::Scope& scope) {
+  auto models = models_for(site, *caller.project, tier);
+  if (models.empty()) co_return fail(Status::not_supported, "the project has no model");
+  const int64_t until_ms = site.loop.now_ms() + kAnswerMs;
+  std::optional<Error> first;
+  for (size_t i = 0; i < models.size(); ++i) {
+    const auto spec = models[i];
+    const std::string key = model_key(caller.project->id, *spec);
+    auto& before = site.models[key];
+    Result<std::string> answer = fail(Status::unavailable, "the model failed a moment ago: " + before.failure);
+    if (site.loop.now_ms() >= before.retry_at_ms) {
+      const int64_t wait_ms = share_of_time(*spec, until_ms, site.loop.now_ms(), models.size() - i);
+      auto asking = ask_once(site, caller.project->id, spec, prompt, max_tokens, wait_ms, scope);
+      answer = co_await asking;
+      if (!answer && scope.cancelled()) co_return fail(scope.reason());
+      auto& after = site.models[key];
+      after.failure = answer ? "" : answer.error().message;
+      after.retry_at_ms = answer ? 0 : site.loop.now_ms() + kLeftAloneMs;
+      if (!answer) site.gateway.options().log.warn("model of project " + caller.project->name + ": " + after.failure);
+    }
+    if (answer) co_return answer;
+    if (!first) first = answer.error();
+  }
+  co_return fail(*std::move(first));
 }
 
 Result<std::vector<std::string>> read_text_list(std::string_view answer) {

@@ -62,7 +62,7 @@ Result<Stage> read_stage(const Value& value) {
     stage.config = ExecConfig{texts(config, "command"), static_cast<int64_t>(number(config, "timeoutMs", 10'000)),
                               number(config, "maxBytes", 1024 * 1024)};
   else
-    return fail(Status::not_supported, "stage \"" + stage.type + "\" is not known here");
+    stage.config = RegisteredConfig{json::to_text(config)};
   return stage;
 }
 
@@ -93,6 +93,7 @@ Result<PipelinePtr> read_pipeline(const std::string& model, const Value& content
     out->least_bytes = std::min(out->least_bytes, idle_bytes(stage));
     out->makes_sections |= !is_plain(stage);
     out->handles_structured |= std::holds_alternative<RedactConfig>(stage.config);
+    if (std::holds_alternative<RegisteredConfig>(stage.config)) out->registered.push_back(stage.type);
     out->stages.push_back(std::move(stage));
   }
   if (out->least_bytes == kNever) return PipelinePtr();

@@ -34,10 +34,14 @@ struct ExecConfig {
   int64_t timeout_ms = 10'000;
   size_t max_bytes = 1024 * 1024;
 };
+// A stage of the program's own, which gateway.stages() knows by its type.
+struct RegisteredConfig {
+  std::string config;  // raw JSON
+};
 struct Stage {
   std::string type;
   std::variant<std::monostate, PaginateConfig, SectionSplitConfig, SummarizeConfig, TruncateConfig, ProjectConfig,
-               RedactConfig, ExecConfig>
+               RedactConfig, ExecConfig, RegisteredConfig>
       config;  // monostate: passthrough
 };
 
@@ -47,8 +51,9 @@ struct Pipeline {
   uint8_t applies_to = 0;
   bool cacheable = true;
   std::vector<Stage> stages;
-  size_t least_bytes = 0;       // shorter texts come out as they go in
-  bool makes_sections = false;  // there may be something to look into
+  std::vector<std::string> registered;  // types of those that are the program's own
+  size_t least_bytes = 0;               // shorter texts come out as they go in
+  bool makes_sections = false;          // there may be something to look into
   bool handles_structured = false;
   bool applies(ContentType type) const { return (applies_to & static_cast<uint8_t>(type)) != 0; }
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/control_plane.h"
 #include "gateway/plugins/model.h"
@@ -20,6 +21,8 @@ struct StageContext {
 
 // The answer of an outside stage. protocol: it is not one.
 Result<Content> read_stage_answer(std::string_view answer);
+// Sections that were not made here: each has an id, no two the same one, and there are not too many. protocol.
+Result<void> check_sections(const Content& content);
 
 // Starts the program, confined like a server, with {"content","contentType","source","project"} as one line on its
 // standard input, and reads its answer until it exits. Cancelling the scope, or any failure, ends it with all that it
@@ -28,10 +31,29 @@ loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, std::
                                      Content content, loop::Scope& scope);
 
 // --- models
-// What the model says to that. Errors: there is none, it did not answer in time or not as it should; after one it is
-// left alone for a while.
-loop::Task<Result<std::string>> ask_model(Site& site, const Caller& caller, std::string prompt, int64_t max_tokens,
-                                          loop::Scope& scope);
+enum class Tier : uint8_t { fast, heavy };  // what a question deserves; any other model is better than none
+// Those that may be asked, the best one first: of that tier (or of none) before others, the project's before the
+// program's.
+std::vector<std::shared_ptr<const LlmSpec>> models_for(const Site& site, const ProjectView& project, Tier tier);
+bool has_model(const Site& site, const ProjectView& project);
+
+// What a model says to that: the first one that answers. Errors: there is none, none did in time or as it should; after
+// one a model is left alone for a while.
+loop::Task<Result<std::string>> ask_model(Site& site, const Caller& caller, Tier tier, std::string prompt,
+                                          int64_t max_tokens, loop::Scope& scope);
+
+// Whether models can be reached, which is looked at now unless it was a moment ago.
+struct ModelStatus {
+  std::string project;  // its name; "": of the program's settings
+  std::string model, tier, state, detail;
+};
+struct ModelOwner {
+  std::string id, name;  // of a project
+  std::shared_ptr<const LlmSpec> spec;
+};
+// Those, and behind them the program's.
+loop::Task<Result<std::vector<ModelStatus>>> model_statuses(Site& site, std::vector<ModelOwner> projects,
+                                                            loop::Scope& scope);
 // As a list of texts, in JSON, perhaps with words around it.
 Result<std::vector<std::string>> read_text_list(std::string_view answer);
 // `{{name}}` of the text replaced.

@@ -24,7 +24,7 @@ std::string pack(const Content& content, std::string_view original, std::string_
   std::string head;
   json::Writer writer(head);
   writer.begin_object().member("paged", content.paged).member("places", places);
-  if (!content.paged) writer.member("text", content.text);  // else the first section
+  if (!content.paged || content.sections.empty()) writer.member("text", content.text);  // else the first section
   if (!note.empty()) writer.member("note", note);
   if (places) writer.member("original", static_cast<int64_t>(original.size()));
   writer.key("sections").begin_array();

@@ -4,6 +4,7 @@
 #include "gateway/plugins/cut.h"
 #include "gateway/plugins/outside.h"
 #include "gateway/plugins/packed.h"
+#include "gateway/plugins/registered.h"
 #include "gateway/plugins/shelf.h"
 #include "gateway/site.h"
 
@@ -20,17 +21,33 @@ constexpr size_t kSummarizedBytes = 32 * 1024;  // of a section
 constexpr int64_t kTitleTokens = 2'000;
 
 // Another principal never gets what was made for this one, even of the same bytes.
-cache::Key key_for(const Caller& caller, const Pipeline& pipeline, std::string_view text) {
+cache::Key key_for(const Site& site, const Caller& caller, const Pipeline& pipeline, std::string_view made_by,
+                   std::string_view text) {
   const auto digest = crypto::sha256(text);
-  auto& llm = caller.project->llm;
-  return cache::key_of({"content", caller.project->id, pipeline.model, pipeline.version, llm ? llm->base_url : "",
-                        llm ? llm->model : "", caller.who->token_sha, as_text(digest)});
+  std::string models;
+  for (const auto& llm : models_for(site, *caller.project, Tier::fast))
+    models.append(llm->base_url).append("\n").append(llm->model).append("\n");
+  return cache::key_of({"content", caller.project->id, pipeline.model, pipeline.version, made_by, models,
+                        caller.who->token_sha, as_text(digest)});
+}
+
+// Names and versions of the program's own stages in it; nothing when one of them does not say which it is: then what
+// comes out cannot be kept.
+std::optional<std::string> registered_versions(const Stages& stages, const Pipeline& pipeline) {
+  std::string out;
+  for (const std::string& name : pipeline.registered) {
+    const StageType* type = stages.find(name);
+    if (!type || type->version.empty()) return std::nullopt;
+    out.append(type->name).append("\n").append(type->version).append("\n");
+  }
+  return out;
 }
 
 class Run {
  public:
-  Run(Site& site, const Caller& caller, const PipelineInput& input, PipelineReport& report)
-      : site_(site), caller_(caller), input_(input), report_(report) {}
+  // `original` outlives it.
+  Run(Site& site, const Caller& caller, const PipelineInput& input, const std::string& original, PipelineReport& report)
+      : site_(site), caller_(caller), input_(input), original_(original), report_(report) {}
 
   loop::Task<Result<Content>> run(Content content, loop::Scope& outer) {
     for (const Stage& stage : input_.pipeline->stages) {
@@ -54,7 +71,8 @@ class Run {
 
  private:
   static bool may_fail(const Stage& stage) {
-    return std::holds_alternative<ProjectConfig>(stage.config) || std::holds_alternative<ExecConfig>(stage.config);
+    return std::holds_alternative<ProjectConfig>(stage.config) || std::holds_alternative<ExecConfig>(stage.config) ||
+           std::holds_alternative<RegisteredConfig>(stage.config);
   }
   bool reaches(const Stage& stage) const {
     if (std::holds_alternative<std::monostate>(stage.config)) return false;  // it does nothing
@@ -67,6 +85,19 @@ class Run {
   }
   StageContext context() const { return {std::string(to_text(input_.type)), input_.source, caller_.project->name}; }
 
+  StageInput input_for(const RegisteredConfig& config, Content content) const {
+    StageInput out;
+    out.content = std::move(content.text);
+    out.original = original_;
+    out.content_type = to_text(input_.type);
+    out.source = input_.source;
+    out.project = caller_.project->name;
+    out.principal = caller_.who->token_name;
+    out.model = input_.pipeline->model;
+    out.config = config.config;
+    return out;
+  }
+
   loop::Task<Result<Content>> run_stage(const Stage& stage, Content content, loop::Scope& scope) {
     if (auto* config = std::get_if<SummarizeConfig>(&stage.config)) {
       auto task = summarize(*config, std::move(content), scope);
@@ -78,8 +109,15 @@ class Run {
       auto done = co_await task;
       co_return done;
     }
+    if (auto* config = std::get_if<RegisteredConfig>(&stage.config)) {
+      auto given = input_for(*config, std::move(content));
+      auto task = site_.gateway.stages().run(site_, caller_, stage.type, std::move(given), scope);
+      auto done = co_await task;
+      co_return done;
+    }
     auto done = run_pure(stage, std::move(content));
-    if (done && done->paged && std::holds_alternative<PaginateConfig>(stage.config) && caller_.project->llm) {
+    if (done && done->paged && std::holds_alternative<PaginateConfig>(stage.config) &&
+        has_model(site_, *caller_.project)) {
       auto task = give_titles(*std::move(done), scope);
       auto titled = co_await task;
       co_return titled;
@@ -91,7 +129,7 @@ class Run {
   loop::Task<Result<Content>> summarize(const SummarizeConfig& config, Content content, loop::Scope& scope) {
     const size_t most = config.max_tokens * kBytesPerToken;
     std::vector<std::string> summaries;
-    bool asks = caller_.project->llm != nullptr;
+    bool asks = has_model(site_, *caller_.project);
     for (const Section& section : content.sections) {
       std::string summary;
       if (asks && summaries.size() < kSummarizedByModel) {
@@ -100,7 +138,8 @@ class Run {
         text =
             fill_in(std::move(text), "content",
                     std::string_view(section.content).substr(0, character_border(section.content, kSummarizedBytes)));
-        auto asking = ask_model(site_, caller_, std::move(text), static_cast<int64_t>(config.max_tokens), scope);
+        auto asking =
+            ask_model(site_, caller_, Tier::fast, std::move(text), static_cast<int64_t>(config.max_tokens), scope);
         auto answer = co_await asking;
         if (answer)
           summary = one_line(*answer, most);
@@ -124,7 +163,7 @@ class Run {
     }
     auto text = fill_in(caller_.project->system_text("llm-page-titles"), "pageCount", std::to_string(count));
     text = fill_in(std::move(text), "pages", pages);
-    auto asking = ask_model(site_, caller_, std::move(text), kTitleTokens, scope);
+    auto asking = ask_model(site_, caller_, Tier::fast, std::move(text), kTitleTokens, scope);
     auto answer = co_await asking;
     auto titles = answer ? read_text_list(*answer) : Result<std::vector<std::string>>(fail(std::move(answer).error()));
     if (titles && titles->size() != count) titles = fail(Status::protocol, "the model gave another number of titles");
@@ -138,6 +177,7 @@ class Run {
   Site& site_;
   const Caller& caller_;
   const PipelineInput& input_;
+  const std::string& original_;
   PipelineReport& report_;
 };
 
@@ -146,10 +186,11 @@ class Run {
 loop::Task<Result<Content>> run_pipeline(Site& site, const Caller& caller, PipelineInput input, std::string text,
                                          PipelineReport& report, loop::Scope& scope) {
   Shelf& shelf = site.gateway.shelf();
-  const bool cacheable = input.pipeline->cacheable && input.reach == Reach::everything;
+  const auto made_by = registered_versions(site.gateway.stages(), *input.pipeline);
+  const bool cacheable = input.pipeline->cacheable && input.reach == Reach::everything && made_by;
   cache::Key key{};
   if (cacheable) {
-    key = key_for(caller, *input.pipeline, text);
+    key = key_for(site, caller, *input.pipeline, *made_by, text);
     auto looking = shelf.get(site.loop, key, scope);
     auto found = co_await looking;
     if (!found && scope.cancelled()) co_return fail(scope.reason());
@@ -162,7 +203,7 @@ loop::Task<Result<Content>> run_pipeline(Site& site, const Caller& caller, Pipel
   const bool failed_before = !report.fallback.empty();
   Content content;
   content.text = text;
-  Run run(site, caller, input, report);
+  Run run(site, caller, input, text, report);
   auto running = run.run(std::move(content), scope);
   MCPT_CO_TRY(auto done, co_await running);
   if (cacheable && !failed_before && report.fallback.empty()) {

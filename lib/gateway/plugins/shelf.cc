@@ -11,6 +11,17 @@ constexpr size_t kOwners = 16'384;  // whose results are counted; beyond that al
 Shelf::Shelf(cache::PipelineCacheOptions options, const Clock& clock)
     : cache_(std::move(options), clock), worker_(kQueue) {}
 
+cache::CacheStats Shelf::stats() const {
+  std::lock_guard guard(stats_mutex_);
+  return stats_;
+}
+
+void Shelf::tell_stats() {
+  auto stats = cache_.stats();
+  std::lock_guard guard(stats_mutex_);
+  stats_ = stats;
+}
+
 loop::Task<Result<cache::EntryPtr>> Shelf::get(loop::Loop& loop, cache::Key key, loop::Scope& scope) {
   Function<cache::EntryPtr(cache::PipelineCache&)> work = [key](cache::PipelineCache& cache) { return cache.get(key); };
   auto task = ask<cache::EntryPtr>(loop, std::move(work), scope);
@@ -21,7 +32,10 @@ loop::Task<Result<cache::EntryPtr>> Shelf::get(loop::Loop& loop, cache::Key key,
 // The file is a job of its own, so that it holds up no question that is waiting.
 void Shelf::keep(const cache::Key& key, cache::Entry entry, int64_t keep_ms) {
   auto kept = cache_.put(key, std::move(entry), keep_ms);
-  (void)worker_.submit([this, key, kept] { cache_.persist(key, kept); });
+  (void)worker_.submit([this, key, kept] {
+    cache_.persist(key, kept);
+    tell_stats();
+  });
 }
 
 void Shelf::put(cache::Key key, cache::Entry entry, int64_t keep_ms) {

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -31,12 +32,16 @@ class Shelf {
   // False: there is no room, and it will not be found.
   [[nodiscard]] bool put_result(std::string owner, cache::Key key, cache::Entry entry);
 
+  // Any thread: as after the last job.
+  cache::CacheStats stats() const;
+
   // Anything else; `work` runs on the cache's thread. From any loop.
   template <class T>
   loop::Task<Result<T>> ask(loop::Loop& loop, Function<T(cache::PipelineCache&)> work, loop::Scope& scope) {
     auto done = std::make_shared<loop::Completion<T>>();
     const bool accepted = worker_.submit([this, done, &loop, work = std::move(work)]() mutable {
       loop.post([done, result = work(cache_)]() mutable { done->resolve(std::move(result)); });
+      tell_stats();
     });
     if (!accepted) co_return fail(Status::busy, "the cache has too much to do");
     auto result = co_await done->wait(scope);
@@ -45,6 +50,10 @@ class Shelf {
 
  private:
   void keep(const cache::Key& key, cache::Entry entry, int64_t keep_ms);
+  void tell_stats();
+
+  mutable std::mutex stats_mutex_;  // no loop takes it
+  cache::CacheStats stats_;
 
   // --- the worker's thread
   cache::PipelineCache cache_;

@@ -1,6 +1,6 @@
 #include "gateway/plugins/virtual_arguments.h"
 
-#include "json/outline.h"
+#include "mcp/message.h"
 
 namespace mcptoken::gateway {
 namespace {
@@ -9,12 +9,16 @@ constexpr std::string_view kProperties =
     R"("_resultId":{"type":"string","description":"Of an earlier result of this tool: shows a part of it instead of calling."},)"
     R"("_page":{"type":["integer","string"],"description":"With _resultId: the page to show, or \"all\"."},)"
     R"("_section":{"type":"string","description":"With _resultId: the section to show."})";
+constexpr std::string_view kArguments =
+    R"({"name":"_resultId","description":"Of an earlier result of this prompt: gets a part of it instead."},)"
+    R"({"name":"_page","description":"With _resultId: the page to get, or \"all\"."},)"
+    R"({"name":"_section","description":"With _resultId: the section to get."})";
 constexpr std::string_view kNames[] = {"_resultId", "_page", "_section"};
 
 }  // namespace
 
 VirtualPlace find_virtual_place(std::string_view tool) {
-  auto outline = json::Outline::read(tool, 3, {});
+  auto outline = json::Outline::read(tool, 3, mcp::server_limits(tool.size()));
   if (!outline) return {};
   const json::Node* schema = outline->find("inputSchema");
   if (!schema || schema->type != json::Type::object) return {};
@@ -26,19 +30,53 @@ VirtualPlace find_virtual_place(std::string_view tool) {
   for (auto name : kNames) {
     if (properties && outline->find(*properties, name)) return {};  // it has a meaning of its own for them
   }
-  place.needs_properties = properties == nullptr;
+  place.is_missing = properties == nullptr;
   const json::Node& object = properties ? *properties : *schema;
   place.at = object.value.begin + 1;
-  place.before_others = outline->first(object) != nullptr;
+  place.has_others = outline->first(object) != nullptr;
   return place;
 }
 
-std::string virtual_arguments(const VirtualPlace& place) {
+VirtualPlace find_prompt_place(std::string_view prompt) {
+  auto outline = json::Outline::read(prompt, 3, {});
+  if (!outline) return {};
+  VirtualPlace place;
+  place.of_prompt = true;
+  const json::Node* list = outline->find("arguments");
+  place.is_missing = list == nullptr;
+  if (!list) {
+    place.at = outline->root().value.begin + 1;  // in front of its name, which it has
+    return place;
+  }
+  if (list->type != json::Type::array) return {};
+  for (auto* one = outline->first(*list); one; one = outline->after(*list, *one)) {
+    const json::Node* name = outline->find(*one, "name");
+    for (auto ours : kNames)
+      if (name && name->type == json::Type::string && outline->string(*name) == ours) return {};
+    place.has_others = true;
+  }
+  place.at = list->value.end - 1;
+  return place;
+}
+
+namespace {
+
+std::string prompt_arguments(const VirtualPlace& place) {
   std::string out;
-  if (place.needs_properties) out.append("\"properties\":{");
+  if (place.is_missing) return out.append("\"arguments\":[").append(kArguments).append("],");
+  if (place.has_others) out.push_back(',');
+  return out.append(kArguments);
+}
+
+}  // namespace
+
+std::string virtual_arguments(const VirtualPlace& place) {
+  if (place.of_prompt) return prompt_arguments(place);
+  std::string out;
+  if (place.is_missing) out.append("\"properties\":{");
   out.append(kProperties);
-  if (place.needs_properties) out.push_back('}');
-  if (place.before_others) out.push_back(',');
+  if (place.is_missing) out.push_back('}');
+  if (place.has_others) out.push_back(',');
   return out;
 }
 

@@ -313,8 +313,8 @@ class Objects(Case):
         self.assertEqual([o["name"] for o in json.loads(text)["items"]], ["a", "b"])
         self.assertNotIn("\u202e", text)
         self.assertEqual(self.run_ok("get", "server/a", "-o", "yaml").stdout,
-                         "kind: server\nname: a\ntransport: STDIO\ncommand:\n  - npx\n  - \"-y\"\n  - \"true\"\n"
-                         "env:\n  - name: A\n    value: \"1\"\ndescription: |-\n  two\n  lines\n")
+                         "kind: server\nname: a\ndescription: |-\n  two\n  lines\ntransport: STDIO\ncommand:\n  - npx\n"
+                         "  - \"-y\"\n  - \"true\"\nenv:\n  - name: A\n    value: \"1\"\n")
         self.assertEqual(self.run_ok("get", "servers", "-o", "yaml").stdout.split("---\n")[1],
                          "kind: server\nname: b\ndescription: \"\\u202e: #\"\n")
         self.assertEqual(self.run_ok("get", "servers", "-o", "name").stdout, "server/a\nserver/b\n")

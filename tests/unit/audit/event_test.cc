@@ -1,5 +1,6 @@
 #include "audit/event.h"
 
+#include "base/bytes.h"
 #include "fixture.h"
 
 using namespace mcptoken;
@@ -195,6 +196,29 @@ TEST_CASE_FIXTURE(AuditFixture, "sessions are summed up") {
     CHECK(one.last_ms == 100);
     CHECK(one.events == 2);
     CHECK(one.denied == 1);
+  });
+}
+
+TEST_CASE_FIXTURE(AuditFixture, "a token that names the session of another changes nothing of it") {
+  write([&](db::Transaction& transaction) {
+    for (const uint8_t token : {uint8_t{1}, uint8_t{2}}) {
+      Event event;
+      event.session = "s1";
+      event.project = "home";
+      event.time_ms = 100 * token;
+      event.token_sha = digest(token);
+      event.token_name = token == 1 ? "mine" : "other";
+      event.client_name = event.token_name;
+      REQUIRE(append(transaction, event));
+    }
+    const auto page = sessions(transaction, {});
+    REQUIRE(page->sessions.size() == 2);
+    const SessionSummary& mine = page->sessions[1];
+    CHECK(mine.token_sha == as_text(digest(1)));
+    CHECK(mine.token_name == "mine");
+    CHECK(mine.client_name == "mine");
+    CHECK(mine.last_ms == 100);
+    CHECK(mine.events == 1);
   });
 }
 

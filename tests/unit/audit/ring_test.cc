@@ -205,7 +205,7 @@ TEST_CASE_FIXTURE(RecorderFixture, "a transaction that fails loses nothing and d
   CHECK(gaps() == std::vector<std::string>{R"({"lost":2,"denials":0})"});
 }
 
-TEST_CASE_FIXTURE(RecorderFixture, "an event that cannot be written is declared lost and does not hold up the others") {
+TEST_CASE_FIXTURE(RecorderFixture, "an event that is far too large is kept without its payload, and holds up nothing") {
   Ring& ring = recorder.add_ring();
   REQUIRE(ring.push(numbered(1)));
   Event huge = numbered(2);
@@ -215,8 +215,10 @@ TEST_CASE_FIXTURE(RecorderFixture, "an event that cannot be written is declared 
   CHECK(!turn());
   Filter filter;
   filter.kind = Kind::tool_call_trace;
-  CHECK(subjects(filter) == "31");
-  CHECK(gaps() == std::vector<std::string>{R"({"lost":1,"denials":0})"});
+  CHECK(subjects(filter) == "321");
+  CHECK(query(filter).events[1].payload ==
+        "{\"omittedBytes\":" + std::to_string(limits::kDatabaseValueBytes + 1) + "}");
+  CHECK(gaps().empty());
 }
 
 TEST_CASE_FIXTURE(RecorderFixture, "a disk that stays full loses only what does not fit into the ring") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,6 +136,62 @@ TEST_CASE_FIXTURE(Fixture, "a disk that takes nothing turns the files off for a 
   put(cache, numbered(3), "three");
   PipelineCache other(options(), clock);
   CHECK(value(other, numbered(3)) == "three");
+}
+
+// A file system of its own while it lives.
+class SmallDisk {
+ public:
+  explicit SmallDisk(std::string at) : at_(std::move(at)) {
+    fs::create_directory(at_);
+    mounted_ = ::mount("tmpfs", at_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=0700") == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(at_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  std::string at_;
+  bool mounted_ = false;
+};
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a disk that is really full turns the files off for a while, and loses nothing that is there") {
+  const SmallDisk disk(dir.file("small"));
+  if (!disk.mounted()) {
+    MESSAGE("skipped: this process may not mount a file system");
+    return;
+  }
+  auto small = options();
+  small.dir = dir.file("small/cache");
+  PipelineCache cache(small, clock);
+  const std::string large(300'000, 'x');
+  int kept = 0;
+  while (kept < 10 && cache.stats().failures == 0)
+    put(cache, numbered(kept), std::to_string(kept + 1) + large), ++kept;
+  CHECK(kept == 4);  // the fourth did not fit
+  CHECK_FALSE(cache.stats().disk);
+  CHECK(log.size() == 1);
+  for (int i = 0; i < kept; ++i)
+    CHECK(value(cache, numbered(i)) == std::to_string(i + 1) + large);  // memory has them all
+  put(cache, numbered(50), "while it is off");
+  CHECK(value(cache, numbered(50)) == "while it is off");
+  size_t files = 0;
+  for (auto& one : fs::recursive_directory_iterator(small.dir))
+    files += one.is_regular_file() ? 1 : 0;
+  CHECK(files == 3);                  // nothing half-written is left
+  PipelineCache after(small, clock);  // as after a restart
+  for (int i = 0; i < 3; ++i)
+    CHECK(value(after, numbered(i)) == std::to_string(i + 1) + large);
+  CHECK(value(after, numbered(3)).empty());
+  after.clear("");
+  clock.now += 60'000;
+  put(cache, numbered(60), "room again");
+  CHECK(cache.stats().disk);
+  PipelineCache last(small, clock);
+  CHECK(value(last, numbered(60)) == "room again");
 }
 
 TEST_CASE_FIXTURE(Fixture, "a directory that cannot be used leaves memory") {

@@ -79,3 +79,15 @@ TEST_CASE("only refusals become events of refusal") {
   CHECK(event->time_ms == 5);
   CHECK(!refusal_event(Error(Status::not_found, "x"), who, request, 5).has_value());
 }
+
+TEST_CASE("no answer tells a credential back") {
+  const std::string raw = "mcpctl_pat_" + std::string(43, 'A');
+  const auto reply = to_response(Error(Status::invalid, "there is no server \"" + raw + "\"")
+                                     .with_code("invalid_request")
+                                     .with_hint("try " + raw)
+                                     .with_data("\"" + raw + "\""),
+                                 "r", nullptr);
+  CHECK(reply.body.find("AAAA") == std::string::npos);
+  CHECK(reply.body.find(R"(there is no server \"mcpctl_pat_[redacted]\")") != std::string::npos);
+  CHECK(header(reply, "WWW-Authenticate").find("AAAA") == std::string::npos);
+}

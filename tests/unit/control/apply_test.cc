@@ -311,6 +311,68 @@ TEST_CASE("CE-45 to CE-50 by apply: no definition or group hands out what its wr
   CHECK(apply(world, writer, exported).status == 403);
 }
 
+TEST_CASE("apply: tokens that have ended stay so, as answers and as backups write them") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+  const auto mint = [&](const std::string& name, const std::string& ttl) {
+    return world.expect(201, root, "POST", "/api/v1/mcptokens",
+                        R"({"name":")" + name + R"(","project":"p","ttl":")" + ttl + "\"}");
+  };
+  world.expect(200, root, "DELETE", "/api/v1/mcptokens/" + mint("gone", "1h").text("id"));
+  world.expect(201, root, "POST", "/api/v1/mcptokens/" + mint("turned", "3h").text("id") + "/rotate",
+               R"({"grace":"2h"})");
+  mint("short", "1h");
+  world.clock.now += 90 * 60'000;
+  const auto before = state(world);
+  const auto reasons = [&](const std::vector<Value>& objects) {
+    std::string list;
+    for (const auto& object : objects) {
+      if (object.text("kind") == "mcptoken") list += (list.empty() ? "" : ",") + json::to_text(object);
+    }
+    const auto reply = world.expect(200, root, "POST", kApply, documents(list));
+    CHECK(reply.body.find("minted") == reply.body.npos);
+    std::map<std::string, std::string> out;
+    for (const auto& item : reply.json.find("items")->items()) {
+      CHECK(item.text("effect") == "unchanged");
+      out[item.text("name")] += "[" + item.text("reason").substr(0, 14) + "]";
+    }
+    return out;
+  };
+  const auto listed = world.expect(200, root, "GET", "/api/v1/mcptokens?all=true").json.find("items")->items();
+  const auto backup = world.expect(200, root, "GET", "/api/v1/backup").json.find("objects")->items();
+  for (const auto& objects : {listed, backup}) {
+    auto told = reasons(objects);
+    CHECK(told["p/gone"] == "[it was revoked]");
+    CHECK(told["p/short"] == "[it has expired]");
+    CHECK((told["p/turned"] == "[it was revoked][]" || told["p/turned"] == "[][it was revoked]"));
+  }
+  CHECK(state(world) == before);
+}
+
+TEST_CASE("apply: who may only make tokens is told nothing of one that is there") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+  const auto made = world.expect(
+      201, root, "POST", "/api/v1/mcptokens",
+      R"({"name":"t","project":"p","ttl":"1h","description":"hush","bindings":["role:view,resource:servers"]})");
+  const auto maker = world.user("m@example.org", {"role:view,resource:projects", "role:create,resource:mcptokens"});
+  auto guess = made.json;
+  guess.erase("token");
+  const std::string bodies[] = {R"({"kind":"mcptoken","name":"t","project":"p","ttl":"1h"})", json::to_text(guess)};
+  for (const auto& body : bodies) {
+    const auto reply = world.expect(200, maker, "POST", kApply, documents(body, true));
+    CHECK(effect(reply) == "skipped");
+    CHECK(first_item(reply).text("reason") == "already active");
+    CHECK(first_item(reply).find("before") == nullptr);
+    CHECK(first_item(reply).find("after") == nullptr);
+    CHECK(reply.body.find("hush") == reply.body.npos);
+    CHECK(reply.body.find(made.text("tokenSha")) == reply.body.npos);
+  }
+  CHECK(effect(world.expect(200, root, "POST", kApply, documents(json::to_text(guess), true))) == "unchanged");
+}
+
 TEST_CASE("apply: what is hidden looks like what is not there") {
   World world;
   const auto root = world.admin();

@@ -69,11 +69,15 @@ TEST_CASE("audit sessions are listed within the caller's scope") {
   const auto sessions = [&](const rbac::Principal& who) {
     return world.expect(200, who, "GET", "/api/v1/audit/sessions").json.find("items")->items();
   };
-  CHECK(sessions(world.all).size() == 3);
-  REQUIRE(sessions(world.of_p).size() == 1);
-  CHECK(sessions(world.of_p)[0].text("session") == "p-session");
-  CHECK(sessions(world.of_p)[0].find("events")->as_int() == 3);
-  CHECK(sessions(world.of_p)[0].find("denied")->as_int() == 1);
+  CHECK(sessions(world.all).size() == 9);
+  const auto of_p = sessions(world.of_p);
+  REQUIRE(of_p.size() == 3);  // of three tokens that say the same name of a session
+  CHECK(of_p[0].text("session") == "p-session");
+  CHECK(of_p[0].text("tokenName") == "t2");
+  CHECK(of_p[0].text("tokenSha") == to_hex(crypto::sha256("t2")));
+  CHECK(of_p[0].find("events")->as_int() == 1);
+  CHECK(of_p[0].find("denied")->as_int() == 1);
+  CHECK(of_p[1].find("denied")->as_int() == 0);
 }
 
 TEST_CASE("audit sessions: filters and pages") {
@@ -88,15 +92,16 @@ TEST_CASE("audit sessions: filters and pages") {
       out += item.text("session") + " ";
     return out;
   };
-  CHECK(names(world.all, "project=q") == "q-session ");
-  CHECK(names(world.all, "user=u@example.org&project=p") == "p-session ");
+  CHECK(names(world.all, "project=q") == "q-session q-session q-session ");  // of three tokens
+  CHECK(names(world.all, "user=u@example.org&project=p&limit=2") == "p-session p-session ");
   CHECK(names(world.all, "user=other").empty());
-  CHECK(names(world.all, "tokenName=t2&project=p") == "p-session ");  // the last that is known
-  CHECK(names(world.all, "tokenName=t0").empty());
+  CHECK(names(world.all, "tokenName=t2&project=p") == "p-session ");
+  CHECK(names(world.all, "tokenName=t3").empty());
   const auto last = world.clock.now + 2'000;
   CHECK(names(world.all, "since=" + to_iso8601(last)) == "q-session p-session -session ");
   CHECK(names(world.all, "since=" + to_iso8601(last + 1)).empty());
-  CHECK(names(world.all, "until=" + to_iso8601(last)).empty());
+  CHECK(names(world.all, "until=" + to_iso8601(last) + "&limit=3") == "q-session p-session -session ");  // of t1
+  CHECK(names(world.all, "until=" + to_iso8601(world.clock.now)).empty());
   CHECK(names(world.all, "until=" + to_iso8601(last + 1) + "&limit=1") == "q-session ");
   CHECK(names(world.of_p, "limit=1") == "p-session ");  // the caller's scope comes before the limit
   std::string all, cursor;
@@ -106,7 +111,8 @@ TEST_CASE("audit sessions: filters and pages") {
       all += item.text("session") + " ";
     cursor = page.text("cursor");
   } while (!cursor.empty());
-  CHECK(all == "q-session p-session -session ");
+  const std::string once = "q-session p-session -session ";
+  CHECK(all == once + once + once);
   for (const auto bad : {"cursor=x", "cursor=1", "cursor=1.p", "limit=0", "since=x", "session=x"})
     world.expect(400, world.all, "GET", std::string("/api/v1/audit/sessions?") + bad);
 }

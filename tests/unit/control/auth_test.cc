@@ -147,6 +147,34 @@ TEST_CASE("login, logout, and what looks alike when it fails") {
   world.expect(401, kNobody, "POST", "/api/v1/auth/logout");
 }
 
+TEST_CASE("what is no address is refused like an unknown one, at the same price, and kept nowhere") {
+  World world;
+  const auto unknown =
+      world.expect(401, kNobody, "POST", kLogin, R"({"email":"none@example.org","password":"wrong horse"})");
+  const std::string bad[] = {"hunter2", "a\\u202eb@example.org", "x\\u0000@example.org", "root@example.org ",
+                             std::string(1 << 20, 'x') + "@example.org"};
+  for (const auto& email : bad) {
+    CAPTURE(email.substr(0, 30));
+    const auto before = world.hashes;
+    const auto reply =
+        world.expect(401, kNobody, "POST", kLogin, R"({"email":")" + email + R"(","password":"wrong horse"})");
+    CHECK(reply.body == unknown.body);
+    CHECK(reply.headers == unknown.headers);
+    CHECK(world.hashes == before + 1);
+  }
+  const auto events = world.events(audit::Kind::login_failed);
+  REQUIRE(events.size() == 1 + std::size(bad));
+  int nobody = 0;
+  for (const auto& event : events)
+    nobody += event.user.empty() && event.subject == "user";
+  CHECK(nobody == std::size(bad));
+  // They are counted as one account that nobody has.
+  for (size_t i = std::size(bad); i < 10; i++)
+    world.expect(401, kNobody, "POST", kLogin, R"({"email":"x)" + std::to_string(i) + R"(","password":"wrong horse"})");
+  world.expect(429, kNobody, "POST", kLogin, R"({"email":"y","password":"wrong horse"})");
+  world.expect(401, kNobody, "POST", kLogin, R"({"email":"other@example.org","password":"wrong horse"})");
+}
+
 TEST_CASE("a password that changes while it is verified does not let in") {
   World world;
   const auto admin = world.admin();

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "control/kind.h"
+#include "control/rules.h"
 #include "token/token.h"
 
 using namespace mcptoken;
@@ -154,6 +155,37 @@ TEST_CASE("no credential of ours is taken into an object") {
   CHECK(checked("server",
                 R"({"name":"s","externalUrl":"http://h","headers":[{"name":"A","value":"Bearer )" + raw + "\"}]}")
             .find("credential") != std::string::npos);
+  // Whatever the field, and however deep: the message has the path and not the credential.
+  const std::pair<const char*, std::string> others[] = {
+      {"server", R"({"name":"s","externalUrl":"https://h/?t=)" + raw + "\"}"},
+      {"server", R"({"name":"s","externalUrl":"https://h","description":"with )" + raw + "\"}"},
+      {"group", R"({"name":"g","labels":{"k":")" + raw + "\"}}"},
+      {"group", R"({"name":"g","labels":{")" + raw + R"(":"v"}})"},
+      {"prompt", R"({"name":"p","project":"q","content":"say\n)" + raw + "\"}"},
+      {"mcptoken", R"({"name":"t","project":"q","ttl":"1h","description":")" + raw + "\"}"},
+      {"server", R"({"name":"s","externalUrl":"https://h","healthCheck":{"tool":"t","arguments":{"a":[{"b":")" + raw +
+                     "\"}]}}}"}};
+  for (const auto& [kind, body] : others) {
+    CAPTURE(body);
+    const auto said = checked(kind, body);
+    CHECK(said.find("holds an mcpctl credential") != std::string::npos);
+    CHECK(said.find(raw) == std::string::npos);
+  }
+  CHECK(checked("server", R"({"name":"s","externalUrl":"https://h","description":"begins with mcpctl_pat_"})") == "ok");
+}
+
+TEST_CASE("lines hold nothing that nobody sees") {
+  for (const char* text : {"a\u00adb", "a\u061cb", "a\u180eb", "a\u200bb", "a\u202eb", "a\u2066b", "a\u3164b",
+                           "a\ufe0fb", "a\ufff9b", "a\U000e0041b", "a\U000e0100b", "a\u0085b",
+                           "a\x7f"
+                           "b"}) {
+    CAPTURE(text);
+    CHECK_FALSE(line_rule(json::Value::string(text)));
+  }
+  for (const char* text : {"caf\u00e9", "\u65e5\u672c", "\U0001F600", "\u0645"})
+    CHECK(line_rule(json::Value::string(text)));
+  CHECK(text_rule(json::Value::string("two\nlines \u26a0\ufe0f")));
+  CHECK_FALSE(text_rule(json::Value::string("a\U000e0041b")));
 }
 
 TEST_CASE("defaults, one-line spellings and aliases become the canonical object") {

@@ -23,7 +23,7 @@ void Filled::fill() {
        R"({"name":"local","description":"d","labels":{"a":"b"},"transport":"STDIO","command":["run","me"],
            "env":[{"name":"A","value":"b"},{"name":"K","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}],
            "replicas":3,"share":"session","healthCheck":{"tool":"t","arguments":{"x":[1,{"y":null}]},"intervalSeconds":5},
-           "timeouts":{"connectMs":1,"callMs":5},"allowPrivate":true,"pin":true,
+           "timeouts":{"connectMs":1,"callMs":5},"cache":{"tools":{"t":60}},"allowPrivate":true,"pin":true,
            "repositoryUrl":"https://e.org/","containerPort":80})");
   post("servers", R"({"name":"pkg","packageName":"@a/b@1.2","runtime":"python"})");
   post("servers", R"({"name":"img","dockerImage":"img:1"})");

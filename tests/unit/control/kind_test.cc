@@ -50,6 +50,29 @@ TEST_CASE("the schema table is consistent") {
   }
 }
 
+TEST_CASE("CE-35 names that look alike, or are spelt otherwise, are refused for every kind") {
+  for (const auto& kind : kinds()) {
+    const std::string name(kind.name);
+    CAPTURE(name);
+    const auto* field = &*std::find_if(kind.fields.begin(), kind.fields.end(),
+                                       [&](const Field& one) { return one.name == kind.name_field; });
+    if (kind.name == "instance") continue;  // the gateway names them
+    REQUIRE(static_cast<bool>(field->rule));
+    const std::string tail = kind.name == "user" ? "@example.org" : "";
+    CHECK(field->rule(json::Value::string("vllm" + tail)));
+    // A roman numeral, Greek, Cyrillic, full width, composed and not, a dotless i; spaces; what nobody sees.
+    for (const std::string look :
+         {"v\u217clm", "vl\u03b9m", "vll\u043c", "\uff56llm", "vll\u00e9", "vlle\u0301", "vl\u0131m", " vllm", "vllm ",
+          "v\tllm", "vl\u200blm", "vllm\u00ad", "vl\u202elm", ""}) {
+      CAPTURE(look);
+      CHECK_FALSE(field->rule(json::Value::string(look + tail)));
+    }
+    if (kind.name == "user") continue;
+    for (const std::string look : {"Vllm", "v.llm", "v_llm", "-vllm", "vllm-", "v/llm"})
+      CHECK_FALSE(field->rule(json::Value::string(look)));
+  }
+}
+
 TEST_CASE("kinds are found by every exact spelling and by no other") {
   CHECK(find_kind("srv")->name == "server");
   CHECK(find_kind("tokens")->name == "mcptoken");

@@ -301,7 +301,8 @@ TEST_CASE("a token's record is checked like everything else") {
   };
   refused("tokenSha", Value::string("abc"), "tokenSha: must be 64 hexadecimal digits");
   refused("id", Value::string("introspect"), "id: must be 20 of a-z 0-9");
-  refused("prefix", Value::string(there.raw), "prefix: must be mcpctl_pat_ and four characters");
+  refused("prefix", Value::string(there.raw), "prefix: holds an mcpctl credential: those are never kept, nor handed to a server");
+  refused("prefix", Value::string("mcpctl_pat_abcde"), "prefix: must be mcpctl_pat_ and four characters");
   refused("owner", Value::string("gone@example.org"), "owner: there is no user \"gone@example.org\"");
   refused("createdAt", Value::string("yesterday"), "createdAt: must be an instant like 2026-07-28T09:30:00Z");
   refused("status", Value::string("active"), "status: is set by the server; unknown field in a body");

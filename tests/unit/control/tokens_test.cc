@@ -291,6 +291,39 @@ TEST_CASE("revoking is for the owner, who holds the right, and the token itself 
   world.expect(403, owner, "DELETE", path(a) + "?purge=true");
   world.expect(200, deleter, "DELETE", path(a) + "?purge=true");
   world.expect(404, world.root, "GET", path(a));
+  const auto changes = world.events(audit::Kind::object_changed);
+  const auto purged = std::find_if(changes.begin(), changes.end(), [](const audit::Event& event) {
+    return event.payload.find("\"purged\"") != std::string::npos;
+  });
+  REQUIRE(purged != changes.end());
+  CHECK(purged->subject == "mcptoken/a");
+  CHECK(purged->project == "p");
+  CHECK(purged->user == deleter.user_email);
+  CHECK(purged->token_sha == token::hash(a.text("token")));
+}
+
+TEST_CASE("what happens to a token is found by its name and its hash") {
+  Tokens world;
+  const auto owner = world.minter("o@example.org", {});
+  const auto made = world.expect(201, owner, "POST", kTokens,
+                                 Tokens::body("a", R"("bindings":["role:view,resource:projects,name:p"])"));
+  const auto path = "/api/v1/mcptokens/" + made.text("id");
+  const auto next = world.expect(201, owner, "POST", path + "/rotate", R"({"grace":"1h"})");
+  world.expect(200, owner, "POST", path + "/revoke");
+  const auto found = [&](const std::string& query) {
+    std::string out;
+    const auto reply = world.expect(200, world.root, "GET", "/api/v1/audit/events?" + query);
+    for (const auto& item : reply.json.find("items")->items())
+      out += item.text("kind") + " ";
+    return out;
+  };
+  CHECK(found("tokenSha=" + made.text("tokenSha")) == "token_revoked token_rotated token_created ");
+  CHECK(found("tokenSha=" + next.text("tokenSha")) == "token_created ");
+  CHECK(found("tokenName=a&kind=token_rotated") == "token_rotated ");
+  // The definition that holds its rights is its project's, too.
+  for (const auto& event : world.events(audit::Kind::object_changed)) {
+    if (event.subject.starts_with("rbac/mcptoken-")) CHECK(event.project == "p");
+  }
 }
 
 TEST_CASE("a project's end is its tokens' end (CE-53); a user's too, when asked (CE-43)") {

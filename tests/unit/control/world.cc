@@ -36,8 +36,13 @@ class ImmediateRunner final : public Runner {
   loop::Task<Result<Links>> links() override { co_return world_.links; }
   loop::Task<Result<std::vector<Instance>>> instances() override { co_return world_.instances; }
   loop::Task<Result<Value>> instance_log(Instance instance, size_t lines) override {
-    std::vector<Value> out;
-    out.push_back(Value::string("the last " + std::to_string(lines) + " of " + instance.name));
+    std::vector<Value> out;  // three of the same time, then two of another
+    for (size_t i = 0; i < std::min<size_t>(lines, 5); ++i) {
+      Value line = Value::object();
+      line.set("time", Value::string(i < 3 ? "2026-01-01T00:00:00.001Z" : "2026-01-01T00:00:00.002Z"));
+      line.set("text", Value::string(instance.name + " " + std::to_string(i)));
+      out.push_back(std::move(line));
+    }
     co_return Value::array(std::move(out));
   }
   loop::Task<Result<bool>> end_instance(Instance instance) override {
@@ -45,6 +50,12 @@ class ImmediateRunner final : public Runner {
     co_return true;
   }
 
+  loop::Task<Result<Value>> status(std::vector<std::string> project_ids) override {
+    std::vector<Value> ids;
+    for (auto& id : project_ids)
+      ids.push_back(Value::string(id));
+    co_return Value::array(std::move(ids));
+  }
   loop::Task<Result<Value>> cache_stats() override { co_return Value::object(); }
   loop::Task<Result<std::vector<CacheEntry>>> cache_entries() override { co_return world_.cache; }
   loop::Task<Result<int64_t>> clear_cache(std::string project_id) override {

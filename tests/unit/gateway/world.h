@@ -24,6 +24,16 @@ class FakePlane final : public ControlPlane {
                                                           loop::Scope&) override {
     co_return std::vector<Credential>();
   }
+  loop::Task<Result<std::vector<std::string>>> changed_tools(size_t, std::shared_ptr<const ServerSpec> server,
+                                                             std::vector<ToolPrint> tools, loop::Scope&) override {
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> out;
+    for (auto& tool : tools) {
+      auto known = approved.try_emplace(server->name + "/" + tool.name, tool.print).first;
+      if (server->pin && known->second != tool.print) out.push_back(tool.name);
+    }
+    co_return out;
+  }
   std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
   loop::Task<Result<PromptsPtr>> prompts(size_t, const Caller& caller, loop::Scope&) override {
     co_return caller.project->prompts ? caller.project->prompts : std::make_shared<const Prompts>();
@@ -44,7 +54,7 @@ class FakePlane final : public ControlPlane {
     proposals.push_back(std::move(proposal));
     co_return Result<void>();
   }
-  loop::Task<Result<crypto::Secret>> llm_key(size_t, const Caller&, loop::Scope&) override {
+  loop::Task<Result<crypto::Secret>> llm_key(size_t, std::string, loop::Scope&) override {
     co_return crypto::Secret(model_key);
   }
   void note_link(const std::string& prompt_id, const std::string& failure) override {
@@ -69,6 +79,7 @@ class FakePlane final : public ControlPlane {
   std::atomic<int> reserved{0};
   std::atomic<int> gate_questions{0};
   std::map<std::string, GateState> gates;  // by token
+  std::map<std::string, crypto::Digest> approved;  // definitions of tools
   std::vector<Proposal> proposals;
   std::string model_key = "sk-test";
   std::map<std::string, std::string> link_failures;
@@ -270,6 +281,12 @@ class World {
     auto task = serve(site, *visit.caller, visit.request, visit.responder, visit.link);
     auto result = co_await task;
     CHECK_MESSAGE((result || visit.link.scope.cancelled()), result.error().message);
+    if (visit.link.standing) {
+      loop::Completion<void> never;
+      auto ended = co_await never.wait(visit.link.scope);
+      visit.link.standing->end(ended.error());
+      visit.link.standing.reset();
+    }
     visit.done = true;
     co_return Result<void>();
   }

@@ -337,3 +337,34 @@ TEST_CASE("every position of a special byte in a run is noticed") {
     }
   }
 }
+
+TEST_CASE("outline: a lenient reading takes what is JSON, below what it records") {
+  ReadLimits lenient;
+  lenient.lenient = true;
+  lenient.depth = json::kLenientDepth;
+  const std::string digits(100, '7');
+  const std::string deep(200, '['), shut(200, ']');
+  const std::string odd[] = {digits,          "1e12345",          R"("\ud800")", R"("\udc00 \ud83d\ude00 \uD83D")",
+                             deep + shut,     R"({"a":1,"a":2})", R"([{"\ud800":{"x":1,"x":2}}])"};
+  for (auto& value : odd) {
+    const std::string text = R"({"v":)" + value + "}";
+    CAPTURE(text);
+    CHECK_FALSE(Outline::read(text, 1));
+    auto outline = Outline::read(text, 1, lenient);
+    REQUIRE(outline);
+    CHECK(outline->raw(*outline->find("v")) == value);
+  }
+  auto half = Outline::read(R"({"v":"a\ud800b\ud83d\ude00"})", 1, lenient);
+  REQUIRE(half);
+  CHECK(half->string(*half->find("v")) == "a\xEF\xBF\xBD" "b\xF0\x9F\x98\x80");
+
+  // What is recorded is judged as ever, and what is no JSON is none.
+  const std::string too_deep(json::kLenientDepth + 1, '[');
+  for (const std::string& text : {std::string(R"({"v":1,"v":2})"), std::string(R"({"\u0076":1})"), std::string(R"({"v":01})"),
+                                 std::string(R"({"v":"\ud80"})"), std::string(R"({"v":"\x"})"), std::string("{\"v\":\"\x01\"}"),
+                                 std::string("{\"v\":\"\\n\xff\"}"), std::string("{\"v\":\"\\n"), std::string(R"({"v":"\)"),
+                                 std::string(R"({"v":1} 2)"), "{\"v\":" + too_deep}) {
+    CAPTURE(text);
+    CHECK_FALSE(Outline::read(text, 1, lenient));
+  }
+}

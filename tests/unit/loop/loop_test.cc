@@ -130,6 +130,26 @@ TEST_CASE("work deferred while nothing runs wakes a host that waits on the descr
   CHECK(runs == 3);
 }
 
+TEST_CASE("work deferred by a timer at the beginning of a turn is done without anything else happening") {
+  auto loop = std::move(Loop::create()).value();
+  Timer first(*loop), second(*loop), never(*loop);
+  never.start(60'000, [] {});
+  bool done = false;
+  first.start(0, [&] {
+    loop->defer([&] {
+      second.start(0, [&] {
+        loop->defer([&] {
+          done = true;
+          loop->stop();
+        });
+      });
+    });
+  });
+  loop->run();
+  CHECK(done);
+  CHECK(never.running());
+}
+
 TEST_CASE("deferred work runs in order and cannot starve the loop") {
   auto loop = std::move(Loop::create()).value();
   std::vector<int> order;

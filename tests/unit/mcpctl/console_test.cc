@@ -27,7 +27,7 @@ ConsoleEntry message(const std::string& token, const std::string& name, const st
 }
 
 ConsoleModel filled(size_t count) {
-  ConsoleModel model;
+  ConsoleModel model(true);
   for (size_t i = 0; i < count; ++i)
     model.add(message(i % 2 == 0 ? "even" : "odd", "tool-" + std::to_string(i), i % 5 == 0 ? "tool error" : "ok",
                       "s" + std::to_string(i % 3)));
@@ -201,6 +201,24 @@ TEST_CASE("events of the record: kinds and tools") {
   CHECK(call.duration_ms == -1);
   CHECK(audit_entry(json(R"({"seq":8,"kind":"token_created","tool":"mcptoken/demo/a","outcome":"ok"})").root()).what ==
         "token_created mcptoken/demo/a");
+}
+
+TEST_CASE("messages of live traffic: method and name, request and answer pretty-printed, text as text") {
+  ConsoleModel model(false);
+  model.add(
+      traffic_entry(json(R"({"time":"2026-11-24T10:22:11Z","tokenName":"agent","method":"tools/call","name":"x__echo",)"
+                         R"("outcome":"tool error","durationMs":3,"request":{"jsonrpc":"2.0","id":1},)"
+                         R"("answer":{"result":{"content":[{"type":"text","text":"one\ntwo"}]}}})")
+                        .root()));
+  CHECK(model.selected_entry()->what == "tools/call x__echo");
+  CHECK(shows(model, "agent"));
+  CHECK(shows(model, "tool error"));
+  CHECK(screen(model).starts_with(" mcpctl console  "));
+  press(model, ConsoleKey::kEnter);
+  CHECK(shows(model, "\"jsonrpc\": \"2.0\""));
+  press(model, ConsoleKey::kEnd);
+  CHECK(shows(model, "Text of the answer"));
+  CHECK(shows(model, "\ntwo"));
 }
 
 TEST_CASE("fit") {

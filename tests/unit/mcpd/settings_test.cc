@@ -51,6 +51,16 @@ TEST_CASE("defaults") {
   CHECK(
       load({}, {{"XDG_STATE_HOME", "/s"}, {"STATE_DIRECTORY", "/var/lib/mcpd:/b"}})->settings.text(Setting::data_dir) ==
       "/var/lib/mcpd");
+  CHECK(settings.text(Setting::cache_dir).empty());
+  CHECK(load({}, {{"CACHE_DIRECTORY", "/var/cache/mcpd:/b"}})->settings.text(Setting::cache_dir) == "/var/cache/mcpd");
+  CHECK(load({"--cache-dir", "/c"}, {{"CACHE_DIRECTORY", "/d"}})->settings.text(Setting::cache_dir) == "/c");
+  CHECK(settings.text(Setting::admin_listen) == "127.0.0.1:3101");
+  auto gateway = load_settings(Role::gateway, {}, {{"MCPLOCAL_MCPD_URL", "http://p"}, {"CACHE_DIRECTORY", "/e"}});
+  REQUIRE(gateway);
+  CHECK(gateway->settings.text(Setting::admin_listen) == "127.0.0.1:3201");
+  CHECK(gateway->settings.text(Setting::cache_dir) == "/e");
+  CHECK(load({"--admin-listen", "off"})->settings.text(Setting::admin_listen) == "off");
+  CHECK(refusal({"--admin-listen", "3101"}).find("or off") != std::string::npos);
   CHECK_FALSE(load_settings(Role::server, {}, {}));
 }
 

@@ -206,7 +206,16 @@ TEST_CASE_FIXTURE(Fixture, "auth: credentials and their shapes") {
     CHECK(code({"Bearer " + raw}, query) == "invalid_request");
     CHECK(code({}, query) == "invalid_request");
   }
+  // A raw one under whatever name, in whatever spelling.
+  std::string escaped = raw;
+  escaped.replace(6, 1, "%5f");
+  for (const auto& query : {"token=" + raw, "a=1&q=see+" + raw + "!", raw, raw + "=1", "x=" + escaped}) {
+    CAPTURE(query);
+    CHECK(code({"Bearer " + raw}, query) == "invalid_request");
+    CHECK(code({}, query) == "invalid_request");
+  }
   CHECK(code({"Bearer " + raw}, "xaccess_token=1&q=access_token") == "");
+  CHECK(code({"Bearer " + raw}, "token=mcpctl_pat_x&prefix=" + raw.substr(0, 15)) == "");
 }
 
 TEST_CASE_FIXTURE(Fixture, "auth: what a token must be") {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "../world.h"
+#include "gateway/plugins/call_cache.h"
 #include "gateway/plugins/content.h"
 #include "json/writer.h"
 
@@ -24,6 +25,9 @@ struct Somebody {
 struct Mix : World {
   Mix(uint32_t seed, const std::string& cache_dir) : World(1, with_cache(cache_dir)), engine(seed) {
     attach("s", {"true"});
+    auto keeping = std::make_shared<ServerSpec>(*project->attachments[0].server);
+    keeping->cache_ms["tool"] = 3600'000;
+    project->attachments[0].server = keeping;
     auto model = json::parse(
         R"({"name":"m","content":{"appliesTo":["toolResult"],"cacheable":true,"stages":[{"type":"paginate","config":{"pageSize":256}}]}})");
     project->model = read_model(*model);
@@ -103,9 +107,36 @@ struct Mix : World {
     co_return Result<void>();
   }
 
+  // A call of the same tool with one of few arguments, whose answers may be kept.
+  loop::Task<Result<void>> use(size_t person) {
+    Caller caller(people[person].who, project, bearer, "r", "127.0.0.1");
+    Link link;
+    Target target;
+    target.attachment = &project->attachments[0];
+    target.upstream_name = "tool";
+    std::string text = R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tool","arguments":{"n":)" +
+                       std::to_string(below(40)) + "}}}";
+    MCPT_CO_TRY(auto request, mcp::Message::parse(std::move(text), mcp::Origin::client));
+    CallCache kept(gateway->site(0), caller, target, Kind::tools, request);
+    auto finding = kept.find(link.scope);
+    MCPT_CO_TRY(const auto found_before, co_await finding);
+    if (found_before) {
+      judge(person, found_before->message.text());
+      ++kept_found;
+      co_return Result<void>();
+    }
+    std::string answer = R"({"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":")" +
+                         std::string(kMarks[person]) + R"("}]}})";
+    MCPT_CO_TRY(auto message, mcp::Message::parse(std::move(answer), mcp::Origin::server));
+    kept.keep(UpstreamAnswer(std::move(message), mcp::Era::legacy));
+    co_return Result<void>();
+  }
+
   void step(loop::Group& group, size_t& open) {
     const size_t person = below(kPrincipals);
-    auto task = below(3) == 0 ? answer(person) : look(person, below(2) ? person : below(kPrincipals));
+    auto task = below(4) == 0   ? use(person)
+                : below(3) == 0 ? answer(person)
+                                : look(person, below(2) ? person : below(kPrincipals));
     ++open;
     group.spawn(std::move(task), [this, &open](Result<void> done) {
       --open;
@@ -116,7 +147,7 @@ struct Mix : World {
   std::mt19937 engine;
   crypto::Secret bearer{"mcpctl_pat_test"};
   std::vector<Somebody> people;
-  size_t leaks = 0, failures = 0, answers = 0, found = 0;
+  size_t leaks = 0, failures = 0, answers = 0, found = 0, kept_found = 0;
 };
 
 void run(Mix& mix, size_t steps) {
@@ -134,6 +165,7 @@ void run(Mix& mix, size_t steps) {
   CHECK(mix.failures == 0);
   CHECK(mix.answers > steps / 5);  // both sides were there
   CHECK(mix.found > steps / 10);
+  CHECK(mix.kept_found > steps / 10);
 }
 
 TEST_CASE("100,000 interleavings: nothing of one principal reaches another") {

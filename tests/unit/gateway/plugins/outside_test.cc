@@ -37,6 +37,7 @@ std::string program(const std::string& script, int timeout_ms = 5'000, int max_b
 }
 
 struct Outside : World {
+  explicit Outside(Options options = {}) : World(1, std::move(options)) {}
   void use(const std::string& stages) {
     auto value = json::parse(R"({"name":"m","content":{"appliesTo":["toolResult"],"cacheable":false,"stages":[)" +
                              stages + "]}}");
@@ -227,6 +228,103 @@ TEST_CASE("a model that hangs, fails or talks nonsense costs its deadline once, 
     CHECK(has(world.report.fallback, "failed a moment ago"));
     CHECK(model.seen().size() == 1);
   }
+}
+
+// Of the program's settings.
+std::shared_ptr<const LlmSpec> own_model(Model& model, const char* tier) {
+  auto spec = std::make_shared<LlmSpec>();
+  spec->of_program = true;
+  spec->base_url = "http://127.0.0.1:" + std::to_string(model.server.port()) + "/v1/";
+  spec->model = tier;
+  spec->tier = tier;
+  spec->own_key = std::make_shared<const crypto::Secret>("sk-own");
+  return spec;
+}
+
+struct Tiers : Outside {
+  Tiers(Model& fast, Model& heavy) : Outside(options_with(fast, heavy)) {}
+  static Options options_with(Model& fast, Model& heavy) {
+    Options options;
+    options.models = {own_model(fast, "fast"), own_model(heavy, "heavy")};
+    return options;
+  }
+  Result<std::string> ask(Tier tier) {
+    Caller caller(who, project, bearer, "r", "127.0.0.1");
+    std::optional<Result<std::string>> got;
+    auto work = [&]() -> loop::Task<Result<void>> {
+      auto task = ask_model(gateway->site(0), caller, tier, "question", 10, scope);
+      got = co_await task;
+      co_return Result<void>();
+    };
+    loop::Group group;
+    group.spawn(work());
+    turn_until([&] { return got.has_value(); }, 30'000);
+    return *std::move(got);
+  }
+  std::vector<ModelStatus> status(std::vector<ModelOwner> projects = {}) {
+    std::optional<Result<std::vector<ModelStatus>>> got;
+    auto work = [&]() -> loop::Task<Result<void>> {
+      auto task = model_statuses(gateway->site(0), std::move(projects), scope);
+      got = co_await task;
+      co_return Result<void>();
+    };
+    loop::Group group;
+    group.spawn(work());
+    turn_until([&] { return got.has_value(); }, 30'000);
+    REQUIRE(*got);
+    return **got;
+  }
+};
+
+TEST_CASE("a question goes to a model of its tier, and to the other one when that gives no answer") {
+  Model fast([](const std::string&) { return says("from the fast one"); });
+  Model heavy([](const std::string&) { return says("from the heavy one"); });
+  {
+    Tiers world(fast, heavy);
+    CHECK(world.ask(Tier::fast).value() == "from the fast one");
+    CHECK(world.ask(Tier::heavy).value() == "from the heavy one");
+    CHECK(has(fast.seen()[0], "POST /v1/chat/completions HTTP/1.1\r\n"));
+    CHECK(has(fast.seen()[0], "Authorization: Bearer sk-own\r\n"));
+  }
+  Model broken([](const std::string&) { return reply(500, "{}"); });
+  Tiers world(broken, heavy);
+  CHECK(world.ask(Tier::fast).value() == "from the heavy one");
+  CHECK(broken.seen().size() == 1);
+  CHECK(world.ask(Tier::fast).value() == "from the heavy one");
+  CHECK(broken.seen().size() == 1);  // it is left alone for a while
+}
+
+TEST_CASE("a model that hangs leaves time for the other one") {
+  Model silent([](const std::string&) { return std::string(); });
+  Model heavy([](const std::string&) { return says("in time"); });
+  Tiers world(silent, heavy);
+  const int64_t began = world.loop().now_ms();
+  CHECK(world.ask(Tier::fast).value() == "in time");
+  CHECK(world.loop().now_ms() - began < 8'000);
+}
+
+TEST_CASE("the status says of each model whether it can be reached") {
+  Model good([](const std::string& request) { return reply(has(request, "GET /v1/models ") ? 200 : 400, "{}"); });
+  Model refusing([](const std::string&) { return reply(401, "{}"); });
+  Tiers world(good, refusing);
+  auto away = std::make_shared<LlmSpec>();
+  away->base_url = "http://127.0.0.1:1/v1";
+  away->model = "away";
+  auto forbidden = std::make_shared<LlmSpec>();
+  forbidden->base_url = "http://169.254.169.254/v1";
+  const auto found = world.status({{"p1", "home", away}, {"p2", "other", forbidden}});
+  REQUIRE(found.size() == 4);
+  CHECK(found[0].project == "home");
+  CHECK(found[0].model == "away");
+  CHECK(found[0].state == "unreachable");
+  CHECK_FALSE(found[0].detail.empty());
+  CHECK(found[1].state == "unreachable");
+  CHECK(found[2].state == "reachable");
+  CHECK(found[2].tier == "fast");
+  CHECK(found[3].state == "refused");
+  CHECK(good.seen().size() == 1);
+  CHECK(world.status().size() == 2);
+  CHECK(good.seen().size() == 1);  // looked at a moment ago
 }
 
 TEST_CASE("titles that are no list of that many texts are not taken") {

@@ -1,0 +1,65 @@
+#include "audit/tidy.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace mcptoken::audit {
+namespace {
+
+constexpr std::string Event::*kTexts[] = {
+    &Event::project,     &Event::session,        &Event::user,           &Event::token_name,
+    &Event::client_name, &Event::client_version, &Event::client_address, &Event::server,
+    &Event::subject,     &Event::rule,           &Event::request_id,     &Event::reported_by,
+};
+
+constexpr std::string_view kMore = "...";
+// Enough to see a whole credential at the place where the text is cut to its final length.
+constexpr size_t kSeenBytes = 4 * kTextBytes;
+
+bool may_hold_credential(std::string_view text) { return text.find("mcpctl_") != text.npos; }
+
+bool is_plain(std::string_view text) {
+  return text.size() <= kTextBytes && !may_hold_credential(text) &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+// Ends with "..." when it was longer.
+std::string visible(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const auto next = first_character(text);
+    const bool shown = next.valid && !is_control(next.code) && !is_invisible(next.code);
+    const auto piece = shown ? text.substr(0, next.bytes) : std::string_view("?");
+    if (out.size() + piece.size() + kMore.size() > kTextBytes && text.size() > kMore.size()) return out.append(kMore);
+    out.append(piece);
+    text.remove_prefix(next.bytes);
+  }
+  return out;
+}
+
+void tidy_payload(std::string& payload) {
+  // Credentials consist of characters that JSON never escapes, and so does what takes their place.
+  if (may_hold_credential(payload)) payload = redact(payload);
+}
+
+}  // namespace
+
+void cut(Event& event) {
+  for (auto text : kTexts) {
+    if ((event.*text).size() > kSeenBytes) (event.*text).resize(kSeenBytes), (event.*text).shrink_to_fit();
+  }
+  if (event.payload.size() > kPayloadBytes)
+    event.payload = "{\"omittedBytes\":" + std::to_string(event.payload.size()) + "}";
+}
+
+void tidy(Event& event) {
+  cut(event);
+  for (auto text : kTexts) {
+    if (!is_plain(event.*text)) event.*text = visible(redact(event.*text));
+  }
+  tidy_payload(event.payload);
+}
+
+}  // namespace mcptoken::audit

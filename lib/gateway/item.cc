@@ -1,0 +1,92 @@
+#include "gateway/item.h"
+
+#include <cstring>
+
+#include "json/value.h"
+#include "mcp/message.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+using json::Node;
+using json::Outline;
+using json::Type;
+
+constexpr std::string_view kMark = "\"x-mcp-header\"";
+// What a tool does is told by these; the rest may change with each answer.
+constexpr std::string_view kDefinition[] = {"name", "description", "inputSchema", "outputSchema", "annotations"};
+
+// Anything but its own members may be odd, for it is passed on and not understood. Deeper than other JSON it is not.
+json::ReadLimits item_limits(std::string_view raw) {
+  auto limits = mcp::server_limits(raw.size());
+  limits.depth = limits::kJsonDepth;
+  return limits;
+}
+
+bool contains(std::string_view text, std::string_view word) {
+  return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
+}
+
+crypto::Digest print_of(const Outline& tool) {
+  std::string text;
+  for (std::string_view member : kDefinition) {
+    const Node* node = tool.find(member);
+    const std::string_view raw = node ? tool.raw(*node) : std::string_view();
+    text.append(std::to_string(raw.size())).append(":").append(raw);
+  }
+  return crypto::sha256(text);
+}
+
+// Of `_meta`: {"ui":{"resourceUri":…}}, and "ui/resourceUri" as the first drafts of the extension had it.
+void find_uris(const Outline& tool, std::vector<UriPlace>& out) {
+  const Node* meta = tool.find("_meta");
+  if (!meta || !contains(tool.raw(*meta), "esourceUri")) return;
+  auto outline = Outline::read(tool.raw(*meta), 2, item_limits(tool.raw(*meta)));
+  if (!outline) return;
+  const Node* ui = outline->find("ui");
+  for (const Node* uri : {ui ? outline->find(*ui, "resourceUri") : nullptr, outline->find("ui/resourceUri")}) {
+    if (!uri || uri->type != Type::string) continue;
+    const json::Range range{meta->value.begin + uri->value.begin, meta->value.begin + uri->value.end};
+    out.push_back({range, outline->string(*uri)});
+  }
+}
+
+void find_headers(const Outline& tool, Item& item) {
+  const Node* schema = tool.find("inputSchema");
+  if (!schema || !contains(tool.raw(*schema), kMark)) return;
+  auto value = json::parse(tool.raw(*schema));
+  auto headers = value ? mcp::ParamHeaders::read(*value) : Result<mcp::ParamHeaders>(fail(std::move(value).error()));
+  if (!headers) item.bad_headers = headers.error().message;
+  else if (!headers->empty()) item.headers = std::make_shared<const mcp::ParamHeaders>(*std::move(headers));
+}
+
+// A tool that runs as a task only (2025-11-25) is out of reach: tasks are not offered here.
+bool needs_task(const Outline& tool) {
+  const Node* execution = tool.find("execution");
+  if (!execution || execution->type != Type::object) return false;
+  auto outline = Outline::read(tool.raw(*execution), 1, item_limits(tool.raw(*execution)));
+  const Node* support = outline ? outline->find("taskSupport") : nullptr;
+  return support && outline->raw(*support) == "\"required\"";
+}
+
+}  // namespace
+
+Result<Item> read_item(Kind kind, std::string_view raw) {
+  MCPT_TRY(auto outline, Outline::read(raw, 1, item_limits(raw)));
+  Item item;
+  const Node* key = outline.find(row_of(kind).key);
+  if (!key || key->type != Type::string) return item;
+  item.key = outline.string(*key);
+  item.raw = std::string(raw);
+  item.key_range = key->value;
+  if (kind == Kind::prompts) item.arguments = find_prompt_place(item.raw);
+  if (kind != Kind::tools) return item;
+  item.arguments = find_virtual_place(item.raw);
+  item.print = print_of(outline);
+  find_uris(outline, item.uris);
+  find_headers(outline, item);
+  if (needs_task(outline)) item.unusable = "it can be called as a task only, and tasks are not offered here";
+  return item;
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,64 @@
+#include "gateway/param_headers.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "json/value.h"
+#include "mcp/header.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+Error mismatch(std::string message) { return Error(Status::invalid, std::move(message)).with_rpc(mcp::rpc::kHeaderMismatch); }
+
+}  // namespace
+
+loop::Task<Result<ToolFacts>> look_at_tool(const Exchange& exchange, const Client& client, const Target& target,
+                                           MessagePtr message, bool anew, loop::Scope& scope) {
+  auto& server = target.attachment->server;
+  auto& catalogue = exchange.site.catalogue;
+  auto share = share_of(exchange, client);
+  RawListPtr list;
+  if (anew || server->pin) {
+    if (anew) catalogue.invalidate(server->id, Kind::tools);
+    auto listing = catalogue.list(Kind::tools, server, std::move(share), scope);
+    MCPT_CO_TRY(list, co_await listing);
+  } else {
+    list = catalogue.at_hand(Kind::tools, *server, share);
+  }
+  ToolFacts out;
+  if (!list) co_return out;
+  if (auto hidden = list->hidden.find(target.upstream_name); hidden != list->hidden.end()) out.hidden = hidden->second;
+  auto marked = list->headers.find(target.upstream_name);
+  const json::Node* arguments = message->param("arguments");
+  if (marked == list->headers.end() || !arguments) co_return out;
+  out.marks = marked->second;
+  if (auto value = json::parse(message->outline().raw(*arguments))) out.headers = out.marks->of(*value);
+  co_return out;
+}
+
+Result<void> check_param_headers(const HttpRequest& request, const ToolFacts& tool) {
+  if (!tool.marks) return {};
+  for (auto& header : tool.headers) {
+    bool repeated = false;
+    const std::string* raw = request.header(lower(header.name), &repeated);
+    if (!raw || repeated) return fail(mismatch((raw ? "two " : "no ") + header.name + " headers"));
+    auto given = mcp::decode_header(*raw);
+    auto right = mcp::decode_header(header.value);
+    if (!given) return fail(mismatch("the " + header.name + " header is not well encoded"));
+    if (!right || *given != *right) return fail(mismatch("the " + header.name + " header differs from the body"));
+  }
+  for (auto& [name, value] : request.headers) {
+    if (!tool.marks->has(name)) continue;
+    auto is_it = [&name = name](const http::Header& header) { return equals_ignoring_case(header.name, name); };
+    if (std::none_of(tool.headers.begin(), tool.headers.end(), is_it))
+      return fail(mismatch("the " + name + " header differs from the body"));
+  }
+  return {};
+}
+
+bool wants_other_headers(const mcp::Message& answer) {
+  return answer.kind() == mcp::MessageKind::error && answer.to_error().rpc == mcp::rpc::kHeaderMismatch;
+}
+
+}  // namespace mcptoken::gateway

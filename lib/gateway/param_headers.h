@@ -1,0 +1,27 @@
+// Arguments of tools that travel as Mcp-Param-* headers, too (2026-07-28, Streamable HTTP): compared with what the client
+// sends, made anew for the server.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/endpoint.h"
+#include "gateway/view.h"
+
+namespace mcptoken::gateway {
+
+// What is known of a tool before it is called.
+struct ToolFacts {
+  std::string hidden;  // why it cannot be called, "" when it can
+  std::shared_ptr<const mcp::ParamHeaders> marks;  // null: none, or there is no list to know them from
+  std::vector<http::Header> headers;               // that the call's arguments make of them
+};
+// Waits for the server's list only where the call depends on it: when the server is pinned, or `anew`.
+loop::Task<Result<ToolFacts>> look_at_tool(const Exchange& exchange, const Client& client, const Target& target,
+                                           MessagePtr message, bool anew, loop::Scope& scope);
+// Header mismatch unless a modern client's request says in its headers what it says in its arguments.
+Result<void> check_param_headers(const HttpRequest& request, const ToolFacts& tool);
+// Whether the server has refused the call because it expects other headers: it has not run it then.
+bool wants_other_headers(const mcp::Message& answer);
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,85 @@
+#include "gateway/plugins/call_cache.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "gateway/plugins/shelf.h"
+#include "gateway/site.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+constexpr int64_t kLongestMs = 24 * 3600'000LL;
+constexpr size_t kKnownTools = 1'024;  // that have said how long, per loop; beyond that they are learnt anew
+constexpr char kModern = 'm', kLegacy = 'l';
+
+// How long the server says the result may be kept; 0: it does not say, or not to be kept.
+int64_t said_ms(const mcp::Message& message) {
+  const json::Node* ttl = message.in_result("ttlMs");
+  if (!ttl || ttl->type != json::Type::number) return 0;
+  const std::string text(message.outline().raw(*ttl));
+  return std::clamp<int64_t>(std::strtoll(text.c_str(), nullptr, 10), 0, kLongestMs);
+}
+
+// Only what went well, and is complete.
+bool is_keepable(const mcp::Message& message) {
+  if (!message.result()) return false;
+  const json::Node* is_error = message.in_result("isError");
+  if (is_error && message.outline().raw(*is_error) != "false") return false;
+  const json::Node* type = message.in_result("resultType");
+  return !type || message.outline().raw(*type) == "\"complete\"";
+}
+
+}  // namespace
+
+CallCache::CallCache(Site& site, const Caller& caller, const Target& target, Kind kind, const mcp::Message& request)
+    : site_(site), caller_(caller) {
+  const ServerSpec& server = *target.attachment->server;
+  if (kind != Kind::tools || server.relayed) return;  // a control plane elsewhere keeps them itself
+  if (server.share == Share::session) return;         // what it answers depends on what the session has done
+  for (auto never : {"requestState", "inputResponses", "task"})
+    if (request.param(never)) return;
+  tool_ = server.id + "\n" + target.upstream_name;
+  if (auto at = server.cache_ms.find(target.upstream_name); at != server.cache_ms.end()) operator_ms_ = at->second;
+  const json::Node* arguments = request.param("arguments");
+  const auto digest = crypto::sha256(arguments ? request.outline().raw(*arguments) : "{}");
+  const std::string version = std::to_string(server.version);
+  key_ = cache::key_of({"call",
+                        caller.project->id,
+                        caller.who->token_sha,
+                        server.id,
+                        version,
+                        target.upstream_name,
+                        {reinterpret_cast<const char*>(digest.data()), digest.size()}});
+}
+
+loop::Task<Result<std::optional<UpstreamAnswer>>> CallCache::find(loop::Scope& scope) {
+  if (tool_.empty() || (operator_ms_ == 0 && !site_.keeping_tools.contains(tool_)))
+    co_return std::optional<UpstreamAnswer>();
+  auto looking = site_.gateway.shelf().get(site_.loop, key_, scope);
+  auto found = co_await looking;
+  if (!found && scope.cancelled()) co_return fail(scope.reason());
+  if (!found || !*found || (*found)->value.empty()) co_return std::optional<UpstreamAnswer>();
+  const std::string& value = (*found)->value;
+  auto message = mcp::Message::parse(value.substr(1), mcp::Origin::server);
+  if (!message) co_return std::optional<UpstreamAnswer>();
+  co_return UpstreamAnswer(*std::move(message), value[0] == kModern ? mcp::Era::modern : mcp::Era::legacy);
+}
+
+void CallCache::keep(const UpstreamAnswer& answer) {
+  if (tool_.empty() || !is_keepable(answer.message)) return;
+  const int64_t said = operator_ms_ > 0 ? operator_ms_ : said_ms(answer.message);
+  if (said <= 0) return;
+  if (operator_ms_ == 0) {
+    if (site_.keeping_tools.size() >= kKnownTools) site_.keeping_tools.clear();
+    site_.keeping_tools.insert(tool_);
+  }
+  cache::Entry entry;
+  entry.project = caller_.project->id;
+  entry.what = "call";
+  entry.value = std::string(1, answer.era == mcp::Era::modern ? kModern : kLegacy);
+  entry.value += answer.message.text();
+  site_.gateway.shelf().put(key_, std::move(entry), said);
+}
+
+}  // namespace mcptoken::gateway

@@ -1,0 +1,223 @@
+// Stages of the program's own: answered on their thread or later, given up, asked too much, gone before or after us.
+#include "gateway/plugins/registered.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "../world.h"
+#include "gateway/plugins/pipeline.h"
+
+namespace mcptoken::gateway {
+namespace {
+
+using Run = std::function<void(std::unique_ptr<StageCall>)>;
+
+Options with(Run run, std::string version = "1") {
+  auto type = std::make_shared<StageType>();
+  type->name = "mine";
+  type->version = std::move(version);
+  type->run = std::move(run);
+  Options options;
+  options.stages.push_back(type);
+  return options;
+}
+
+Content text(std::string what) {
+  Content out;
+  out.text = std::move(what);
+  return out;
+}
+
+struct Own : World {
+  explicit Own(Options options, const std::string& stages = R"({"type":"mine","config":{"a":1}})")
+      : World(1, std::move(options)) {
+    auto value = json::parse(R"({"name":"m","content":{"appliesTo":["toolResult"],"cacheable":true,"stages":[)" +
+                             stages + "]}}");
+    REQUIRE(value);
+    project->model = read_model(*value);
+    REQUIRE(project->model);
+  }
+  // Begins; the result is in `results` at the same place.
+  void begin(const std::string& content) {
+    results.emplace_back();
+    group.spawn(start(content, results.size() - 1));
+  }
+  Content run(const std::string& content) {
+    begin(content);
+    const size_t at = results.size() - 1;
+    turn_until([&] { return results[at].has_value(); });
+    REQUIRE_MESSAGE(*results[at], (*results[at]).error().message);
+    return **results[at];
+  }
+  loop::Task<Result<void>> start(std::string content, size_t at) {
+    Caller caller(who, project, bearer, "r", "127.0.0.1");
+    PipelineInput input(project->model->content, ContentType::tool_result);
+    input.source = "s/tool";
+    PipelineReport report;
+    auto task = run_pipeline(gateway->site(0), caller, std::move(input), content, report, scope);
+    auto done = co_await task;
+    last = report;
+    results[at] = std::move(done);
+    co_return Result<void>();
+  }
+  crypto::Secret bearer{"mcpctl_pat_test"};
+  std::deque<std::optional<Result<Content>>> results;
+  PipelineReport last;
+  loop::Scope scope;
+  loop::Group group;
+};
+
+TEST_CASE("a stage is told what it works on, on a thread that is not the loop's") {
+  StageInput seen;
+  std::thread::id where;
+  Own world(with([&](std::unique_ptr<StageCall> call) {
+              seen = call->input();
+              where = std::this_thread::get_id();
+              CHECK(call->answer(text(call->input().content + "!")));
+              CHECK(call->answer(text("again")).error().status == Status::misuse);
+            }),
+            R"({"type":"truncate","config":{"maxBytes":4}},{"type":"mine","config":{"a":1}})");
+  CHECK(world.run("hello world").text.ends_with("!"));
+  CHECK(where != std::this_thread::get_id());
+  CHECK(seen.original == "hello world");
+  CHECK(seen.content.size() <= 4);
+  CHECK(seen.content_type == "toolResult");
+  CHECK(seen.source == "s/tool");
+  CHECK(seen.project == "home");
+  CHECK(seen.model == "m");
+  CHECK(seen.config == R"({"a":1})");
+}
+
+TEST_CASE("a stage may be answered later, by any thread, and many texts at once") {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<StageCall>> kept;
+  Own world(with([&](std::unique_ptr<StageCall> call) {
+    std::lock_guard lock(mutex);
+    kept.push_back(std::move(call));
+  }));
+  for (int i = 0; i < 10; ++i)
+    world.begin("text " + std::to_string(i));
+  world.turn_until([&] {
+    std::lock_guard lock(mutex);
+    return kept.size() == 10;
+  });
+  std::thread other([&] {
+    for (size_t i = kept.size(); i-- > 0;)
+      CHECK(kept[i]->answer(text("done " + kept[i]->input().content)));
+    kept.clear();
+  });
+  world.turn_until([&] {
+    return std::all_of(world.results.begin(), world.results.end(), [](auto& one) { return one.has_value(); });
+  });
+  other.join();
+  for (size_t i = 0; i < 10; ++i)
+    CHECK((*world.results[i])->text == "done text " + std::to_string(i));
+}
+
+TEST_CASE("what fails is passed over: a refusal, no answer, bad sections") {
+  std::function<void(StageCall&)> how;
+  Own world(with([&](std::unique_ptr<StageCall> call) { how(*call); }));
+  how = [](StageCall& call) { CHECK(call.answer(fail(Status::remote, "not today"))); };
+  CHECK(world.run("text").text == "text");
+  CHECK(world.last.fallback == "mine: not today");
+  how = [](StageCall&) {};
+  CHECK(world.run("text").text == "text");
+  CHECK(world.last.fallback == "mine: it gave no answer");
+  how = [](StageCall& call) {
+    Content bad;
+    bad.sections = {{"a", "", "x"}, {"a", "", "y"}};
+    CHECK(call.answer(bad).error().status == Status::protocol);
+    bad.sections = {{"", "", "x"}};
+    CHECK_FALSE(call.answer(bad));
+    CHECK_FALSE(call.answer(fail(Status::remote, std::string(300, 'x'))));
+    CHECK(call.ask_model("x", 1).error().status == Status::not_supported);
+    CHECK(call.answer(text("good")));
+  };
+  CHECK(world.run("text").text == "good");
+}
+
+TEST_CASE("a call that was given up is answered without effect, and while it runs the stage gets no other") {
+  std::atomic<bool> inside{false}, let_go{false}, saw{false};
+  Own world(with([&](std::unique_ptr<StageCall> call) {
+    if (call->input().content == "quick") return (void)call->answer(text("done"));
+    inside = true;
+    while (!call->abandoned())
+      std::this_thread::yield();
+    saw = true;
+    CHECK(call->ask_model("anybody?", 10).error().status == Status::cancelled);
+    while (!let_go)
+      std::this_thread::yield();
+    CHECK(call->answer(text("too late")));
+  }));
+  world.begin("slow");
+  world.turn_until([&] { return inside.load(); });
+  world.scope.cancel(Error(Status::cancelled, "the client has gone"));
+  world.turn_until([&] { return world.results[0].has_value(); });
+  CHECK((*world.results[0]).error().status == Status::cancelled);
+  world.turn_until([&] { return saw.load(); });
+  Own* const same = &world;
+  same->results.clear();
+  loop::Scope fresh;
+  Caller caller(world.who, world.project, world.bearer, "r", "127.0.0.1");
+  const auto once = [&] {
+    std::optional<Result<Content>> got;
+    loop::Group group;
+    auto work = [&]() -> loop::Task<Result<void>> {
+      StageInput input;
+      input.content = "quick";
+      auto task = world.gateway->stages().run(world.gateway->site(0), caller, "mine", std::move(input), fresh);
+      got = co_await task;
+      co_return Result<void>();
+    };
+    group.spawn(work());
+    world.turn_until([&] { return got.has_value(); });
+    return *std::move(got);
+  };
+  CHECK(once().error().status == Status::busy);
+  let_go = true;
+  Result<Content> after = once();
+  for (int i = 0; i < 3'000 && !after; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    after = once();
+  }
+  REQUIRE(after);
+  CHECK(after->text == "done");
+}
+
+TEST_CASE("the program may keep a call for longer than the gateway lives") {
+  std::unique_ptr<StageCall> kept;
+  std::atomic<bool> has{false};
+  {
+    Own world(with([&](std::unique_ptr<StageCall> call) {
+      kept = std::move(call);
+      has = true;
+    }));
+    world.begin("text");
+    world.turn_until([&] { return has.load(); });
+    world.scope.cancel(Error(Status::cancelled, "the end"));
+    world.turn_until([&] { return world.results[0].has_value(); });
+  }
+  CHECK(kept->abandoned());
+  CHECK(kept->answer(text("nobody is there")));
+  kept.reset();
+}
+
+TEST_CASE("what a stage makes is kept under its version, and not at all without one") {
+  for (const auto& [version, asked] : {std::pair<const char*, int>{"1", 1}, {"", 2}}) {
+    std::atomic<int> calls{0};
+    Own world(with(
+        [&](std::unique_ptr<StageCall> call) {
+          ++calls;
+          (void)call->answer(text("made"));
+        },
+        version));
+    CHECK(world.run("text").text == "made");
+    CHECK(world.run("text").text == "made");
+    CHECK(calls == asked);
+  }
+}
+
+}  // namespace
+}  // namespace mcptoken::gateway
