@@ -108,6 +108,7 @@ servers:
     share: session
     healthCheck: {tool: t, arguments: {x: [1, {y: null}]}, intervalSeconds: 5}
     timeouts: {connectMs: 1, firstByteMs: 2, callMs: 5, discoveryMs: 4}
+    cache: {tools: {echo: 60}}
     allowPrivate: true
     pin: true
     repositoryUrl: https://e.org/
