@@ -15,7 +15,7 @@ SERVERS = 8
 HANGING = (1, 4, 7)
 ROUNDS = 8  # first lists for each number of hanging servers, each of servers that nobody has asked before
 LATER = 100
-ATTEMPTS = 5
+ATTEMPTS = 12
 
 
 @contextmanager
