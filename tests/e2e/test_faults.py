@@ -1,7 +1,10 @@
 """Bad bodies, a second server in the same place, and upstreams that are dead in one way or another."""
 
+import json
+import re
 import socket
 import subprocess
+import threading
 import time
 from contextlib import contextmanager
 
@@ -175,3 +178,68 @@ def test_a_server_that_is_away_is_left_alone(gateway):
     start(port)
     until(lambda: "result" in client.call("flaky__echo", {"message": "x"}), pause=0.05)
     assert circuits() == {("RUNNING", "closed")}, circuits()
+
+
+STORM = 100_000
+GROWTH_BYTES = 8 << 20  # a journal of the database that is not written back yet
+LOG_BYTES = 64 << 10
+
+
+def storm(gateway, requests, count, answered):
+    """`count` requests, many at a time on one connection, whose answers are all refusals."""
+    head = f"POST /projects/demo/mcp HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nAuthorization: Bearer {gateway.bearer}\r\n"
+    head += "Content-Type: application/json\r\n"
+    one = [f"{head}{fields}Content-Length: {len(text)}\r\n\r\n{text}".encode() for fields, text in requests]
+    many = b"".join(one) * (100 // len(one))
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as connection:
+        for _ in range(count // 100):
+            connection.sendall(many)
+            wanted, seen = 100 // len(one) * len(one), b""
+            while seen.count(b"HTTP/1.1 ") < wanted or not seen.endswith(b"}"):
+                seen += connection.recv(1 << 20)
+            codes = set(re.findall(rb"HTTP/1\.1 (\d{3})", seen))
+            assert codes == {b"400", b"404"}, codes
+            answered.append(wanted)
+
+
+def test_a_storm_of_refusals_fills_nothing_and_delays_no_record(gateway):
+    """GW-89: 100,000 refusals; what is written stays small, and calls beside them are recorded as soon as without."""
+    client = wire.Modern(gateway.port, gateway.bearer)
+    modern = f"MCP-Protocol-Version: {wire.MODERN}\r\nMcp-Method: no/such\r\n"
+    unknown = client.message("no/such")
+    requests = [("", "{"), ("", '{"jsonrpc":"2.0","id":1.5,"method":"x"}'), (modern, json.dumps(unknown)),
+                ("MCP-Protocol-Version: 1999-01-01\r\n", body('"method":"tools/list"'))]
+    calls = lambda: len(gateway.rest("GET", "audit/events?kind=tool_call_trace&limit=1000").json["items"])
+
+    def size():
+        return sum(path.stat().st_size for path in gateway.data.rglob("*") if path.is_file())
+
+    client.text("example__echo", {"message": "warm"})
+    until(lambda: calls() >= 1)
+    recorded, before, log = calls(), size(), gateway.log.stat().st_size
+    answered, failed = [], []
+
+    def one():
+        try:
+            storm(gateway, requests, STORM // 10, answered)
+        except BaseException as failure:
+            failed.append(repr(failure))
+
+    threads = [threading.Thread(target=one) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    waits = []
+    while any(thread.is_alive() for thread in threads) or len(waits) < 5:
+        with wire.Connection(gateway.port) as connection:  # tokens that are none, beside it
+            guess = {"Authorization": f"Bearer mcpctl_pat_{len(waits):043}", "Content-Type": "application/json"}
+            assert connection.request("POST", client.path, "{}", guess).status in (401, 429)
+        client.text("example__echo", {"message": "beside"})
+        start = time.monotonic()
+        until(lambda: calls() >= min(recorded + len(waits) + 1, 1000))
+        waits.append(time.monotonic() - start)
+    for thread in threads:
+        thread.join()
+    assert not failed and sum(answered) == STORM, (failed, sum(answered))
+    assert sorted(waits)[len(waits) // 2] < 1, waits  # where nothing else goes on, it is 20 ms
+    assert size() - before < GROWTH_BYTES, size() - before
+    assert gateway.log.stat().st_size - log < LOG_BYTES, gateway.log.read_text(errors="replace")[log:][:2000]
