@@ -4,7 +4,6 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "base/time_text.h"
 
 namespace mcptoken::control {
@@ -52,7 +51,7 @@ Result<std::string> reported_text(const TextField& field, const Value& value) {
   const auto* text = value.as_string();
   if (!field.reported || !text || text->size() > limits::kReportTextBytes)
     return bad(field.name, field.reported ? "must be a string of at most 256 bytes" : "is not a gateway's to say");
-  return redact(*text);
+  return *text;
 }
 
 Result<void> read_kind(const Value& value, Event& event) {
@@ -99,7 +98,7 @@ Result<void> read_arguments(const Value& value, Event& event) {
 }
 
 Result<void> read_payload(const Value& value, Event& event) {
-  event.payload = redact(json::to_text(value));
+  event.payload = json::to_text(value);
   if (!value.is(json::Type::object) || event.payload.size() > limits::kReportPayloadBytes)
     return bad("payload", "must be an object of at most 4096 bytes");
   return {};
@@ -161,6 +160,22 @@ Value verification_json(const audit::Verification& found) {
   out.set("problem", Value::string(found.problem));
   out.set("problemSeq", Value::integer(found.problem_seq));
   return out;
+}
+
+std::string rule_of_call(const rbac::Policy& policy, const rbac::Principal& who, std::string_view server,
+                         std::string_view subject) {
+  const bool whole = subject.find(' ') != subject.npos;
+  rbac::Query query;
+  query.action = rbac::Action::view;
+  query.resource = rbac::Resource::servers;
+  query.name = server;
+  if (!whole || !policy.allowed(who, query)) {
+    query.action = rbac::Action::run;
+    query.resource = rbac::Resource::tools;
+    query.name = std::string(server) + "/" + (whole ? "*" : std::string(subject));
+  }
+  auto decision = policy.decide(who, query);
+  return decision.allowed ? std::move(decision.rule) : std::string();
 }
 
 Result<Event> read_reported(const Value& item, int64_t now_ms) {

@@ -14,6 +14,11 @@ Result<json::Value> event_json(const audit::Event& event);
 // "problemSeq"?}.
 json::Value verification_json(const audit::Verification& found);
 
+// The binding that allows a call which an event tells of: `subject` is a tool of the server, or "METHOD KEY" of what
+// belongs to the server as a whole. Empty when nothing allows it.
+std::string rule_of_call(const rbac::Policy& policy, const rbac::Principal& who, std::string_view server,
+                         std::string_view subject);
+
 // An event as a gateway reports it, `seq` being the gateway's own number: of a kind that gateways see, and without what
 // is the control plane's to say (whose it is, and from where). A time to come is `now_ms`: it would hold up the
 // retention of all that follows. Credentials in it are redacted. invalid, naming the field.

@@ -27,7 +27,13 @@ audit::Event stamp(const Context& context) {
   return event;
 }
 
-Result<void> read_events(const Value& list, const audit::Event& by, audit::Batch& batch) {
+// A gateway knows the rights of its token and not the definitions that they come from.
+void add_rule(const Context& context, audit::Event& event) {
+  if (event.kind != audit::Kind::tool_call_trace || event.server.empty() || !event.rule.empty()) return;
+  event.rule = rule_of_call(context.policy, context.who, event.server, event.subject);
+}
+
+Result<void> read_events(const Context& context, const Value& list, const audit::Event& by, audit::Batch& batch) {
   if (!list.is(json::Type::array) || list.items().size() > limits::kReportBatch)
     return bad("events: must be a list of at most " + std::to_string(limits::kReportBatch));
   int64_t last = 0;
@@ -44,12 +50,13 @@ Result<void> read_events(const Value& list, const audit::Event& by, audit::Batch
     event->token_sha = by.token_sha;
     event->client_address = by.client_address;
     event->reported_by = by.reported_by;
+    add_rule(context, *event);
     batch.events.push_back({number, *std::move(event)});
   }
   return {};
 }
 
-Result<audit::Batch> read_batch(const Value& body, const audit::Event& by) {
+Result<audit::Batch> read_batch(const Context& context, const Value& body, const audit::Event& by) {
   audit::Batch batch;
   for (const auto& [name, value] : body.members()) {
     if (name == "stream") {
@@ -57,7 +64,7 @@ Result<audit::Batch> read_batch(const Value& body, const audit::Event& by) {
     } else if (name == "next") {
       batch.next = value.as_int().value_or(0);
     } else if (name == "events") {
-      MCPT_CHECK(read_events(value, by, batch));
+      MCPT_CHECK(read_events(context, value, by, batch));
     } else {
       return bad(name + ": is not a field of a batch");
     }
@@ -79,7 +86,7 @@ Result<Response> report_events(Control&, Context& context) {
   MCPT_CHECK(check_query(context.request, {}));
   MCPT_TRY(const auto body, parse_body(context.request));
   const auto by = stamp(context);
-  MCPT_TRY(auto batch, read_batch(body, by));
+  MCPT_TRY(auto batch, read_batch(context, body, by));
   MCPT_TRY(const auto taken, audit::take(context.tx.db(), by, std::move(batch)));
   Value out = Value::object();
   out.set("written", Value::integer(taken.written));

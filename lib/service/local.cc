@@ -325,7 +325,10 @@ void Local::release_record(size_t site) {
 
 void Local::record(size_t site, gateway::CallRecord record, Place place) {
   Node& node = *nodes_[site];
+  const auto who = record.who;
   auto event = event_of(std::move(record));
+  if (event.kind == audit::Kind::tool_call_trace && !event.server.empty())
+    event.rule = node.rules.of(node.snapshot->policy, who, event.server, event.subject);
   if (options_.strict_audit && place == Place::reserved) node.ring->push_reserved(std::move(event));
   else node.ring->push(std::move(event));
 }

@@ -15,6 +15,7 @@
 #include "gateway/site.h"
 #include "loop/loop.h"
 #include "service/meter.h"
+#include "service/rule_memo.h"
 #include "service/snapshot.h"
 
 namespace mcptoken::service {
@@ -67,6 +68,8 @@ struct Node {
   std::atomic<bool> draining{false};  // written on the loop
   bool quiet = false;  // draining, and its requests have ended
   control::FailureLimit guesses;  // of tokens, by address
+
+  RuleMemo rules;  // of the snapshot's policy
 
   // When a replaced token that is still used was last recorded.
   std::unordered_map<crypto::Digest, int64_t, DigestHash> alarms;
