@@ -38,6 +38,8 @@ std::string token_banner(JsonValue answer, const char* done, const std::string& 
   text += "Expires:  " + (expires ? format_time(expires_ms) : "never") + "\n";
   text += lines_of("May do:   ", answer.get("bindings"));
   text += lines_of("Dropped:  ", answer.get("dropped"));
+  if (const std::string reach = sanitize_line(answer.text("mayCall")); !reach.empty())
+    text += "Tools:    " + reach + "\n";
   int64_t ends_ms = 0;
   if (parse_time(answer.get("replaced").get("expiresAt"), ends_ms))
     text += "Old one:  " + (ends_ms > wall_clock_ms() ? "works until " + format_time(ends_ms) : "has ended") + "\n";

@@ -24,7 +24,7 @@ constexpr size_t kPasswords = 16;  // of one request: each costs the hasher a qu
 constexpr std::string_view kChanged = "*** (changed)";
 // Beside the kind's own fields answers have these; whoever feeds an answer back may leave them in.
 constexpr std::string_view kOfAnswers[] = {"id", "createdAt", "updatedAt", "system", "warnings"};
-constexpr std::string_view kOfNewTokens[] = {"token", "dropped", "replaced"};
+constexpr std::string_view kOfNewTokens[] = {"token", "dropped", "replaced", "mayCall"};
 
 struct Password {
   crypto::Secret plain;
@@ -76,7 +76,6 @@ Result<Document> read_item(Value item, Plan& plan) {
 
 Result<std::shared_ptr<Plan>> read_plan(const Request& request) {
   MCPT_CHECK(check_query(request, {}));
-  if (request.if_match) return fail(Status::invalid, "If-Match has no meaning here: documents may have a version");
   MCPT_TRY(auto body, parse_body(request));
   for (const auto& [key, value] : body.members()) {
     if (key != "objects" && key != "show") return fail(Status::invalid, key + ": unknown field");

@@ -72,7 +72,8 @@ Result<size_t> limit_of(const Request& request) {
   return static_cast<size_t>(*number);
 }
 
-Result<audit::Filter> filter_of(const Request& request) {
+Result<audit::Filter> filter_of(const Control& control, const Context& context) {
+  const auto& request = context.request;
   audit::Filter filter;
   MCPT_CHECK(read_parameters(request, kTexts, kTimes, filter));
   if (const auto* text = request.parameter("kind")) {
@@ -88,41 +89,36 @@ Result<audit::Filter> filter_of(const Request& request) {
     if (!from_hex(*text, sha)) MCPT_CHECK(bad("tokenSha", "must have 64 lower-case hex digits"));
     filter.token_sha = sha;
   }
-  if (const auto* text = request.parameter("cursor")) {
-    filter.before_seq = parse_decimal(*text);
-    if (!filter.before_seq) MCPT_CHECK(bad("cursor", "is not one of ours"));
-  }
+  MCPT_TRY(const auto place, cursor_of(control, context));
+  if (place) filter.before_seq = parse_decimal(*place);
   MCPT_TRY(filter.limit, limit_of(request));
   return filter;
 }
 
-// LAST.PROJECT.SHA.SESSION: no name of a project has a dot.
-std::string cursor_of(const audit::SessionPlace& place) {
-  return std::to_string(place.last_ms) + "." + place.project + "." + to_hex(as_bytes(place.token_sha)) + "." +
+// Line by line; names of sessions come from clients, and have no line end: see audit/tidy.h.
+std::string text_of(const audit::SessionPlace& place) {
+  return std::to_string(place.last_ms) + "\n" + to_hex(as_bytes(place.token_sha)) + "\n" + place.project + "\n" +
          place.session;
 }
 
-Result<audit::SessionPlace> place_of(const std::string& cursor) {
-  const auto parts = split(cursor, '.');
-  const auto last_ms = parse_decimal(parts[0]);
-  crypto::Digest sha{};
-  const bool of_token = parts.size() >= 4 && from_hex(parts[2], sha);
-  if (!last_ms || parts.size() < 4 || (!of_token && !parts[2].empty()))
-    return fail(Status::invalid, "cursor: is not one of ours");
+audit::SessionPlace place_of(const std::string& text) {
   audit::SessionPlace place;
-  place.last_ms = *last_ms;
-  place.project = parts[1];
-  if (of_token) place.token_sha = as_text(sha);
-  place.session = cursor.substr(static_cast<size_t>(parts[3].data() - cursor.data()));
+  const auto lines = split(text, '\n');
+  if (lines.size() != 4) return place;
+  place.last_ms = parse_decimal(lines[0]).value_or(INT64_MAX);
+  crypto::Digest sha{};
+  if (from_hex(lines[1], sha)) place.token_sha = as_text(sha);
+  place.project = lines[2];
+  place.session = lines[3];
   return place;
 }
 
-Result<SessionFilter> session_filter_of(const Request& request) {
+Result<SessionFilter> session_filter_of(const Control& control, const Context& context) {
+  const auto& request = context.request;
   SessionFilter filter;
   MCPT_CHECK(read_parameters(request, kSessionTexts, kSessionTimes, filter));
-  if (const auto* text = request.parameter("cursor")) {
-    MCPT_TRY(filter.after, place_of(*text));
-  }
+  MCPT_TRY(const auto place, cursor_of(control, context));
+  if (place) filter.after = place_of(*place);
   MCPT_TRY(filter.limit, limit_of(request));
   return filter;
 }
@@ -142,10 +138,10 @@ Result<std::optional<audit::Head>> expected_head(const Request& request) {
 
 }  // namespace
 
-Result<Response> list_events(Control&, Context& context) {
+Result<Response> list_events(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {"project", "session", "kind", "user", "tokenName", "tokenSha", "server", "tool",
                                            "outcome", "since", "until", "limit", "cursor"}));
-  MCPT_TRY(auto filter, filter_of(context.request));
+  MCPT_TRY(auto filter, filter_of(control, context));
   filter.scope = context.policy.scope(context.who, rbac::Action::view, rbac::Resource::audit);
   MCPT_TRY(const auto page, audit::query(context.tx.db(), filter));
   std::vector<Value> items;
@@ -155,13 +151,16 @@ Result<Response> list_events(Control&, Context& context) {
   }
   Value out = Value::object();
   out.set("items", Value::array(std::move(items)));
-  if (page.next_before_seq) out.set("cursor", text_value(std::to_string(*page.next_before_seq)));
+  if (page.next_before_seq) {
+    MCPT_TRY(const auto cursor, seal_cursor(control, context, std::to_string(*page.next_before_seq)));
+    out.set("cursor", text_value(cursor));
+  }
   return answer(200, out);
 }
 
-Result<Response> list_audit_sessions(Control&, Context& context) {
+Result<Response> list_audit_sessions(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {"project", "user", "tokenName", "since", "until", "limit", "cursor"}));
-  MCPT_TRY(auto filter, session_filter_of(context.request));
+  MCPT_TRY(auto filter, session_filter_of(control, context));
   filter.scope = context.policy.scope(context.who, rbac::Action::view, rbac::Resource::audit);
   MCPT_TRY(const auto page, audit::sessions(context.tx.db(), filter));
   std::vector<Value> items;
@@ -181,7 +180,10 @@ Result<Response> list_audit_sessions(Control&, Context& context) {
   }
   Value out = Value::object();
   out.set("items", Value::array(std::move(items)));
-  if (page.next) out.set("cursor", text_value(cursor_of(*page.next)));
+  if (page.next) {
+    MCPT_TRY(const auto cursor, seal_cursor(control, context, text_of(*page.next)));
+    out.set("cursor", text_value(cursor));
+  }
   return answer(200, out);
 }
 

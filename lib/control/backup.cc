@@ -75,7 +75,7 @@ class Collector {
       }
       if (kind.resource == Resource::secrets) MCPT_CHECK(secret(kind, object, document.fields));
       if (kind.resource == Resource::users) MCPT_CHECK(password(kind, object));
-      if (kind.resource == Resource::rbac) MCPT_CHECK(drop_gone_tokens(document.fields));
+      if (kind.resource == Resource::rbac) MCPT_CHECK(drop_gone_tokens(context_.tx, document.fields));
       documents.push_back(std::move(document));
     }
     return {};
@@ -104,24 +104,6 @@ class Collector {
       vault_->passwords[user.name] = *std::move(phc);
     else
       omit(kind, user.name, "password", allowed);
-    return {};
-  }
-
-  // Subjects that were tokens: their hashes resolve to nothing, and never will.
-  Result<void> drop_gone_tokens(Value& definition) {
-    auto* subjects = definition.find("subjects");
-    if (!subjects) return {};
-    std::vector<Value> kept;
-    for (auto& subject : subjects->items()) {
-      crypto::Digest sha{};
-      if (subject.text("kind") == "McpToken" && from_hex(subject.text("name"), sha)) {
-        const auto token = context_.tx.find_token(sha);
-        if (!token && token.error().status == Status::not_found) continue;
-        if (!token) return fail(token.error());
-      }
-      kept.push_back(std::move(subject));
-    }
-    subjects->items() = std::move(kept);
     return {};
   }
 

@@ -44,12 +44,13 @@ loop::Task<Result<Response>> get_cache(Control&, Runner& runner) {
   co_return answer(200, stats);
 }
 
-loop::Task<Result<Response>> list_cache(Control&, Runner& runner) {
+loop::Task<Result<Response>> list_cache(Control& control, Runner& runner) {
   MCPT_CO_CHECK(check_query(runner.request(), {"limit", "cursor", "project"}));
   auto asking = runner.cache_entries();
   MCPT_CO_TRY(auto found, co_await asking);
   auto all = std::make_shared<const std::vector<CacheEntry>>(std::move(found));
-  Function<Result<Response>(Context&)> work = [&route = runner.route(), all](Context& context) -> Result<Response> {
+  Function<Result<Response>(Context&)> work = [&control, &route = runner.route(),
+                                               all](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     std::string only;
     if (context.request.parameter("project")) {
@@ -65,7 +66,7 @@ loop::Task<Result<Response>> list_cache(Control&, Runner& runner) {
       item.set("project", text_value(project->name));
       items.emplace_back(project->name + "/" + entry.key, std::move(item));
     }
-    return page(context, std::move(items));
+    return page(control, context, std::move(items));
   };
   auto task = runner.in_transaction(std::move(work));
   co_return co_await task;

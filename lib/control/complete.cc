@@ -96,6 +96,22 @@ Result<void> complete_project(Value& object) {
   return {};
 }
 
+namespace {
+
+// Said twice is said once: the first stays where it is.
+void drop_repeated(Value* list) {
+  if (!list) return;
+  std::set<std::string> seen;
+  std::erase_if(list->items(), [&](const Value& item) { return !seen.insert(json::to_text(item)).second; });
+}
+
+}  // namespace
+
+Result<void> complete_group(Value& object) {
+  drop_repeated(object.find("members"));
+  return {};
+}
+
 Result<void> complete_rbac(Value& object) {
   if (auto* subjects = object.find("subjects")) {
     for (size_t i = 0; i < subjects->items().size(); i++) {
@@ -116,6 +132,8 @@ Result<void> complete_rbac(Value& object) {
   MCPT_TRY(const auto parsed, bindings_of(bindings, "roleBindings"));
   for (size_t i = 0; i < parsed.size(); i++)
     bindings->items()[i] = rbac::to_json(parsed[i]);
+  drop_repeated(object.find("subjects"));
+  drop_repeated(bindings);
   return {};
 }
 

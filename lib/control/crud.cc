@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "control/cursor.h"
 #include "control/handlers.h"
 #include "control/login.h"
 #include "control/objects.h"
@@ -9,6 +10,7 @@
 #include "control/rules.h"
 #include "control/selector.h"
 #include "control/stages.h"
+#include "control/token_objects.h"
 #include "token/token.h"
 
 namespace mcptoken::control {
@@ -16,10 +18,17 @@ namespace mcptoken::control {
 using json::Value;
 using rbac::Action;
 
+namespace {
+constexpr std::string_view kFlags[] = {"all", "cascade", "purge", "reveal"};
+}  // namespace
+
 Result<void> check_query(const Request& request, std::initializer_list<std::string_view> known) {
   for (const auto& [name, value] : request.query) {
     if (std::find(known.begin(), known.end(), name) == known.end())
       return fail(Status::invalid, "query: unknown parameter \"" + name + "\"");
+    if (std::find(std::begin(kFlags), std::end(kFlags), name) == std::end(kFlags)) continue;
+    if (!value.empty() && value != "true" && value != "false")
+      return fail(Status::invalid, "query: " + name + " must be true or false");
   }
   return {};
 }
@@ -27,38 +36,6 @@ Result<void> check_query(const Request& request, std::initializer_list<std::stri
 bool flag(const Request& request, const std::string& name) {
   const auto* value = request.parameter(name);
   return value && (*value == "true" || value->empty());
-}
-
-Result<Response> page(Context& context, std::vector<Keyed> items) {
-  auto limit = static_cast<int64_t>(items.size());
-  if (const auto* text = context.request.parameter("limit")) {
-    const auto number = parse_decimal(*text);
-    if (!number || *number < 1) return fail(Status::invalid, "query: limit must be a positive number");
-    limit = *number;
-  }
-  std::string after;
-  if (const auto* text = context.request.parameter("cursor")) {
-    const auto key = from_base64url(*text);
-    if (!key) return fail(Status::invalid, "query: cursor is not one of ours");
-    after = *key;
-  }
-  std::sort(items.begin(), items.end(), [](const Keyed& a, const Keyed& b) { return a.first < b.first; });
-  std::vector<Value> shown;
-  Value body = Value::object();
-  const std::string* last = nullptr;
-  for (auto& [key, item] : items) {
-    if (key <= after) continue;
-    if (static_cast<int64_t>(shown.size()) == limit) {
-      body.set("cursor", text_value(to_base64url(*last)));
-      break;
-    }
-    shown.push_back(std::move(item));
-    last = &key;
-  }
-  body.set("items", Value::array(std::move(shown)));
-  MCPT_TRY(const auto revision, context.tx.revision());
-  body.set("revision", Value::integer(revision));
-  return answer(200, body);
 }
 
 namespace {
@@ -137,6 +114,8 @@ Result<Value> before_write(Context& context) {
   const auto& kind = *context.route->kind;
   MCPT_TRY(auto wire, to_wire(context.tx, kind, *context.object));
   if (kind.name == "secret") mask(wire);
+  // Otherwise nothing of a definition could be changed once a token in it is gone.
+  if (kind.resource == rbac::Resource::rbac) MCPT_CHECK(drop_gone_tokens(context.tx, wire));
   return wire;
 }
 
@@ -183,7 +162,7 @@ Result<std::vector<Keyed>> visible_objects(Context& context, const Kind& kind, c
   return items;
 }
 
-Result<Response> list_objects(Control&, Context& context) {
+Result<Response> list_objects(Control& control, Context& context) {
   const auto& kind = *context.route->kind;
   const bool by_project = kind.name == "server" || kind.scope == KindScope::project;
   MCPT_CHECK(check_query(context.request, {"limit", "cursor", "labelSelector", by_project ? "project" : "limit"}));
@@ -192,7 +171,7 @@ Result<Response> list_objects(Control&, Context& context) {
     MCPT_TRY(project, listed_project(context, *word));
   }
   MCPT_TRY(auto items, visible_objects(context, kind, project ? &*project : nullptr));
-  return page(context, std::move(items));
+  return page(control, context, std::move(items));
 }
 
 namespace {
@@ -359,6 +338,9 @@ loop::Task<Result<Response>> write_user(Control& control, Runner& runner) {
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   const auto* given = input.find("password");
   std::optional<std::string> phc;
+  if (given && given->is(json::Type::null))
+    co_return fail(
+        Error(Status::invalid, "password: cannot be taken away").with_hint("disable the user, or set another one"));
   if (given && given->as_string()) {
     MCPT_CO_CHECK(check(*route.kind, input, route.method == "POST" ? Mode::create : Mode::patch, nullptr));
     // Nobody without the right makes this server work on hashes.

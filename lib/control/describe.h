@@ -17,6 +17,12 @@ json::Value texts(const std::vector<std::string>& words);
 // Names of tools that the server's instances listed last; nothing: none was asked yet.
 std::optional<std::set<std::string>> tools_of(const std::vector<Instance>& instances, const std::string& server);
 
+// The servers of a token's project with the tools that it may call under that policy: [{server, callable, tools?,
+// of?}].
+Result<json::Value> reach_of(store::Tx& tx, const rbac::Policy& policy, const rbac::Principal& who,
+                             const std::vector<Instance>& instances);
+std::string reach_text(const json::Value& reach);  // "may call 41 tools on 3 servers"
+
 // Definitions that the caller may view, in the order of their names.
 struct Grant {
   std::string definition;

@@ -49,30 +49,6 @@ Result<Value> bindings_with_source(Context& context, const store::TokenRecord& t
   return Value::array(std::move(rows));
 }
 
-// The servers of its project with the tools that it may call; names as far as the servers have listed them.
-Result<Value> reach(Context& context, const rbac::Principal& who, const std::vector<Instance>& instances) {
-  std::vector<Value> rows;
-  MCPT_TRY(const auto project, context.tx.get(who.project_id));
-  MCPT_TRY(const auto doc, json::parse(project.doc));
-  const auto* servers = doc.find("servers");
-  for (const auto& attachment : servers ? servers->items() : std::vector<Value>()) {
-    const auto server = name_of(context.tx, attachment.text("server"));
-    Value row = Value::object();
-    row.set("server", text_value(server));
-    row.set("callable", Value::boolean(context.policy.may_use_any_tool(who, server)));
-    if (const auto tools = tools_of(instances, server)) {
-      std::vector<std::string> allowed;
-      for (const auto& tool : *tools) {
-        if (context.policy.may_use_tool(who, server, tool)) allowed.push_back(tool);
-      }
-      row.set("tools", texts(allowed));
-      row.set("of", Value::integer(static_cast<int64_t>(tools->size())));
-    }
-    rows.push_back(std::move(row));
-  }
-  return Value::array(std::move(rows));
-}
-
 Value denial_of(const audit::Event& event) {
   Value row = Value::object();
   row.set("time", time_value(event.time_ms));
@@ -133,8 +109,9 @@ Result<Response> describe_in(Context& context, const std::vector<Instance>& inst
   for (const auto& binding : usable ? context.policy.permissions(who) : std::vector<rbac::Binding>())
     effective.push_back(rbac::to_text(binding));
   out.set("effective", texts(effective));
-  MCPT_TRY(auto servers, reach(context, who, instances));
-  out.set("reach", std::move(servers));
+  MCPT_TRY(auto reach, reach_of(context.tx, context.policy, who, instances));
+  out.set("mayCall", text_value(usable ? reach_text(reach) : "may call nothing any more"));
+  out.set("reach", std::move(reach));
   MCPT_CHECK(add_use(context, token, out));
   return answer(200, out);
 }

@@ -204,6 +204,18 @@ size_t body_limit(const rbac::Policy& policy, const rbac::Principal& who, const 
   return policy.allowed(who, query) ? route.body_bytes : std::min(route.body_bytes, limits::kBodyBytes);
 }
 
+namespace {
+
+// A condition that nobody looks at would be taken for one that held.
+Result<void> check_condition(const Request& request, const Route& route) {
+  if (!request.if_match || request.method == "GET" || request.method == "HEAD") return {};
+  const bool honoured = route.handler == approve_promptrequest || (route.kind != nullptr && request.method != "POST");
+  if (honoured) return {};
+  return fail(Status::invalid, "If-Match has no meaning here");
+}
+
+}  // namespace
+
 Result<void> authorise(Context& context, const Route& route) {
   context.route = &route;
   MCPT_CHECK(admit(context.who, route, context.params));
@@ -252,6 +264,7 @@ Result<Response> take_back(Result<Response> answer, std::optional<Response>& kep
 Result<Response> dispatch(Control& control, Context& context, const Route& route) {
   if (!route.handler) return fail(Status::internal, "the route " + route.pattern + " needs a runner");
   MCPT_CHECK(authorise(context, route));
+  MCPT_CHECK(check_condition(context.request, route));
   MCPT_TRY(auto response, route.handler(control, context));
   MCPT_CHECK(record_changes(context));
   return response;
@@ -261,6 +274,7 @@ loop::Task<Result<Response>> dispatch(Control& control, Runner& runner) {
   const Route& route = runner.route();
   if (!route.async_handler) co_return fail(Status::internal, "the route " + route.pattern + " needs a transaction");
   MCPT_CO_CHECK(admit(runner.who(), route, runner.params()));
+  MCPT_CO_CHECK(check_condition(runner.request(), route));
   auto task = route.async_handler(control, runner);
   co_return co_await task;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "control/control.h"
+#include "control/cursor.h"
 
 namespace mcptoken::control {
 
@@ -43,10 +44,10 @@ Result<Response> put_gate(Control& control, Context& context);
 Result<Response> approve_tools(Control& control, Context& context);
 
 // --- tokens
-Result<Response> mint_token(Control& control, Context& context);
+loop::Task<Result<Response>> mint_token(Control& control, Runner& runner);
 Result<Response> list_tokens(Control& control, Context& context);
 Result<Response> get_token(Control& control, Context& context);
-Result<Response> rotate_token(Control& control, Context& context);
+loop::Task<Result<Response>> rotate_token(Control& control, Runner& runner);
 Result<Response> revoke_token(Control& control, Context& context);
 Result<Response> introspect(Control& control, Context& context);
 loop::Task<Result<Response>> watch_changes(Control& control, Runner& runner);
@@ -92,6 +93,8 @@ Result<Response> whoami(Control& control, Context& context);
 Result<Response> check_access(Control& control, Context& context);
 Result<Response> watch_objects(Control& control, Context& context);
 Result<Response> list_project_servers(Control& control, Context& context);
+// Tools that the caller may call, or see because he may view their server: as far as the servers have listed them.
+loop::Task<Result<Response>> list_project_tools(Control& control, Runner& runner);
 Result<Response> get_kinds(Control& control, Context& context);
 Result<Response> get_version(Control& control, Context& context);
 
@@ -100,13 +103,10 @@ Result<Response> get_version(Control& control, Context& context);
 Result<json::Value> gateway_view(Control& control, Context& context, const std::string& project_id);
 
 // --- shared
-Result<void> check_query(const Request& request,
-                         std::initializer_list<std::string_view> known);  // invalid: unknown parameter
-bool flag(const Request& request, const std::string& name);               // ?name=true
-// The part of `items` that ?limit= and ?cursor= ask for, in the order of their keys: {"items","cursor"?,"revision"}.
-using Keyed = std::pair<std::string, json::Value>;
+// invalid: an unknown parameter, or a flag that is neither true nor false.
+Result<void> check_query(const Request& request, std::initializer_list<std::string_view> known);
+bool flag(const Request& request, const std::string& name);  // ?name=true
 // What the caller may view of the kind and ?labelSelector= admits; of one project unless nullptr.
 Result<std::vector<Keyed>> visible_objects(Context& context, const Kind& kind, const store::Object* project);
-Result<Response> page(Context& context, std::vector<Keyed> items);
 
 }  // namespace mcptoken::control

@@ -89,6 +89,21 @@ Result<rbac::Query> query_of(const Value& body) {
   return query;
 }
 
+// A token calls tools of the servers of its project alone, whatever its bindings say.
+Result<std::string> server_not_attached(Context& context, const rbac::Principal& who, const rbac::Query& query) {
+  if (who.kind != PrincipalKind::token || query.operation || query.resource != rbac::Resource::tools ||
+      query.name.empty())
+    return std::string();
+  const auto server = std::string(query.name.substr(0, query.name.find('/')));
+  MCPT_TRY(const auto project, context.tx.get(who.project_id));
+  MCPT_TRY(const auto doc, json::parse(project.doc));
+  const auto* servers = doc.find("servers");
+  for (const auto& attachment : servers ? servers->items() : std::vector<Value>()) {
+    if (name_of(context.tx, attachment.text("server")) == server) return std::string();
+  }
+  return "server \"" + server + "\" is not attached to project " + who.project;
+}
+
 }  // namespace
 
 // {"action","resource","name"?}, {"operation"} or {"list": true}: about the caller, or with "as" about somebody else.
@@ -117,7 +132,9 @@ Result<Response> check_access(Control&, Context& context) {
     return answer(200, out);
   }
   MCPT_TRY(const auto query, query_of(body));
-  const auto decision = context.policy.decide(who, query);
+  auto decision = context.policy.decide(who, query);
+  MCPT_TRY(const auto missing, server_not_attached(context, who, query));
+  if (decision.allowed && !missing.empty()) decision = {false, missing};
   out.set("allowed", Value::boolean(decision.allowed));
   out.set("rule", text_value(decision.rule));
   return answer(200, out);
@@ -143,7 +160,7 @@ Result<Response> list_project_servers(Control& control, Context& context) {
     if (control.settings().server_status) item.set("status", text_value(control.settings().server_status(server.id)));
     items.emplace_back(server.name, std::move(item));
   }
-  return page(context, std::move(items));
+  return page(control, context, std::move(items));
 }
 
 Result<Response> get_kinds(Control&, Context& context) {

@@ -95,11 +95,12 @@ Result<size_t> lines_before(const std::vector<Value>& log, const std::string& cu
 
 }  // namespace
 
-loop::Task<Result<Response>> list_instances(Control&, Runner& runner) {
+loop::Task<Result<Response>> list_instances(Control& control, Runner& runner) {
   MCPT_CO_CHECK(check_query(runner.request(), {"limit", "cursor", "server"}));
   auto asking = all_of(runner);
   MCPT_CO_TRY(auto all, co_await asking);
-  Function<Result<Response>(Context&)> work = [&route = runner.route(), all](Context& context) -> Result<Response> {
+  Function<Result<Response>(Context&)> work = [&control, &route = runner.route(),
+                                               all](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     const auto scope = context.policy.scope(context.who, Action::view, rbac::Resource::instances);
     const auto* server = context.request.parameter("server");
@@ -107,7 +108,7 @@ loop::Task<Result<Response>> list_instances(Control&, Runner& runner) {
     for (const auto& one : *all) {
       if (scope.admits(one.server) && (!server || *server == one.server)) items.emplace_back(one.name, one.object);
     }
-    return page(context, std::move(items));
+    return page(control, context, std::move(items));
   };
   auto task = runner.in_transaction(std::move(work));
   co_return co_await task;

@@ -430,7 +430,7 @@ constexpr Kind kKinds[] = {
     {"user", "users", Resource::users, {}, kGlobal, false, "email", kAllVerbs, kUserFields, kUserColumns, 10,
      "A person who may log in.", complete_user},
     {"group", "groups", Resource::groups, {}, kGlobal, false, "name", kAllVerbs, kGroupFields, kGroupColumns, 20,
-     "Users who share rights.", nullptr},
+     "Users who share rights.", complete_group},
     {"secret", "secrets", Resource::secrets, kSecretAliases, kGlobal, false, "name", kAllVerbs, kSecretFields,
      kSecretColumns, 30,
      "Values for servers, encrypted at rest.", nullptr},

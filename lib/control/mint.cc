@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "control/describe.h"
 #include "control/handlers.h"
 #include "control/objects.h"
 #include "control/rights.h"
@@ -102,15 +103,47 @@ Result<Value> mint(Control& control, Context& context, const Value& body) {
   return out;
 }
 
-Result<Response> mint_token(Control& control, Context& context) {
+namespace {
+
+using Instances = std::vector<Instance>;
+using Make = Result<Value> (*)(Control&, Context&);
+
+// The policy of the transaction's beginning does not know the token: what matters of the one to come is the new token
+// and its owner, who is the caller.
+Result<void> add_reach(const Control& control, Context& context, const Instances& instances, Value& out) {
+  MCPT_TRY(const auto token, context.tx.get_token(out.text("id")));
+  MCPT_TRY(const auto bindings, bindings_of(out.find("bindings"), "bindings"));
+  std::vector<rbac::Definition> definitions;
+  definitions.push_back(
+      {"o", "o", {{rbac::SubjectKind::user, token.owner_id}}, context.policy.permissions(context.who)});
+  definitions.push_back({"t", "t", {{rbac::SubjectKind::mcp_token, to_hex(token.sha)}}, bindings});
+  const rbac::Policy policy(std::move(definitions), {}, control.settings().ceiling, control.settings().tool_grant);
+  MCPT_TRY(const auto reach, reach_of(context.tx, policy, principal_of(context.tx, token), instances));
+  out.set("mayCall", text_value(reach_text(reach)));
+  return {};
+}
+
+loop::Task<Result<Response>> make_token(Control& control, Runner& runner, Make make) {
+  const Route& route = runner.route();
+  auto asking = runner.instances();
+  MCPT_CO_TRY(auto found, co_await asking);
+  const auto instances = std::make_shared<const Instances>(std::move(found));
+  auto work = runner.in_transaction([&control, &route, make, instances](Context& context) -> Result<Response> {
+    MCPT_CHECK(authorise(context, route));
+    MCPT_TRY(auto out, make(control, context));
+    MCPT_CHECK(add_reach(control, context, *instances, out));
+    MCPT_CHECK(record_changes(context));
+    return answer(201, out);
+  });
+  co_return co_await work;
+}
+
+Result<Value> mint_anew(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {}));
   MCPT_TRY(const auto input, parse_body(context.request));
   MCPT_TRY(const auto body, check(*find_kind("mcptoken"), input, Mode::create, nullptr));
-  MCPT_TRY(const auto out, mint(control, context, body));
-  return answer(201, out);
+  return mint(control, context, body);
 }
-
-namespace {
 
 // {"grace"?, "ttl"?}: grace is a duration, by default none; without ttl the new token lives as long as the old one was
 // made for.
@@ -144,11 +177,9 @@ Result<Rotation> rotation_of(const Control& control, const Context& context, con
   return out;
 }
 
-}  // namespace
-
 // A new token in the place of an old one, which goes on for the grace and is then told that it was replaced. The new
 // one is the caller's, within the caller's rights, as if minted anew.
-Result<Response> rotate_token(Control& control, Context& context) {
+Result<Value> rotate(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {"project"}));
   if (context.who.kind != rbac::PrincipalKind::user)
     return fail(Error(Status::denied, "only users make tokens").with_code("forbidden").with_http(403));
@@ -181,7 +212,19 @@ Result<Response> rotate_token(Control& control, Context& context) {
   replaced.set("id", text_value(ended.id));
   replaced.set("expiresAt", time_value(*ended.expires_ms));
   out.set("replaced", std::move(replaced));
-  return answer(201, out);
+  return out;
+}
+
+}  // namespace
+
+loop::Task<Result<Response>> mint_token(Control& control, Runner& runner) {
+  auto making = make_token(control, runner, mint_anew);
+  co_return co_await making;
+}
+
+loop::Task<Result<Response>> rotate_token(Control& control, Runner& runner) {
+  auto making = make_token(control, runner, rotate);
+  co_return co_await making;
 }
 
 }  // namespace mcptoken::control

@@ -28,10 +28,10 @@ Result<Response> approve_promptrequest(Control& control, Context& context) {
   return written(context, 201, *inserted, {});
 }
 
-Result<Response> list_visible_prompts(Control&, Context& context) {
+Result<Response> list_visible_prompts(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {"limit", "cursor", "labelSelector"}));
   MCPT_TRY(auto items, visible_objects(context, *find_kind("prompt"), &*context.object));
-  return page(context, std::move(items));
+  return page(control, context, std::move(items));
 }
 
 }  // namespace mcptoken::control

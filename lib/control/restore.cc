@@ -69,7 +69,6 @@ Result<void> check_meta(const Value& backup) {
 
 Result<std::shared_ptr<Plan>> read_plan(const Request& request) {
   MCPT_CHECK(check_query(request, {}));
-  if (request.if_match) return fail(Status::invalid, "If-Match has no meaning here");
   if (request.body.empty()) return fail(Status::invalid, "body: a JSON object is required");
   json::ReadLimits limits;
   limits.bytes = limits::kRestoreBytes;

@@ -93,6 +93,7 @@ Result<Wanted> read_token(const Kind& kind, const Value& fields, int64_t now) {
   }
   to.superseded_by = record.text("supersededBy");
   to.last_used_ms = time_in(record, "lastUsedAt");
+  if (to.last_used_ms) to.last_used_ms = std::min(*to.last_used_ms, now);
   to.last_used_from = record.text("lastUsedFrom");
   to.rbac_mode = token.text("rbacMode");
   // A token that was replaced ends: nothing else does.

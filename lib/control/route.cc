@@ -52,6 +52,10 @@ std::vector<Route> build() {
   };
   row("GET", "/api/v1/projects/:project/servers", needs(Action::view, Resource::projects, "project"), kOwnProject,
       list_project_servers);
+  row("GET", "/api/v1/projects/:project/tools", needs(Action::view, Resource::projects, "project"), kOwnProject,
+      list_project_tools);
+  row("GET", "/api/v1/projects/:project/servers/:server/tools", needs(Action::view, Resource::projects, "project"),
+      kOwnProject, list_project_tools);
   row("GET", "/api/v1/projects/:project/prompts/visible", needs(Action::view, Resource::projects, "project"),
       kOwnProject, list_visible_prompts);
   row("GET", "/api/v1/projects/:project/gate", anybody_known(), kOwnProject, get_gate);
@@ -181,8 +185,8 @@ Result<void> read_dry_run(Request& request, const Route& route) {
 }
 
 bool Route::may_dry_run() const {
-  return method != "GET" && (kind || handler == mint_token || handler == rotate_token || handler == revoke_token ||
-                             async_handler == apply_objects);
+  return method != "GET" && (kind || async_handler == mint_token || async_handler == rotate_token ||
+                             handler == revoke_token || async_handler == apply_objects);
 }
 
 bool Route::judges_bearer() const { return handler == introspect; }

@@ -15,7 +15,7 @@ inline constexpr std::string_view kTokenDefinitionPrefix = "mcptoken-";  // of t
 Result<void> name_rule(const json::Value& value);
 Result<void> definition_name_rule(const json::Value& value);  // name_rule, and not in the tokens' name space
 Result<void> email_rule(const json::Value& value);
-Result<void> line_rule(const json::Value& value);  // no control or bidirectional characters
+Result<void> line_rule(const json::Value& value);  // no control or invisible characters
 Result<void> text_rule(const json::Value& value);  // the same, but tabs and line ends
 Result<void> label_key_rule(const json::Value& value);
 Result<void> label_value_rule(const json::Value& value);
@@ -45,6 +45,7 @@ Result<json::Value> template_entry_from_text(std::string_view text);  // "NAME" 
 Result<json::Value> variable_from_text(std::string_view text);        // "NAME=value"
 
 Result<void> complete_user(json::Value& object);
+Result<void> complete_group(json::Value& object);
 Result<void> complete_server(json::Value& object);
 Result<void> complete_template(json::Value& object);
 Result<void> complete_project(json::Value& object);

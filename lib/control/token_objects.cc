@@ -28,6 +28,23 @@ Result<store::Object> visible_project(const Context& context, const std::string&
   return found;
 }
 
+Result<void> drop_gone_tokens(store::Tx& tx, Value& definition) {
+  auto* subjects = definition.find("subjects");
+  if (!subjects) return {};
+  std::vector<Value> kept;
+  for (auto& subject : subjects->items()) {
+    crypto::Digest sha{};
+    if (subject.text("kind") == "McpToken" && from_hex(subject.text("name"), sha)) {
+      const auto token = tx.find_token(sha);
+      if (!token && token.error().status == Status::not_found) continue;
+      if (!token) return fail(token.error());
+    }
+    kept.push_back(std::move(subject));
+  }
+  subjects->items() = std::move(kept);
+  return {};
+}
+
 Result<Value> bindings_json(store::Tx& tx, const TokenRecord& token) {
   auto definition = tx.get("rbac", "", std::string(kTokenDefinitionPrefix) + token.id);
   if (!definition && definition.error().status == Status::not_found) return Value::array();

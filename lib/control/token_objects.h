@@ -31,6 +31,9 @@ Result<void> check_room(const Control& control, Context& context, const std::str
                         const std::string& owner_id);
 
 // --- bindings of a token: a definition that the system owns and that goes with the token
+// Takes subjects out of a definition that were tokens: their hashes resolve to nothing, and never will.
+Result<void> drop_gone_tokens(store::Tx& tx, json::Value& definition);
+
 Result<json::Value> bindings_json(store::Tx& tx, const store::TokenRecord& token);
 Result<void> insert_definition(Context& context, const store::TokenRecord& token,
                                const std::vector<rbac::Binding>& bindings);

@@ -68,7 +68,7 @@ struct TokenFilter {
 
 }  // namespace
 
-Result<Response> list_tokens(Control&, Context& context) {
+Result<Response> list_tokens(Control& control, Context& context) {
   MCPT_CHECK(check_query(context.request, {"project", "all", "status", "unused", "expiring", "limit", "cursor"}));
   MCPT_TRY(const auto filter, TokenFilter::of(context));
   std::optional<std::string> project_id;
@@ -86,7 +86,7 @@ Result<Response> list_tokens(Control&, Context& context) {
     MCPT_TRY(auto item, token_json(context, token, project));
     items.emplace_back(project + "/" + token.name + "/" + token.id, std::move(item));
   }
-  return page(context, std::move(items));
+  return page(control, context, std::move(items));
 }
 
 Result<Response> get_token(Control&, Context& context) {

@@ -59,6 +59,9 @@ TEST_CASE("audit events: filters, pages, and the caller's scope") {
   const auto first = world.expect(200, world.all, "GET", "/api/v1/audit/events?project=p&limit=2");
   CHECK(first.json.find("items")->items().size() == 2);
   CHECK(world.found(world.all, "project=p&limit=2&cursor=" + first.text("cursor")) == "p/tool-0");
+  world.expect(400, world.of_p, "GET", "/api/v1/audit/events?cursor=" + first.text("cursor"));  // somebody else's
+  world.expect(400, world.all, "GET", "/api/v1/audit/sessions?cursor=" + first.text("cursor"));
+  world.expect(400, world.all, "GET", "/api/v1/audit/events?cursor=7");
   for (const auto bad : {"kind=x", "outcome=x", "tokenSha=x", "since=yesterday", "limit=0", "limit=1001", "cursor=x", "other=1"})
     world.expect(400, world.all, "GET", std::string("/api/v1/audit/events?") + bad);
   world.expect(403, world.user("n@example.org"), "GET", "/api/v1/audit/events");

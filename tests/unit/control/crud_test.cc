@@ -151,6 +151,18 @@ TEST_CASE("lists show what the caller may see, in pages") {
   const auto second = world.expect(200, admin, "GET", "/api/v1/servers?limit=3&cursor=" + first.text("cursor"));
   CHECK(names(second) == "d");
   CHECK(second.json.find("cursor") == nullptr);
+  // A cursor tells nothing, and is of no use to others, for other lists, or when it was changed.
+  const auto cursor = first.text("cursor");
+  const auto inside = from_base64url(cursor);
+  REQUIRE(inside.has_value());
+  CHECK(inside->size() == 1 + crypto::kSealOverhead);
+  CHECK(inside->find('c') == inside->npos);
+  auto changed = cursor;
+  changed[5] = changed[5] == 'A' ? 'B' : 'A';
+  for (const std::string& bad : {changed, to_base64url("c"), std::string("c"), std::string()})
+    world.expect(400, admin, "GET", "/api/v1/servers?cursor=" + bad);
+  world.expect(400, admin, "GET", "/api/v1/groups?cursor=" + cursor);
+  world.expect(400, some, "GET", "/api/v1/servers?cursor=" + cursor);
   world.expect(400, admin, "GET", "/api/v1/servers?limit=0");
   world.expect(201, admin, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["c","a"]})");
   CHECK(names(world.expect(200, admin, "GET", "/api/v1/servers?project=p")) == "ac");
@@ -276,4 +288,57 @@ TEST_CASE("the values of a server's environment are resolved for whoever starts 
     CHECK(missing.error().message == "B: secret \"keys\" has no key \"none\"");
     return {};
   });
+}
+
+TEST_CASE("conditions and flags that nobody looks at are refused") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/users", R"({"email":"u@example.org","password":"correct horse"})");
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+  const std::string token =
+      world.expect(201, root, "POST", "/api/v1/mcptokens", R"({"name":"t","project":"p","ttl":"1h"})").text("id");
+  world.expect(400, root, "POST", "/api/v1/groups", R"({"name":"g"})", 1);
+  world.expect(400, root, "PUT", "/api/v1/users/u@example.org/password", R"({"password":"battery staple"})", 1);
+  world.expect(400, root, "DELETE", "/api/v1/mcptokens/" + token, "", 1);
+  world.expect(400, root, "POST", "/api/v1/mcptokens/" + token + "/rotate", "{}", 1);
+  CHECK(world.expect(200, root, "GET", "/api/v1/mcptokens/" + token, "", 1).text("status") == "active");
+  world.expect(200, root, "PATCH", "/api/v1/users/u@example.org", R"({"name":"U"})", 1);
+  world.expect(409, root, "PATCH", "/api/v1/users/u@example.org", R"({"name":"V"})", 1);
+  for (const std::string bad : {"purge=yes", "purge=1", "purge=TRUE"})
+    world.expect(400, root, "DELETE", "/api/v1/mcptokens/" + token + "?" + bad);
+  world.expect(400, root, "GET", "/api/v1/mcptokens?all=1");
+  world.expect(400, root, "DELETE", "/api/v1/users/u@example.org?cascade=no");
+  const auto refused = world.expect(400, root, "PATCH", "/api/v1/users/u@example.org", R"({"password":null})");
+  CHECK(refused.text("message") == "password: cannot be taken away");
+}
+
+TEST_CASE("what is said twice in a list of people or rights is kept once") {
+  World world;
+  const auto root = world.admin();
+  world.user("u@example.org");
+  const auto group = world.expect(201, root, "POST", "/api/v1/groups",
+                                  R"({"name":"g","members":["u@example.org","root@example.org","u@example.org"]})");
+  CHECK(json::to_text(*group.json.find("members")) == R"(["u@example.org","root@example.org"])");
+  const auto role = world.expect(
+      201, root, "POST", "/api/v1/rbac",
+      R"({"name":"r","subjects":["User:u@example.org","Group:g",{"kind":"User","name":"u@EXAMPLE.org"}],)"
+      R"("roleBindings":["role:view,resource:servers",{"role":"view","resource":"server"},"action:logs"]})");
+  CHECK(role.json.find("subjects")->items().size() == 2);
+  CHECK(role.json.find("roleBindings")->items().size() == 2);
+}
+
+TEST_CASE("a definition can be changed after a token that it names is gone") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+  const auto token = world.expect(201, root, "POST", "/api/v1/mcptokens", R"({"name":"t","project":"p","ttl":"1h"})");
+  const auto subject = R"({"kind":"McpToken","name":")" + token.text("tokenSha") + "\"}";
+  const auto body = [&](const std::string& subjects) {
+    return R"({"name":"r","subjects":[)" + subjects + R"(],"roleBindings":["role:view,resource:servers"]})";
+  };
+  world.expect(201, root, "POST", "/api/v1/rbac", body(subject + R"(,"User:root@example.org")"));
+  world.expect(200, root, "DELETE", "/api/v1/mcptokens/" + token.text("id") + "?purge=true");
+  const auto changed = world.expect(200, root, "PATCH", "/api/v1/rbac/r", R"({"description":"x"})");
+  CHECK(changed.json.find("subjects")->items().size() == 1);
+  world.expect(400, root, "PUT", "/api/v1/rbac/r", body(subject));  // who names it again is told
 }

@@ -50,12 +50,14 @@ TEST_CASE("describe: a token's bindings, what of them its owner lacks, and the t
   CHECK(words(reach[0].find("tools")) == "read");
   CHECK(reach[0].find("of")->as_int() == 2);
   CHECK(reach[1].find("callable")->as_bool() == false);
+  CHECK(told.text("mayCall") == "may call 1 tool on 1 server");
   // The owner is demoted: the token says so, and reaches nothing.
   world.expect(200, root, "DELETE", "/api/v1/rbac/lent");
   told = world.expect(200, owner, "GET", path);
   CHECK(told.json.find("bindings")->items()[0].find("exceedsOwner")->as_bool() == true);
   CHECK(words(told.json.find("effective")).empty());
   CHECK(words(told.json.find("reach")->items()[0].find("tools")).empty());
+  CHECK(told.text("mayCall") == "may call no tools");
   world.expect(403, world.user("x@example.org", {"role:view,resource:projects"}), "GET", path);
 }
 
@@ -137,4 +139,61 @@ TEST_CASE("a check about somebody else: users for who may impersonate, tokens fo
   world.clock.now += 31LL * 24 * 3600'000;
   CHECK(about(world.root, agent, 200).json.find("allowed")->as_bool() == false);  // it has ended
   world.expect(400, world.root, "POST", kCheck, R"({"list":true,"action":"view"})");
+}
+
+TEST_CASE("a token that is made says what it may call; a project's tools are those of the caller") {
+  World world;
+  const auto root = world.admin();
+  for (const std::string name : {"s", "t", "u"})
+    world.expect(201, root, "POST", "/api/v1/servers", R"({"name":")" + name + R"(","externalUrl":"https://e.org/"})");
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none","servers":["s","t"]})");
+  world.instances = {running("s", {"read", "write", "other"}), running("u", {"elsewhere"})};
+  const auto mint = [&](const std::string& name, const std::string& bindings) {
+    return world.expect(201, root, "POST", "/api/v1/mcptokens",
+                        R"({"name":")" + name + R"(","project":"p","ttl":"1h","bindings":[)" + bindings + "]}");
+  };
+  CHECK(mint("none", "").text("mayCall") == "may call no tools");
+  CHECK(mint("one", R"("role:run,resource:tools,name:s/read")").text("mayCall") == "may call 1 tool on 1 server");
+  CHECK(mint("two", R"("role:view,resource:servers,name:s")").text("mayCall") == "may call 3 tools on 1 server");
+  const auto all = mint("all", R"("role:view,resource:servers")");
+  CHECK(all.text("mayCall") == "may call 3 tools on 2 servers, of which 1 has not listed any yet");
+  CHECK(mint("t", R"("role:view,resource:servers,name:t")").text("mayCall") ==
+        "may call tools on 1 server, which has not listed any yet");
+  world.instances.push_back(running("t", {"more"}));
+  const auto next = world.expect(201, root, "POST", "/api/v1/mcptokens/" + all.text("id") + "/rotate", "{}");
+  CHECK(next.text("mayCall") == "may call 4 tools on 2 servers");
+
+  const auto tools = [&](const rbac::Principal& who, const std::string& path) {
+    return words(world.expect(200, who, "GET", "/api/v1/projects/p" + path).json.find("items"), "tool");
+  };
+  CHECK(tools(root, "/tools") == "other read write more");
+  CHECK(tools(root, "/servers/t/tools") == "more");
+  const auto some = world.bearer(
+      mint("some", R"("role:view,resource:projects,name:p","role:run,resource:tools,name:s/w*")").text("token"));
+  CHECK(tools(some, "/tools") == "write");
+  CHECK(tools(some, "/servers/s/tools") == "write");
+  // Not attached, not there, and nothing to be seen of it look alike.
+  const auto hidden = world.expect(404, some, "GET", "/api/v1/projects/p/servers/t/tools");
+  const auto missing = world.expect(404, some, "GET", "/api/v1/projects/p/servers/x/tools");
+  CHECK(hidden.body == missing.body);
+  world.expect(404, root, "GET", "/api/v1/projects/p/servers/u/tools");
+  // A user who may view the project alone sees that there are servers, and nothing that they offer.
+  const auto viewer = world.user("v@example.org", {"role:view,resource:projects"});
+  CHECK(tools(viewer, "/tools").empty());
+  const auto page = world.expect(200, root, "GET", "/api/v1/projects/p/tools?limit=3");
+  CHECK(tools(root, "/tools?cursor=" + page.text("cursor")) == "more");
+  world.instances.clear();
+  CHECK(words(world.expect(200, root, "GET", "/api/v1/projects/p/tools").json.find("notListed")) == "s t");
+
+  // The same function answers the question whether it may.
+  const auto may = [&](const std::string& name) {
+    return world.expect(200, some, "POST", kCheck, R"({"action":"run","resource":"tools","name":")" + name + "\"}");
+  };
+  CHECK(may("s/write").json.find("allowed")->as_bool() == true);
+  CHECK(may("s/read").json.find("allowed")->as_bool() == false);
+  const auto wide = world.bearer(mint("wide", R"("role:run,resource:tools")").text("token"));
+  const auto other =
+      world.expect(200, wide, "POST", kCheck, R"({"action":"run","resource":"tools","name":"u/elsewhere"})");
+  CHECK(other.json.find("allowed")->as_bool() == false);
+  CHECK(other.text("rule") == R"(server "u" is not attached to project p)");
 }
