@@ -73,6 +73,10 @@ loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, std::
   as_server.command = config.command;
   MCPT_CO_TRY(auto spec, site.gateway.child_spec(as_server, {}));
   spec.term_after_ms = config.timeout_ms;
+  // Begun before the program's own term, which is as long: one that is too slow is reported as late, not as ended.
+  loop::Scope scope(outer);
+  loop::Deadline deadline(site.loop, scope, config.timeout_ms,
+                          Error(Status::timeout, "the program did not answer in time"));
   auto output = std::make_shared<Output>();
   MCPT_CO_TRY(auto child, loop::Child::start(site.loop, std::move(spec), callbacks_for(output, config.max_bytes),
                                              site.gateway.options().log));
@@ -81,9 +85,6 @@ loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, std::
   // One that has left, or does not want to know, is judged by its answer.
   if (!written && written.error().status != Status::unavailable) co_return fail(std::move(written).error());
   child->stop();  // closes its standard input once it has read all
-  loop::Scope scope(outer);
-  loop::Deadline deadline(site.loop, scope, config.timeout_ms,
-                          Error(Status::timeout, "the program did not answer in time"));
   auto exit = co_await child->wait_exit(scope);
   if (!exit) co_return fail(std::move(exit).error());
   if (output->too_large) co_return fail(Status::too_large, "the program's answer is too large");
