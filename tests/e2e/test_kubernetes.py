@@ -11,18 +11,19 @@ from pathlib import Path
 from harness import MCPD, PATIENCE_S, ROOT
 
 OVERLAYS = sorted((ROOT / "deploy/kubernetes/overlays").iterdir())
+KUBECTL = os.environ.get("KUBECTL", "kubectl")
 COMPONENT = "app.kubernetes.io/component"
 
 
 def render(overlay):
-    done = subprocess.run(["kubectl", "kustomize", overlay], capture_output=True, text=True, check=True)
+    done = subprocess.run([KUBECTL, "kustomize", overlay], capture_output=True, text=True, check=True)
     assert not done.stderr, done.stderr
     return read(done.stdout)
 
 
 def kubectl(text, *words):
     """What a local command of kubectl makes of the documents, and what it says."""
-    done = subprocess.run(["kubectl", *words, "--local", "-f", "-", "-o", "json"], input=text, capture_output=True, text=True)
+    done = subprocess.run([KUBECTL, *words, "--local", "-f", "-", "-o", "json"], input=text, capture_output=True, text=True)
     documents, rest = [], done.stdout.strip()
     while rest:
         one, end = json.JSONDecoder().raw_decode(rest)
@@ -150,7 +151,7 @@ def test_metrics_component():
 
 def test_what_does_not_fit_is_noticed():
     """The checks above can fail: a name that Kubernetes does not know, a wrong type, a selector that selects nothing."""
-    rendered = subprocess.run(["kubectl", "kustomize", OVERLAYS[0]], capture_output=True, text=True, check=True).stdout
+    rendered = subprocess.run([KUBECTL, "kustomize", OVERLAYS[0]], capture_output=True, text=True, check=True).stdout
     for pattern, other in ((r"readOnlyRootFilesystem:", "readOnlyRootFilesytem:"), (r"containerPort: \d+", "containerPort: [1]"),
                            (r"policyTypes:", "policyTypes: 1\n  x:")):
         assert re.search(pattern, rendered)
@@ -195,7 +196,7 @@ class Cluster:
         self.calls.touch()
         self.kubectl = Path(folder, "kubectl")
         self.kubectl.write_text(f"""#!/bin/sh
-[ "$1" = kustomize ] && exec kubectl "$@"
+[ "$1" = kustomize ] && exec {KUBECTL} "$@"
 echo "kubectl $*" >> {self.calls}
 case "$1 $2 $3 $4 $5" in *"{failing or "?"}"*) exit 7 ;; esac
 case "$1" in get) printf %s "{running}" ;; diff) exit {diff} ;; esac
