@@ -1,5 +1,10 @@
-"""What owns something of the library: released once, by close(), at the end of a `with`, or when nobody has it any more."""
+"""What owns something of the library: released once, by close(), at the end of a `with`, or when nobody has it any more.
 
+Not at the end of the process, which releases everything itself: a thread may be at work with it then, and loops and services that
+have not drained still use each other. Nor in a child that was forked: it shares the descriptors with its parent.
+"""
+
+import os
 import threading
 import weakref
 
@@ -18,8 +23,9 @@ class Handle:
         self._pointer = pointer
         self._needs = needs
         self._part_of = None if owned else needs[0]
-        # The function is looked up now: at the interpreter's end modules may be gone.
-        self._finalizer = weakref.finalize(self, _release, getattr(_native.lib, self._free) if owned else _keep, pointer, tuple(needs))
+        free = getattr(_native.lib, self._free) if owned else _keep
+        self._finalizer = weakref.finalize(self, _release, free, pointer, tuple(needs), os.getpid())
+        self._finalizer.atexit = False
 
     @property
     def pointer(self):
@@ -44,8 +50,10 @@ class Handle:
         self.close()
 
 
-def _release(free, pointer, needs):
+def _release(free, pointer, needs, process):
     """What belongs to a loop is released on its thread: the collector may run on any."""
+    if process != os.getpid():
+        return
     for loop in needs:
         if getattr(loop, "thread", threading.get_ident()) != threading.get_ident() and not loop.closed:
             loop.post(lambda: free(pointer))

@@ -59,7 +59,6 @@ class Service(Handle):
             config = Config(**config)
         self._log = _native.LogFn(_forward(logger)) if logger else _native.LogFn()
         super().__init__(call(_native.lib.mcptoken_service_new, config.pointer, self._log, None), (self._log,))
-        self._finalizer.atexit = False  # with loops that have not drained, leaving it to the process's end is right
         self._attached = []  # loops that have not drained
         self._exchanges = weakref.WeakSet()
         self._draining = {}
@@ -170,7 +169,6 @@ class Exchange(Handle):
                                    len(pairs), content_length)
         pointer = call(_native.lib.mcptoken_exchange_new, service.pointer, loop.pointer, byref(native_head), byref(native_sink))
         super().__init__(pointer, (service, loop))
-        self._finalizer.atexit = False
         service._exchanges.add(self)
 
     @property

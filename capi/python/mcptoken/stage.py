@@ -29,10 +29,6 @@ class StageCall(Handle):
 
     _free = "mcptoken_stage_call_free"
 
-    def __init__(self, pointer):
-        super().__init__(pointer)
-        self._finalizer.atexit = False
-
     def _text(self, function):
         size = c_size_t()
         start = function(self.pointer, byref(size))
