@@ -1,9 +1,12 @@
 """The gateway behind asyncio, and as an ASGI application."""
 
 import asyncio
+import gc
 import json
 import tempfile
+import threading
 import unittest
+import weakref
 from pathlib import Path
 
 import hosts
@@ -82,6 +85,44 @@ class Aio(unittest.IsolatedAsyncioTestCase):
             await self.ask("GET", "/readyz")
         async with aio.Gateway(data_dir=self.data) as self.gateway:
             self.assertEqual((await self.ask("GET", "/api/v1/projects/p", login))[0], 200)
+
+    async def test_end_that_is_given_up(self):
+        """What it has begun goes on, and ends once, whoever waits for it."""
+        login, _ = await self.bearers()
+        going = asyncio.Event()
+
+        async def slow():
+            yield b"{"
+            going.set()
+            await asyncio.sleep(0.3)
+            yield b"}"
+
+        request = asyncio.ensure_future(
+            self.gateway.request("POST", "/api/v1/projects", hosts.headers(login, {}), slow()))
+        await asyncio.wait_for(going.wait(), 10)
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(self.gateway.aclose(), 0.05)
+        gc.collect()
+        self.assertEqual((await self.ask("GET", "/api/v1/projects", login))[0], 503)
+        await asyncio.gather(*(asyncio.wait_for(self.gateway.aclose(), 30) for _ in range(3)))
+        answer = await request
+        self.assertEqual(answer.status, 400)
+        self.assertTrue(self.gateway.service.closed)
+        async with aio.Gateway(data_dir=self.data):
+            pass
+
+    async def test_responses_that_another_thread_drops(self):
+        """The collector runs on any thread; callbacks live as long as the library may call them."""
+        login, _ = await self.bearers()
+        kept = [[await self.gateway.request("GET", "/api/v1/projects", hosts.headers(login)) for _ in range(20)]]
+        callbacks = [weakref.ref(one) for response in kept[0] for one in response._exchange._calls]
+        thread = threading.Thread(target=lambda: (kept.clear(), gc.collect()))
+        thread.start()
+        thread.join()
+        self.assertTrue(all(one() for one in callbacks))  # the loop has not turned yet
+        self.assertEqual((await self.ask("GET", "/api/v1/projects", login))[0], 200)
+        gc.collect()
+        self.assertEqual([one() for one in callbacks], [None] * len(callbacks))
 
     async def test_busy(self):
         with self.assertRaises(mcptoken.Busy):

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import unittest
+import weakref
 
 import mcptoken
 from mcptoken import Events, Loop, Timer, Watch
@@ -76,6 +77,26 @@ class Own(unittest.TestCase):
         with self.assertRaises(IndexError):
             self.loop.run()
         self.loop.run_once()
+
+    def test_an_object_that_has_its_own_timer(self):
+        """The timer's callback leads back to it: the collector gets both."""
+
+        class Owner:
+            def __init__(self, loop):
+                self.timer = Timer(loop, self.tick)
+                self.watch = Watch(loop, reader, Events.NONE, self.tick)
+
+            def tick(self, *_):
+                pass
+
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        owner = Owner(self.loop)
+        gone = weakref.ref(owner)
+        del owner
+        gc.collect()
+        self.assertIsNone(gone())
 
     def test_any_order_of_release(self):
         loop = Loop()

@@ -1,5 +1,6 @@
 """The service on a loop of this thread: a first user, a token, an MCP session, the end. And what an operator does offline."""
 
+import gc
 import json
 import logging
 import tempfile
@@ -161,6 +162,17 @@ class Hosting(Host):
         thread.start()
         thread.join()
         self.assertEqual(len(caught), 2, caught)
+
+    def test_drain_under_way(self):
+        login, _ = self.bearers()
+        exchange = Exchange(self.service, self.loop, Answer(self.loop), "POST", "/api/v1/projects", hosts.headers(login, {}))
+        done = []
+        self.service.drain(self.loop, 0.1, lambda: done.append(1))
+        with self.assertRaisesRegex(mcptoken.Misuse, "draining"):
+            self.service.drain(self.loop, 5, print)
+        gc.collect()
+        self.service.close()
+        self.assertEqual((done, exchange.closed), ([1], True))
 
     def test_busy(self):
         with self.assertRaises(mcptoken.Busy):

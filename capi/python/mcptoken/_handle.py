@@ -17,7 +17,8 @@ class Handle:
     _free = ""
 
     def __init__(self, pointer, needs=(), owned=True):
-        """`needs`: objects that the library expects to live longer than this one. `owned` False: part of one of them."""
+        """`needs`: objects that the library expects to live longer than this one, and what it calls, which must not lead back to this one:
+        see weakly(). `owned` False: part of the first."""
         from . import _native
 
         self._pointer = pointer
@@ -50,13 +51,25 @@ class Handle:
         self.close()
 
 
+def weakly(owner, function, fallback=None):
+    """`function(owner, …)` for the library to call, without keeping its owner alive. Whoever drops that on another thread leaves the
+    library with something to call until the loop's thread has released it."""
+    this = weakref.ref(owner)
+
+    def body(*arguments):
+        one = this()
+        return fallback if one is None else function(one, *arguments)
+
+    return body
+
+
 def _release(free, pointer, needs, process):
     """What belongs to a loop is released on its thread: the collector may run on any."""
     if process != os.getpid():
         return
     for loop in needs:
         if getattr(loop, "thread", threading.get_ident()) != threading.get_ident() and not loop.closed:
-            loop.post(lambda: free(pointer))
+            loop.post(lambda: (free(pointer), needs))
             return
     free(pointer)
 

@@ -145,26 +145,36 @@ class Gateway:
     def __init__(self, logger=None, grace: float = 5.0, **settings: Any):
         self._settings, self._logger, self._grace = settings, logger, grace
         self.service: Optional[Service] = None
+        self._open = False  # until the loop has drained: before that, what is new is refused with an answer
+        self._end: Optional[asyncio.Future] = None
 
     async def __aenter__(self) -> "Gateway":
         # Opening the data directory may take as long as its migration.
-        self.service = await asyncio.to_thread(Service, self._settings, self._logger)
+        self.service, self._end = await asyncio.to_thread(Service, self._settings, self._logger), None
         self._loop = Loop()
         self.service.attach(self._loop)
         self._driver = Driver(self._loop)
+        self._open = True
         return self
 
     async def __aexit__(self, *failure):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Refuses what is new, lets calls under way finish within the grace, writes everything."""
-        if not self.service or self.service.closed:
-            return
+        """Refuses what is new, lets calls under way finish within the grace, writes everything. Goes on when it is cancelled; called
+        again, it waits for the same end."""
+        if self._end is None:
+            if not self.service:
+                return
+            self._end = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._end)
+
+    async def _close(self):
         drained = asyncio.get_running_loop().create_future()
-        self.service.drain(self._loop, self._grace, lambda: drained.set_result(None))
+        self.service.drain(self._loop, self._grace, lambda: drained.done() or drained.set_result(None))
         self._driver.poke()
         await drained
+        self._open = False
         self._driver.close()
         await asyncio.to_thread(self.service.close)
         self._loop.close()
@@ -177,7 +187,7 @@ class Gateway:
         `content_length`: what the client announced; of bytes, their number when left out. A body that is not wanted, because
         the head was refused, is not read.
         """
-        if not self.service or self.service.closed:
+        if not self._open:
             raise Misuse(-101, "the gateway is not open")
         if content_length is None:
             content_length = len(body) if isinstance(body, bytes) else -1

@@ -11,7 +11,7 @@ from ctypes import c_void_p
 from typing import Any, Callable, Optional
 
 from . import _native
-from ._handle import Handle
+from ._handle import Handle, weakly
 from .errors import Misuse, call, raise_for
 
 
@@ -129,8 +129,10 @@ class Watch(Handle):
 
     def __init__(self, loop: Loop, fd, events: Events, callback: Callable[[Events], Any]):
         number = fd if isinstance(fd, int) else fd.fileno()
-        self._callback = _native.WatchFn(loop.guarded(lambda _, seen: callback(Events(seen))))
-        super().__init__(call(_native.lib.mcptoken_watch_new, loop.pointer, number, int(events), self._callback, None), (loop,))
+        self._call = callback
+        self._callback = _native.WatchFn(loop.guarded(weakly(self, lambda watch, _, seen: watch._call(Events(seen)))))
+        super().__init__(call(_native.lib.mcptoken_watch_new, loop.pointer, number, int(events), self._callback, None),
+                         (loop, self._callback))
         loop._made.add(self)
 
     def change(self, events: Events) -> None:
@@ -144,8 +146,9 @@ class Timer(Handle):
     _free = "mcptoken_timer_free"
 
     def __init__(self, loop: Loop, callback: Callable[[], Any]):
-        self._callback = _native.LoopFn(loop.guarded(lambda _: callback()))
-        super().__init__(call(_native.lib.mcptoken_timer_new, loop.pointer, self._callback, None), (loop,))
+        self._call = callback
+        self._callback = _native.LoopFn(loop.guarded(weakly(self, lambda timer, _: timer._call())))
+        super().__init__(call(_native.lib.mcptoken_timer_new, loop.pointer, self._callback, None), (loop, self._callback))
         loop._made.add(self)
 
     def start(self, delay: float, repeat: float = 0) -> None:

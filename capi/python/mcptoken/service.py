@@ -13,7 +13,7 @@ from ctypes import POINTER, byref, cast, sizeof
 from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Union
 
 from . import _native, stage
-from ._handle import Handle
+from ._handle import Handle, weakly
 from .errors import Misuse, call, check, take
 from .loop import Loop, require_thread
 
@@ -62,6 +62,7 @@ class Service(Handle):
         self._attached = []  # loops that have not drained
         self._exchanges = weakref.WeakSet()
         self._draining = {}
+        self._closing = False
 
     def attach(self, loop: Loop) -> None:
         check(_native.lib.mcptoken_service_attach, self.pointer, loop.pointer)
@@ -88,9 +89,13 @@ class Service(Handle):
         require_thread(loop, "drain")
         if loop not in self._attached:
             raise Misuse(-101, "this loop is not attached, or has drained")
+        if loop in self._draining:
+            raise Misuse(-101, "this loop is draining")
 
         def finished(_):
             self._attached.remove(loop)
+            if self._closing:
+                loop.stop()
             done()
 
         kept = self._draining[loop] = _native.LoopFn(loop.guarded(finished))
@@ -102,8 +107,10 @@ class Service(Handle):
             return
         for loop in list(self._attached):
             require_thread(loop, "close")
+        self._closing = True
         for loop in list(self._attached):
-            self.drain(loop, grace, loop.stop)
+            if loop not in self._draining:
+                self.drain(loop, grace, lambda: None)
         for loop in list(self._draining):
             while loop in self._attached:
                 loop.run()
@@ -153,14 +160,9 @@ class Exchange(Handle):
                  tls: bool = False):
         require_thread(loop, "an exchange")
 
-        def head(_, status, rows, count, length):
-            sink.head(status, [(rows[i].name.decode("latin-1"), rows[i].value.decode("latin-1")) for i in range(count)], length)
-
-        def write(_, data, size):
-            return int(sink.write(ctypes.string_at(data, size)) or 0)
-
-        self._calls = (_native.SinkHead(loop.guarded(head)), _native.SinkWrite(loop.guarded(write, 0)),
-                       _native.SinkEnd(loop.guarded(lambda _, ok: sink.end(ok == 1))))
+        self._sink = sink
+        self._calls = (_native.SinkHead(loop.guarded(weakly(self, _head))), _native.SinkWrite(loop.guarded(weakly(self, _write, 0), 0)),
+                       _native.SinkEnd(loop.guarded(weakly(self, _end))))
         native_sink = _native.Sink(sizeof(_native.Sink), 0, None, *self._calls)
         pairs = [(_header_text(name), _header_text(value)) for name, value in headers]
         rows = (_native.Header * len(pairs))(*[_native.Header(*pair) for pair in pairs])
@@ -168,7 +170,7 @@ class Exchange(Handle):
                                    None if peer is None else _native.text(peer), cast(rows, POINTER(_native.Header)),
                                    len(pairs), content_length)
         pointer = call(_native.lib.mcptoken_exchange_new, service.pointer, loop.pointer, byref(native_head), byref(native_sink))
-        super().__init__(pointer, (service, loop))
+        super().__init__(pointer, (service, loop, self._calls))
         service._exchanges.add(self)
 
     @property
@@ -190,6 +192,19 @@ class Exchange(Handle):
     def peer_closed(self) -> None:
         """The client has gone: what runs for it is cancelled."""
         _native.lib.mcptoken_exchange_peer_closed(self.pointer)
+
+
+def _head(exchange, _, status, rows, count, length):
+    fields = [(rows[i].name.decode("latin-1"), rows[i].value.decode("latin-1")) for i in range(count)]
+    exchange._sink.head(status, fields, length)
+
+
+def _write(exchange, _, data, size):
+    return int(exchange._sink.write(ctypes.string_at(data, size)) or 0)
+
+
+def _end(exchange, _, ok):
+    exchange._sink.end(ok == 1)
 
 
 def _header_text(value):
