@@ -175,7 +175,8 @@ def test_a_session_belongs_to_its_token():
         gateway.ready(mine, "example")
         client = wire.Legacy(gateway.port, mine)
         client.call("example__nothing")
-        summary = until(lambda: gateway.rest("GET", "audit/sessions?tokenName=mine").json["items"])[0]
+        whole = lambda: [one for one in gateway.rest("GET", "audit/sessions?tokenName=mine").json["items"] if one["events"] == 2]
+        summary = until(whole)[0]  # its beginning and its call
         forged = {"stream": "s", "next": 2, "events": [
             {"seq": 1, "time": "2026-01-01T00:00:00Z", "kind": "tool_call_trace", "outcome": "denied",
              "session": summary["session"], "clientName": "forged"}]}
