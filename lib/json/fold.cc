@@ -29,12 +29,7 @@ char take_folded(std::string_view& text) {
 }  // namespace
 
 bool folds_to(std::string_view key, std::string_view canonical) {
-  if (key.size() < canonical.size()) return false;  // no character folds to more bytes
-  if (!key.empty() && !canonical.empty()) {         // nearly all keys differ in their first letter
-    const auto first = static_cast<unsigned char>(key.front());
-    if (first < 0x80 && ((first ^ static_cast<unsigned char>(canonical.front())) & ~0x20U) != 0) return false;
-  }
-  if (key == canonical) return false;
+  if (!may_fold_to(key, canonical) || key == canonical) return false;
   while (!key.empty() && key.back() == '\0') {
     key.remove_suffix(1);
   }

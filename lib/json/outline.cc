@@ -1,6 +1,7 @@
 #include "json/outline.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "json/scan.h"
 
@@ -37,8 +38,11 @@ const Node* Outline::after(const Node& container, const Node& child) const {
 
 const Node* Outline::find(const Node& object, std::string_view name) const {
   if (object.type != Type::object) return nullptr;
-  for (const Node* node = first(object); node != nullptr; node = after(object, *node)) {
-    if (key(*node) == name) return node;
+  const Node* const nodes = nodes_.data();
+  for (size_t at = static_cast<size_t>(&object - nodes) + 1; at < object.next; at = nodes[at].next) {
+    const Range key = nodes[at].key;
+    if (key.size() == name.size() && std::memcmp(text_.data() + key.begin, name.data(), name.size()) == 0)
+      return &nodes[at];
   }
   return nullptr;
 }

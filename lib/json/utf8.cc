@@ -1,5 +1,9 @@
 #include "json/utf8.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 namespace mcptoken::json {
 namespace {
 
@@ -15,6 +19,52 @@ constexpr Lead kLeads[] = {
 };
 
 }  // namespace
+
+#ifdef __SSE2__
+namespace {
+
+// Both leave at least sixteen bytes, and stop in front of a block that holds something special.
+constexpr std::ptrdiff_t kRest = 16;
+
+const char* skip_blocks_sse2(const char* p, const char* end) {
+  for (; end - p >= 64 + kRest; p += 64) {
+    const __m128i some = _mm_or_si128(_mm_or_si128(special_of(p), special_of(p + 16)),
+                                      _mm_or_si128(special_of(p + 32), special_of(p + 48)));
+    if (_mm_movemask_epi8(some) != 0) break;
+  }
+  return p;
+}
+
+#ifdef __x86_64__
+[[gnu::target("avx2")]] inline __m256i special_of_32(const char* p) {
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  const __m256i quoting = _mm256_or_si256(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('"')),
+                                          _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
+  return _mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes), quoting);
+}
+
+[[gnu::target("avx2")]] const char* skip_blocks_avx2(const char* p, const char* end) {
+  for (; end - p >= 128 + kRest; p += 128) {
+    const __m256i some = _mm256_or_si256(_mm256_or_si256(special_of_32(p), special_of_32(p + 32)),
+                                         _mm256_or_si256(special_of_32(p + 64), special_of_32(p + 96)));
+    if (_mm256_movemask_epi8(some) != 0) break;
+  }
+  return p;
+}
+#endif
+
+}  // namespace
+
+const char* skip_long_plain_ascii(const char* p, const char* end) {
+#ifdef __x86_64__
+  static const bool wide = __builtin_cpu_supports("avx2");
+  if (wide) return skip_blocks_avx2(p, end);
+#endif
+  return skip_blocks_sse2(p, end);
+}
+#else
+const char* skip_long_plain_ascii(const char* p, const char*) { return p; }
+#endif
 
 size_t utf8_length(const char* p, const char* end) {
   auto byte = [p](size_t i) { return static_cast<unsigned char>(p[i]); };

@@ -36,7 +36,8 @@ Result<void> check_spelling(const Outline& outline, const Node& object, const st
   for (auto* member = outline.first(object); member; member = outline.after(object, *member)) {
     std::string_view key = outline.key(*member);
     for (std::string_view name : known) {
-      if (json::folds_to(key, name)) return invalid_request("member \"" + std::string(name) + "\" is spelt in another case");
+      if (json::may_fold_to(key, name) && json::folds_to(key, name))
+        return invalid_request("member \"" + std::string(name) + "\" is spelt in another case");
     }
   }
   return {};
@@ -97,7 +98,9 @@ Result<void> Message::classify(Origin origin) {
   if (root.type == Type::array) return invalid_request("batches are not accepted");
   if (root.type != Type::object) return invalid_request("a JSON-RPC message is an object");
   if (origin == Origin::client) MCPT_CHECK(check_spelling(outline_, root, kEnvelope));
-  if (string_member(outline_, &root, "jsonrpc") != "2.0") return invalid_request("\"jsonrpc\" must be \"2.0\"");
+  const Node* version = outline_.find("jsonrpc");
+  const bool is_2 = version && (outline_.raw(*version) == "\"2.0\"" || outline_.string(*version) == "2.0");
+  if (!is_2) return invalid_request("\"jsonrpc\" must be \"2.0\"");
 
   id_ = outline_.find("id");
   result_ = outline_.find("result");

@@ -15,7 +15,7 @@ THIRD_PARTY = {
     "curl/": (["lib/http"], False), "re2/": (["lib/pattern"], False),
     "microhttpd.h": (["bin/mcpd", "bin/mcpctl"], True), "CLI/": (["bin/mcpctl"], False),
     "yaml.h": (["bin/"], False), "curses.h": (["bin/mcpctl"], False), "doctest/": (["tests/unit", "tests/pch"], True)}
-SYSTEM = re.compile(r"(sys|netinet|arpa|net|linux)/\w+\.h|[a-z_0-9]+|(assert|ctype|dirent|dlfcn|emmintrin|errno|fcntl|inttypes|"
+SYSTEM = re.compile(r"(sys|netinet|arpa|net|linux)/\w+\.h|[a-z_0-9]+|(assert|ctype|dirent|dlfcn|emmintrin|errno|fcntl|immintrin|inttypes|"
                     r"limits|malloc|math|netdb|poll|pthread|pty|sched|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
                     r"stdlib|string|syslog|termios|time|unistd|wchar)\.h")
 PUBLIC_ONLY = ("bin/", "examples", "tests/capi", "tests/abi", "tests/e2e", "tests/python")

@@ -60,3 +60,25 @@ TEST_CASE("runs of plain characters end where they must") {
     }
   }
 }
+
+TEST_CASE("long runs of plain characters end where they must") {
+  for (size_t length : {255, 256, 257, 319, 320, 400, 401, 512, 700}) {
+    std::vector<char> text(length, 'x');
+    CHECK(skip_plain_ascii(text.data(), text.data() + length) == text.data() + length);
+    CHECK(skip_long_plain_ascii(text.data(), text.data() + length) <= text.data() + length);
+    for (size_t at = 0; at < length; ++at) {
+      for (unsigned c : {0x00, 0x1f, 0x20, 0x21, 0x22, 0x23, 0x5b, 0x5c, 0x5d, 0x7e, 0x7f, 0x80, 0xff}) {
+        const bool special = c < 0x20 || c >= 0x80 || c == '"' || c == '\\';
+        text[at] = static_cast<char>(c);
+        const char* expected = text.data() + (special ? at : length);
+        if (skip_plain_ascii(text.data(), text.data() + length) != expected) {
+          CAPTURE(length);
+          CAPTURE(at);
+          CAPTURE(c);
+          CHECK(false);
+        }
+        text[at] = 'x';
+      }
+    }
+  }
+}
