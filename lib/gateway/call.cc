@@ -393,13 +393,19 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   }
   ToolFacts tool;
   if (subject->kind == Kind::tools) {
-    auto looking = look_at_tool(exchange, client, *target, message, false, exchange.link.scope);
-    auto looked = co_await looking;
-    if (looked) tool = *std::move(looked);
     Result<void> checked;
-    if (!looked) checked = fail(std::move(looked).error().with_rpc(mcp::rpc::kInternalError));
-    else if (!tool.hidden.empty()) checked = fail(hidden_tool(*subject, tool.hidden));
-    else if (client.era == mcp::Era::modern) checked = check_param_headers(exchange.request, tool);
+    if (server->pin) {
+      auto looking = look_at_tool(exchange, client, *target, message, exchange.link.scope);
+      auto looked = co_await looking;
+      if (looked)
+        tool = *std::move(looked);
+      else
+        checked = fail(std::move(looked).error().with_rpc(mcp::rpc::kInternalError));
+    } else {
+      tool = facts_at_hand(exchange, client, *target, *message);
+    }
+    if (checked && !tool.hidden.empty()) checked = fail(hidden_tool(*subject, tool.hidden));
+    if (checked && client.era == mcp::Era::modern) checked = check_param_headers(exchange.request, tool);
     if (!checked) {
       record_refusal(exchange, checked.error(), std::move(record));
       answer.finish(checked.error().rpc == mcp::rpc::kHeaderMismatch ? 400 : 200, mcp::error_message(message->id(), checked.error()));
@@ -425,22 +431,26 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
     MCPT_CO_TRY(preamble, co_await passing);
   }
   CallCache kept(exchange.site, exchange.caller, *target, subject->kind, *message);
-  auto finding = kept.find(scope);
-  MCPT_CO_TRY(auto found, co_await finding);
+  std::optional<UpstreamAnswer> found;
+  if (kept.may_find()) {
+    auto finding = kept.find(scope);
+    MCPT_CO_TRY(found, co_await finding);
+  }
   Result<Turn> upstream = Turn();
   if (found) {
     upstream->answer = std::move(found);
     record.detail = "answered from the cache";
   } else {
-    auto task = call_with_input(exchange, client, std::move(call), state_target, state, events, scope);
+    auto task = call_with_input(exchange, client, call, state_target, state, events, scope);
     upstream = co_await task;
     if (subject->kind == Kind::tools && upstream && upstream->answer && wants_other_headers(upstream->answer->message)) {
-      auto looking = look_at_tool(exchange, client, *target, message, true, scope);
+      exchange.site.catalogue.invalidate(server->id, Kind::tools);
+      auto looking = look_at_tool(exchange, client, *target, message, scope);
       auto anew = co_await looking;
       if (anew && anew->hidden.empty() && anew->marks) {
         auto again = prepare(exchange, client, route, *subject, *target, message, state);
         again.headers = anew->headers;
-        auto repeated = call_with_input(exchange, client, std::move(again), state_target, state, events, scope);
+        auto repeated = call_with_input(exchange, client, again, state_target, state, events, scope);
         upstream = co_await repeated;
       }
     }

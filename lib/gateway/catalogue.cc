@@ -230,7 +230,7 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
     loop::Scope page_scope(scope);
     loop::Deadline deadline(site_.loop, page_scope, server->first_byte_ms,
                             Error(Status::timeout, server->name + ": " + call.method + " was not answered in time"));
-    auto task = site_.upstreams.call_here(std::move(call), nullptr, page_scope);
+    auto task = site_.upstreams.call_here(call, nullptr, page_scope);
     auto answer = co_await task;
     if (!answer && answer.error().status == Status::not_supported) break;  // it has none of them
     if (!answer) co_return fail(std::move(answer).error());

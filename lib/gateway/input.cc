@@ -81,17 +81,17 @@ std::string input_required(const Exchange& exchange, std::string_view requests, 
 }
 
 // A server that asks for input by its answers, or by requests of its own to a legacy client.
-loop::Task<Result<Turn>> call_and_ask(Site& site, const Client& client, UpstreamCall call, CallEvents& events, loop::Scope& scope) {
+loop::Task<Result<Turn>> call_and_ask(Site& site, const Client& client, UpstreamCall& call, CallEvents& events,
+                                      loop::Scope& scope) {
   Turn turn;
   if (client.era == mcp::Era::modern || client.declared == 0) {  // one round: nothing has to be kept for another
-    auto task = site.upstreams.call(std::move(call), &events, scope);
+    auto task = site.upstreams.call(call, &events, scope);
     MCPT_CO_TRY(turn.answer, co_await task);
     co_return turn;
   }
   const auto edits = call.edits;
   for (int round = 0;; ++round) {
-    UpstreamCall one = call;
-    auto task = site.upstreams.call(std::move(one), &events, scope);
+    auto task = site.upstreams.call(call, &events, scope);
     MCPT_CO_TRY(turn.answer, co_await task);
     const auto& message = turn.answer->message;
     if (!is_input_required(message)) co_return turn;
@@ -126,7 +126,7 @@ loop::Task<Result<Turn>> resume_there(Site& site, const ClientState& state, Park
 
 }  // namespace
 
-loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client& client, UpstreamCall call,
+loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client& client, UpstreamCall& call,
                                          const std::string& target, const ClientState& state, CallEvents& events,
                                          loop::Scope& scope) {
   Site& site = exchange.site;
@@ -149,7 +149,7 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
   // Whoever is to be asked by a server while it works has a connection with capabilities there.
   const bool parks = client.era == mcp::Era::modern && call.key.capabilities != 0 && !call.server->relayed;
   if (!parks) {
-    auto task = call_and_ask(site, client, std::move(call), events, scope);
+    auto task = call_and_ask(site, client, call, events, scope);
     auto turn = co_await task;
     co_return turn;
   }

@@ -28,9 +28,9 @@ struct ClientState {
 // Status::invalid for a state that is not this caller's for this target.
 Result<ClientState> open_state(const Exchange& exchange, const std::string& target, const mcp::Message& request);
 
-// A call, and again with the client's answers as often as the server asks. A modern client does that itself; for it a call
-// of a server that asks meanwhile is parked.
-loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client& client, UpstreamCall call,
+// A call, which outlives the task, and again with the client's answers as often as the server asks. A modern client
+// does that itself; for it a call of a server that asks meanwhile is parked.
+loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client& client, UpstreamCall& call,
                                          const std::string& target, const ClientState& state, CallEvents& events,
                                          loop::Scope& scope);
 // The result that asks a modern client, raw JSON.

@@ -11,30 +11,32 @@ namespace {
 
 Error mismatch(std::string message) { return Error(Status::invalid, std::move(message)).with_rpc(mcp::rpc::kHeaderMismatch); }
 
+ToolFacts facts_of(const RawList& list, const Target& target, const mcp::Message& message) {
+  ToolFacts out;
+  if (auto hidden = list.hidden.find(target.upstream_name); hidden != list.hidden.end()) out.hidden = hidden->second;
+  auto marked = list.headers.find(target.upstream_name);
+  const json::Node* arguments = message.param("arguments");
+  if (marked == list.headers.end() || !arguments) return out;
+  out.marks = marked->second;
+  if (auto value = json::parse(message.outline().raw(*arguments))) out.headers = out.marks->of(*value);
+  return out;
+}
+
 }  // namespace
 
+ToolFacts facts_at_hand(const Exchange& exchange, const Client& client, const Target& target,
+                        const mcp::Message& message) {
+  const auto list =
+      exchange.site.catalogue.at_hand(Kind::tools, *target.attachment->server, share_of(exchange, client));
+  return list ? facts_of(*list, target, message) : ToolFacts();
+}
+
 loop::Task<Result<ToolFacts>> look_at_tool(const Exchange& exchange, const Client& client, const Target& target,
-                                           MessagePtr message, bool anew, loop::Scope& scope) {
-  auto& server = target.attachment->server;
-  auto& catalogue = exchange.site.catalogue;
+                                           MessagePtr message, loop::Scope& scope) {
   auto share = share_of(exchange, client);
-  RawListPtr list;
-  if (anew || server->pin) {
-    if (anew) catalogue.invalidate(server->id, Kind::tools);
-    auto listing = catalogue.list(Kind::tools, server, std::move(share), scope);
-    MCPT_CO_TRY(list, co_await listing);
-  } else {
-    list = catalogue.at_hand(Kind::tools, *server, share);
-  }
-  ToolFacts out;
-  if (!list) co_return out;
-  if (auto hidden = list->hidden.find(target.upstream_name); hidden != list->hidden.end()) out.hidden = hidden->second;
-  auto marked = list->headers.find(target.upstream_name);
-  const json::Node* arguments = message->param("arguments");
-  if (marked == list->headers.end() || !arguments) co_return out;
-  out.marks = marked->second;
-  if (auto value = json::parse(message->outline().raw(*arguments))) out.headers = out.marks->of(*value);
-  co_return out;
+  auto listing = exchange.site.catalogue.list(Kind::tools, target.attachment->server, std::move(share), scope);
+  MCPT_CO_TRY(const auto list, co_await listing);
+  co_return list ? facts_of(*list, target, *message) : ToolFacts();
 }
 
 Result<void> check_param_headers(const HttpRequest& request, const ToolFacts& tool) {

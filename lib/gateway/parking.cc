@@ -167,7 +167,7 @@ loop::Task<Result<Turn>> Parking::begin(ParkedFor whose, UpstreamCall upstream, 
 }
 
 loop::Task<Result<void>> Parking::run(CallPtr call, UpstreamCall upstream) {
-  auto task = site_.upstreams.call(std::move(upstream), call.get(), call->scope);
+  auto task = site_.upstreams.call(upstream, call.get(), call->scope);
   auto answer = co_await task;
   call->finish(std::move(answer));
   co_return Result<void>();

@@ -65,10 +65,10 @@ Upstreams::Upstreams(Site& site) : site_(site), sweeper_(site.loop), prober_(sit
 
 Upstreams::~Upstreams() = default;
 
-loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Events* events, loop::Scope& scope) {
+loop::Task<Result<UpstreamAnswer>> Upstreams::call(const UpstreamCall& call, mcp::Events* events, loop::Scope& scope) {
   Site& home = call.server->transport == Transport::stdio ? site_.gateway.home_of(call.server->id) : site_;
   if (&home == &site_) {
-    auto task = call_here(std::move(call), events, scope);
+    auto task = call_here(call, events, scope);
     auto answer = co_await task;
     co_return answer;
   }
@@ -76,17 +76,21 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(UpstreamCall call, mcp::Event
   Aim aim(*relay, events);
   Function<loop::Task<Result<UpstreamAnswer>>(loop::Scope&)> work =
       [&home, relayed = std::make_shared<RelayEvents>(site_.loop, home.loop, relay), has_events = events != nullptr,
-       call = std::move(call)](loop::Scope& there) mutable {
-        return home.upstreams.call_here(std::move(call), has_events ? relayed.get() : nullptr, there);
+       call](loop::Scope& there) {
+        return home.upstreams.call_here(call, has_events ? relayed.get() : nullptr, there);
       };
   auto task = on_loop<UpstreamAnswer>(site_.loop, home.loop, home.group, std::move(work), scope);
   auto answer = co_await task;
   co_return answer;
 }
 
-loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope) {
-  auto getting = get(call.server, call.key, call.bearer, scope);
-  MCPT_CO_TRY(auto entry, co_await getting);
+loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call, mcp::Events* events,
+                                                        loop::Scope& scope) {
+  auto entry = find_ready(call.key);
+  if (!entry) {
+    auto getting = get(call.server, call.key, call.bearer, scope);
+    MCPT_CO_TRY(entry, co_await getting);
+  }
   const auto verdict = entry->breaker.ask(site_.loop.now_ms());
   if (verdict == Breaker::Verdict::wait) co_return fail(*entry->last_error);
   Trial trial(*entry, verdict == Breaker::Verdict::trial);
@@ -144,6 +148,13 @@ void Upstreams::judge(Entry& entry, const Result<mcp::Message>& answer, bool giv
   entry.last_error = answer.error();
   const int64_t pause_ms = entry.breaker.retry_at_ms() - site_.loop.now_ms();
   entry.instance.happened("the circuit is open for " + std::to_string(pause_ms) + " ms: " + answer.error().message);
+}
+
+std::shared_ptr<Upstreams::Entry> Upstreams::find_ready(const UpstreamKey& key) {
+  const auto at = stopping_ ? entries_.end() : entries_.find(key);
+  if (at == entries_.end() || !at->second->ready()) return nullptr;
+  at->second->last_used_ms = site_.loop.now_ms();
+  return at->second;
 }
 
 loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared_ptr<const ServerSpec> server, UpstreamKey key,

@@ -94,10 +94,11 @@ class Upstreams {
   explicit Upstreams(Site& site);
   ~Upstreams();
 
-  // From this site's loop, wherever the server lives. `events` is called on this loop until the task ends.
-  loop::Task<Result<UpstreamAnswer>> call(UpstreamCall call, mcp::Events* events, loop::Scope& scope);
+  // From this site's loop, wherever the server lives. `events` is called on this loop until the task ends, and the call
+  // outlives it.
+  loop::Task<Result<UpstreamAnswer>> call(const UpstreamCall& call, mcp::Events* events, loop::Scope& scope);
   // On the home loop of the call's server.
-  loop::Task<Result<UpstreamAnswer>> call_here(UpstreamCall call, mcp::Events* events, loop::Scope& scope);
+  loop::Task<Result<UpstreamAnswer>> call_here(const UpstreamCall& call, mcp::Events* events, loop::Scope& scope);
 
   // The connection that a caller's requests go by. Capabilities matter to servers of the legacy era alone, which are told of
   // them at the beginning: a modern server hears with each request what can be asked for. On any loop.
@@ -163,6 +164,7 @@ class Upstreams {
     Entry* entry;
     std::shared_ptr<Entry> kept;
   };
+  std::shared_ptr<Entry> find_ready(const UpstreamKey& key);  // null: it has to be opened
   loop::Task<Result<std::shared_ptr<Entry>>> get(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
                                                 loop::Scope& scope);
   loop::Task<Result<void>> open(std::shared_ptr<Entry> entry, BearerPtr bearer);

@@ -33,7 +33,7 @@ bool is_keepable(const mcp::Message& message) {
 }  // namespace
 
 CallCache::CallCache(Site& site, const Caller& caller, const Target& target, Kind kind, const mcp::Message& request)
-    : site_(site), caller_(caller) {
+    : site_(site), caller_(caller), target_(target), request_(request) {
   const ServerSpec& server = *target.attachment->server;
   if (kind != Kind::tools || server.relayed) return;  // a control plane elsewhere keeps them itself
   if (server.share == Share::session) return;         // what it answers depends on what the session has done
@@ -41,22 +41,32 @@ CallCache::CallCache(Site& site, const Caller& caller, const Target& target, Kin
     if (request.param(never)) return;
   tool_ = server.id + "\n" + target.upstream_name;
   if (auto at = server.cache_ms.find(target.upstream_name); at != server.cache_ms.end()) operator_ms_ = at->second;
-  const json::Node* arguments = request.param("arguments");
-  const auto digest = crypto::sha256(arguments ? request.outline().raw(*arguments) : "{}");
-  const std::string version = std::to_string(server.version);
+}
+
+// Hashes the arguments, so it is made for what was kept or is to be kept alone.
+cache::Key CallCache::key() {
+  if (key_) return *key_;
+  const json::Node* arguments = request_.param("arguments");
+  const auto digest = crypto::sha256(arguments ? request_.outline().raw(*arguments) : "{}");
+  const std::string version = std::to_string(target_.attachment->server->version);
   key_ = cache::key_of({"call",
-                        caller.project->id,
-                        caller.who->token_sha,
-                        server.id,
+                        caller_.project->id,
+                        caller_.who->token_sha,
+                        target_.attachment->server->id,
                         version,
-                        target.upstream_name,
+                        target_.upstream_name,
                         {reinterpret_cast<const char*>(digest.data()), digest.size()}});
+  return *key_;
+}
+
+bool CallCache::may_find() const {
+  return !tool_.empty() && (operator_ms_ != 0 || site_.keeping_tools.contains(tool_));
 }
 
 loop::Task<Result<std::optional<UpstreamAnswer>>> CallCache::find(loop::Scope& scope) {
-  if (tool_.empty() || (operator_ms_ == 0 && !site_.keeping_tools.contains(tool_)))
-    co_return std::optional<UpstreamAnswer>();
-  auto looking = site_.gateway.shelf().get(site_.loop, key_, scope);
+  if (!may_find()) co_return std::optional<UpstreamAnswer>();
+  const cache::Key at = key();
+  auto looking = site_.gateway.shelf().get(site_.loop, at, scope);
   auto found = co_await looking;
   if (!found && scope.cancelled()) co_return fail(scope.reason());
   if (!found || !*found || (*found)->value.empty()) co_return std::optional<UpstreamAnswer>();
@@ -79,7 +89,7 @@ void CallCache::keep(const UpstreamAnswer& answer) {
   entry.what = "call";
   entry.value = std::string(1, answer.era == mcp::Era::modern ? kModern : kLegacy);
   entry.value += answer.message.text();
-  site_.gateway.shelf().put(key_, std::move(entry), said);
+  site_.gateway.shelf().put(key(), std::move(entry), said);
 }
 
 }  // namespace mcptoken::gateway

@@ -15,19 +15,25 @@ namespace mcptoken::gateway {
 
 class CallCache {
  public:
-  // Does nothing for what is no call of a tool, has no arguments that can be compared, or may not be kept.
+  // Does nothing for what is no call of a tool or may not be kept. Borrows everything.
   CallCache(Site& site, const Caller& caller, const Target& target, Kind kind, const mcp::Message& request);
 
+  // False: find() would find nothing, and need not be asked.
+  bool may_find() const;
   // What was answered before, or nothing. Errors: the scope was cancelled.
   loop::Task<Result<std::optional<UpstreamAnswer>>> find(loop::Scope& scope);
   void keep(const UpstreamAnswer& answer);
 
  private:
+  cache::Key key();
+
   Site& site_;
   const Caller& caller_;
+  const Target& target_;
+  const mcp::Message& request_;
   std::string tool_;  // server and tool; "": nothing is kept
   int64_t operator_ms_ = 0;
-  cache::Key key_{};
+  std::optional<cache::Key> key_;  // once it was needed
 };
 
 }  // namespace mcptoken::gateway

@@ -56,7 +56,7 @@ loop::Task<Result<std::string>> read_link_text(Exchange& exchange, const Client&
   loop::Scope scope(outer);
   loop::Deadline deadline(exchange.site.loop, scope, kReadMs,
                           Error(Status::timeout, server->name + ": the resource was not read in time"));
-  auto task = exchange.site.upstreams.call(std::move(call), nullptr, scope);
+  auto task = exchange.site.upstreams.call(call, nullptr, scope);
   MCPT_CO_TRY(auto answer, co_await task);
   co_return text_of(answer.message);
 }
