@@ -18,8 +18,8 @@ namespace {
 // the owner's answer was waited for or not: the release follows the request in the owner's mailbox.
 class Claim {
  public:
-  Claim(Site& site, Site& owner, std::string nonce)
-      : site_(site), owner_(owner), nonce_(std::move(nonce)), mark_(site.next_token()) {}
+  Claim(Site& site, Site& owner, const SessionId& session)
+      : site_(site), owner_(owner), nonce_(number_of(session.nonce)), mark_(site.next_mark()) {}
   ~Claim() {
     owner_.loop.post([&owner = owner_, nonce = nonce_, mark = mark_] {
       auto it = owner.claims.find(nonce);
@@ -40,19 +40,19 @@ class Claim {
   }
 
  private:
-  static loop::Task<Result<bool>> insert(Site& owner, std::string nonce, std::string mark) {
-    co_return owner.claims.emplace(std::move(nonce), std::move(mark)).second;
+  static loop::Task<Result<bool>> insert(Site& owner, uint64_t nonce, uint64_t mark) {
+    co_return owner.claims.emplace(nonce, mark).second;
   }
   Site& site_;
   Site& owner_;
-  std::string nonce_;
-  std::string mark_;  // tells this claim from a later one of the same session
+  const uint64_t nonce_;
+  const uint64_t mark_;  // tells this claim from a later one of the same session
 };
 
 class SessionListener final : public Listener {
  public:
   SessionListener(Exchange& exchange, const Client& client, std::unique_ptr<Claim> claim)
-      : Listener(exchange, client, kEveryKind), key_(session_key(exchange, *client.session)), claim_(std::move(claim)) {}
+      : Listener(exchange, client, kEveryKind), claim_(std::move(claim)) {}
 
   void all_changed() {
     for (Kind kind : {Kind::tools, Kind::prompts, Kind::resources}) send(sse_event(mcp::notification(row_of(kind).changed, "")));
@@ -65,14 +65,12 @@ class SessionListener final : public Listener {
  private:
   const std::set<std::string>& uris() const override {
     static const std::set<std::string> none;
-    const SessionState* state = site_.state_of(key_);
+    const SessionState* state = site_.sessions.empty() ? nullptr : site_.state_of(session_key());
     return state ? state->uris : none;
   }
   std::string meta(std::string kept) const override { return kept; }
-  const std::string key_;
   const std::unique_ptr<Claim> claim_;
 };
-
 
 Error needs_session() {
   return Error(Status::invalid, "this needs a session: initialize first").with_rpc(mcp::rpc::kInvalidRequest);
@@ -107,9 +105,8 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
     refuse(exchange, "null", session.error(), session.error().http);
     co_return Result<void>();
   }
-  std::string nonce = (*session)->nonce;
   Site& owner = exchange.site.gateway.site((*session)->owner % exchange.site.gateway.sites());
-  auto claim = std::make_unique<Claim>(exchange.site, owner, nonce);
+  auto claim = std::make_unique<Claim>(exchange.site, owner, **session);
   auto taking = claim->take(exchange.link.scope);
   MCPT_CO_TRY(bool taken, co_await taking);
   if (!taken) {

@@ -51,6 +51,7 @@ class Listener : public Standing {
   virtual const std::set<std::string>& uris() const = 0;  // wanted resources, as the client calls them
   virtual std::string meta(std::string kept) const = 0;   // the notification's `_meta`, from what the server's may keep
   virtual void send(std::string_view message) { responder_.write(message); }
+  std::string session_key() const { return who_->token_sha + ":" + session_; }  // as endpoint.h has it
 
   Site& site_;
   Responder& responder_;

@@ -1,6 +1,7 @@
 #include "gateway/session_id.h"
 
 #include <array>
+#include <charconv>
 
 #include "base/bytes.h"
 #include "base/limits.h"
@@ -52,6 +53,12 @@ tl::unexpected<Error> unknown() {
 }
 
 }  // namespace
+
+uint64_t number_of(std::string_view nonce) {
+  uint64_t number = 0;
+  std::from_chars(nonce.data(), nonce.data() + nonce.size(), number, 16);
+  return number;
+}
 
 Result<std::string> seal_session(SessionId& session, const crypto::Secret& bearer, std::string_view token_sha, std::string_view project) {
   std::array<uint8_t, 8> nonce{};

@@ -24,6 +24,9 @@ struct SessionId {
   std::string nonce;          // 8 random bytes as 16 hex digits: the session's name in logs and audit
 };
 
+// A nonce as a number: where many are kept.
+uint64_t number_of(std::string_view nonce);
+
 // Sets the nonce. The key comes from the bearer; token SHA and project are bound as associated data.
 Result<std::string> seal_session(SessionId& session, const crypto::Secret& bearer, std::string_view token_sha, std::string_view project);
 // not_found for anything that this bearer did not get for this project, or that is older than 24 h.

@@ -46,7 +46,8 @@ void Site::beat() {
   for (Listener* listener : listeners) listener->beat(now_ms);
 }
 
-std::string Site::next_token() { return std::to_string(++next_number * gateway.sites() + index); }
+uint64_t Site::next_mark() { return ++next_number * gateway.sites() + index; }
+std::string Site::next_token() { return std::to_string(next_mark()); }
 
 void Site::end_session(const std::string& nonce) {
   if (ended.size() >= kEndedSessions) {
@@ -91,7 +92,8 @@ void Site::sweep() {
   std::vector<std::string> idle;
   for (auto& [key, state] : sessions) {
     if (state.owner % gateway.sites() != index) continue;
-    if (claims.contains(key.substr(key.find(':') + 1))) state.used_ms = loop.now_ms();
+    if (claims.contains(number_of(std::string_view(key).substr(key.find(':') + 1))))
+      state.used_ms = loop.now_ms();
     else if (loop.now_ms() - state.used_ms > limits::kSessionIdleMs) idle.push_back(key);
   }
   for (auto& key : idle) gateway.tell_all([key](Site& site) { site.drop_state(key); });

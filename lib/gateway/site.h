@@ -98,7 +98,7 @@ struct Site {
   std::unordered_map<std::string, Ask> asks;
   std::set<Listener*> listeners;  // none comes or goes while they are told of something
   // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.
-  std::map<std::string, std::string> claims;
+  std::map<uint64_t, uint64_t> claims;  // by number_of(nonce); what next_mark() gave
   SessionIds session_ids;
   // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
   std::unordered_map<std::string, int64_t> ended;
@@ -112,7 +112,8 @@ struct Site {
   loop::Timer heart;                 // of streams that listen
   uint64_t next_number = 0;          // of progress tokens and asks
 
-  std::string next_token();          // unique over all loops
+  uint64_t next_mark();              // unique over all loops, as the next
+  std::string next_token();
   void end_session(const std::string& nonce);
   const SessionState* state_of(const std::string& key) const;  // nullptr: it has asked for nothing
   SessionState* make_state(const std::string& key, uint8_t owner);  // nullptr: there are too many

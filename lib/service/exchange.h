@@ -136,7 +136,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   loop::Timer stalled_;
   std::list<std::shared_ptr<Exchange>>::iterator place_;
   std::unique_ptr<control::Runner> runner_;
-  std::optional<Watcher> watcher_;    // while the answer is a stream of changes
+  std::unique_ptr<Watcher> watcher_;              // while the answer is a stream of changes
   std::optional<control::TrafficWatch> traffic_;  // while it is one of traffic
   loop::Group group_;                 // last: its tasks use everything above
 };

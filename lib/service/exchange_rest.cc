@@ -220,7 +220,7 @@ loop::Task<Result<void>> Exchange::run_rest() {
 
 // Changes as they are published, until the client goes, the credential ends or the server stops.
 loop::Task<Result<void>> Exchange::run_watch(control::Watch wanted) {
-  watcher_.emplace(std::move(wanted), *job_->who);
+  watcher_ = std::make_unique<Watcher>(std::move(wanted), *job_->who);
   start_stream(kEventStream);
   write(": watching\n\n");
   write(watcher_->news(*node_.snapshot));

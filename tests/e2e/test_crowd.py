@@ -17,8 +17,7 @@ SLOW, IDLE = min(5_000, FILES), min(9_500, FILES)  # each one is a descriptor on
 SECONDS = 20  # longer than the deadline of a head
 RATE = 200  # calls a second, due at fixed times: a stall shows in all that were due meanwhile
 P99_MS = 50
-# The aim is 3 KiB for both; what a legacy stream takes in a fresh process is more (docs/PERFORMANCE.md).
-STREAM_BYTES = {"modern": 3 * 1024, "legacy": 3.6 * 1024}
+STREAM_BYTES = 3 * 1024
 GROWN_BYTES = 512  # of each stream, at most, when as many come again: what the first ones took is used again
 SLOWER = 1.2
 ROUNDS = 7
@@ -121,7 +120,7 @@ def check_idle(gateway, era):
     print(f"{IDLE} idle streams, {era}: {each:.0f} bytes each, {grown:.0f} more when as many come again; "
           f"p50 of a call {with_them[0]:.0f} µs, {none[0]:.0f} µs without: {ratios[0]:.2f}; "
           f"CPU {with_them[1]:.0f} µs, {none[1]:.0f} µs without: {ratios[1]:.2f}")
-    assert each <= STREAM_BYTES[era] or SANITIZED, each
+    assert each <= STREAM_BYTES or SANITIZED, each
     assert grown <= GROWN_BYTES or SANITIZED, grown
     assert min(ratios) <= SLOWER, (with_them, none)
 
