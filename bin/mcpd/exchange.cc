@@ -4,23 +4,31 @@
 #include <unistd.h>
 
 #include <span>
+#include <utility>
 
 #include "clock.h"
 #include "worker.h"
 
 namespace mcpd {
 
+namespace {
+
+constexpr int kAskedInVain = 16;  // turns; each costs less than a twentieth of what suspending does
+
+}  // namespace
+
 Exchange::Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing)
     : worker_(worker),
       connection_(connection),
       request_(request),
-      announced_body_(framing.announces_body()),
+      body_size_(framing.content_length),
       http10_(framing.http10) {
   connection_.ref();
   worker_.live().push_back(*this);
 }
 
 Exchange::~Exchange() {
+  let_go();
   stop_watching();
   if (stream_) stream_->forget_source();
   mcptoken_exchange_free(handle_);
@@ -39,7 +47,7 @@ Exchange::Step Exchange::open(const mcptoken_head& head) {
   if (taken_over_ || cut_) return Step::drop;
   // Without a body the answer waits for the next call of the handler, which comes at once: libmicrohttpd closes a
   // connection whose answer is queued in the first.
-  return answered_ && announced_body_ ? reply_and_close() : Step::proceed;
+  return answered_ && body_size_ != 0 ? reply_and_close() : Step::proceed;
 }
 
 Exchange::Step Exchange::body(std::string_view piece) {
@@ -51,7 +59,9 @@ Exchange::Step Exchange::body(std::string_view piece) {
   }
   mcptoken_exchange_body(handle_, piece.data(), piece.size());
   if (taken_over_ || cut_) return Step::drop;
-  return answered_ ? reply_and_close() : Step::proceed;
+  if (answered_) return reply_and_close();
+  if (body_size_ < 0 || body_bytes_ < static_cast<uint64_t>(body_size_)) worker_.pump_again();
+  return Step::proceed;
 }
 
 Exchange::Step Exchange::proceed() {
@@ -63,12 +73,14 @@ Exchange::Step Exchange::proceed() {
   }
   if (taken_over_ || cut_ || gone_) return Step::drop;
   if (answered_) return reply();
-  suspend();
+  wait();
   return Step::proceed;
 }
 
 void Exchange::completed() {
   request_ = nullptr;
+  worker_.note_sent(queued_in_);
+  let_go();
   stop_watching();
   Link<Waiting>::unlink();
   if (!over()) return;  // its stream goes on
@@ -88,6 +100,7 @@ Exchange::Step Exchange::reply() {
   if (worker_.draining()) MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
   const MHD_Result queued = MHD_queue_response(request_, static_cast<unsigned>(answer_->status()), response);
   MHD_destroy_response(response);
+  queued_in_ = worker_.note_queued();
   return queued == MHD_YES ? Step::proceed : Step::drop;
 }
 
@@ -97,19 +110,35 @@ Exchange::Step Exchange::reply_and_close() {
   return Step::drop;
 }
 
+// Asked for an answer that is not there.
+void Exchange::wait() {
+  if (!held_) {
+    waiting_since_ms_ = now_ms();
+    worker_.wait(*this);
+    held_ = worker_.may_hold();
+    if (held_) return worker_.hold(1);
+  } else if (++asked_ < kAskedInVain) {
+    return;
+  }
+  suspend();
+}
+
 void Exchange::suspend() {
+  let_go();
   suspended_ = true;
-  waiting_since_ms_ = now_ms();
   MHD_suspend_connection(request_);
-  worker_.wait(*this);
+}
+
+void Exchange::let_go() {
+  if (std::exchange(held_, false)) worker_.hold(-1);
 }
 
 void Exchange::resume() {
-  if (!suspended_) return;
-  suspended_ = false;
+  if (!waits()) return;
+  let_go();
   stop_watching();
   Link<Waiting>::unlink();
-  MHD_resume_connection(request_);
+  if (std::exchange(suspended_, false)) MHD_resume_connection(request_);
   worker_.pump_soon();
 }
 
@@ -117,6 +146,7 @@ void Exchange::resume() {
 
 void Exchange::watch_client() {
   Link<Waiting>::unlink();
+  if (held_) suspend();
   client_fd_ = ::fcntl(connection_.fd, F_DUPFD_CLOEXEC, 0);
   if (client_fd_ < 0) return;  // no descriptor to spare: the end shows when the answer is sent
   mcptoken_watch_new(worker_.loop(), client_fd_, MCPTOKEN_DISCONNECT, on_client_event, this, &client_watch_, nullptr);
@@ -170,7 +200,7 @@ void Exchange::begin_stream() {
       worker_.take_over(connection_, raw_head(*answer_, chunked ? Delimiter::chunks : Delimiter::close), chunked, this);
   worker_.recycle(std::move(answer_));
   doomed_ = stream_ == nullptr;
-  if (suspended_ || doomed_) schedule();  // libmicrohttpd lets go when it asks again
+  if (waits() || doomed_) schedule();  // libmicrohttpd lets go when it asks again
 }
 
 size_t Exchange::on_write(void* self, const char* data, size_t size) noexcept {
@@ -188,7 +218,7 @@ void Exchange::on_end(void* self, int32_t ok) noexcept {
   else
     exchange.cut_ = ok == 0 || !exchange.answer_ || !exchange.answer_->complete();
   exchange.stream_ = nullptr;
-  if (exchange.suspended_ || exchange.over()) exchange.schedule();
+  if (exchange.waits() || exchange.over()) exchange.schedule();
 }
 
 void Exchange::stream_drained() { mcptoken_exchange_writable(handle_); }

@@ -1,5 +1,9 @@
 // One request between libmicrohttpd and the service: hands the head, the body and the client's end over, gathers the
 // answer, and suspends the connection while there is none. Everything runs on the loop's thread.
+//
+// Suspending takes the descriptor out of libmicrohttpd's epoll set, and resuming reads it in vain and puts it back.
+// Most answers come before that pays, so a connection is held at first: libmicrohttpd asks for the answer in each of
+// its turns, and is asked to suspend the connection when it has done so often enough.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +44,8 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   // libmicrohttpd is done with the request; the exchange may be gone afterwards.
   void completed();
 
-  // Suspended for a while: from now on the client's end is watched for, on a duplicate of its descriptor.
+  // Waiting for a while: suspended, if it is not already, and from now on the client's end is watched for, on a
+  // duplicate of its descriptor. Not inside a turn of libmicrohttpd.
   void watch_client();
   int64_t waiting_since_ms() const { return waiting_since_ms_; }
   // Cancels what runs for the client and drops the connection.
@@ -60,7 +65,10 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   Step reply();
   Step reply_and_close();
   void begin_stream();
+  void wait();
   void suspend();
+  void let_go();
+  bool waits() const { return suspended_ || held_; }
   void resume();
   void stop_watching();
   void tell_gone();
@@ -77,11 +85,14 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   int client_fd_ = -1;
   uint64_t body_bytes_ = 0;
   int64_t waiting_since_ms_ = 0;
-  const bool announced_body_;
+  const int64_t body_size_;  // announced; -1: chunked
+  int asked_ = 0;            // times in vain, while held
+  uint64_t queued_in_ = 0;   // the turn in which the answer was handed over
   const bool http10_;
   bool taken_over_ = false;  // a stream has been asked for: libmicrohttpd must drop the connection
   bool input_ended_ = false;
   bool suspended_ = false;
+  bool held_ = false;      // not answered and not suspended
   bool answered_ = false;  // the service has ended its answer
   bool cut_ = false;       // and wants the connection cut
   bool gone_ = false;      // the service knows that the client has gone

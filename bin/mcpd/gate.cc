@@ -28,6 +28,7 @@ constexpr std::array<bool, 256> alphabet(std::string_view marks) {
   return table;
 }
 constexpr auto kTokenBytes = alphabet(kTokenMarks);
+constexpr auto kNameBytes = alphabet("!#$%&'*+-.^`|~");  // without the underscore, see judge_field
 constexpr auto kPathBytes = alphabet(kPathMarks);
 constexpr auto kHostBytes = alphabet("-._");
 
@@ -74,6 +75,7 @@ Verdict judge_method(std::string_view method) {
 // Decodes percent triplets byte by byte. In the path, an encoded byte that would change where segments end, or what
 // they name, is refused: whoever decodes later must see the same path.
 Verdict judge_encoding(std::string_view text, bool path) {
+  if (text.find('%') == std::string_view::npos) return {};  // it is ASCII by now
   Utf8Check utf8;
   for (size_t i = 0; i < text.size(); ++i) {
     auto byte = static_cast<unsigned char>(text[i]);
@@ -124,9 +126,11 @@ Verdict judge_target(std::string_view target) {
 // --- fields
 
 Verdict judge_field(const Field& field) {
-  if (field.name.empty() || !all_of(field.name, kTokenBytes)) return Refusal{400, "a field name is not a token"};
   // Servers behind gateways fold "_" and "-": X_Forwarded_For would pass for the field that a proxy has removed.
-  if (field.name.find('_') != std::string_view::npos) return Refusal{400, "a field name contains an underscore"};
+  if (field.name.empty() || !all_of(field.name, kNameBytes)) {
+    const bool token = !field.name.empty() && all_of(field.name, kTokenBytes);
+    return Refusal{400, token ? "a field name contains an underscore" : "a field name is not a token"};
+  }
   if (!is_field_value(field.value)) return Refusal{400, "a field value contains a control byte"};
   return {};
 }

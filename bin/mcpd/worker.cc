@@ -23,6 +23,7 @@ constexpr int kAcceptsPerTurn = 32;       // so that a flood of connections does
 constexpr int64_t kAcceptPauseMs = 100;   // while no descriptor is left
 constexpr int kRunsPerTurn = 8;
 constexpr int64_t kUnwatchedMs = 50;  // most calls are answered by then and need no watch
+constexpr int64_t kHeldTurnMs = 4;
 constexpr int64_t kTickMs = 1'000;
 constexpr int64_t kQuietCheckMs = 10;
 constexpr int64_t kLastBytesMs = 5'000;      // for answers under way when the service has finished
@@ -108,7 +109,8 @@ Outcome<bool> Worker::begin() {
           MCPTOKEN_OK &&
       mcptoken_watch_new(loop_, listen_fd_, MCPTOKEN_READABLE, accepts, this, &listen_watch_, nullptr) == MCPTOKEN_OK &&
       timer(call<&Worker::kick>, &kick_timer_) && timer(call<&Worker::tick>, &tick_timer_) &&
-      timer(call<&Worker::look_at_waiting>, &wait_timer_) && timer(call<&Worker::check_quiet>, &quiet_timer_) &&
+      timer(call<&Worker::look_at_waiting>, &wait_timer_) && timer(call<&Worker::look_at_held>, &hold_timer_) &&
+      timer(call<&Worker::check_quiet>, &quiet_timer_) &&
       timer(
           [](void* self) noexcept {
             auto& worker = *static_cast<Worker*>(self);
@@ -186,23 +188,41 @@ void Worker::stop_accepting() {
   listen_fd_ = -1;
 }
 
-// libmicrohttpd reports neither resumed connections nor those that still have input buffered through its descriptor.
+// libmicrohttpd reports neither resumed connections nor those that still have input buffered through its descriptor. Of
+// those it knows itself, but while exchanges are held it calls them ready always: then what our callbacks have seen
+// counts, and what they cannot see (a head that just fills its buffer) comes with the next pump, a moment later.
 void Worker::pump() {
   if (pumping_) return;
   pumping_ = true;
   bool more = true;
   for (int i = 0; more && i < kRunsPerTurn; ++i) {
-    resumed_ = false;
+    again_ = false;
+    queued_ = 0;
+    ++turn_;
     MHD_run(daemon_);
     MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
-    more = resumed_ || (MHD_get_timeout(daemon_, &timeout_ms) == MHD_YES && timeout_ms == 0);
+    more = again_ || queued_ > 0 || (held_ == 0 && MHD_get_timeout(daemon_, &timeout_ms) == MHD_YES && timeout_ms == 0);
   }
   pumping_ = false;
-  if (more) pump_soon();
+  if (more || !due_.empty()) pump_soon();
+}
+
+void Worker::hold(int change) {
+  held_ += change;
+  if (held_ == 0 || hold_timer_runs_) return;
+  hold_timer_runs_ = true;
+  mcptoken_timer_start(hold_timer_, kHeldTurnMs, kHeldTurnMs);
+}
+
+void Worker::look_at_held() {
+  pump();
+  if (held_ > 0) return;
+  hold_timer_runs_ = false;
+  mcptoken_timer_stop(hold_timer_);
 }
 
 void Worker::pump_soon() {
-  resumed_ = true;
+  again_ = true;
   if (pumping_ || kicked_) return;
   kicked_ = true;
   mcptoken_timer_start(kick_timer_, 0, 0);
@@ -214,9 +234,9 @@ void Worker::settle_soon(Exchange& exchange) {
 }
 
 void Worker::kick() {
-  kicked_ = false;
   while (auto* exchange = due_.pop_front())
     exchange->settle();
+  kicked_ = false;  // what they want is what comes now
   pump();
 }
 
@@ -413,7 +433,7 @@ void Worker::close_all() {
     exchange->settle();
   live_.for_each([](Exchange& exchange) { delete &exchange; });
   streams_.open.for_each([](Stream& stream) { delete &stream; });
-  for (auto** timer : {&kick_timer_, &tick_timer_, &wait_timer_, &accept_timer_, &quiet_timer_}) {
+  for (auto** timer : {&kick_timer_, &tick_timer_, &wait_timer_, &hold_timer_, &accept_timer_, &quiet_timer_}) {
     mcptoken_timer_free(std::exchange(*timer, nullptr));
   }
 }

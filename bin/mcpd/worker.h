@@ -65,6 +65,13 @@ class Worker {
   void wait(Exchange& exchange);
   void settle_soon(Exchange& exchange);
   void pump_soon();
+  // From inside a turn of libmicrohttpd: another one has something to do.
+  void pump_again() { again_ = true; }
+  // An answer was handed over, to be sent in this turn or the next; which turn that is.
+  uint64_t note_queued() { return ++queued_, turn_; }
+  void note_sent(uint64_t queued_in) { queued_ -= queued_in == turn_; }
+  bool may_hold() const { return layout_known_ && held_ < kHeld; }
+  void hold(int change);
   std::unique_ptr<Answer> take_answer();
   void recycle(std::unique_ptr<Answer> answer);
   Stream* take_over(Connection& connection, std::string_view head, bool chunked, StreamSource* source) {
@@ -73,6 +80,8 @@ class Worker {
   void refuse(Connection& connection, int32_t status, std::string_view reason);
 
  private:
+  static constexpr int kHeld = 64;  // each turn of libmicrohttpd asks all of them
+
   Worker(const WorkerOptions& options, mcptoken_loop* loop, int listen_fd);
   Outcome<bool> begin();
   void run(int finished_fd);
@@ -101,6 +110,7 @@ class Worker {
   void tick();
   void expire(Connection& connection, int64_t now);
   void look_at_waiting();
+  void look_at_held();
   void give_back_memory();
 
   // --- the end
@@ -120,6 +130,7 @@ class Worker {
   mcptoken_timer* kick_timer_ = nullptr;    // work left by a call of the service, or by a long turn
   mcptoken_timer* tick_timer_ = nullptr;    // the watchdog
   mcptoken_timer* wait_timer_ = nullptr;    // runs while an exchange waits unwatched
+  mcptoken_timer* hold_timer_ = nullptr;    // runs while an exchange is held
   mcptoken_timer* accept_timer_ = nullptr;  // ends a pause
   mcptoken_timer* quiet_timer_ = nullptr;   // the last phase of a drain
   std::thread thread_;
@@ -139,10 +150,14 @@ class Worker {
   LogGate descriptor_log_{5'000};
   LogGate limit_log_{5'000};
   int trims_left_ = 0;
-  bool resumed_ = false;
+  int held_ = 0;  // exchanges that wait and are not suspended
+  bool again_ = false;
+  uint64_t turn_ = 0;  // of libmicrohttpd
+  int queued_ = 0;     // answers that were handed over in this one and not sent
   bool pumping_ = false;
   bool kicked_ = false;
   bool waiting_timer_runs_ = false;
+  bool hold_timer_runs_ = false;
   bool draining_ = false;
   int64_t quiet_deadline_ms_ = 0;
   std::atomic<int64_t> grace_ms_{0};
