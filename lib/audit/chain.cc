@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -21,46 +24,51 @@ constexpr char kColumnTypes[kColumns] = {'i', 'i', 'i', 'i', 't', 't', 't', 't',
                                         't', 't', 't', 't', 't', 'i', 't', 'b', 't', 't'};
 constexpr std::string_view kCheckpointLabel = "mcptoken audit checkpoint";
 
-std::array<char, 8> big_endian(int64_t value) {
-  std::array<char, 8> bytes;
-  for (size_t i = 0; i < bytes.size(); ++i)
-    bytes[i] = static_cast<char>(static_cast<uint64_t>(value) >> (56 - 8 * i));
-  return bytes;
+uint64_t big_endian(int64_t value) {
+  const auto bits = static_cast<uint64_t>(value);
+  return std::endian::native == std::endian::little ? __builtin_bswap64(bits) : bits;
 }
 
 void add_integer(std::string& out, int64_t value) {
-  const auto bytes = big_endian(value);
-  out.append(bytes.data(), bytes.size());
+  const uint64_t bytes = big_endian(value);
+  out.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
 }
 
-// What a link is made of: each field with its presence and length, so that no two events have the same bytes.
+// What a link is made of: each field with its presence and length, so that no two events have the same bytes. `memory`
+// is used again for the next one.
 class Bytes {
  public:
-  explicit Bytes(std::string& out) : out_(out) { out_.clear(); }
-  void previous(const crypto::Digest& link) { out_.append(as_text(link)); }
+  explicit Bytes(std::string& memory) : memory_(memory) {}
+  void previous(const crypto::Digest& link) { put(as_text(link)); }
   void integer(int64_t value) { field(1, value); }
   void text(std::string_view value) {
     field(1, static_cast<int64_t>(value.size()));
-    out_ += value;
+    put(value);
   }
   void no_integer() { field(0, 0); }
   void no_text() { no_integer(); }
   void maybe(const std::optional<int64_t>& value) { value ? integer(*value) : no_integer(); }
   void maybe(const std::optional<crypto::Digest>& value) { value ? text(as_text(*value)) : no_text(); }
+  std::string_view view() const { return {memory_.data(), size_}; }
 
  private:
-  void field(char present, int64_t value) {
-    std::array<char, 9> bytes;
-    bytes[0] = present;
-    const auto number = big_endian(value);
-    std::copy(number.begin(), number.end(), bytes.begin() + 1);
-    out_.append(bytes.data(), bytes.size());
+  char* room(size_t size) {
+    if (memory_.size() - size_ < size) memory_.resize(2 * (size_ + size) + 512);
+    return memory_.data() + std::exchange(size_, size_ + size);
   }
-  std::string& out_;
+  void put(std::string_view text) { std::copy(text.begin(), text.end(), room(text.size())); }
+  void field(char present, int64_t value) {
+    const uint64_t number = big_endian(value);
+    char* at = room(1 + sizeof number);
+    *at = present;
+    std::memcpy(at + 1, &number, sizeof number);
+  }
+  std::string& memory_;
+  size_t size_ = 0;
 };
 
-void read_row(const db::Statement& row, const crypto::Digest& previous, std::string& out) {
-  Bytes bytes(out);
+std::string_view read_row(const db::Statement& row, const crypto::Digest& previous, std::string& memory) {
+  Bytes bytes(memory);
   bytes.previous(previous);
   for (int i = 0; i < kColumns; ++i) {
     const bool number = kColumnTypes[i] == 'i';
@@ -68,11 +76,12 @@ void read_row(const db::Statement& row, const crypto::Digest& previous, std::str
     else if (number) bytes.integer(row.integer(i));
     else bytes.text(kColumnTypes[i] == 't' ? row.text_view(i) : as_text(row.blob(i)));
   }
+  return bytes.view();
 }
 
 // The same bytes as those of its row: in the order of CHAINED_COLUMNS.
-void read_event(const Event& event, const crypto::Digest& previous, std::string& out) {
-  Bytes bytes(out);
+std::string_view read_event(const Event& event, const crypto::Digest& previous, std::string& memory) {
+  Bytes bytes(memory);
   bytes.previous(previous);
   bytes.integer(event.seq);
   bytes.integer(event.time_ms);
@@ -88,6 +97,7 @@ void read_event(const Event& event, const crypto::Digest& previous, std::string&
   bytes.maybe(event.argument_digest);
   bytes.text(event.reported_by);
   bytes.text(event.payload);
+  return bytes.view();
 }
 
 crypto::Digest sign_checkpoint(const crypto::Key& key, const Head& base) {
@@ -125,9 +135,8 @@ void spoil(Verification& state, int64_t seq, std::string why) {
 // becomes `last`.
 bool follows(const db::Statement& row, const crypto::Key& key, Head& last) {
   const int64_t seq = row.integer(0);
-  std::string bytes;
-  read_row(row, last.link, bytes);
-  const auto wanted = crypto::mac(key, bytes);
+  std::string memory;
+  const auto wanted = crypto::mac(key, read_row(row, last.link, memory));
   if (seq <= last.seq || !crypto::equal(as_text(row.blob(kColumns)), as_text(wanted))) return false;
   last = {seq, wanted};
   return true;
@@ -187,12 +196,11 @@ Result<void> insert_links(db::Transaction& transaction, std::span<const Head> li
 std::vector<Head> link_written(const crypto::Key& key, std::span<const Event> written, Head& last) {
   std::vector<Head> links;
   links.reserve(written.size());
-  std::string bytes;
+  std::string memory;
   for (const Event& event : written) {
     if (event.seq == 0) continue;  // could not be written
     if (event.seq != last.seq + 1) break;  // others are in between: they are read, and so is what follows
-    read_event(event, last.link, bytes);
-    last = {event.seq, crypto::mac(key, bytes)};
+    last = {event.seq, crypto::mac(key, read_event(event, last.link, memory))};
     links.push_back(last);
   }
   return links;
@@ -207,13 +215,12 @@ Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::spa
   MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS " FROM audit a LEFT JOIN audit_chain c ON c.seq = a.seq"
                                             " WHERE a.seq > ?1 AND c.seq IS NULL ORDER BY a.seq"));
   rows.bind(last.seq);
-  std::string bytes;
+  std::string memory;
   for (;;) {
     MCPT_TRY(const bool row, rows.step());
     if (!row) break;
     const int64_t seq = rows.integer(0);
-    read_row(rows, last.link, bytes);
-    last = {seq, crypto::mac(key, bytes)};
+    last = {seq, crypto::mac(key, read_row(rows, last.link, memory))};
     MCPT_CHECK(insert_links(transaction, std::span(&last, 1)));
   }
   if (last.seq == before) return {};

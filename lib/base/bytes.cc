@@ -58,10 +58,12 @@ std::string to_hex(std::span<const uint8_t> bytes) {
 
 bool from_hex(std::string_view text, std::span<uint8_t> out) {
   if (text.size() != out.size() * 2) return false;
-  for (size_t i = 0; i < out.size(); ++i) {
-    const int high = kHexReverse[static_cast<uint8_t>(text[2 * i])], low = kHexReverse[static_cast<uint8_t>(text[2 * i + 1])];
+  const int8_t* const values = kHexReverse.data();
+  const char* digit = text.data();
+  for (uint8_t& byte : out) {
+    const int high = values[static_cast<uint8_t>(*digit++)], low = values[static_cast<uint8_t>(*digit++)];
     if ((high | low) < 0) return false;
-    out[i] = static_cast<uint8_t>(high << 4 | low);
+    byte = static_cast<uint8_t>(high << 4 | low);
   }
   return true;
 }

@@ -126,13 +126,17 @@ Result<void> parse_target(Head& head) {
   if (mark != std::string_view::npos) head.query = target.substr(mark + 1);
   std::string_view path = target.substr(1, mark == std::string_view::npos ? mark : mark - 1);
   if (path.empty()) return {};
-  for (std::string_view part : split(path, '/')) {
-    auto segment = decode(part, false);
+  head.path.reserve(static_cast<size_t>(std::count(path.begin(), path.end(), '/')) + 1);
+  for (bool last = false; !last;) {
+    const size_t end = path.find('/');
+    last = end == std::string_view::npos;
+    auto segment = decode(path.substr(0, end), false);
     if (!segment || segment->empty() || *segment == "." || *segment == "..") return bad();
     for (char c : *segment) {
       if (c == '/' || c == '\\' || static_cast<uint8_t>(c) < 0x20 || c == 0x7f) return bad();
     }
     head.path.push_back(*std::move(segment));
+    if (!last) path.remove_prefix(end + 1);
   }
   return {};
 }
