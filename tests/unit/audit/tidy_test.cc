@@ -65,7 +65,7 @@ TEST_CASE("texts of events are one readable line") {
   CHECK(tidied("\xff\xc0\xaf\xed\xa0\x80"
                "ok\xe2\x82") == "??????ok??");
   CHECK(tidied(std::string(kTextBytes, 'a')) == std::string(kTextBytes, 'a'));
-  CHECK(tidied(std::string(kTextBytes + 1, 'a')) == std::string(kTextBytes - 3, 'a') + "...");
+  CHECK(tidied(std::string(kTextBytes + 1, 'a')) == std::string(kTextBytes - 3, 'a').append("..."));
   // Never in the middle of a character.
   std::string umlauts;
   while (umlauts.size() < 2 * kTextBytes)

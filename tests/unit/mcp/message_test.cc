@@ -184,7 +184,7 @@ TEST_CASE("message: a body beyond the limit is 413, a malformed one 400") {
   json::ReadLimits limits;
   limits.bytes = 64;
   std::string exact = R"({"jsonrpc":"2.0","id":1,"method":"ping","x":")";
-  exact += std::string(64 - exact.size() - 2, 'x') + "\"}";
+  exact.append(64 - exact.size() - 2, 'x').append("\"}");
   REQUIRE(exact.size() == 64);
   CHECK(Message::parse(exact, Origin::client, limits));
   auto refused = Message::parse(exact + " ", Origin::client, limits);
