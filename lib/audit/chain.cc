@@ -22,7 +22,7 @@ constexpr int kColumns = 20;
 // integer, text, blob
 constexpr char kColumnTypes[kColumns] = {'i', 'i', 'i', 'i', 't', 't', 't', 't', 'b', 't',
                                         't', 't', 't', 't', 't', 'i', 't', 'b', 't', 't'};
-constexpr std::string_view kCheckpointLabel = "mcptoken audit checkpoint";
+constexpr std::string_view kCheckpointLabel = "mcptoken audit checkpoint", kHeadLabel = "mcptoken audit head";
 
 uint64_t big_endian(int64_t value) {
   const auto bits = static_cast<uint64_t>(value);
@@ -100,10 +100,12 @@ std::string_view read_event(const Event& event, const crypto::Digest& previous, 
   return bytes.view();
 }
 
-crypto::Digest sign_checkpoint(const crypto::Key& key, const Head& base) {
-  std::string text(kCheckpointLabel);
-  add_integer(text, base.seq);
-  text += as_text(base.link);
+// Links stand in the record for everybody to read: without a signature of its own an earlier one could be made the
+// head.
+crypto::Digest sign(const crypto::Key& key, std::string_view label, const Head& place) {
+  std::string text(label);
+  add_integer(text, place.seq);
+  text += as_text(place.link);
   return crypto::mac(key, text);
 }
 
@@ -120,7 +122,7 @@ Result<Checkpoint> checkpoint(db::Transaction& transaction, const crypto::Key& k
   out.base.seq = rows.integer(0);
   MCPT_TRY(out.base.link, rows.bytes<32>(1));
   MCPT_TRY(const auto signature, rows.bytes<32>(2));
-  out.genuine = crypto::equal(as_text(signature), as_text(sign_checkpoint(key, out.base)));
+  out.genuine = crypto::equal(as_text(signature), as_text(sign(key, kCheckpointLabel, out.base)));
   return out;
 }
 
@@ -160,14 +162,36 @@ std::optional<Head> head_of(std::string_view text) {
   return out;
 }
 
-Result<Head> head(db::Transaction& transaction) {
-  Head out;
-  MCPT_TRY(auto rows, transaction.prepare("SELECT seq, link FROM audit_head"));
+namespace {
+
+struct SignedHead {
+  Head head;
+  std::optional<crypto::Digest> signature;
+
+  // That nothing is sealed yet needs no signature: the first link would be wrong if it were not so.
+  bool genuine(const crypto::Key& key) const {
+    if (head.seq == 0) return true;
+    return signature && crypto::equal(as_text(*signature), as_text(sign(key, kHeadLabel, head)));
+  }
+};
+
+Result<SignedHead> signed_head(db::Transaction& transaction) {
+  SignedHead out;
+  MCPT_TRY(auto rows, transaction.prepare("SELECT seq, link, signature FROM audit_head"));
   MCPT_TRY(const bool found, rows.step());
   if (!found) return out;
-  out.seq = rows.integer(0);
-  MCPT_TRY(out.link, rows.bytes<32>(1));
+  out.head.seq = rows.integer(0);
+  MCPT_TRY(out.head.link, rows.bytes<32>(1));
+  if (rows.is_null(2)) return out;
+  MCPT_TRY(out.signature, rows.bytes<32>(2));
   return out;
+}
+
+}  // namespace
+
+Result<Head> head(db::Transaction& transaction) {
+  MCPT_TRY(const auto found, signed_head(transaction));
+  return found.head;
 }
 
 namespace {
@@ -209,8 +233,8 @@ std::vector<Head> link_written(const crypto::Key& key, std::span<const Event> wr
 }  // namespace
 
 Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::span<const Event> written) {
-  MCPT_TRY(auto last, head(transaction));
-  const int64_t before = last.seq;
+  MCPT_TRY(const auto before, signed_head(transaction));
+  Head last = before.head;
   MCPT_CHECK(insert_links(transaction, link_written(key, written, last)));
   MCPT_TRY(auto rows, transaction.prepare("SELECT " CHAINED_COLUMNS " FROM audit a LEFT JOIN audit_chain c ON c.seq = a.seq"
                                             " WHERE a.seq > ?1 AND c.seq IS NULL ORDER BY a.seq"));
@@ -223,10 +247,14 @@ Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::spa
     last = {seq, crypto::mac(key, read_row(rows, last.link, memory))};
     MCPT_CHECK(insert_links(transaction, std::span(&last, 1)));
   }
-  if (last.seq == before) return {};
-  return transaction.run("INSERT INTO audit_head (id, seq, link) VALUES (1, ?1, ?2)"
-                         " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link",
-                         last.seq, last.link);
+  if (last.seq == before.head.seq) return {};
+  // What goes on from a head that is not ours does not become ours.
+  const auto signature = before.genuine(key) ? sign(key, kHeadLabel, last) : crypto::Digest();
+  return transaction.run(
+      "INSERT INTO audit_head (id, seq, link, signature) VALUES (1, ?1, ?2, ?3)"
+      " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link,"
+      " signature = excluded.signature",
+      last.seq, last.link, signature);
 }
 
 Result<int64_t> disown(db::Transaction& transaction) {
@@ -270,21 +298,25 @@ Result<int64_t> purge(db::Transaction& transaction, const crypto::Key& key, cons
   MCPT_CHECK(transaction.run("DELETE FROM audit WHERE seq <= ?1", base.seq));
   MCPT_TRY(const int64_t rest_ms, first_time(transaction));
   MCPT_CHECK(transaction.run("DELETE FROM audit_sessions WHERE last_ms <= ?1", std::min(last_ms, rest_ms - 1)));
-  MCPT_CHECK(transaction.run("INSERT INTO audit_checkpoint (id, seq, link, signature) VALUES (1, ?1, ?2, ?3)"
-                             " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link,"
-                             " signature = excluded.signature",
-                             base.seq, base.link, sign_checkpoint(key, base)));
+  MCPT_CHECK(
+      transaction.run("INSERT INTO audit_checkpoint (id, seq, link, signature) VALUES (1, ?1, ?2, ?3)"
+                      " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link,"
+                      " signature = excluded.signature",
+                      base.seq, base.link, sign(key, kCheckpointLabel, base)));
   return gone;
 }
 
 namespace {
 
 // The record ends here: so must the head, and what was noted must have been seen.
-Result<void> check_end(db::Transaction& transaction, const std::optional<Head>& expected, const Head& base,
-                       Verification& state) {
-  MCPT_TRY(const auto end, head(transaction));
-  if (!same(end, state.last))
+Result<void> check_end(db::Transaction& transaction, const crypto::Key& key, const std::optional<Head>& expected,
+                       const Head& base, Verification& state) {
+  MCPT_TRY(const auto end, signed_head(transaction));
+  if (!same(end.head, state.last))
     return spoil(state, state.last.seq + 1, "records at the end are missing, or the head was changed"), Result<void>();
+  if (!end.genuine(key))
+    return spoil(state, state.last.seq + 1, "the head is not genuine: records at the end may be missing"),
+           Result<void>();
   if (!expected || state.met) return {};
   if (expected->seq > state.last.seq)
     return spoil(state, state.last.seq + 1, "the record ends before the noted head"), Result<void>();
@@ -310,7 +342,7 @@ Result<void> verify(db::Transaction& transaction, const crypto::Key& key, const 
     MCPT_TRY(const bool row, rows.step());
     if (!row) {
       state.done = true;
-      return check_end(transaction, expected, start.base, state);
+      return check_end(transaction, key, expected, start.base, state);
     }
     const int64_t seq = rows.integer(0);
     if (!follows(rows, key, state.last))

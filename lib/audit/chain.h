@@ -1,6 +1,6 @@
-// The chain over the record: every event has a link, MAC(key, previous link, event), and the head names the last one. Who
-// has no key cannot change, remove, insert or reorder events without verify() saying so. What an older copy of the whole
-// database would hide is found by comparing the head with one that was noted down elsewhere.
+// The chain over the record: every event has a link, MAC(key, previous link, event), and the head names the last one
+// under a signature. Who has no key cannot change, remove, insert or reorder events without verify() saying so. What an
+// older copy of the whole database would hide is found by comparing the head with one that was noted down elsewhere.
 #pragma once
 
 #include <cstdint>

@@ -140,6 +140,8 @@ DROP TABLE audit_sessions;
 ALTER TABLE audit_sessions_of_tokens RENAME TO audit_sessions;
 CREATE INDEX audit_sessions_last ON audit_sessions (last_ms);
 )sql"},
+    // A head of before has none, and is never found genuine.
+    {5, "ALTER TABLE audit_head ADD COLUMN signature BLOB"},
 };
 
 }  // namespace

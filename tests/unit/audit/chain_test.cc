@@ -60,6 +60,30 @@ struct Chain : AuditFixture {
     return out;
   }
 
+  crypto::Digest signature() {
+    crypto::Digest out{};
+    write([&](db::Transaction& transaction) {
+      auto rows = transaction.prepare("SELECT signature FROM audit_head");
+      REQUIRE(rows);
+      REQUIRE(*rows->step());
+      out = *rows->bytes<32>(0);
+    });
+    return out;
+  }
+  // Verification of the few records from `seq` on, as it would go on behind `last`; the change is undone.
+  template <class F>
+  Verification near(const Head& last, F change) {
+    auto transaction = db::Transaction::begin(*connection);
+    REQUIRE(transaction);
+    change(*transaction);
+    Verification state;
+    state.last = last;
+    state.checked = last.seq;
+    while (!state.done && state.checked < last.seq + 6)
+      REQUIRE(verify(*transaction, key, std::nullopt, 3, state));
+    return state;
+  }
+
   crypto::Key key{};
 };
 
@@ -172,9 +196,107 @@ TEST_CASE_FIXTURE(Chain, "chain: every edit, deletion, insertion and reorder is 
   CHECK(inserted.problem_seq == 7'001);
 }
 
+// At every place there is. What lies before the place was seen to be right, what lies behind the next few does not
+// matter: a verification ends at the first record that is wrong. Numbers have gaps, so that there is room for what is
+// inserted.
+TEST_CASE_FIXTURE(Chain, "chain: no single record of 10,000 can be edited, removed, inserted or moved") {
+  fill(kRecords);
+  write([&](db::Transaction& tx) {
+    for (const auto& sql : {db::Sql("DELETE FROM audit_chain"), db::Sql("DELETE FROM audit_head"),
+                            db::Sql("UPDATE audit SET seq = -2 * seq"), db::Sql("UPDATE audit SET seq = -seq")})
+      REQUIRE(tx.run(sql));
+    REQUIRE(seal(tx, key));
+  });
+  REQUIRE(check().intact);
+  std::vector<Head> links = {Head()};
+  write([&](db::Transaction& tx) {
+    auto rows = tx.prepare("SELECT seq, link FROM audit_chain ORDER BY seq");
+    REQUIRE(rows);
+    while (*rows->step())
+      links.push_back({rows->integer(0), *rows->bytes<32>(1)});
+  });
+  REQUIRE(links.size() == kRecords + 1);
+  const db::Sql insert(
+      "INSERT INTO audit SELECT ?1 + 1, time_ms, kind, outcome, project, session, user, token_name, token_sha, "
+      "client_name,"
+      " client_version, client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by, "
+      "payload"
+      " FROM audit WHERE seq = ?1");
+  int64_t missed = 0;
+  const auto found = [&](const Head& last, const auto& change, int64_t at) {
+    const auto state = near(last, change);
+    missed += state.intact || state.problem_seq != at;
+  };
+  for (int64_t i = 1; i <= kRecords; ++i) {
+    const int64_t seq = 2 * i;
+    const bool is_last = i == kRecords;
+    const Head& last = links[static_cast<size_t>(i - 1)];
+    found(
+        last, [&](auto& tx) { REQUIRE(tx.run("UPDATE audit SET outcome = 5 - outcome WHERE seq = ?1", seq)); }, seq);
+    found(
+        last, [&](auto& tx) { REQUIRE(tx.run("UPDATE audit_chain SET link = randomblob(32) WHERE seq = ?1", seq)); },
+        seq);
+    for (const bool with_link : {false, true}) {
+      found(
+          last,
+          [&](auto& tx) {
+            REQUIRE(tx.run("DELETE FROM audit WHERE seq = ?1", seq));
+            if (with_link) REQUIRE(tx.run("DELETE FROM audit_chain WHERE seq = ?1", seq));
+            // The last one with the head that it had left behind.
+            if (is_last) REQUIRE(tx.run("UPDATE audit_head SET seq = ?1, link = ?2", last.seq, last.link));
+          },
+          is_last ? seq - 1 : seq + 2);
+      found(
+          last,
+          [&](auto& tx) {
+            REQUIRE(tx.run(insert, seq));
+            if (with_link)
+              REQUIRE(tx.run("INSERT INTO audit_chain SELECT seq + 1, link FROM audit_chain WHERE seq = ?1", seq));
+            if (is_last && with_link) REQUIRE(tx.run("UPDATE audit_head SET seq = seq + 1"));
+          },
+          seq + 1);
+      if (is_last) continue;
+      found(
+          last,
+          [&](auto& tx) {
+            for (const auto& sql : {db::Sql("UPDATE audit SET seq = -1 WHERE seq = ?1"),
+                                    db::Sql("UPDATE audit SET seq = ?1 WHERE seq = ?1 + 2"),
+                                    db::Sql("UPDATE audit SET seq = ?1 + 2 WHERE seq = -1")})
+              REQUIRE(tx.run(sql, seq));
+            if (!with_link) return;
+            for (const auto& sql : {db::Sql("UPDATE audit_chain SET seq = -1 WHERE seq = ?1"),
+                                    db::Sql("UPDATE audit_chain SET seq = ?1 WHERE seq = ?1 + 2"),
+                                    db::Sql("UPDATE audit_chain SET seq = ?1 + 2 WHERE seq = -1")})
+              REQUIRE(tx.run(sql, seq));
+          },
+          seq);
+    }
+  }
+  CHECK(missed == 0);
+  CHECK(check().intact);
+}
+
+TEST_CASE_FIXTURE(Chain, "chain: what goes on from a head that is not ours never becomes ours") {
+  fill(20);
+  const auto cut = [&](db::Transaction& tx) {
+    REQUIRE(tx.run("DELETE FROM audit WHERE seq > 15"));
+    REQUIRE(tx.run("DELETE FROM audit_chain WHERE seq > 15"));
+    REQUIRE(tx.run("UPDATE audit_head SET seq = 15, link = (SELECT link FROM audit_chain WHERE seq = 15)"));
+  };
+  write(cut);
+  write([&](db::Transaction& tx) { CHECK(*disown(tx) == 0); });
+  fill(10);
+  CHECK_FALSE(check().intact);
+  fill(10);
+  const auto state = check();
+  CHECK_FALSE(state.intact);
+  CHECK(state.problem == "the head is not genuine: records at the end may be missing");
+}
+
 TEST_CASE_FIXTURE(Chain, "chain: a cut tail shows in the head, a replayed database in a noted head") {
   fill(50);
   const Head noted = now();
+  const auto old_signature = signature();
   fill(50);
   CHECK(check(noted).intact);
   const auto cut = after([&](auto& tx) {
@@ -188,7 +310,12 @@ TEST_CASE_FIXTURE(Chain, "chain: a cut tail shows in the head, a replayed databa
   REQUIRE(replay);
   REQUIRE(replay->run("DELETE FROM audit WHERE seq > 50"));
   REQUIRE(replay->run("DELETE FROM audit_chain WHERE seq > 50"));
+  // The link of an earlier record, which everybody can read, is no head; only an older head is.
   REQUIRE(replay->run("UPDATE audit_head SET seq = 50, link = ?1", noted.link));
+  CHECK(check(*replay).problem_seq == 51);
+  REQUIRE(replay->run("UPDATE audit_head SET signature = NULL"));
+  CHECK(check(*replay).problem_seq == 51);
+  REQUIRE(replay->run("UPDATE audit_head SET signature = ?1", old_signature));
   CHECK(check(*replay).intact);  // a consistent older state
   CHECK_FALSE(check(*replay, last).intact);
   CHECK_FALSE(check(*replay, Head{50, last.link}).intact);
