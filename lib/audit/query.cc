@@ -1,5 +1,6 @@
 #include "audit/query.h"
 
+#include "audit/export.h"
 #include "base/bytes.h"
 
 #define EVENT_COLUMNS                                                                                               \
@@ -113,6 +114,25 @@ Result<Page> query(db::Transaction& transaction, const Filter& filter) {
     if (!matches(rows, filter)) continue;
     MCPT_TRY(auto event, read_event(rows));
     page.events.push_back(std::move(event));
+  }
+}
+
+Result<std::vector<Exported>> export_events(db::Transaction& transaction, int64_t after_seq, int64_t limit) {
+  MCPT_TRY(auto rows,
+           transaction.prepare(EVENT_COLUMNS "JOIN audit_chain USING (seq) WHERE seq > ?1 ORDER BY seq LIMIT ?2"));
+  MCPT_TRY(auto links, transaction.prepare("SELECT link FROM audit_chain WHERE seq = ?1"));
+  rows.bind(after_seq, limit);
+  std::vector<Exported> out;
+  for (;;) {
+    MCPT_TRY(const bool row, rows.step());
+    if (!row) return out;
+    Exported one;
+    MCPT_TRY(one.event, read_event(rows));
+    MCPT_TRY(const bool linked, links.bind(one.event.seq).step());
+    if (linked) {
+      MCPT_TRY(one.link, links.bytes<32>(0));
+    }
+    out.push_back(std::move(one));
   }
 }
 

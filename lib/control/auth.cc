@@ -76,20 +76,38 @@ Result<Account> account_of(store::Tx& tx, const Result<store::Object>& user) {
   return account;
 }
 
-loop::Task<Result<bool>> verify(Runner& runner, std::string phc, std::string password) {
+// A full queue has looked at no password.
+loop::Task<Result<void>> take_back_attempt(Control& control, Runner& runner, std::string account) {
+  auto work = runner.in_transaction([&control, account](Context& context) -> Result<Response> {
+    control.login_guard().take_back(context.request.client_address, account);
+    return Response();
+  });
+  MCPT_CO_CHECK(co_await work);
+  co_return Result<void>();
+}
+
+// Of an attempt that the guard has counted for `account`.
+loop::Task<Result<bool>> verify(Control& control, Runner& runner, std::string account, std::string phc,
+                                std::string password) {
   auto work = runner.off_loop([phc = std::move(phc), secret = crypto::Secret(password)]() -> Result<std::string> {
     return std::string(crypto::verify_password(phc, secret.reveal()) ? "yes" : "no");
   });
   crypto::wipe(password.data(), password.size());
-  MCPT_CO_TRY(const auto verdict, co_await work);
-  co_return verdict == "yes";
+  auto verdict = co_await work;
+  if (!verdict && verdict.error().status == Status::limit) {
+    auto taking_back = take_back_attempt(control, runner, account);
+    MCPT_CO_CHECK(co_await taking_back);
+  }
+  if (!verdict) co_return fail(std::move(verdict).error());
+  co_return *verdict == "yes";
+}
+
+Result<void> check_password(const std::string& password) {
+  auto good = password_rule(Value::string(password));
+  return good ? good : Result<void>(fail(std::move(good).error().in("password")));
 }
 
 loop::Task<Result<std::string>> hash(Runner& runner, std::string password) {
-  MCPT_CO_CHECK([&]() -> Result<void> {
-    auto good = password_rule(Value::string(password));
-    return good ? good : Result<void>(fail(std::move(good).error().in("password")));
-  }());
   auto work = runner.off_loop([secret = crypto::Secret(password)] { return crypto::hash_password(secret.reveal()); });
   crypto::wipe(password.data(), password.size());
   co_return co_await work;
@@ -118,7 +136,7 @@ loop::Task<Result<Response>> login_of_nobody(Control& control, Runner& runner, s
     return Response();
   });
   MCPT_CO_CHECK(co_await look);
-  auto check = verify(runner, crypto::dummy_password_hash(), std::move(password));
+  auto check = verify(control, runner, std::string(kNobody), crypto::dummy_password_hash(), std::move(password));
   MCPT_CO_CHECK(co_await check);
   auto finish = runner.in_transaction([&route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
@@ -191,7 +209,7 @@ loop::Task<Result<Response>> login(Control& control, Runner& runner) {
     return Response();
   });
   MCPT_CO_CHECK(co_await look);
-  auto check = verify(runner, account->phc, body.text("password"));
+  auto check = verify(control, runner, email, account->phc, body.text("password"));
   MCPT_CO_TRY(const bool good, co_await check);
   auto finish = runner.in_transaction([&control, account, email, good, &route](Context& context) {
     context.route = &route;
@@ -212,6 +230,7 @@ loop::Task<Result<Response>> change_own_password(Control& control, Runner& runne
   MCPT_CO_CHECK(check_query(runner.request(), {}));
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"current", "password"}, {}));
+  MCPT_CO_CHECK(check_password(body.text("password")));
   const Route& route = runner.route();
   auto account = std::make_shared<Account>();
   auto look = runner.in_transaction([&control, account, &route](Context& context) -> Result<Response> {
@@ -221,11 +240,17 @@ loop::Task<Result<Response>> change_own_password(Control& control, Runner& runne
     return Response();
   });
   MCPT_CO_CHECK(co_await look);
-  auto check = verify(runner, account->phc, body.text("current"));
+  auto check = verify(control, runner, runner.who().user_email, account->phc, body.text("current"));
   MCPT_CO_TRY(const bool good, co_await check);
   if (!good || !account->known) co_return fail(Error(Status::invalid, "current: is not your password"));
   auto hashing = hash(runner, body.text("password"));
-  MCPT_CO_TRY(const auto phc, co_await hashing);
+  auto hashed = co_await hashing;
+  if (!hashed) {  // the old one was right
+    auto taking_back = take_back_attempt(control, runner, runner.who().user_email);
+    MCPT_CO_CHECK(co_await taking_back);
+    co_return fail(std::move(hashed).error());
+  }
+  const auto phc = *hashed;
   auto write = runner.in_transaction([&control, account, phc, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     control.login_guard().succeeded(context.request.client_address, context.who.user_email);
@@ -240,6 +265,7 @@ loop::Task<Result<Response>> reset_password(Control&, Runner& runner) {
   MCPT_CO_CHECK(check_query(runner.request(), {}));
   MCPT_CO_TRY(const auto input, parse_body(runner.request()));
   MCPT_CO_TRY(const auto body, check_members(input, {"password"}, {}));
+  MCPT_CO_CHECK(check_password(body.text("password")));
   const Route& route = runner.route();
   auto judge = runner.in_transaction([&route](Context& context) -> Result<Response> {
     MCPT_CHECK(may_reset(context, route));

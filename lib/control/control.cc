@@ -15,7 +15,8 @@ Control::Control(Settings settings, Keys keys, const Clock& clock, Log log)
       keys_(std::move(keys)),
       clock_(clock),
       log_(std::move(log)),
-      login_guard_(clock) {}
+      login_guard_(clock),
+      reports_(clock, {kReportBurstKiB, kReportMsPerKiB, limits::kLoginKeys}) {}
 
 Result<bool> is_disabled(const store::Object& user) {
   MCPT_TRY(const auto doc, json::parse(user.doc));

@@ -47,6 +47,9 @@ class Control {
   const Clock& clock() const { return clock_; }
   const Log& log() const { return log_; }
   LoginGuard& login_guard() { return login_guard_; }  // in transactions alone
+  // KiB of gateways' reports, by token: none fills the record of all, or keeps the store's thread for itself.
+  static constexpr int64_t kReportBurstKiB = 4'096, kReportMsPerKiB = 1;
+  FailureLimit& reports() { return reports_; }  // in transactions alone
 
   // While no user exists: writes a one-time 128-bit code to <data_dir>/bootstrap-code (0600) and keeps its hash in the
   // store; a pending one stays as it is. Answers the file's path, or nothing when there are users (a left-over file is
@@ -70,6 +73,7 @@ class Control {
   const Clock& clock_;
   Log log_;
   LoginGuard login_guard_;
+  FailureLimit reports_;
 };
 
 // One request inside one transaction. `policy` is that of the store's state when the transaction began, so that check

@@ -133,19 +133,27 @@ Result<void> describe_used(const Describing& it, Value& out) {
 
 // --- projects
 
+// To a token what it may call of them, and nothing else.
 Value attached(const Describing& it) {
+  const bool all = it.context.who.kind == rbac::PrincipalKind::user;
+  const auto& policy = it.context.policy;
   std::vector<Value> items;
   const auto* servers = it.wire.find("servers");
   for (const auto& attachment : servers ? servers->items() : std::vector<Value>()) {
     const auto name = attachment.text("server");
+    if (!all && !policy.may_use_any_tool(it.context.who, name)) continue;
     Value item = Value::object();
     item.set("server", text_value(name));
     item.set("prefix", text_value(attachment.text("prefix", name)));
     const auto server = find_named(it.context.tx, *find_kind("server"), name);
     if (server && it.control.settings().server_status)
       item.set("status", text_value(it.control.settings().server_status(server->id)));
-    if (const auto tools = tools_of(it.instances, name))
-      item.set("tools", Value::integer(static_cast<int64_t>(tools->size())));
+    if (const auto tools = tools_of(it.instances, name)) {
+      const auto shown = std::count_if(tools->begin(), tools->end(), [&](const std::string& tool) {
+        return all || policy.may_use_tool(it.context.who, name, tool);
+      });
+      item.set("tools", Value::integer(shown));
+    }
     items.push_back(std::move(item));
   }
   return Value::array(std::move(items));
@@ -178,8 +186,10 @@ Result<Value> owned_names(const Describing& it, const Kind& kind) {
 Result<void> describe_project(const Describing& it, Value& out) {
   out.set("endpoint", text_value("/projects/" + it.object.name + "/mcp"));
   out.set("servers", attached(it));
-  MCPT_TRY(auto tokens, tokens_where(it, it.object.id, ""));
-  out.set("tokens", std::move(tokens));
+  if (it.context.who.kind == rbac::PrincipalKind::user) {
+    MCPT_TRY(auto tokens, tokens_where(it, it.object.id, ""));
+    out.set("tokens", std::move(tokens));
+  }
   for (auto kind : {"prompt", "promptrequest"}) {
     MCPT_TRY(auto names, owned_names(it, *find_kind(kind)));
     out.set(find_kind(kind)->plural, std::move(names));

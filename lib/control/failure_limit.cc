@@ -14,7 +14,7 @@ int64_t FailureLimit::wait_ms(const std::string& key) const {
   return std::max<int64_t>(0, found->second - clock_.mono_ms() - (rule_.burst - 1) * rule_.interval_ms);
 }
 
-void FailureLimit::count(const std::string& key) {
+void FailureLimit::add(const std::string& key, int64_t failures) {
   const auto now = clock_.mono_ms();
   if (forgotten_ms_.size() >= rule_.keys && !forgotten_ms_.contains(key)) {
     std::erase_if(forgotten_ms_, [now](const auto& one) { return one.second <= now; });
@@ -24,7 +24,7 @@ void FailureLimit::count(const std::string& key) {
                                            [](const auto& a, const auto& b) { return a.second < b.second; }));
   }
   auto& forgotten = forgotten_ms_[key];
-  forgotten = std::max(forgotten, now) + rule_.interval_ms;
+  forgotten = std::max(forgotten, now) + failures * rule_.interval_ms;
 }
 
 void FailureLimit::take_back(const std::string& key) {

@@ -1,5 +1,5 @@
-// How many failures of one kind are heard before somebody has to wait. Each key (an account, an address) has a bucket
-// that fills with failures and leaks at a steady pace. On one thread.
+// How many failures of one kind are heard before somebody has to wait, or how much else of somebody. Each key (an
+// account, an address) has a bucket that fills with failures and leaks at a steady pace. On one thread.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,8 @@ class FailureLimit {
 
   FailureLimit(const Clock& clock, Rule rule) : clock_(clock), rule_(rule) {}
   int64_t wait_ms(const std::string& key) const;  // until another failure would be heard; 0: now
-  void count(const std::string& key);
+  void count(const std::string& key) { add(key, 1); }
+  void add(const std::string& key, int64_t failures);
   void take_back(const std::string& key);  // one failure that was none
   void forget(const std::string& key);
 

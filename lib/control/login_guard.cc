@@ -25,4 +25,9 @@ void LoginGuard::succeeded(const std::string& address, const std::string& accoun
   addresses_.take_back(network_of(address));
 }
 
+void LoginGuard::take_back(const std::string& address, const std::string& account) {
+  accounts_.take_back(account);
+  addresses_.take_back(network_of(address));
+}
+
 }  // namespace mcptoken::control

@@ -17,6 +17,8 @@ class LoginGuard {
   // the seconds to wait; then nothing is counted, and no password may be checked.
   Result<void> begin(const std::string& address, const std::string& account);
   void succeeded(const std::string& address, const std::string& account);
+  // An attempt whose password nobody has looked at is none.
+  void take_back(const std::string& address, const std::string& account);
 
  private:
   FailureLimit accounts_, addresses_;

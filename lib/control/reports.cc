@@ -76,14 +76,24 @@ Result<audit::Batch> read_batch(const Context& context, const Value& body, const
   return batch;
 }
 
+// Counted whatever becomes of it: what is refused has been read, too.
+Result<void> check_room(Control& control, const Context& context) {
+  auto& limit = control.reports();
+  const auto wait = limit.wait_ms(context.who.token_id);
+  if (wait > 0) return fail(rate_limited("too many events are reported of this token", wait));
+  limit.add(context.who.token_id, 1 + static_cast<int64_t>(context.request.body.size() / 1024));
+  return {};
+}
+
 }  // namespace
 
-Result<Response> report_events(Control&, Context& context) {
+Result<Response> report_events(Control& control, Context& context) {
   if (context.who.kind != rbac::PrincipalKind::token)
     return fail(Error(Status::denied, "events are reported with the token that they are about")
                     .with_code("forbidden")
                     .with_http(403));
   MCPT_CHECK(check_query(context.request, {}));
+  MCPT_CHECK(check_room(control, context));
   MCPT_TRY(const auto body, parse_body(context.request));
   const auto by = stamp(context);
   MCPT_TRY(auto batch, read_batch(context, body, by));

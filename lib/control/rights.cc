@@ -1,6 +1,7 @@
 #include "control/rights.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/bytes.h"
 #include "control/models.h"
@@ -54,12 +55,36 @@ bool attaches(const Value* project, const std::string& server) {
                      [&](const Value& one) { return one.text("server") == server; });
 }
 
+using Names = std::set<std::pair<std::string_view, std::string>>;
+
+Result<Names> named_in(const Kind& kind, const Value* object) {
+  Names names;
+  if (!object) return names;
+  Value copy = *object;
+  MCPT_CHECK(each_reference(kind, copy, [&](Reference& reference) -> Result<void> {
+    names.emplace(reference.kind, reference.value);
+    return {};
+  }));
+  return names;
+}
+
+// Who names what he may not view would learn from the answer whether it is there. Himself everybody knows; whoever may
+// escalate can learn all; what is made in a project needs a right in that project, which names it already.
+Result<void> may_name(const Context& context, const Reference& reference) {
+  if (reference.kind.empty() || reference.kind == "project" || may_escalate(context)) return {};
+  const auto& name = reference.value;
+  if (reference.kind == "user" && normal_email(name) == context.who.user_email) return {};
+  return require(context, Action::view, find_kind(reference.kind)->resource, name);
+}
+
 // Judged by name and before names are resolved: what is missing and what is forbidden look alike.
 Result<void> check_references(const Context& context, const Kind& kind, const Value* before, const Value& after) {
   Value copy = after;
   const auto own_name = after.text(kind.name_field);
+  MCPT_TRY(const auto named, named_in(kind, before));
   return each_reference(kind, copy, [&](Reference& reference) -> Result<void> {
-    if (reference.field.use == Use::none) return {};
+    if (reference.field.use == Use::none)
+      return named.contains({reference.kind, reference.value}) ? Result<void>() : may_name(context, reference);
     const auto& name = reference.value;
     if (reference.field.use == Use::secret) {
       if (may(context, Action::edit, Resource::secrets, name)) return {};

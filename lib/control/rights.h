@@ -12,6 +12,8 @@ Result<void> require(const Context& context, rbac::Action action, rbac::Resource
 
 // Both forms are those of the wire (references are names); `before` is nullptr for a new object.
 //  - a reference to a secret: run or edit secrets NAME, whichever field changes;
+//  - the name of any other object that was not named before: view of it, but for the caller himself, and who may
+//  escalate;
 //  - a newly attached server: edit projects NAME and expose servers NAME;
 //  - a server that starts something here, or may reach private addresses (before or after): run servers NAME;
 //  - a pipeline that runs a program (before, after, or by what it extends): run proxymodels NAME;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "control/audit_export.h"
 #include "control/handlers.h"
 #include "control/kind.h"
 #include "control/traffic.h"
@@ -29,7 +30,7 @@ void add_kind(std::vector<Route>& table, const Kind& kind) {
   const auto on = [&](Action action) { return needs(action, kind.resource, kind.name); };
   table.emplace_back("GET", all, needs_some(Action::view, kind.resource), kNever, list_objects, &kind);
   table.emplace_back("GET", one, on(Action::view), read, get_object, &kind);
-  table.emplace_back("GET", one + "/describe", on(Action::view), kNever, describe_object, &kind);
+  table.emplace_back("GET", one + "/describe", on(Action::view), read, describe_object, &kind);
   table.emplace_back("DELETE", one, on(Action::delete_), kNever, delete_object, &kind);
   if (kind.name == "user") {
     table.emplace_back("POST", all, needs_some(Action::create, kind.resource), kNever, write_user, &kind);
@@ -93,6 +94,7 @@ std::vector<Route> build() {
   row("DELETE", "/api/v1/audit/events", needs_operation(Operation::audit_purge), kNever, purge_events);
   row("GET", "/api/v1/audit/sessions", needs_some(Action::view, Resource::audit), kNever, list_audit_sessions);
   row("POST", "/api/v1/projects/:project/audit", anybody_known(), kReports, report_events);
+  row("GET", "/api/v1/audit/export", needs_operation(Operation::audit_export), kNever, export_audit);
   row("GET", "/api/v1/audit/verify", needs(Action::view, Resource::audit, ""), kNever, verify_audit);
 
   row("POST", "/api/v1/apply", anybody_known(), kNever, apply_objects);

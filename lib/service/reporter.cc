@@ -53,7 +53,7 @@ loop::Task<Result<void>> Reporter::send(Outbox::Parcel parcel) {
 }
 
 void Reporter::settle(const Outbox::Parcel& parcel, const Error& error) {
-  if (error.http == 503 || error.http == 0) {
+  if (error.http == 503 || error.http == 429 || error.http == 0) {
     if (!std::exchange(away_, true)) log_.warn("audit events cannot be reported at the moment: " + error.message);
     return outbox_.failed(parcel, loop_.now_ms());
   }

@@ -45,6 +45,44 @@ struct Record : World {
 
 }  // namespace
 
+TEST_CASE("audit export: the whole record in its order, for the operation and the view of all of it") {
+  World world;
+  const auto root = world.admin();
+  for (const std::string name : {"a", "b", "c"})
+    world.expect(201, root, "POST", "/api/v1/groups", R"({"name":")" + name + "\"}");
+  crypto::Key master{};
+  master.fill(world.master);
+  world.write([&](store::Tx& tx) { return audit::seal(tx.db(), Keys::from_master(master).audit()); });
+  const std::string path = "/api/v1/audit/export";
+  const auto all = world.expect(200, root, "GET", path);
+  const auto& items = all.json.find("items")->items();
+  REQUIRE(items.size() == 3);
+  CHECK(items[0].text("tool") == "group/a");
+  std::string links, paged;
+  for (const auto& one : items)
+    links += one.text("link") + " ";
+  CHECK(items[2].text("link") == all.json.find("head")->text("hash"));
+  std::string after = "0";
+  for (int i = 0; i < 3; i++) {
+    const auto page = world.expect(200, root, "GET", path + "?limit=1&after=" + after);
+    REQUIRE(page.json.find("items")->items().size() == 1);
+    paged += page.json.find("items")->items()[0].text("link") + " ";
+    after = std::to_string(page.json.find("next")->as_int().value_or(0));
+  }
+  CHECK(paged == links);
+  const auto end = world.expect(200, root, "GET", path + "?after=" + after);
+  CHECK(end.json.find("items")->items().empty());
+  CHECK(std::to_string(end.json.find("next")->as_int().value_or(0)) == after);
+  // Neither is enough alone, nor a part of the record.
+  world.expect(403, world.user("a@example.org", {"action:audit-export"}), "GET", path);
+  world.expect(403, world.user("b@example.org", {"role:view,resource:audit"}), "GET", path);
+  world.expect(403, world.user("c@example.org", {"action:audit-export", "role:view,resource:audit,name:p"}), "GET",
+               path);
+  world.expect(200, world.user("d@example.org", {"action:audit-export", "role:view,resource:audit"}), "GET", path);
+  for (const std::string bad : {"limit=0", "limit=1001", "after=-1", "after=x", "project=p"})
+    world.expect(400, root, "GET", path + "?" + bad);
+}
+
 TEST_CASE("audit events: filters, pages, and the caller's scope") {
   Record world;
   CHECK(world.found(world.all, "project=p") == "p/tool-2 p/tool-1 p/tool-0");

@@ -331,3 +331,44 @@ TEST_CASE("one's own old password is not guessed through a stolen session") {
   world.expect(429, admin, "POST", "/api/v1/users/me/password",
                R"({"current":"wrong horse","password":"battery staple"})");
 }
+
+TEST_CASE("a full queue of the hasher has looked at no password, and counts none") {
+  World world;
+  const auto admin = world.admin();
+  world.expect(201, admin, "POST", "/api/v1/users", R"({"email":"bob@example.org","password":"correct horse"})");
+  world.write([&](store::Tx& tx) -> Result<void> {
+    MCPT_TRY(const auto phc, crypto::hash_password("correct horse"));
+    return tx.set_password(admin.user_id, phc);
+  });
+  const auto own = [](const std::string& current, const std::string& next) {
+    return R"({"current":")" + current + R"(","password":")" + next + "\"}";
+  };
+  for (const int takes : {0, 1}) {  // the second hash of a change is the new one
+    for (int i = 0; i < 15; i++) {
+      world.hasher_takes = takes;
+      const auto full =
+          world.expect(429, admin, "POST", "/api/v1/users/me/password", own("correct horse", "battery staple"));
+      CHECK(full.header("Retry-After") == "1");
+      CHECK(full.text("message") == "too many passwords are being checked");
+    }
+  }
+  for (const std::string email : {"bob@example.org", "nobody@example.org", "no address"}) {
+    CAPTURE(email);
+    for (int i = 0; i < 40; i++) {  // more than an account or an address is heard for
+      world.hasher_takes = 0;
+      const auto full =
+          world.expect(429, kNobody, "POST", kLogin, R"({"email":")" + email + R"(","password":"correct horse"})");
+      CHECK(full.text("message") == "too many passwords are being checked");
+    }
+  }
+  CHECK(world.events(audit::Kind::login_failed).empty());
+  world.hasher_takes = INT_MAX;
+  // A new password that is none is told before the old one is looked at.
+  for (int i = 0; i < 15; i++)
+    world.expect(400, admin, "POST", "/api/v1/users/me/password", own("wrong horse", "x"));
+  world.expect(200, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"correct horse"})");
+  world.expect(200, admin, "POST", "/api/v1/users/me/password", own("correct horse", "battery staple"));
+  for (int i = 0; i < 10; i++)
+    world.expect(401, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"wrong horse"})");
+  world.expect(429, kNobody, "POST", kLogin, R"({"email":"bob@example.org","password":"wrong horse"})");
+}

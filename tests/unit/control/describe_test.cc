@@ -180,6 +180,12 @@ TEST_CASE("a token that is made says what it may call; a project's tools are tho
   // A user who may view the project alone sees that there are servers, and nothing that they offer.
   const auto viewer = world.user("v@example.org", {"role:view,resource:projects"});
   CHECK(tools(viewer, "/tools").empty());
+  // The description of its project is for a token, too: with what it may call alone.
+  const auto about = world.expect(200, some, "GET", "/api/v1/projects/p/describe");
+  CHECK(about.json.find("tokens") == nullptr);
+  CHECK(words(about.json.find("servers"), "server") == "s");
+  CHECK(about.json.find("servers")->items()[0].find("tools")->as_int() == 1);
+  CHECK(words(world.expect(200, root, "GET", "/api/v1/projects/p/describe").json.find("servers"), "server") == "s t");
   const auto page = world.expect(200, root, "GET", "/api/v1/projects/p/tools?limit=3");
   CHECK(tools(root, "/tools?cursor=" + page.text("cursor")) == "more");
   world.instances.clear();

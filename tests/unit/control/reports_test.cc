@@ -164,3 +164,26 @@ TEST_CASE("events are reported with the token that they are about") {
   CHECK(world.expect(403, world.who, "POST", "/api/v1/projects/q/audit", body).text("error") == "wrong_project");
   world.expect(200, world.who, "POST", "/api/v1/projects/" + world.who.project_id + "/audit", body);
 }
+
+TEST_CASE("reported events: one token has its share of the record, and no more") {
+  Reports world;
+  const auto other = world.bearer(
+      world.expect(201, world.root, "POST", "/api/v1/mcptokens", R"({"name":"u","project":"p","rbacMode":"empty"})")
+          .text("token"));
+  const auto large = Reports::batch(world.event(1) + std::string(1024 * 1024, ' '), 2);
+  for (int64_t i = 0; i < 4; i++)
+    world.report(200, large);
+  // What is refused for what it says has been read, too.
+  const auto refused = world.report(429, Reports::batch(world.event(2), 3));
+  CHECK(refused.text("error") == "rate_limited");
+  CHECK(refused.header("Retry-After") == "1");
+  CHECK(world.events(audit::Kind::rbac_decision).size() == 1);
+  world.expect(200, other, "POST", Reports::kPath, Reports::batch(world.event(1), 2));
+  world.clock.now += 1'000;
+  world.report(200, Reports::batch(world.event(2), 3));
+  // At the pace that it is given it goes on for ever.
+  for (int64_t number = 3; number < 100; number++) {
+    world.clock.now += 64;
+    world.report(200, Reports::batch(world.event(number) + std::string(60 * 1024, ' '), number + 1));
+  }
+}

@@ -167,3 +167,49 @@ TEST_CASE("definitions that belong to tokens are not edited or deleted as roles 
   world.expect(200, admin, "DELETE", "/api/v1/mcptokens/" + token.text("id"));
   world.expect(404, admin, "GET", path);
 }
+
+TEST_CASE("who names what he may not view is not told whether it is there") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/users", R"({"email":"there@example.org"})");
+  world.expect(201, root, "POST", "/api/v1/groups", R"({"name":"there"})");
+  world.expect(201, root, "POST", "/api/v1/proxymodels", R"({"name":"there","stages":[{"type":"paginate"}]})");
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"own","proxyModel":"there"})");
+  const auto writer = world.user("w@example.org", {"role:create,resource:*", "role:edit,resource:projects,name:own",
+                                                   "role:run,resource:proxymodels"});
+  struct Row {
+    std::string path, body;
+  };
+  const std::string bound = R"(,"roleBindings":["role:create,resource:groups"]})";
+  const Row rows[] = {
+      {"rbac", R"({"name":"r","subjects":["User:$@example.org"])" + bound},
+      {"rbac", R"({"name":"s","subjects":["Group:$"])" + bound},
+      {"groups", R"({"name":"g","members":["$@example.org"]})"},
+      {"projects", R"({"name":"q","proxyModel":"$"})"},
+      {"proxymodels", R"({"name":"m","extends":["$"]})"},
+  };
+  const auto with = [](std::string text, const std::string& name) {
+    for (size_t at; (at = text.find('$')) != text.npos;)
+      text.replace(at, 1, name);
+    return text;
+  };
+  const auto masked = [](std::string text, const std::string& name) {
+    for (size_t at; (at = text.find(name)) != text.npos;)
+      text.replace(at, name.size(), "$");
+    return text;
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.body);
+    const auto path = "/api/v1/" + row.path;
+    const auto there = world.expect(403, writer, "POST", path, with(row.body, "there"));
+    const auto missing = world.expect(403, writer, "POST", path, with(row.body, "gone"));
+    CHECK(masked(there.body, "there") == masked(missing.body, "gone"));
+    world.expect(400, root, "POST", path, with(row.body, "gone"));
+    world.expect(201, root, "POST", path, with(row.body, "there"));
+  }
+  // Himself everybody may name, what has no object behind it, and what was named before.
+  world.expect(201, writer, "POST", "/api/v1/groups", R"({"name":"mine","members":["w@example.org"]})");
+  world.expect(201, writer, "POST", "/api/v1/projects", R"({"name":"plain","proxyModel":"gate"})");
+  world.expect(200, writer, "PATCH", "/api/v1/projects/own", R"({"description":"x"})");
+  world.expect(403, writer, "PATCH", "/api/v1/projects/plain", R"({"proxyModel":"there"})");
+}

@@ -22,6 +22,9 @@ class ImmediateRunner final : public Runner {
   const rbac::Principal& who() const override { return who_; }
   loop::Task<Result<Response>> in_transaction(Work work) override { co_return transact(work); }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
+    if (world_.hasher_takes-- <= 0)
+      co_return fail(
+          Error(Status::limit, "too many passwords are being checked").with_code("rate_limited").with_http(429));
     world_.hashes++;
     if (auto once = std::exchange(world_.while_hashing, nullptr)) once();
     co_return work();

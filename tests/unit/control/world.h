@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <climits>
 #include <functional>
 #include <memory>
 #include <string>
@@ -97,6 +98,7 @@ class World {
   std::vector<std::string> cleared;                       // parts of it, by project
   std::vector<std::string> ended;                         // ids of those that were told to end
   int hashes = 0;                       // jobs given to the hasher
+  int hasher_takes = INT_MAX;           // more jobs; then its queue is full
   std::function<void()> while_hashing;  // once, between the transactions of an asynchronous handler
 };
 
