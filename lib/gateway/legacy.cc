@@ -31,6 +31,7 @@ void initialize(Exchange& exchange, const mcp::Message& message) {
   session.revision = mcp::is_legacy(params->protocol_version) ? params->protocol_version : std::string(mcp::kNewestLegacyRevision);
   session.capabilities = params->capabilities;
   session.client_name = params->client_name;
+  session.client_version = params->client_version;
   session.issued_ms = exchange.site.loop.clock().wall_ms();
   session.owner = static_cast<uint8_t>(exchange.site.index);
   auto& who = *exchange.caller.who;
@@ -139,6 +140,7 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
   if (client.session) {
     client.capabilities = client.declared = client.session->capabilities;
     client.name = client.session->client_name;
+    client.version = client.session->client_version;
     exchange.operation.speaks(client.session->revision);
   } else if (auto* version = exchange.request.header("mcp-protocol-version")) {
     exchange.operation.speaks(trim(*version));

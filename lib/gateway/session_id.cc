@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr size_t kFixedBytes = 1 + 4 + 1 + 5 + 1 + 8;  // version, mask, revision, seconds, owner, nonce
-constexpr size_t kClientNameBytes = 32;
+constexpr size_t kClientNameBytes = 32, kClientVersionBytes = 16;
+constexpr char kBehindName = '\0';  // then comes the version
 constexpr std::string_view kLabel = "mcp-session";
 
 void put(std::string& out, uint64_t value, int bytes) {
@@ -38,12 +39,14 @@ size_t index_of(std::string_view revision) {
   return 0;
 }
 
-// Cut at a character border, so that the name stays valid UTF-8.
-std::string_view shorten(std::string_view name) {
-  if (name.size() <= kClientNameBytes) return name;
-  size_t end = kClientNameBytes;
-  while (end > 0 && (static_cast<uint8_t>(name[end]) & 0xc0) == 0x80) --end;
-  return name.substr(0, end);
+// Cut at a character border, so that the text stays valid UTF-8.
+std::string_view shorten(std::string_view text, size_t most) {
+  text = text.substr(0, text.find(kBehindName));
+  if (text.size() <= most) return text;
+  size_t end = most;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80)
+    --end;
+  return text.substr(0, end);
 }
 
 bool is_over(const SessionId& session, int64_t now_wall_ms) { return now_wall_ms - session.issued_ms >= limits::kSessionMaxMs; }
@@ -70,7 +73,8 @@ Result<std::string> seal_session(SessionId& session, const crypto::Secret& beare
   put(plain, index_of(session.revision), 1);
   put(plain, static_cast<uint64_t>(session.issued_ms / 1000), 5);
   put(plain, session.owner, 1);
-  plain.append(as_text(nonce)).append(shorten(session.client_name));
+  plain.append(as_text(nonce)).append(shorten(session.client_name, kClientNameBytes));
+  plain.append(1, kBehindName).append(shorten(session.client_version, kClientVersionBytes));
   MCPT_TRY(auto sealed, crypto::seal(crypto::derive_key(bearer.reveal(), kLabel), plain, associated(token_sha, project)));
   return to_base64url(sealed);
 }
@@ -92,7 +96,10 @@ Result<SessionId> open_session(std::string_view id, const crypto::Secret& bearer
   session.issued_ms = static_cast<int64_t>(take(in, 5)) * 1000;
   session.owner = static_cast<uint8_t>(take(in, 1));
   session.nonce = to_hex(as_bytes(in.substr(0, 8)));
-  session.client_name = in.substr(8);
+  in.remove_prefix(8);
+  const auto name = in.substr(0, in.find(kBehindName));
+  session.client_name = name;
+  if (name.size() < in.size()) session.client_version = in.substr(name.size() + 1);
   if (is_over(session, now_wall_ms)) return unknown();
   return session;
 }

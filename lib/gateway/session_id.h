@@ -19,6 +19,7 @@ struct SessionId {
   uint32_t capabilities = 0;  // mask of what the client declared
   std::string revision;       // negotiated
   std::string client_name;    // at most 32 bytes of it
+  std::string client_version;  // at most 16
   int64_t issued_ms = 0;      // wall clock, second resolution
   uint8_t owner = 0;          // loop that keeps its soft state
   std::string nonce;          // 8 random bytes as 16 hex digits: the session's name in logs and audit

@@ -162,8 +162,8 @@ Error no_credentials() {
       "send Authorization: Bearer TOKEN; create one with: mcpctl create mcptoken NAME -p PROJECT");
 }
 
-Error no_project_token() {
-  return Error(Status::unauthenticated, "MCP endpoints take project tokens, not login sessions")
+Error no_project_token(std::string_view given) {
+  return Error(Status::unauthenticated, "MCP endpoints take project tokens, not " + std::string(given))
       .with_code("invalid_token")
       .with_http(401)
       .with_hint("create a token: mcpctl create mcptoken NAME -p PROJECT");
@@ -187,6 +187,7 @@ Result<std::optional<std::string_view>> raw_bearer(const Head& head) {
 }
 
 Result<Bearer> bearer_of(std::string_view raw) {
+  if (raw.starts_with(control::kTicketPrefix)) return fail(no_project_token(kTicket));
   auto kind = token::classify(raw);
   if (!kind) return fail(invalid_token("the token is malformed", "malformed"));
   Bearer bearer;

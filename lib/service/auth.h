@@ -66,6 +66,7 @@ Result<int64_t> still_valid(const Snapshot& snapshot, const Identity& identity, 
 // Whether the refused credential never was one; those that were are shown by whoever they were given to.
 bool is_guess(const Error& refusal);
 Error no_credentials();
-Error no_project_token();  // at an MCP endpoint
+inline constexpr std::string_view kSession = "login sessions", kTicket = "tickets of the changes feed";
+Error no_project_token(std::string_view given);  // at an MCP endpoint: one of these
 
 }  // namespace mcptoken::service

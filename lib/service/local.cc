@@ -230,7 +230,8 @@ void Local::suspect_leak(Node& node, const Head& head, int64_t now_ms) {
 loop::Task<Result<Access>> Local::admit(Node& node, const Head& head, loop::Scope&) {
   MCPT_CO_TRY(auto identity, authenticate(node, head));
   if (!identity) co_return fail(no_credentials());
-  if (!identity->is_token()) co_return fail(no_project_token());
+  if (!identity->is_token())
+    co_return fail(no_project_token(identity->who->kind == rbac::PrincipalKind::watcher ? kTicket : kSession));
   Access access;
   access.identity = *std::move(identity);
   access.project = node.snapshot->projects->find(access.identity.who->project_id)->second;

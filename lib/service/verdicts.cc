@@ -101,7 +101,7 @@ loop::Task<Result<VerdictPtr>> Verdicts::introspect(std::shared_ptr<Question> qu
   if (!answer) {
     Error error = std::move(answer).error();
     // Introspection is of project tokens; that a session is a good one does not help it here.
-    if (error.http == 400 && question->kind == token::Kind::session) error = no_project_token();
+    if (error.http == 400 && question->kind == token::Kind::session) error = no_project_token(kSession);
     if (error.http != 401) {
       if (error.http != 503)
         error = plane_away("the control plane answered introspection with HTTP " + std::to_string(error.http));

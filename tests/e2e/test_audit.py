@@ -185,3 +185,43 @@ def test_a_session_belongs_to_its_token():
         assert now == [summary], (now, summary)
         theirs = gateway.rest("GET", "audit/sessions?tokenName=other").json["items"]
         assert [one["session"] for one in theirs] == [summary["session"]] and theirs[0]["clientName"] == "forged", theirs
+
+
+def test_a_cut_end_shows_when_the_head_is_set_back_to_it():
+    with Gateway() as gateway:
+        gateway.project("demo")
+        for name in "abc":
+            gateway.mcpctl("create", "group", name)
+        with stopped(gateway) as database:
+            last, = database.execute("SELECT max(seq) FROM audit").fetchone()
+            for table in ("audit", "audit_chain"):
+                database.execute(f"DELETE FROM {table} WHERE seq > {last - 2}")
+            database.execute("UPDATE audit_head SET (seq, link) = (SELECT seq, link FROM audit_chain ORDER BY seq DESC LIMIT 1)")
+            database.commit()
+            code, _, errors = verify(gateway)
+            assert code == 1 and "head is not genuine" in errors, errors
+        gateway.mcpctl("create", "group", "d")  # what is written since does not heal it
+        done = gateway.mcpctl("audit", "verify", code=None)
+        assert done.returncode == 1 and "head is not genuine" in done.stderr, done
+
+
+def test_an_allowed_call_tells_its_rule_and_its_client_and_the_record_is_exported():
+    with Gateway() as gateway:
+        gateway.example()
+        gateway.project("demo", "example")
+        token = gateway.token("narrow", "demo", "--bind", "role:run,resource:tools,name:example/ec*")
+        gateway.ready(gateway.token("warm"), "example")
+        for client in (wire.Legacy(gateway.port, token), wire.Modern(gateway.port, token)):
+            assert client.text("example__echo", {"message": "x"}) == "x"
+        query = "audit/events?kind=tool_call_trace&tokenName=narrow&tool=echo"
+        events = until(lambda: (found := gateway.rest("GET", query).json["items"]) and len(found) == 2 and found)
+        for event in events:
+            assert event["rule"].endswith(": role:run,resource:tools,name:example/ec*"), event
+            assert (event["clientName"], event["clientVersion"]) == ("e2e", "1"), event
+        listed, after = [], 0
+        while items := (page := gateway.rest("GET", f"audit/export?limit=3&after={after}").json)["items"]:
+            listed, after = listed + items, page["next"]
+        assert [one["seq"] for one in listed] == sorted(one["seq"] for one in listed) and len(listed) > 6, listed
+        assert listed[-1]["link"] == page["head"]["hash"] and listed[-1]["seq"] == page["head"]["seq"], (listed[-1], page["head"])
+        assert {event["seq"] for event in events} <= {one["seq"] for one in listed}
+        assert gateway.rest("GET", "audit/export", bearer=token).status == 403

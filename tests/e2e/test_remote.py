@@ -460,6 +460,51 @@ class DeafProxy(threading.Thread):
                 pass
 
 
+def last_accepted(plane, remote, tokens, limit_s):
+    """Seconds from each token's revocation until the last request with it that the gateway still took was begun."""
+    revoked, last = {}, {}
+    with wire.Connection(remote.port) as connection:
+        def status(token):
+            fields = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": wire.RPC_ACCEPT}
+            return connection.request("POST", "/projects/demo/mcp", INITIALIZE, fields).status
+        for record, token in tokens:
+            assert status(token) == 200
+            revoke(plane, record)
+            revoked[token], last[token] = time.monotonic(), 0.0
+        waiting = list(revoked)
+        while waiting:
+            taken = []
+            for token in waiting:
+                began = time.monotonic()
+                assert began - revoked[token] <= 4 * limit_s, "it never ends"
+                if status(token) != 401:
+                    last[token] = began - revoked[token]
+                    taken.append(token)
+            waiting = taken
+            time.sleep(0.02)
+        for token in revoked:
+            assert status(token) == 401, "a revoked token is back"
+    return list(last.values())
+
+
+def test_rb_08_two_thousand_revocations_without_the_feed(plane):
+    ttl_s, count, of_group = 2, 2000, 100
+    proxy = DeafProxy(plane.port)
+    with Remote(plane, "--token-positive-ttl-ms", ttl_s * 1000, url=f"http://127.0.0.1:{proxy.port}") as remote:
+        def group(number):
+            tokens = [mint(plane, f"silent-{number}-{i}") for i in range(of_group)]
+            return last_accepted(plane, remote, tokens, ttl_s + 1)
+        with ThreadPoolExecutor(4) as pool:
+            took = [seconds for some in pool.map(group, range(count // of_group)) for seconds in some]
+    proxy.server.close()
+    print(f"  {len(took)} tokens revoked, verdicts live {ttl_s} s: the last accepted request was begun "
+          f"{max(took):.2f} s after the revocation")
+    assert len(took) == count
+    assert max(took) <= ttl_s + 1, max(took)
+    # Without the feed it is the age of verdicts that ends a token, and nothing else does it by accident.
+    assert sum(seconds > 0 for seconds in took) > count / 2, sorted(took)[count // 2]
+
+
 def test_br_27_rb_08_revocation_without_the_feed_is_bound_by_the_age_of_verdicts(plane):
     ttl_s = 2
     proxy = DeafProxy(plane.port)

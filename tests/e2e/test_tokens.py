@@ -95,7 +95,7 @@ def test_the_feed_takes_its_tickets_and_tokens_alone(gateway):
     refused(gateway.rest("GET", "servers", bearer=ticket), 403, f'{REALM}, error="insufficient_scope"', "forbidden")
     with wire.Connection(gateway.port) as connection:
         answer = connection.request("POST", "/mcp", "{}", {"Authorization": f"Bearer {ticket}", "Content-Type": "application/json"})
-        assert answer.status == 401, answer
+        assert answer.status == 401 and "not tickets of the changes feed" in answer.json["message"], answer
 
 
 def test_polls_are_limited_per_address_and_free_their_place(gateway):

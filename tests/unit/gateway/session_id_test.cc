@@ -19,6 +19,7 @@ struct Fixture {
     session.capabilities = mcp::kElicitationUrl | mcp::kRoots;
     session.revision = "2025-06-18";
     session.client_name = "client";
+    session.client_version = "1.2.3";
     session.issued_ms = kNow;
     session.owner = 3;
   }
@@ -48,6 +49,7 @@ TEST_CASE_FIXTURE(Fixture, "session id: what was sealed comes back") {
   CHECK(opened->capabilities == session.capabilities);
   CHECK(opened->revision == "2025-06-18");
   CHECK(opened->client_name == "client");
+  CHECK(opened->client_version == "1.2.3");
   CHECK(opened->issued_ms == kNow);
   CHECK(opened->owner == 3);
   CHECK(opened->nonce == session.nonce);
@@ -67,6 +69,7 @@ TEST_CASE_FIXTURE(Fixture, "session id: every revision, every owner, never longe
         session.owner = static_cast<uint8_t>(owner);
         session.capabilities = 0xffffffff;
         session.client_name = std::string(length, 'x');
+        session.client_version = std::string(length, 'v');
         auto id = seal();
         CHECK(id.size() <= kMaxSessionIdBytes);
         auto opened = open_session(id, bearer, "sha", "project", kNow);
@@ -75,6 +78,7 @@ TEST_CASE_FIXTURE(Fixture, "session id: every revision, every owner, never longe
         CHECK(opened->owner == owner);
         CHECK(opened->capabilities == 0xffffffff);
         CHECK(opened->client_name == std::string(std::min<size_t>(length, 32), 'x'));
+        CHECK(opened->client_version == std::string(std::min<size_t>(length, 16), 'v'));
       }
     }
   }
@@ -93,12 +97,14 @@ TEST_CASE_FIXTURE(Fixture, "session id: a long name is cut between characters") 
       {a29 + "\xe2\x82\xac" + "x", a29 + "\xe2\x82\xac"},
       {a29 + "\xf0\x9f\x98\x80", a29},
       {a31 + "b" + "\xc3\xa4", a31 + "b"},
+      {std::string("name\0version", 12), "name"},  // no border may be forged
   };
   for (auto& row : rows) {
     session.client_name = row.name;
     auto opened = open_session(seal(), bearer, "sha", "project", kNow);
     REQUIRE(opened);
     CHECK(opened->client_name == row.kept);
+    CHECK(opened->client_version == "1.2.3");
   }
 }
 

@@ -335,5 +335,5 @@ TEST_CASE("auth: only what never was a credential is a guess") {
   CHECK(guess("Bearer mcpctl_pat_x"));
   CHECK_FALSE(guess("Bearer " + known));
   CHECK_FALSE(is_guess(no_credentials()));
-  CHECK_FALSE(is_guess(no_project_token()));
+  CHECK_FALSE(is_guess(no_project_token(kSession)));
 }

@@ -87,7 +87,7 @@ TEST_CASE("what is no introspection of this token is none") {
 }
 
 TEST_CASE("a refusal of the control plane is told in its own bytes") {
-  Error original = no_project_token();
+  Error original = no_project_token(kSession);
   auto before = control::to_response(original, "r1", nullptr);
   auto error = plane_error(before.status, before.body);
   REQUIRE(error);
