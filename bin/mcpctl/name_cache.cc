@@ -24,17 +24,28 @@ int64_t number_of(std::string_view text) {
   return number;
 }
 
+constexpr size_t kLongestName = 240;  // of a file, with room for what a temporary one adds
+
+// Different texts stay different, and none has a dot.
+std::string escaped(std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+    const auto byte = static_cast<unsigned char>(c);
+    out += plain ? std::string(1, c) : std::string{'_', kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return out;
+}
+
 // A name for the file that says nothing of the bearer and is no other question's.
 std::string file_name(const Settings& settings, std::string_view path) {
   mcptoken_bytes* sha = nullptr;
   if (mcptoken_token_sha(settings.token.data(), settings.token.size(), &sha, nullptr) != MCPTOKEN_OK) return {};
   const Bytes owned(sha);
-  std::string name = std::string(view_of(owned).substr(0, 16)) + "-" + settings.server + std::string(path);
-  for (char& c : name) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-    if (!plain) c = '_';
-  }
-  return name.size() > 200 ? std::string() : name;
+  const std::string name =
+      std::string(view_of(owned).substr(0, 32)) + "." + escaped(settings.server) + "." + escaped(path);
+  return name.size() > kLongestName ? std::string() : name;
 }
 
 }  // namespace

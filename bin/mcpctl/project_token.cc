@@ -23,7 +23,8 @@ Status check_token(const std::string& token, const std::string& from) {
 
 // The kept token of the project; without a project the only one that is kept for the server.
 Result<ProjectToken> kept_token(const Settings& settings) {
-  MCPCTL_TRY(const Credentials credentials, Credentials::load(settings.credentials_path));
+  MCPCTL_TRY(const Credentials credentials,
+             Credentials::load(settings.credentials_path, settings.earlier_credentials_path));
   const auto server = credentials.tokens.find(settings.server);
   const char* hint = "mcpctl create mcptoken NAME -p PROJECT --save, or --token-file FILE, or MCPCTL_TOKEN";
   if (server == credentials.tokens.end() || server->second.empty())

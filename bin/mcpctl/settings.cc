@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "files.h"
+#include "suggest.h"
 #include "yaml_text.h"
 
 namespace mcpctl {
@@ -27,7 +28,10 @@ Status check_members(const std::string& path, const std::string& where, JsonValu
       found = found || key == name;
       known += (known.empty() ? "" : ", ") + std::string(name);
     }
-    if (!found) return bad_config(path, "unknown key \"" + key + "\" in " + where, "known: " + known);
+    if (!found) {
+      const std::string guess = did_you_mean(key, {allowed.begin(), allowed.end()});
+      return bad_config(path, "unknown key \"" + key + "\" in " + where, guess.empty() ? "known: " + known : guess);
+    }
     if (!object.at(i).is_string() && !object.at(i).is_object()) {
       return bad_config(path, "\"" + key + "\" in " + where + " must be text");
     }
@@ -46,6 +50,24 @@ std::string config_folder(const Environment& environment) {
 
 std::string config_path(const Environment& environment) {
   return environment("MCPCTL_CONFIG").value_or(config_folder(environment) + "/config.yaml");
+}
+
+// In ~/.mcpctl, the folder of earlier versions; "" without a home.
+std::string earlier_path(const Environment& environment, const char* file) {
+  const auto home = environment("HOME");
+  return home ? *home + "/.mcpctl/" + file : std::string();
+}
+
+Result<std::optional<std::string>> read_either(const std::string& path, const std::string& earlier, bool only_owner) {
+  auto text = read_file(path, only_owner);
+  if (!text.ok() || *text || earlier.empty()) return text;
+  return read_file(earlier, only_owner);
+}
+
+// What MCPCTL_CONFIG names must be there; the file of ~/.mcpctl is read while there is none of our own.
+Result<std::optional<std::string>> read_config(const Environment& environment) {
+  const bool named = environment("MCPCTL_CONFIG").has_value();
+  return read_either(config_path(environment), named ? "" : earlier_path(environment, "config.yaml"), false);
 }
 
 std::string first_of(std::initializer_list<std::string> candidates) {
@@ -68,9 +90,9 @@ std::optional<std::string> process_environment(const std::string& name) {
   return std::string(value);
 }
 
-Result<Credentials> Credentials::load(const std::string& path) {
+Result<Credentials> Credentials::load(const std::string& path, const std::string& earlier) {
   Credentials credentials;
-  MCPCTL_TRY(const std::optional<std::string> text, read_file(path, true));
+  MCPCTL_TRY(const std::optional<std::string> text, read_either(path, earlier, true));
   if (!text) return credentials;
   MCPCTL_TRY(const JsonDocument document, read_yaml(*text, path));
   const JsonValue root = document.root();
@@ -109,14 +131,28 @@ Status Credentials::save(const std::string& path) const {
   return file.commit(write_yaml(document.root()));
 }
 
-Status Credentials::change(const std::string& path, const std::function<void(Credentials&)>& edit) {
+Status Credentials::change(const std::string& path, const std::string& earlier,
+                           const std::function<void(Credentials&)>& edit) {
   const std::string folder = path.substr(0, path.rfind('/'));
   MCPCTL_CHECK(make_folder(folder));
   MCPCTL_TRY(const FolderLock lock, FolderLock::take(folder));
-  MCPCTL_TRY(Credentials credentials, load(path));
+  MCPCTL_TRY(Credentials credentials, load(path, earlier));
   edit(credentials);
   return credentials.save(path);
 }
+
+namespace {
+
+Failure no_context(const std::string& path, JsonValue contexts, const std::string& name) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < contexts.size(); ++i)
+    names.emplace_back(contexts.key(i));
+  const std::string guess = did_you_mean(name, names);
+  return bad_config(path, "there is no context \"" + name + "\"",
+                    guess.empty() ? "see: mcpctl config get-contexts" : guess);
+}
+
+}  // namespace
 
 Result<Context> context_of(const std::string& text, const std::string& path, const std::string& wanted) {
   MCPCTL_TRY(const JsonDocument document, read_yaml(text, path));
@@ -128,7 +164,7 @@ Result<Context> context_of(const std::string& text, const std::string& path, con
   }
   if (context.name.empty()) return context;
   const JsonValue entry = document.root().get("contexts").get(context.name);
-  if (!entry.present()) return bad_config(path, "there is no context \"" + context.name + "\"");
+  if (!entry.present()) return no_context(path, document.root().get("contexts"), context.name);
   MCPCTL_CHECK(check_members(path, "context \"" + context.name + "\"", entry, {"server", "project", "output"}));
   context.server = entry.text("server");
   context.project = entry.text("project");
@@ -141,7 +177,7 @@ namespace {
 Result<Context> load_context(const Invocation& invocation, const Environment& environment) {
   const std::string wanted = first_of({invocation.text("context"), environment("MCPCTL_CONTEXT").value_or("")});
   const std::string path = config_path(environment);
-  MCPCTL_TRY(const std::optional<std::string> text, read_file(path, false));
+  MCPCTL_TRY(const std::optional<std::string> text, read_config(environment));
   if (!text && environment("MCPCTL_CONFIG"))
     return bad_config(path, "there is no such file", "unset MCPCTL_CONFIG or create it");
   return context_of(text.value_or(""), path, wanted);
@@ -158,6 +194,7 @@ Status load_format(const Invocation& invocation, const Environment& environment,
   if (text.empty()) return Done{};
   MCPCTL_TRY(settings.format, format_of(text, origin));
   settings.expression = expression_of(text);
+  settings.output = text;
   return Done{};
 }
 
@@ -166,7 +203,7 @@ Status load_format(const Invocation& invocation, const Environment& environment,
 std::vector<std::string> context_names(const Environment& environment) {
   std::vector<std::string> names;
   const std::string path = config_path(environment);
-  const auto text = read_file(path, false);
+  const auto text = read_config(environment);
   if (!text.ok() || !*text) return names;
   const auto document = read_yaml(**text, path);
   if (!document.ok()) return names;
@@ -184,8 +221,11 @@ Result<Settings> load_settings(const Invocation& invocation, const Environment& 
   settings.debug = invocation.is_set("debug");
   settings.project =
       first_of({invocation.text("project"), environment("MCPCTL_PROJECT").value_or(""), context.project});
+  settings.context = context.name;
   settings.credentials_path = config_folder(environment) + "/credentials";
-  MCPCTL_TRY(const Credentials credentials, Credentials::load(settings.credentials_path));
+  settings.earlier_credentials_path = earlier_path(environment, "credentials");
+  MCPCTL_TRY(const Credentials credentials,
+             Credentials::load(settings.credentials_path, settings.earlier_credentials_path));
   settings.server = first_of({invocation.text("mcpd-url"), environment("MCPCTL_SERVER").value_or(""), context.server,
                               credentials.server, kDefaultServer});
   while (settings.server.size() > 1 && settings.server.back() == '/')
@@ -217,7 +257,7 @@ Settings with_login(Settings settings) {
 Result<Config> Config::load(const Environment& environment) {
   Config config;
   config.path = config_path(environment);
-  MCPCTL_TRY(const std::optional<std::string> text, read_file(config.path, false));
+  MCPCTL_TRY(const std::optional<std::string> text, read_config(environment));
   MCPCTL_TRY(const JsonDocument document, read_yaml(text.value_or(""), config.path));
   if (!document.root().has_content()) return config;
   MCPCTL_CHECK(check_members(config.path, "the file", document.root(), {"current-context", "contexts"}));
@@ -252,7 +292,8 @@ Status Config::save() const {
 
 Result<Origins> origins_of(const Invocation& invocation, const Environment& environment) {
   MCPCTL_TRY(const Context context, load_context(invocation, environment));
-  MCPCTL_TRY(const Credentials credentials, Credentials::load(config_folder(environment) + "/credentials"));
+  MCPCTL_TRY(const Credentials credentials,
+             Credentials::load(config_folder(environment) + "/credentials", earlier_path(environment, "credentials")));
   const auto origin = [&](const char* flag, const char* variable, const std::string& of_context) -> std::string {
     if (invocation.has(flag)) return std::string("--") + flag;
     if (environment(variable)) return variable;

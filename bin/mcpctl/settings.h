@@ -26,11 +26,12 @@ struct Credentials {
   std::map<std::string, Session> sessions;                           // by server
   std::map<std::string, std::map<std::string, std::string>> tokens;  // by server, then project
 
-  // A missing file is empty.
-  static Result<Credentials> load(const std::string& path);
+  // A missing file is empty, and while there is none, `earlier` is read in its place: nothing is ever written there.
+  static Result<Credentials> load(const std::string& path, const std::string& earlier);
   Status save(const std::string& path) const;
   // Reads, changes and writes under a lock, so that logins at the same time lose nothing.
-  static Status change(const std::string& path, const std::function<void(Credentials&)>& edit);
+  static Status change(const std::string& path, const std::string& earlier,
+                       const std::function<void(Credentials&)>& edit);
 };
 
 // What config.yaml says for one context; empty members are not set.
@@ -39,7 +40,7 @@ struct Context {
 };
 // The whole file. Saving keeps nothing that is not here: comments go.
 struct Config {
-  std::string path;
+  std::string path;                         // where it is written
   std::string current;                      // name of a context, "" when there is none
   std::map<std::string, Context> contexts;  // by name
   static Result<Config> load(const Environment& environment);
@@ -58,12 +59,15 @@ struct Settings {
   std::string token;  // "" when not logged in
   bool token_from_environment = false;
   std::string login;  // of the session, also when the environment's token is used in its place
-  std::string user;  // of the session, "" when unknown
+  std::string user;   // of the session, "" when unknown
   Format format = Format::kTable;
-  std::string expression;  // of jsonpath= and custom-columns=
+  std::string expression;        // of jsonpath= and custom-columns=
+  std::string output = "table";  // both as they were written
   bool headers = true;
   bool debug = false;  // requests and answers on standard error
   std::string credentials_path;
+  std::string earlier_credentials_path;  // "" or that in ~/.mcpctl, see Credentials::load
+  std::string context;                   // its name, "" when there is none
 };
 
 // Where a value of the settings comes from: "--mcpd-url", "MCPCTL_SERVER", "context home", "the last login", "default".

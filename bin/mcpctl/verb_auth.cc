@@ -53,10 +53,11 @@ Result<JsonDocument> post_login(Api& api, const Settings& settings, const std::s
 Result<int> keep_session(JsonValue answer, const Settings& settings, const std::string& email) {
   const std::string token = answer.text("token");
   if (token.empty()) return Failure{kExitFailed, "cannot log in", "the answer holds no session", {}, {}};
-  MCPCTL_CHECK(Credentials::change(settings.credentials_path, [&](Credentials& credentials) {
-    credentials.sessions[settings.server] = {token, email, answer.text("expiresAt")};
-    credentials.server = settings.server;
-  }));
+  MCPCTL_CHECK(
+      Credentials::change(settings.credentials_path, settings.earlier_credentials_path, [&](Credentials& credentials) {
+        credentials.sessions[settings.server] = {token, email, answer.text("expiresAt")};
+        credentials.server = settings.server;
+      }));
   MCPCTL_CHECK(write_out("Logged in to " + settings.server + " as " + sanitize_line(email) + ".\n"));
   if (process_environment("MCPCTL_TOKEN")) write_err("Note: MCPCTL_TOKEN is set and beats this login.\n");
   return kExitOk;
@@ -105,7 +106,8 @@ Result<int> run_login(Application& app, const Invocation& invocation) {
 
 Result<int> run_logout(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(Settings settings, app.settings(invocation));
-  MCPCTL_TRY(const Credentials credentials, Credentials::load(settings.credentials_path));
+  MCPCTL_TRY(const Credentials credentials,
+             Credentials::load(settings.credentials_path, settings.earlier_credentials_path));
   const auto session = credentials.sessions.find(settings.server);
   if (session == credentials.sessions.end()) {
     return Failure{kExitNotAuthenticated, "not logged in to " + settings.server, {}, {}, {}};
@@ -117,10 +119,11 @@ Result<int> run_logout(Application& app, const Invocation& invocation) {
   // A session that the server does not know any more is ended already; otherwise it must not be forgotten while it
   // lives.
   if (!answer.ok() && answer.failure().status != MCPTOKEN_UNAUTHENTICATED) return answer.failure();
-  MCPCTL_CHECK(Credentials::change(settings.credentials_path, [&](Credentials& stored) {
-    stored.sessions.erase(settings.server);
-    if (stored.server == settings.server) stored.server.clear();
-  }));
+  MCPCTL_CHECK(
+      Credentials::change(settings.credentials_path, settings.earlier_credentials_path, [&](Credentials& stored) {
+        stored.sessions.erase(settings.server);
+        if (stored.server == settings.server) stored.server.clear();
+      }));
   MCPCTL_CHECK(write_out("Logged out of " + settings.server + ".\n"));
   return kExitOk;
 }

@@ -29,10 +29,37 @@ Status show(JsonWriter& writer, const Settings& settings) {
   return write_out(text);
 }
 
+Result<int> contexts_as_data(const Config& config, const Settings& settings) {
+  if (settings.format == Format::kName) {
+    for (const auto& [name, context] : config.contexts)
+      MCPCTL_CHECK(write_out(sanitize_line(name) + "\n"));
+    return kExitOk;
+  }
+  JsonWriter writer;
+  writer.begin_object().key("items").begin_array();
+  for (const auto& [name, context] : config.contexts) {
+    writer.begin_object().member("name", name).key("current").boolean(name == config.current);
+    writer.member("server", context.server).member("project", context.project).member("output", context.output);
+    writer.end_object();
+  }
+  writer.end_array().end_object();
+  MCPCTL_CHECK(show(writer, settings));
+  return kExitOk;
+}
+
 }  // namespace
 
 Result<int> run_get_contexts(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Config config, Config::load(app.environment()));
+  // The format is a flag or the environment's: a context that does not exist must not stand in the way of the list.
+  const std::string format = invocation.has("output") ? invocation.text("output") : "table";
+  MCPCTL_TRY(const Format wanted, format_of(format, "--output"));
+  if (!is_human(wanted)) {
+    Settings settings;
+    settings.format = wanted;
+    settings.expression = expression_of(format);
+    return contexts_as_data(config, settings);
+  }
   const bool headers = !invocation.is_set("no-headers");
   std::vector<std::vector<std::string>> rows;
   if (headers) rows.push_back({"CURRENT", "NAME", "SERVER", "PROJECT", "OUTPUT"});
@@ -81,11 +108,13 @@ Result<int> run_config_view(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   const bool raw = invocation.is_set("raw");
   JsonWriter writer;
-  writer.begin_object().member("server", settings.server);
+  writer.begin_object();
+  if (!settings.context.empty()) writer.member("context", settings.context);
+  writer.member("server", settings.server);
   if (!settings.project.empty()) writer.member("project", settings.project);
   if (!settings.user.empty()) writer.member("user", settings.user);
   if (!settings.token.empty()) writer.member("token", raw ? settings.token : masked(settings.token));
-  writer.member("credentials", settings.credentials_path);
+  writer.member("output", settings.output).member("credentials", settings.credentials_path);
   if (invocation.is_set("origin")) {
     MCPCTL_TRY(const Origins origins, origins_of(invocation, app.environment()));
     writer.key("origin").begin_object().member("context", origins.context).member("server", origins.server);

@@ -64,16 +64,18 @@ class Doctor {
 
   void credentials() {
     struct stat info {};
-    if (::stat(settings_.credentials_path.c_str(), &info) != 0)
-      return add("credentials", settings_.token.empty() ? Verdict::kWarning : Verdict::kGood,
-                 "no file " + settings_.credentials_path, settings_.token.empty() ? "mcpctl login --email EMAIL" : "");
-    const std::string folder = settings_.credentials_path.substr(0, settings_.credentials_path.rfind('/'));
+    const auto is_there = [&info](const std::string& path) { return ::stat(path.c_str(), &info) == 0; };
+    const bool earlier = !is_there(settings_.credentials_path) && is_there(settings_.earlier_credentials_path);
+    const std::string& file = earlier ? settings_.earlier_credentials_path : settings_.credentials_path;
+    if (!is_there(file))
+      return add("credentials", settings_.token.empty() ? Verdict::kWarning : Verdict::kGood, "no file " + file,
+                 settings_.token.empty() ? "mcpctl login --email EMAIL" : "");
+    const std::string folder = file.substr(0, file.rfind('/'));
     struct stat around {};
     const bool open = ::stat(folder.c_str(), &around) == 0 && (around.st_mode & 022) != 0;
     // That the file is for its owner alone was checked when it was read.
     add("credentials", open ? Verdict::kBad : Verdict::kGood,
-        open ? "others may write to " + folder : settings_.credentials_path + " is yours alone",
-        open ? "chmod 700 " + folder : "");
+        open ? "others may write to " + folder : file + " is yours alone", open ? "chmod 700 " + folder : "");
   }
 
   // Health, and with the same answer the clock: tokens and sessions end by the server's.
@@ -174,7 +176,7 @@ class Doctor {
   }
 
   void kept_tokens() {
-    const auto credentials = Credentials::load(settings_.credentials_path);
+    const auto credentials = Credentials::load(settings_.credentials_path, settings_.earlier_credentials_path);
     if (!credentials.ok()) return;
     const auto found = credentials->tokens.find(settings_.server);
     if (found == credentials->tokens.end()) return;

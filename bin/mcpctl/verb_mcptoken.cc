@@ -79,9 +79,9 @@ Result<int> make_token(const Invocation& invocation, const Settings& settings, c
   MCPCTL_TRY(const std::string text, stdout_text(kind, answer.root(), settings, in_file));
   MCPCTL_CHECK(write_out(text));
   if (invocation.is_set("save")) {
-    MCPCTL_CHECK(Credentials::change(settings.credentials_path, [&](Credentials& credentials) {
-      credentials.tokens[settings.server][settings.project] = token;
-    }));
+    MCPCTL_CHECK(Credentials::change(
+        settings.credentials_path, settings.earlier_credentials_path,
+        [&](Credentials& credentials) { credentials.tokens[settings.server][settings.project] = token; }));
   }
   return code;
 }
