@@ -1,10 +1,12 @@
 #include "api.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "application.h"
 #include "sanitize.h"
+#include "suggest.h"
 #include "terminal.h"
 
 namespace mcpctl {
@@ -51,6 +53,36 @@ std::string masked(std::string_view json) {
   std::string out = text.ok() ? sanitize_line(view_of(*text)) : "(no JSON)";
   if (out.size() > kShownBytes) out = out.substr(0, kShownBytes) + "…";
   return out;
+}
+
+std::string url_decode(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    unsigned char byte = 0;
+    const bool escaped = text[at] == '%' && at + 2 < text.size() &&
+                         std::from_chars(text.data() + at + 1, text.data() + at + 3, byte, 16).ec == std::errc{};
+    out += escaped ? static_cast<char>(byte) : text[at];
+    if (escaped) at += 2;
+  }
+  return out;
+}
+
+struct Missing {
+  std::string kind, name;
+};
+
+// 'there is no server "exmple"' says what is missing; otherwise it is what was asked for: /mcptokens/agnet/rotate.
+Missing missing_of(const Failure& failure, const std::string& path) {
+  constexpr std::string_view kWords = "there is no ";
+  if (const size_t at = failure.why.find(kWords); at != std::string::npos) {
+    const std::string rest = failure.why.substr(at + kWords.size());
+    const size_t open = rest.find(" \""), close = rest.rfind('"');
+    if (open != std::string::npos && close > open + 2)
+      return {rest.substr(0, open), rest.substr(open + 2, close - open - 2)};
+  }
+  if (failure.status != MCPTOKEN_NOT_FOUND) return {};
+  const std::vector<std::string> words = split(path.substr(0, path.find('?')), '/');
+  return words.size() < 3 ? Missing() : Missing{words[1], url_decode(words[2])};
 }
 
 // What went over the line, without what opens something.
@@ -130,8 +162,15 @@ Result<JsonDocument> Api::call(const char* method, const std::string& path, std:
     Failure failure = failure_of(error, what);
     const std::string no_answer = no_answer_hint(failure, settings_.server);
     if (!no_answer.empty()) failure.hint = no_answer;
-    const bool other_login = failure.status == MCPTOKEN_UNAUTHENTICATED && settings_.token_from_environment;
-    if (failure.hint.empty() || other_login) failure.hint = hint_for(failure);
+    const bool refused = failure.status == MCPTOKEN_UNAUTHENTICATED || failure.status == MCPTOKEN_DENIED;
+    if (failure.hint.empty() || (refused && settings_.token_from_environment)) {
+      const std::string hint = hint_for(failure);
+      if (!hint.empty()) failure.hint = hint;
+    }
+    if (failure.hint.empty() || !settings_.project.empty()) {
+      const std::string guess = near_name(failure, path);
+      if (!guess.empty()) failure.hint = guess;
+    }
     return failure;
   }
   if (view_of(owned).empty()) return JsonDocument();
@@ -145,6 +184,23 @@ std::string Api::path_of(const Kind& kind, const std::string& name) const {
   return path;
 }
 
+std::string Api::near_name(const Failure& failure, const std::string& path) {
+  if (guessing_ || failure.unanswered) return {};
+  const Missing missing = missing_of(failure, path);
+  const auto kinds = missing.name.empty() ? Result<Kinds>(Failure()) : Kinds::load();
+  const Kind* kind = kinds.ok() ? kinds->find(missing.kind) : nullptr;
+  if (kind == nullptr || !kind->can("get")) return {};
+  guessing_ = true;
+  const auto answer = call("GET", path_of(*kind, ""), {}, "cannot list " + kind->plural);
+  guessing_ = false;
+  if (!answer.ok()) return {};
+  std::vector<std::string> names;
+  const JsonValue items = answer->root().get("items");
+  for (size_t i = 0; i < items.size(); ++i)
+    names.push_back(items.at(i).text(kind->name_field.c_str()));
+  return did_you_mean(missing.name, names);
+}
+
 std::string Api::hint_for(const Failure& failure) const {
   switch (failure.status) {
     case MCPTOKEN_UNAUTHENTICATED:
@@ -152,7 +208,9 @@ std::string Api::hint_for(const Failure& failure) const {
       return "mcpctl login --email " + (settings_.user.empty() ? "EMAIL" : settings_.user) + " --mcpd-url " +
              settings_.server;
     case MCPTOKEN_DENIED:
-      return settings_.token_from_environment ? "MCPCTL_TOKEN is set and was used in place of your login" : "";
+      if (!settings_.token_from_environment) return {};
+      return settings_.login.empty() ? "MCPCTL_TOKEN is set; what its token may do: mcpctl auth whoami"
+                                     : "MCPCTL_TOKEN is set and was used in place of your login; unset it";
     default:
       return {};
   }

@@ -35,8 +35,11 @@ class Api {
  private:
   explicit Api(const Settings& settings) : settings_(settings) {}
   std::string hint_for(const Failure& failure) const;
+  // For a name that is not there one that is, and nearly the same; "" when there is none, or the name is not known.
+  std::string near_name(const Failure& failure, const std::string& path);
 
   const Settings& settings_;
+  bool guessing_ = false;  // a list is asked for to find a name in
   Owned<mcptoken_client, mcptoken_client_free> client_;
 };
 

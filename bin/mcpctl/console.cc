@@ -26,7 +26,7 @@ ConsoleEntry common(JsonValue item) {
   entry.outcome = text_of(item, "outcome");
   entry.duration_ms = item.get("durationMs").integer(-1);
   const auto text = item.print(0);
-  if (text.ok()) entry.json = *text;
+  if (text.ok()) entry.json = sanitize_json(*text);
   return entry;
 }
 

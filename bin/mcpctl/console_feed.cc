@@ -112,7 +112,7 @@ Result<bool> ConsoleFeed::fetch_audit(Api& api) {
   const bool first = last_seq_ == 0;
   int64_t newest = last_seq_;
   for (int64_t page = 0; page < kMostPages; ++page) {
-    std::string path = "/audit/events?limit=" + std::to_string(first ? kPage : 100);
+    std::string path = "/audit/events?limit=" + std::to_string(kPage);
     if (!settings_.project.empty()) path += "&project=" + url_encode(settings_.project);
     if (!cursor.empty()) path += "&cursor=" + url_encode(cursor);
     MCPCTL_TRY(const JsonDocument answer, api.call("GET", path, {}, "cannot read the audit record"));

@@ -96,10 +96,12 @@ std::vector<ConsoleLine> list_rows(const ConsoleModel& model, size_t width, size
   return lines;
 }
 
+size_t session_name_width(size_t width) { return width < 54 ? 4 : std::min<size_t>((width - 46) / 2, 32); }
+
 std::vector<ConsoleLine> session_rows(const ConsoleModel& model, size_t width, size_t rows) {
   const auto sessions = model.sessions();
   const size_t selected = model.selected(sessions.size()), first = first_row(selected, sessions.size(), rows);
-  const size_t name = std::clamp<size_t>((width - 46) / 2, 4, 32);
+  const size_t name = session_name_width(width);
   std::vector<ConsoleLine> lines;
   for (size_t i = first; i < sessions.size() && lines.size() < rows; ++i) {
     const auto& one = sessions[i];
@@ -113,7 +115,7 @@ std::vector<ConsoleLine> session_rows(const ConsoleModel& model, size_t width, s
 }
 
 std::string session_heading(size_t width) {
-  const size_t name = std::clamp<size_t>((width - 46) / 2, 4, 32);
+  const size_t name = session_name_width(width);
   return fit("SESSION", 17) + " " + fit("TOKEN", name) + " " + fit("CLIENT", name) + " " + fit("COUNT", 7) + " " +
          fit("FAILED", 7) + " LAST";
 }

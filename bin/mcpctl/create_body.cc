@@ -50,7 +50,7 @@ constexpr FlagLook kLooks[] = {
     {Shape::kJson, FlagType::kText, "JSON", false},
     {Shape::kJsonList, FlagType::kText, "JSON", true},
     {Shape::kCommandLine, FlagType::kText, "PROGRAM", false},
-    {Shape::kNamedValues, FlagType::kText, "KEY=VALUE|KEY=secret:NAME/KEY", true},
+    {Shape::kNamedValues, FlagType::kText, "KEY=VALUE|KEY=secret:NAME/KEY|JSON", true},
     {Shape::kEntries, FlagType::kText, "NAME[=DEFAULT]|JSON", true},
     {Shape::kStages, FlagType::kText, "TYPE|JSON", true},
     {Shape::kServerRefs, FlagType::kText, "SERVER[:PREFIX]|JSON", true},
@@ -132,6 +132,11 @@ Status write_bindings(JsonWriter& writer, const std::string& flag, const std::ve
   return Done{};
 }
 
+bool takes_json(Shape shape) {
+  constexpr Shape kShapes[] = {Shape::kStages, Shape::kEntries, Shape::kNamedValues, Shape::kServerRefs};
+  return std::find(std::begin(kShapes), std::end(kShapes), shape) != std::end(kShapes);
+}
+
 // Writes one object member from flags; false when nothing was given, so that the server applies its default.
 class MemberWriter {
  public:
@@ -209,27 +214,17 @@ class MemberWriter {
     std::vector<std::string> seen;
     writer_.begin_array();
     for (const std::string& text : invocation_.all(flag)) {
+      // The short forms cannot say everything that a file can.
+      if (shape == Shape::kJsonList || (takes_json(shape) && text.starts_with('{'))) {
+        MCPCTL_CHECK(json(flag, text));
+        continue;
+      }
       switch (shape) {
-        case Shape::kJsonList:
-          MCPCTL_CHECK(json(flag, text));
-          break;
-        case Shape::kStages:
-        case Shape::kEntries:
-          if (text.starts_with('{')) {
-            MCPCTL_CHECK(json(flag, text));
-          } else {
-            writer_.string(text);
-          }
-          break;
         case Shape::kNamedValues:
           MCPCTL_CHECK(named_value(flag, text, seen));
           break;
         case Shape::kServerRefs:
-          if (text.starts_with('{')) {
-            MCPCTL_CHECK(json(flag, text));
-          } else {
-            MCPCTL_CHECK(server_ref(flag, text));
-          }
+          MCPCTL_CHECK(server_ref(flag, text));
           break;
         case Shape::kSubjects:
           MCPCTL_CHECK(subject(flag, text));
@@ -374,6 +369,7 @@ std::vector<Flag> create_flags(const Kind& kind) {
               .repeatable = look.repeatable,
               .required = field.required};
     if (!field.reference.empty() && shape == Shape::kText) flag.placeholder = "NAME";
+    if (shape == Shape::kList && !field.choices.empty()) flag.type = FlagType::kEnum;  // each of them
     flag.completes = shape == Shape::kServerRefs ? "server" : field.reference;
     if (shape == Shape::kSecret) {
       flag.name = field.name + "-stdin";

@@ -121,7 +121,8 @@ class Judge {
     std::string values;
     for (const std::string& one : field.choices)
       values += (values.empty() ? "values: " : ", ") + one;
-    problem(path, "\"" + text + "\" is no value of it", values);
+    const std::string guess = did_you_mean(text, field.choices);
+    problem(path, "\"" + text + "\" is no value of it", guess.empty() ? values : guess + " " + values);
   }
 
   void members(const Field& field, JsonValue value, const std::string& path) {

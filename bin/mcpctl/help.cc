@@ -267,7 +267,10 @@ std::string help_markdown(const CommandTable& table) {
   out +=
       "\n```yaml\ncurrent-context: home\ncontexts:\n  home:\n    server: http://127.0.0.1:3100\n    project: demo\n"
       "    output: table\n```\n";
-  out += "\n`credentials` in the same folder keeps login sessions; it must not be readable by others.\n";
+  out +=
+      "\n`credentials` in the same folder keeps login sessions; it must not be readable by others. While one of the "
+      "two "
+      "is not there, the file of that name in `~/.mcpctl` is read in its place, and never written.\n";
   out += "\n## Commands\n";
   for (const Command& command : table.all()) {
     if (!command.hidden) out += command_markdown(command);

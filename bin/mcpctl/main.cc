@@ -8,7 +8,16 @@ namespace mcpctl {
 
 namespace {
 
-Result<int> run(const std::vector<std::string>& words) {
+// `mcpctl help get` is `mcpctl get --help`.
+std::vector<std::string> without_help_word(std::vector<std::string> words) {
+  if (words.empty() || words.front() != "help") return words;
+  words.erase(words.begin());
+  words.emplace_back("--help");
+  return words;
+}
+
+Result<int> run(const std::vector<std::string>& given) {
+  const std::vector<std::string> words = without_help_word(given);
   MCPCTL_TRY(const Kinds kinds, Kinds::load());
   const CommandTable table(kinds);
   if (const auto plugin = find_plugin(table, words, process_environment)) return run_plugin(*plugin);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "sanitize.h"
 #include "terminal.h"
@@ -77,7 +78,9 @@ class Probe {
   using Clock = std::chrono::steady_clock;
 
   bool stage(bool (Probe::*step)()) {
+    std::optional<Spinner> spinner(std::in_place);
     const bool passed = (this->*step)();
+    spinner.reset();
     on_stage_(report_.stages.back());
     return passed;
   }

@@ -10,6 +10,8 @@
 
 #include "json_path.h"
 #include "sanitize.h"
+#include "suggest.h"
+#include "terminal.h"
 #include "yaml_text.h"
 
 namespace mcpctl {
@@ -102,12 +104,43 @@ std::vector<std::string> row_of(const std::vector<Column>& columns, JsonValue ob
   return row;
 }
 
+struct WordTone {
+  const char* word;
+  Tone tone;
+};
+constexpr WordTone kWordTones[] = {
+    {"active", Tone::kGood},    {"RUNNING", Tone::kGood},       {"healthy", Tone::kGood},
+    {"ok", Tone::kGood},        {"revoked", Tone::kBad},        {"expired", Tone::kBad},
+    {"ERROR", Tone::kBad},      {"unhealthy", Tone::kBad},      {"denied", Tone::kBad},
+    {"tool error", Tone::kBad}, {"protocol error", Tone::kBad}, {"transport error", Tone::kBad},
+    {"superseded", Tone::kDim}, {"STOPPED", Tone::kDim},        {"STOPPING", Tone::kDim},
+};
+constexpr const char* kStatusTitles[] = {"STATUS", "HEALTH", "OUTCOME"};
+
+// Which columns hold status words, by their titles.
+std::vector<size_t> status_columns(const std::vector<Column>& columns) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const auto& title = columns[i].title;
+    if (std::any_of(std::begin(kStatusTitles), std::end(kStatusTitles), [&](const char* one) { return title == one; }))
+      found.push_back(i);
+  }
+  return found;
+}
+
+std::string with_tone(const std::string& cell) {
+  for (const WordTone& row : kWordTones) {
+    if (cell == row.word) return toned(cell, row.tone, true);
+  }
+  return cell;
+}
+
 std::string objects_table(const Kind& kind, const std::vector<JsonValue>& objects, const Look& look) {
   const std::vector<Column> columns = columns_of(kind, look.format == Format::kWide);
   std::vector<std::vector<std::string>> rows = heading(columns, look);
   for (const JsonValue object : objects)
     rows.push_back(row_of(columns, object, look));
-  return format_table(rows);
+  return format_table(rows, use_colour() ? status_columns(columns) : std::vector<size_t>());
 }
 
 void write_object(JsonWriter& writer, const Kind& kind, JsonValue object) {
@@ -271,8 +304,15 @@ Result<Format> format_of(const std::string& text, const std::string& origin) {
     }
     return row.format;
   }
+  std::vector<std::string> names;
+  for (const FormatName& row : kFormats)
+    names.emplace_back(row.name);
+  for (const FormatName& row : kExpressions)
+    names.emplace_back(row.name);
+  const std::string guess = did_you_mean(text, names);
   return usage_failure("bad output format in " + origin + ": \"" + text + "\"",
-                       "values: table, wide, json, yaml, name, jsonpath=PATH, custom-columns=TITLE:PATH,…");
+                       (guess.empty() ? "" : guess + " ") +
+                           "values: table, wide, json, yaml, name, jsonpath=PATH, custom-columns=TITLE:PATH,…");
 }
 
 std::string expression_of(const std::string& text) {
@@ -291,7 +331,7 @@ size_t display_width(std::string_view text) {
   return width;
 }
 
-std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::vector<size_t>& coloured) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -303,7 +343,7 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
       const std::string cell = sanitize_line(row[i]);
-      line += cell;
+      line += std::find(coloured.begin(), coloured.end(), i) == coloured.end() ? cell : with_tone(cell);
       if (i + 1 < row.size()) line.append(widths[i] - display_width(cell) + 2, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -316,7 +356,7 @@ std::string format_rows(const std::vector<Column>& columns, JsonValue objects, c
   std::vector<std::vector<std::string>> rows = heading(columns, look);
   for (size_t i = 0; i < objects.size(); ++i)
     rows.push_back(row_of(columns, objects.at(i), look));
-  return format_table(rows);
+  return format_table(rows, use_colour() ? status_columns(columns) : std::vector<size_t>());
 }
 
 std::string plain(JsonValue value) { return cell_text(value, "text", 0); }

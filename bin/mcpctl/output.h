@@ -25,8 +25,9 @@ struct Look {
   std::string expression = {};  // of kPath and kColumns
 };
 
-// Left-aligned columns, two spaces between, no space at the end of a line; cells are sanitized here.
-std::string format_table(const std::vector<std::vector<std::string>>& rows);
+// Left-aligned columns, two spaces between, no space at the end of a line; cells are sanitized here. `coloured`:
+// columns whose status words have a colour.
+std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::vector<size_t>& coloured = {});
 // A table of objects in a list, with the columns' titles as `look` says.
 std::string format_rows(const std::vector<Column>& columns, JsonValue objects, const Look& look);
 // A scalar as a cell shows it: "<none>" when there is none.

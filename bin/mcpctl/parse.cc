@@ -254,7 +254,9 @@ Result<Parsed> parse_command_line(const CommandTable& table, const std::vector<s
   try {
     tree.parse(std::vector<std::string>(words.begin(), dashes));
   } catch (const CLI::ArgumentMismatch& error) {
-    return usage_failure(error.what(), see_help(path_of(tree.named())));
+    // "--sort-by: 1 required TEXT missing"
+    const std::string text = error.what();
+    return usage_failure(text.substr(0, text.find(':')) + " needs a value", see_help(path_of(tree.named())));
   } catch (const CLI::ParseError& error) {
     return usage_failure(error.what(), see_help(path_of(tree.named())));
   }
@@ -271,7 +273,14 @@ Result<Parsed> parse_command_line(const CommandTable& table, const std::vector<s
   parsed.invocation.arguments = levels.back()->arguments;
   auto& target = command->rest.empty() ? parsed.invocation.arguments : parsed.invocation.rest;
   target.insert(target.end(), rest.begin(), rest.end());
-  MCPCTL_CHECK(check_command(*command, parsed.invocation));
+  // A word too many after "audit" may be meant as one of the commands below it.
+  Status checked = check_command(*command, parsed.invocation);
+  const std::vector<std::string> below = next_words(table, command->path);
+  if (!checked.ok() && command->arguments.empty() && !parsed.invocation.arguments.empty() && !below.empty()) {
+    const std::string guess = did_you_mean(parsed.invocation.arguments.front(), below);
+    if (!guess.empty()) checked.failure().hint = guess;
+  }
+  MCPCTL_CHECK(std::move(checked));
   return parsed;
 }
 

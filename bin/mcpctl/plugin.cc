@@ -1,5 +1,6 @@
 #include "plugin.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,7 @@ Failure run_plugin(const Plugin& plugin) {
   for (const std::string& one : plugin.arguments)
     arguments.push_back(const_cast<char*>(one.c_str()));
   arguments.push_back(nullptr);
+  ::signal(SIGPIPE, SIG_DFL);  // what is ignored stays ignored in a new program
   ::execv(plugin.program.c_str(), arguments.data());
   return {kExitFailed, "cannot run " + plugin.program, std::strerror(errno), {}, {}};
 }

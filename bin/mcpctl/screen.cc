@@ -1,6 +1,7 @@
 #include "screen.h"
 
 #include <curses.h>
+#include <signal.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -40,6 +41,9 @@ constexpr Special kControls[] = {{'\r', ConsoleKey::kEnter}, {'\n', ConsoleKey::
                                  {3, ConsoleKey::kInterrupt}};
 
 bool colours = false;
+volatile sig_atomic_t ended = 0;  // by a signal: the terminal is restored first
+
+extern "C" void on_end(int) { ended = 1; }
 
 attr_t attributes_of(ConsoleStyle style) {
   for (const Look& look : kLooks) {
@@ -61,6 +65,11 @@ Result<Screen> Screen::open() {
                    {},
                    {}};
   ::set_term(screen);
+  struct sigaction action {};
+  action.sa_handler = on_end;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    ::sigaction(signal, &action, nullptr);
+  take_screen(true);
   ::raw();  // Ctrl-C is a key: the terminal is restored before the end
   ::noecho();
   ::nonl();
@@ -74,7 +83,9 @@ Result<Screen> Screen::open() {
 }
 
 Screen::~Screen() {
-  if (open_) ::endwin();
+  if (!open_) return;
+  ::endwin();
+  take_screen(false);
 }
 
 size_t Screen::width() const { return static_cast<size_t>(getmaxx(stdscr)); }
@@ -93,6 +104,7 @@ void Screen::draw(const std::vector<ConsoleLine>& lines) {
 }
 
 ConsoleKey Screen::read(int timeout_ms) {
+  if (ended != 0) return {ConsoleKey::kInterrupt};
   ::timeout(timeout_ms);
   wint_t character = 0;
   const int kind = ::get_wch(&character);

@@ -8,6 +8,13 @@ namespace {
 constexpr size_t kMostChanges = 2;
 constexpr size_t kLongestWord = 64;  // names are no longer, and the work grows with the square
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
 // Insertions, removals, replacements and swaps of neighbours that turn one into the other.
 size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> rows(a.size() + 1, std::vector<size_t>(b.size() + 1));
@@ -35,7 +42,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongestWord) continue;
     const bool begun = word.size() >= 3 && candidate.compare(0, word.size(), word) == 0;
-    const size_t changes = begun ? 1 : distance(word, candidate);
+    const size_t changes = begun ? 1 : distance(lower(word), lower(candidate));
     if (changes < fewest) best = candidate, fewest = changes;
   }
   return best;

@@ -10,7 +10,13 @@ Result<Target> target_of(const Kinds& kinds, const Invocation& invocation, const
     word.resize(slash);
   }
   MCPCTL_TRY(target.kind, kinds.require(word, verb));
-  for (const std::string& name : target.names) {
+  for (std::string& name : target.names) {
+    // server/a server/b
+    if (const size_t slash = name.find('/'); slash != std::string::npos) {
+      if (kinds.find(name.substr(0, slash)) != target.kind)
+        return usage_failure("\"" + name + "\" is no " + target.kind->name, "one kind at a time");
+      name.erase(0, slash + 1);
+    }
     if (name.empty()) return usage_failure("a name is empty");
   }
   return target;

@@ -4,6 +4,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -21,6 +22,8 @@ namespace {
 termios saved_terminal;
 volatile sig_atomic_t echo_is_off = 0;
 std::string colour_wish = "auto";  // of the command line
+std::atomic<bool> screen_is_taken{false};
+std::atomic<bool> spinning{false};
 
 extern "C" void on_interrupt(int) {
   if (echo_is_off != 0) {
@@ -74,10 +77,19 @@ void install_signal_handlers() {
 
 Status write_out(std::string_view text) {
   if (write_fd(STDOUT_FILENO, text)) return Done{};
+  // Whoever read has had enough, like head: to end by the signal is what a shell knows of such programs.
+  if (errno == EPIPE) {
+    ::signal(SIGPIPE, SIG_DFL);
+    ::raise(SIGPIPE);
+  }
   return Failure{kExitFailed, "cannot write the output", std::strerror(errno), {}, {}};
 }
 
-void write_err(std::string_view text) { write_fd(STDERR_FILENO, text); }
+void take_screen(bool taken) { screen_is_taken = taken; }
+
+void write_err(std::string_view text) {
+  if (!screen_is_taken || !err_is_terminal()) write_fd(STDERR_FILENO, text);
+}
 
 bool out_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 bool err_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
@@ -141,7 +153,7 @@ struct Spinner::State {
 };
 
 Spinner::Spinner() {
-  if (!err_is_terminal()) return;
+  if (!err_is_terminal() || screen_is_taken || spinning.exchange(true)) return;
   state_ = std::make_unique<State>();
   state_->thread = std::thread([state = state_.get()] {
     constexpr std::string_view kFrames = "|/-\\";
@@ -165,6 +177,7 @@ Spinner::~Spinner() {
   }
   state_->ended.notify_one();
   state_->thread.join();
+  spinning = false;
 }
 
 void report(const Failure& failure) {

@@ -15,6 +15,8 @@ void install_signal_handlers();
 // Whole text; failure when it could not be written.
 Status write_out(std::string_view text);
 void write_err(std::string_view text);
+// While a program draws on the whole screen nothing else is written to it.
+void take_screen(bool taken);
 
 bool out_is_terminal();
 bool err_is_terminal();

@@ -5,6 +5,7 @@
 #include "api.h"
 #include "files.h"
 #include "sanitize.h"
+#include "suggest.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -13,6 +14,11 @@ namespace {
 
 constexpr const char* kMethods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 constexpr std::string_view kPrefix = "/api/v1";
+
+std::string method_hint(const std::string& method) {
+  const std::string guess = did_you_mean(method, {std::begin(kMethods), std::end(kMethods)});
+  return (guess.empty() ? "" : guess + " ") + "methods: GET, POST, PUT, PATCH, DELETE";
+}
 
 Result<std::string> body_of(const Invocation& invocation) {
   const std::string input = invocation.text("input");
@@ -51,8 +57,7 @@ Result<int> run_api(Application& app, const Invocation& invocation) {
   std::string method = invocation.arguments[0], path = invocation.arguments[1];
   std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return std::toupper(c); });
   const auto known = std::find(std::begin(kMethods), std::end(kMethods), method);
-  if (known == std::end(kMethods))
-    return usage_failure("unknown method \"" + method + "\"", "methods: GET, POST, PUT, PATCH, DELETE");
+  if (known == std::end(kMethods)) return usage_failure("unknown method \"" + method + "\"", method_hint(method));
   if (path.compare(0, kPrefix.size(), kPrefix) == 0) path.erase(0, kPrefix.size());
   if (path.empty() || path.front() != '/') path.insert(path.begin(), '/');
   MCPCTL_TRY(const std::string body, body_of(invocation));

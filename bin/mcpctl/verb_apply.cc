@@ -55,7 +55,9 @@ class ApplyReport {
   }
 
  private:
-  bool structured() const { return settings_.format == Format::kJson || settings_.format == Format::kYaml; }
+  bool structured() const {
+    return settings_.format == Format::kJson || settings_.format == Format::kYaml || settings_.format == Format::kPath;
+  }
 
   Status item(JsonValue item) {
     write_err(apply_notes(item, settings_.server));

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 
 #include "api.h"
+#include "sanitize.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -68,7 +70,8 @@ Result<JsonDocument> shown(JsonValue event) {
   writer.begin_object();
   for (size_t i = 0; i < event.size(); ++i)
     writer.key(std::string(event.key(i))).value(event.at(i));
-  std::string what = event.text("server");
+  // Of a call the server says where the tool is; the name of an object has everything.
+  std::string what = event.text("kind") == "object_changed" ? "" : event.text("server");
   for (const char* member : {"tool", "method", "subject"}) {
     const std::string text = event.text(member);
     if (!text.empty()) {
@@ -88,51 +91,52 @@ class Record {
       : api_(api), settings_(settings), query_(std::move(query)), headers_(settings.headers) {}
 
   // The last `most`, from the earliest on.
-  Status show_last(size_t most) {
-    std::string cursor;
-    std::vector<JsonDocument> pages;
-    std::vector<JsonValue> events;
-    while (events.size() < most) {
-      MCPCTL_TRY(JsonDocument page,
-                 api_.call("GET", "/audit/events" + query_ + cursor, {}, "cannot read the audit record"));
-      pages.push_back(std::move(page));
-      const JsonValue items = pages.back().root().get("items");
-      for (size_t i = 0; i < items.size() && events.size() < most; ++i)
-        events.push_back(items.at(i));
-      const std::string next = pages.back().root().text("cursor");
-      if (next.empty()) break;
-      cursor = "&cursor=" + url_encode(next);
-    }
-    std::reverse(events.begin(), events.end());
-    return print(events);
-  }
+  Status show_last(size_t most) { return show_news(most); }
 
   // What comes from now on.
   Status follow() {
     while (true) {
       ::poll(nullptr, 0, kPauseMs);
-      MCPCTL_TRY(const JsonDocument page,
-                 api_.call("GET", "/audit/events" + query_, {}, "cannot read the audit record"));
-      std::vector<JsonValue> events;
-      const JsonValue items = page.root().get("items");
-      for (size_t i = items.size(); i-- > 0;) {
-        if (items.at(i).get("seq").integer() > last_) events.push_back(items.at(i));
-      }
-      MCPCTL_CHECK(print(events));
+      MCPCTL_CHECK(show_news(SIZE_MAX));
     }
   }
 
  private:
+  // Those that have not been told yet, the last `most` of them. However many came since the last look: pages go back
+  // until one has what is known.
+  Status show_news(size_t most) {
+    std::string cursor;
+    std::vector<JsonDocument> pages;
+    std::vector<JsonValue> events;
+    int64_t newest = last_;
+    for (bool more = true; more;) {
+      MCPCTL_TRY(JsonDocument page,
+                 api_.call("GET", "/audit/events" + query_ + cursor, {}, "cannot read the audit record"));
+      pages.push_back(std::move(page));
+      const JsonValue items = pages.back().root().get("items");
+      for (size_t i = 0; i < items.size() && more; ++i) {
+        const int64_t seq = items.at(i).get("seq").integer();
+        newest = std::max(newest, seq);
+        more = seq > last_ && events.size() < most;
+        if (more) events.push_back(items.at(i));
+      }
+      const std::string next = pages.back().root().text("cursor");
+      more = more && !next.empty();
+      cursor = "&cursor=" + url_encode(next);
+    }
+    last_ = newest;
+    std::reverse(events.begin(), events.end());
+    return print(events);
+  }
+
   Status print(const std::vector<JsonValue>& events) {
-    for (const JsonValue event : events)
-      last_ = std::max(last_, event.get("seq").integer());
     if (is_human(settings_.format)) return print_table(events);
     // One event a line, so that a stream of them can be read.
     for (const JsonValue event : events) {
       Look look = look_of(settings_);
       if (look.format == Format::kJson) {
         MCPCTL_TRY(const std::string text, event.print(0));
-        MCPCTL_CHECK(write_out(text + "\n"));
+        MCPCTL_CHECK(write_out(sanitize_json(text) + "\n"));
         continue;
       }
       MCPCTL_TRY(const std::string text, format_record(event, look));
@@ -175,7 +179,9 @@ Result<int> run_audit(Application& app, const Invocation& invocation) {
   Record record(api, settings, std::move(query));
   const std::string tail = invocation.text("tail");
   size_t most = kLast;
-  std::from_chars(tail.data(), tail.data() + tail.size(), most);  // a sign leaves it as it is
+  const auto [end, failed] = std::from_chars(tail.data(), tail.data() + tail.size(), most);
+  if (!tail.empty() && (failed != std::errc{} || end != tail.data() + tail.size()))
+    return usage_failure("bad value for --tail: \"" + tail + "\"", "write how many events, like 20");
   MCPCTL_CHECK(record.show_last(most));
   if (invocation.is_set("follow")) MCPCTL_CHECK(record.follow());
   return kExitOk;

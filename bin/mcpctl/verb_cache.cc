@@ -7,8 +7,8 @@
 namespace mcpctl {
 namespace {
 
-std::string with_project(const std::string& path, const Invocation& invocation) {
-  return invocation.has("project") ? path + "?project=" + url_encode(invocation.text("project")) : path;
+std::string with_project(const std::string& path, const Settings& settings) {
+  return settings.project.empty() ? path : path + "?project=" + url_encode(settings.project);
 }
 
 Status print(const Settings& settings, JsonValue record) {
@@ -30,9 +30,9 @@ Result<int> run_cache_list(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   MCPCTL_TRY(const JsonDocument answer,
-             api.call("GET", with_project("/cache/entries", invocation), {}, "cannot list the cache"));
+             api.call("GET", with_project("/cache/entries", settings), {}, "cannot list the cache"));
   const Look look = look_of(settings);
-  if (look.format == Format::kJson || look.format == Format::kYaml) {
+  if (!is_human(look.format)) {
     MCPCTL_CHECK(print(settings, answer.root()));
     return kExitOk;
   }
@@ -52,8 +52,10 @@ Result<int> run_cache_clear(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   MCPCTL_TRY(const JsonDocument answer,
-             api.call("DELETE", with_project("/cache", invocation), {}, "cannot clear the cache"));
-  MCPCTL_CHECK(write_out("cleared " + std::to_string(answer.root().get("cleared").integer()) + " entries\n"));
+             api.call("DELETE", with_project("/cache", settings), {}, "cannot clear the cache"));
+  const int64_t cleared = answer.root().get("cleared").integer();
+  const std::string of = settings.project.empty() ? "" : " of project " + settings.project;
+  MCPCTL_CHECK(write_out("cleared " + std::to_string(cleared) + (cleared == 1 ? " entry" : " entries") + of + "\n"));
   return kExitOk;
 }
 

@@ -73,6 +73,19 @@ Status write_question(JsonWriter& writer, const Invocation& invocation) {
   return Done{};
 }
 
+std::string near_resource(const Kinds& kinds, const std::string& word) {
+  std::vector<std::string> names = {"tools", "audit"};
+  for (const Kind& kind : kinds.all())
+    names.push_back(kind.plural);
+  if (std::find(names.begin(), names.end(), word) != names.end()) return {};
+  const std::string guess = did_you_mean(word, names);
+  if (!guess.empty()) return guess;
+  std::string all;
+  for (const std::string& name : names)
+    all += (all.empty() ? "resources: " : ", ") + name;
+  return all;
+}
+
 Result<int> show_list(JsonValue answer, const Settings& settings) {
   if (!is_human(settings.format)) {
     MCPCTL_TRY(const std::string text, format_record(answer, look_of(settings)));
@@ -100,6 +113,9 @@ Result<int> run_can_i(Application& app, const Invocation& invocation) {
   auto answer = api.call("POST", "/authz/check", view_of(body), "cannot ask");
   if (!answer.ok()) {
     if (answer.failure().status == MCPTOKEN_INVALID) answer.failure().exit_code = kExitUsage;
+    const std::string guess =
+        invocation.arguments.size() > 1 ? near_resource(app.kinds(), invocation.arguments[1]) : "";
+    if (answer.failure().status == MCPTOKEN_INVALID && answer.failure().hint.empty()) answer.failure().hint = guess;
     // 1 means no.
     if (answer.failure().exit_code == kExitNo) answer.failure().exit_code = 2;
     return answer.failure();

@@ -8,6 +8,7 @@
 #include "man.h"
 #include "name_cache.h"
 #include "sanitize.h"
+#include "suggest.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -157,7 +158,9 @@ Result<int> run_completion(Application&, const Invocation& invocation) {
     MCPCTL_CHECK(write_out(shell.script));
     return kExitOk;
   }
-  return usage_failure("unknown shell \"" + wanted + "\"", "shells: bash, zsh, fish");
+  const std::string guess = did_you_mean(wanted, {"bash", "zsh", "fish"});
+  return usage_failure("unknown shell \"" + wanted + "\"",
+                       (guess.empty() ? "" : guess + " ") + "shells: bash, zsh, fish");
 }
 
 Result<int> run_complete(Application& app, const Invocation& invocation) {

@@ -8,6 +8,7 @@
 #include "connect.h"
 #include "files.h"
 #include "output.h"
+#include "suggest.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -146,7 +147,12 @@ Result<int> run_connect(Application& app, const Invocation& invocation) {
     std::string known;
     for (const ClientRow& one : client_rows())
       known += (known.empty() ? "" : ", ") + std::string(one.name);
-    return usage_failure("unknown client \"" + invocation.arguments.front() + "\"", "clients: " + known);
+    std::vector<std::string> names;
+    for (const ClientRow& one : client_rows())
+      names.emplace_back(one.name);
+    const std::string guess = did_you_mean(invocation.arguments.front(), names);
+    return usage_failure("unknown client \"" + invocation.arguments.front() + "\"",
+                         guess.empty() ? "clients: " + known : guess);
   }
   if (invocation.is_set("write") && invocation.is_set("print"))
     return usage_failure("--write and --print cannot be mixed");

@@ -1,9 +1,11 @@
 // edit and patch: one object, by hand or by words.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -22,11 +24,13 @@ namespace {
 
 constexpr const char* kEditors[] = {"MCPCTL_EDITOR", "VISUAL", "EDITOR"};
 
-std::string editor_of(const Environment& environment) {
+// One that was chosen may be a script; the one that everybody has needs a terminal.
+Result<std::string> editor_of(const Environment& environment) {
   for (const char* name : kEditors) {
     if (const auto value = environment(name)) return *value;
   }
-  return "vi";
+  if (can_ask() && out_is_terminal()) return std::string("vi");
+  return usage_failure("cannot edit: there is no terminal", "set MCPCTL_EDITOR, or use: mcpctl patch, mcpctl apply");
 }
 
 // A file of its own for the text. It stays when something fails, so that nothing that was typed is lost.
@@ -70,6 +74,7 @@ Status run_editor(const std::string& editor, const std::string& file) {
   const pid_t child = ::fork();
   if (child < 0) return Failure{kExitFailed, "cannot start the editor", std::strerror(errno), {}, {}};
   if (child == 0) {
+    ::signal(SIGPIPE, SIG_DFL);
     ::execl("/bin/sh", "sh", "-c", script.c_str(), "sh", file.c_str(), static_cast<char*>(nullptr));
     ::_exit(127);
   }
@@ -130,8 +135,8 @@ Result<FileObject> with_version(FileObject object, const std::string& version) {
 
 class Editing {
  public:
-  Editing(Application& app, const Settings& settings, Api& api, const Kind& kind)
-      : app_(app), settings_(settings), api_(api), kind_(kind) {}
+  Editing(Application& app, const Settings& settings, Api& api, const Kind& kind, std::string editor)
+      : app_(app), settings_(settings), api_(api), kind_(kind), editor_(std::move(editor)) {}
 
   Result<int> run(JsonValue object) {
     label_ = kind_.label(object);
@@ -144,7 +149,7 @@ class Editing {
     std::string text = original;
     while (true) {
       MCPCTL_CHECK(draft.write(head + text));
-      const Status closed = run_editor(editor_of(app_.environment()), draft.path());
+      const Status closed = run_editor(editor_, draft.path());
       MCPCTL_TRY(const std::string raw, draft.read());
       if (!closed.ok()) {
         if (without_comments(raw) != original) return kept(draft, closed.failure());
@@ -153,7 +158,7 @@ class Editing {
       }
       const std::string edited = without_comments(raw);
       if (edited == original || edited.find_first_not_of(" \t\r\n") == std::string::npos) return unchanged(draft);
-      const auto done = send(edited);
+      const auto done = send(raw);  // with our comments, so that lines are counted as in the file
       if (done.ok()) return draft.discard(), kExitOk;
       // Without a person to correct it, or when it came back as it was, the draft is left where it is.
       if (!can_ask() || edited == text) return kept(draft, done.failure());
@@ -191,6 +196,7 @@ class Editing {
   const Settings& settings_;
   Api& api_;
   const Kind& kind_;
+  const std::string editor_;
   std::string label_, version_;
 };
 
@@ -269,6 +275,16 @@ Failure no_field(const Kind& kind, const std::string& key) {
                        guess.empty() ? "see: mcpctl explain " + kind.name : guess);
 }
 
+Status check_choice(const Field& field, const std::string& word, size_t value_at) {
+  const std::string value = word.substr(value_at);
+  if (std::find(field.choices.begin(), field.choices.end(), value) != field.choices.end()) return Done{};
+  std::string values;
+  for (const std::string& one : field.choices)
+    values += (values.empty() ? "values: " : ", ") + one;
+  const std::string guess = did_you_mean(value, field.choices);
+  return usage_failure("bad value in \"" + word + "\"", guess.empty() ? values : guess + " " + values);
+}
+
 // "description=text", "healthCheck.tool=ping", "labels.env=prod", "description-".
 Status add_change(Patch& patch, const Kind& kind, const std::string& word) {
   const size_t equals = word.find('=');
@@ -290,6 +306,8 @@ Status add_change(Patch& patch, const Kind& kind, const std::string& word) {
       at = &at->member(path[i]);
   }
   if (removes) return at->json = "null", Done{};
+  if (!inside && field->type == "enum" && field->name == path.back())
+    MCPCTL_CHECK(check_choice(*field, word, equals + 1));
   // Below a free-form object anything goes.
   const std::string type = inside ? field->item : field->name == path.back() ? field->type : "";
   MCPCTL_TRY(at->json, value_json(type, word.substr(equals + 1), word));
@@ -314,7 +332,8 @@ Result<int> run_edit(Application& app, const Invocation& invocation) {
   const std::string label = target.kind->name + "/" + target.names.front();
   MCPCTL_TRY(const JsonDocument object,
              api.call("GET", api.path_of(*target.kind, target.names.front()), {}, "cannot get " + label));
-  return Editing(app, settings, api, *target.kind).run(object.root());
+  MCPCTL_TRY(std::string editor, editor_of(app.environment()));
+  return Editing(app, settings, api, *target.kind, std::move(editor)).run(object.root());
 }
 
 // All changes are one merge patch, which the server takes or refuses whole.

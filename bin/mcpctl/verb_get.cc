@@ -9,7 +9,6 @@
 #include "api.h"
 #include "sanitize.h"
 #include "select.h"
-#include "suggest.h"
 #include "target.h"
 #include "terminal.h"
 #include "verbs.h"
@@ -44,6 +43,18 @@ Status check_flags(const Target& target, const Invocation& invocation) {
   for (const char* flag : kOfLists) {
     if (invocation.has(flag) && !target.names.empty())
       return usage_failure("--" + std::string(flag) + " is for lists, without NAME");
+  }
+  return Done{};
+}
+
+// `get all` lists several kinds, of which none of these means the same.
+Status refuse_filters(const Invocation& invocation) {
+  for (const Filter& filter : kFilters) {
+    if (invocation.has(filter.flag))
+      return usage_failure(std::string("--") + filter.flag + " is for lists of one kind");
+  }
+  for (const char* flag : kOfLists) {
+    if (invocation.has(flag)) return usage_failure("--" + std::string(flag) + " is for lists of one kind");
   }
   return Done{};
 }
@@ -108,17 +119,6 @@ Result<int> get_list(Api& api, const Kind& kind, const std::string& path, const 
   return kExitOk;
 }
 
-// For a name that is not there: one that is, and nearly the same.
-std::string near_name(Api& api, const Kind& kind, const std::string& name) {
-  const auto answer = api.call("GET", api.path_of(kind, ""), {}, "cannot list " + kind.plural);
-  if (!answer.ok()) return {};
-  std::vector<std::string> names;
-  const JsonValue items = answer->root().get("items");
-  for (size_t i = 0; i < items.size(); ++i)
-    names.push_back(items.at(i).text(kind.name_field.c_str()));
-  return did_you_mean(name, names);
-}
-
 Result<int> get_some(Api& api, const Target& target, const Settings& settings) {
   std::vector<JsonDocument> documents;
   std::vector<JsonValue> objects;
@@ -130,13 +130,8 @@ Result<int> get_some(Api& api, const Target& target, const Settings& settings) {
       objects.push_back(documents.back().root());
       continue;
     }
-    Failure& failure = answer.failure();
-    if (failure.status == MCPTOKEN_NOT_FOUND && (failure.hint.empty() || !settings.project.empty())) {
-      const std::string guess = near_name(api, *target.kind, name);
-      if (!guess.empty()) failure.hint = guess;
-    }
-    report(failure);
-    code = failure.exit_code;
+    report(answer.failure());
+    code = answer.failure().exit_code;
   }
   if (objects.empty()) return code;
   MCPCTL_TRY(const std::string text, format_objects(*target.kind, objects, target.names.size() > 1, look_of(settings)));
@@ -320,7 +315,10 @@ class Watching {
 }  // namespace
 
 Result<int> run_get(Application& app, const Invocation& invocation) {
-  if (invocation.arguments.front() == "all" && invocation.arguments.size() == 1) {
+  if (invocation.arguments.front() == "all") {
+    if (invocation.arguments.size() > 1)
+      return usage_failure("\"all\" takes no names", "what is in one project: mcpctl get all -p NAME");
+    MCPCTL_CHECK(refuse_filters(invocation));
     MCPCTL_TRY(const Settings settings, app.settings(invocation));
     MCPCTL_TRY(Api api, Api::open(settings, true));
     return get_everything(api, app.kinds(), settings);

@@ -1,11 +1,13 @@
 // What servers said on stderr.
 #include <poll.h>
 
+#include <algorithm>
 #include <map>
 
 #include "api.h"
 #include "output.h"
 #include "sanitize.h"
+#include "suggest.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -30,11 +32,13 @@ class Logs {
   Status show() {
     MCPCTL_TRY(const size_t found, print_news());
     if (found > 0) return Done{};
-    return Failure{kExitFailed,
-                   "there is no log of " + name_,
-                   "no instance of that name or server is there",
-                   "a server is started by the first call that needs it; see: mcpctl get instances",
-                   {}};
+    const std::string guess = near_server();
+    return Failure{
+        kExitFailed,
+        "there is no log of " + name_,
+        "no instance of that name or server is there",
+        guess.empty() ? "a server is started by the first call that needs it; see: mcpctl get instances" : guess,
+        {}};
   }
 
   // Until it is interrupted. Instances may end, and others begin.
@@ -47,6 +51,26 @@ class Logs {
   }
 
  private:
+  // A server may say more between two looks than is kept of it.
+  void note_gap(const std::string& id, JsonValue lines) {
+    if (lines.size() == 0) return;
+    int64_t& last = last_number_[id];
+    const int64_t first = lines.at(0).get("number").integer();
+    if (last > 0 && first > last + 1)
+      write_err("(" + std::to_string(first - last - 1) + " lines are no longer kept)\n");
+    last = lines.at(lines.size() - 1).get("number").integer();
+  }
+
+  std::string near_server() {
+    std::vector<std::string> names;
+    for (const char* path : {"/servers", "/instances"}) {
+      const auto answer = api_.call("GET", path, {}, "cannot list");
+      for (size_t i = 0; answer.ok() && i < answer->root().get("items").size(); ++i)
+        names.push_back(answer->root().get("items").at(i).text("name"));
+    }
+    return std::find(names.begin(), names.end(), name_) == names.end() ? did_you_mean(name_, names) : std::string();
+  }
+
   // How many instances there are.
   Result<size_t> print_news() {
     MCPCTL_TRY(const JsonDocument answer, api_.call("GET", "/instances", {}, "cannot list instances"));
@@ -77,6 +101,7 @@ class Logs {
     std::string out;
     if (with_names_ && last_ != id && (lines.size() > 0 || known == next_.end()))
       out = "==> " + sanitize_line(name) + " <==\n", last_ = id;
+    note_gap(id, lines);
     for (size_t i = 0; i < lines.size(); ++i) {
       if (timestamps_) out += sanitize_line(lines.at(i).text("time")) + " ";
       out += sanitize_line(lines.at(i).text("text")) + "\n";
@@ -91,6 +116,7 @@ class Logs {
   bool with_names_ = false;
   std::string last_;                         // whose lines were printed last
   std::map<std::string, std::string> next_;  // by id: where its log goes on
+  std::map<std::string, int64_t> last_number_;
 };
 
 }  // namespace

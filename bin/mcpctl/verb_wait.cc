@@ -2,6 +2,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "api.h"
 #include "sanitize.h"
@@ -73,6 +74,7 @@ Result<int> run_wait(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   const auto look = wanted == "deleted" ? deleted_state : ready_state;
+  std::optional<Spinner> spinner(std::in_place);
   for (const std::string& name : target.names) {
     const std::string label = sanitize_line(target.kind->name + "/" + name);
     while (true) {
@@ -84,7 +86,9 @@ Result<int> run_wait(Application& app, const Invocation& invocation) {
       }
       ::poll(nullptr, 0, kPauseMs);
     }
+    spinner.reset();
     MCPCTL_CHECK(write_out(label + " is " + wanted + "\n"));
+    spinner.emplace();
   }
   return kExitOk;
 }

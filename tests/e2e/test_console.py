@@ -5,11 +5,12 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import time
 
 import wire
-from harness import MCPCTL, Gateway, NodeClient, until
+from harness import MCPCTL, Gateway, NodeClient, children_of, command_of, until
 
 HOSTILE = "\x1b[2J\x1b[1;1Hevil\u202e\x07\x9b31m"
 
@@ -266,3 +267,15 @@ def test_without_a_terminal_it_says_so(gateway):
         terminal.shows("not logged in", "ended 4")
     with Terminal(gateway, "console", "--audit", TERM="none-such") as terminal:
         terminal.shows("cannot use this terminal", "ended 1")
+
+
+def test_a_signal_leaves_the_terminal_as_it_was(gateway):
+    for name in ("TERM", "INT", "HUP"):
+        with Terminal(gateway, "console", "--audit") as terminal:
+            terminal.shows("TOKEN", "following")
+            shell = int(terminal.tmux("list-panes", "-F", "#{pane_pid}"))
+            (console,) = (pid for pid in children_of(shell) if command_of(pid).startswith(str(MCPCTL)))
+            os.kill(console, getattr(signal, f"SIG{name}"))
+            terminal.shows("ended 130")
+            terminal.keys("echoed again")  # by the terminal, to the cat behind it
+            terminal.shows("echoed again")

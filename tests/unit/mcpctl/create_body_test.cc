@@ -55,6 +55,9 @@ TEST_CASE("named values, plain and from secrets") {
   CHECK(body({"server", "x", "--transport", "STDIO", "--env", "A=", "--env", "B=secret:s/k.x"}) ==
         R"({"name":"x","transport":"STDIO","env":[{"name":"A","value":""},)"
         R"({"name":"B","valueFrom":{"secretRef":{"name":"s","key":"k.x"}}}]})");
+  // What the short form takes for a reference can be a value, too.
+  CHECK(body({"server", "x", "--transport", "STDIO", "--env", R"({"name":"A","value":"secret:s/k"})"}) ==
+        R"({"name":"x","transport":"STDIO","env":[{"name":"A","value":"secret:s/k"}]})");
   CHECK(refused({"server", "x", "--transport", "STDIO", "--env", "A"}) ==
         "bad value for --env: \"A\" | write --env KEY=VALUE");
   CHECK(refused({"server", "x", "--transport", "STDIO", "--env", "A=secret:s"}) ==

@@ -25,6 +25,9 @@ TEST_CASE("tables are aligned to the left, without trailing spaces") {
   CHECK(format_table({{"NAME", "X"}, {"a", "b"}, {"longer", ""}}) == "NAME    X\na       b\nlonger\n");
   CHECK(format_table({{"a\nb\x1b[1m", "c"}, {"x", "y"}}) == "a b[1m  c\nx       y\n");
   CHECK(format_table({}).empty());
+  // Colours take no room, and are for the words that are known, in the columns that were meant.
+  CHECK(format_table({{"STATUS", "NAME"}, {"active", "active"}, {"odd", "x"}}, {0}) ==
+        "STATUS  NAME\n\033[32mactive\033[0m  active\nodd     x\n");
 }
 
 TEST_CASE("cells follow the format of their column") {
@@ -83,6 +86,7 @@ TEST_CASE("unknown formats name where they came from") {
   CHECK(failure_text(format_of("xml", "MCPCTL_OUTPUT")) ==
         "bad output format in MCPCTL_OUTPUT: \"xml\" | values: table, wide, json, yaml, name, "
         "jsonpath=PATH, custom-columns=TITLE:PATH,…");
+  CHECK(failure_text(format_of("jsn", "-o")).find("did you mean \"json\"?") != std::string::npos);
 }
 
 }  // namespace mcpctl

@@ -97,7 +97,7 @@ TEST_CASE("mistakes") {
   CHECK(refused({"logout", "x"}) == "too many arguments: \"x\" | see: mcpctl logout --help");
   CHECK(refused({"create", "server", "x"}) == "--transport is required | values: STDIO, STREAMABLE_HTTP");
   CHECK(refused({"create", "server", "x", "--transport", "stdio"}) ==
-        "bad value for --transport: \"stdio\" | values: STDIO, STREAMABLE_HTTP");
+        "bad value for --transport: \"stdio\" | did you mean \"STDIO\"? values: STDIO, STREAMABLE_HTTP");
   CHECK(refused({"create", "server", "x", "--transport", "STDIO", "--replicas", "two"}) ==
         "bad value for --replicas: \"two\" | write a whole number");
   CHECK(refused({"create", "server", "x", "--transport", "STDIO", "node", "x.js"}) ==
@@ -106,7 +106,9 @@ TEST_CASE("mistakes") {
         "--transport may be given once");
   CHECK(refused({"login"}) == "--email is required | see: mcpctl login --help");
   CHECK(refused({"test", "mcp", "u", "--timeout", "-1"}).substr(0, 29) == "bad value for --timeout: \"-1\"");
-  CHECK(refused({"get", "servers", "-o"}).find("output") != std::string::npos);
+  CHECK(refused({"get", "servers", "-o"}) == "--output needs a value | see: mcpctl get --help");
+  CHECK(refused({"audit", "verfy"}) == "too many arguments: \"verfy\" | did you mean \"verify\"?");
+  CHECK(refused({"audit", "xyz"}) == "too many arguments: \"xyz\" | see: mcpctl audit --help");
 }
 
 TEST_CASE("removed flags are written as they are valid now") {
