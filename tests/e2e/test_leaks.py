@@ -57,15 +57,15 @@ def routes(gateway):
             for key in {item[kind.get("nameField", "name")], item["id"]}:
                 yield f"{kind['plural']}/{key}"
     for project in ("demo", "other", "nowhere"):
-        for below in ("servers", "servers/commanded", "servers/commanded/mcp", "tools", "prompts/visible", "promptrequests",
-                      "gate", "audit", "mcptokens"):
+        for below in ("describe", "servers", "servers/commanded", "servers/commanded/mcp", "servers/commanded/tools", "tools",
+                      "prompts/visible", "promptrequests", "gate", "audit", "mcptokens"):
             yield f"projects/{project}/{below}"
     for record in found["tokens of demo"] + found["tokens of other"]:
         if record["name"] != "walker":
             yield from (f"mcptokens/{record['id']}{below}" for below in ("", "/revoke", "/rotate"))
     yield from ("mcptokens/introspect", "mcptokens/changes", "auth/bootstrap", "auth/login", "auth/logout", "auth/whoami",
                 "users/me/password", f"users/{EMAIL}/password", "authz/check", "kinds", "version", "watch", "audit/events",
-                "audit/sessions", "audit/verify", "backup", "restore", "instances", "instances/commanded/logs")
+                "audit/sessions", "audit/export", "audit/verify", "backup", "restore", "instances", "instances/commanded/logs")
 
 
 # A body that would do harm where it is taken.
@@ -82,7 +82,8 @@ BODIES = {
 }
 # What a token may ask: (status, address). All else is refused.
 ALLOWED = {("GET", "projects/demo/gate"), ("GET", "projects/demo"), ("GET", "projects/demo/servers"),
-           ("GET", "projects/demo/prompts/visible"), ("GET", "mcptokens/introspect"),
+           ("GET", "projects/demo/prompts/visible"), ("GET", "projects/demo/describe"), ("GET", "projects/demo/tools"),
+           ("GET", "projects/demo/servers/commanded/tools"), ("GET", "mcptokens/introspect"),
            ("GET", "auth/whoami"), ("POST", "authz/check")}
 
 
