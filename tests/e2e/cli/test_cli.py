@@ -326,8 +326,8 @@ class Objects(Case):
         self.assertIn("see what exists", done.stderr)
 
     def test_names_are_encoded(self):
-        self.run_fail(1, "get", "user", "a/../b?c@d")
-        self.assertEqual(self.fake.state.last("GET")[1], "/api/v1/users/a%2F..%2Fb%3Fc%40d")
+        self.run_fail(1, "get", "user", "a..b?c@d&e#f")
+        self.assertEqual(self.fake.state.last("GET")[1], "/api/v1/users/a..b%3Fc%40d%26e%23f")
 
     def test_delete(self):
         self.put("servers", {"name": "login"})
