@@ -1,5 +1,7 @@
 #include "gateway/endpoint.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "json/writer.h"
@@ -87,8 +89,11 @@ bool accepts(const HttpRequest& request, std::string_view media_type) {
   const std::string* accept = request.header("accept");
   if (!accept) return false;
   std::string_view family = media_type.substr(0, media_type.find('/'));
-  for (std::string_view part : split(*accept, ',')) {
-    std::string_view range = trim(part.substr(0, part.find(';')));
+  std::string_view rest = *accept;
+  for (size_t comma = 0; comma != std::string_view::npos; rest.remove_prefix(std::min(comma + 1, rest.size()))) {
+    comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    const std::string_view range = trim(part.substr(0, part.find(';')));
     if (equals_ignoring_case(range, media_type) || range == "*/*") return true;
     if (range.ends_with("/*") && equals_ignoring_case(range.substr(0, range.size() - 2), family)) return true;
   }

@@ -108,8 +108,9 @@ Result<SessionId> open_session(std::string_view id, const crypto::Secret& bearer
 Result<SessionId> SessionIds::open(std::string_view id, const crypto::Secret& bearer, std::string_view token_sha,
                                    std::string_view project, int64_t now_wall_ms) {
   if (id.size() > kMaxSessionIdBytes) return unknown();
-  std::string key = associated(token_sha, project);
-  key.append(1, '\n').append(id);
+  std::string key;
+  key.reserve(token_sha.size() + project.size() + id.size() + 2);
+  key.append(token_sha).append(1, '\n').append(project).append(1, '\n').append(id);
   if (const SessionId* known = opened_.find(key)) {
     if (is_over(*known, now_wall_ms)) return unknown();
     return *known;

@@ -9,6 +9,7 @@ namespace mcptoken::json {
 
 void append_pieces(std::vector<std::string_view>& pieces, std::string_view text, Range window,
                    std::span<const Edit> edits) {
+  pieces.reserve(pieces.size() + 2 * edits.size() + 1);
   uint32_t at = window.begin;
   auto add = [&pieces](std::string_view piece) {
     if (!piece.empty()) pieces.push_back(piece);
