@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kEndedSessions = 10'000;
 constexpr size_t kStatefulSessions = 10'000;
+constexpr size_t kIdleConnections = 256;  // to one server with one credential; a client of one needs fewer
 constexpr int64_t kSweepMs = 60'000;
 constexpr int64_t kBeatMs = 1'000;  // how exactly heartbeats are kept: one timer for all streams, which are many
 
@@ -24,13 +25,20 @@ cache::PipelineCacheOptions cache_options(const Options& options) {
   return out;
 }
 
+// Many clients call one server at once, and who finds no connection opens one: that takes longer than the call.
+http::ClientLimits client_limits() {
+  http::ClientLimits limits;
+  limits.idle_connections = kIdleConnections;
+  return limits;
+}
+
 }  // namespace
 
 Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
     : gateway(gateway_in),
       index(index_in),
       loop(loop_in),
-      http(loop_in, gateway_in.options().addresses, gateway_in.options().log),
+      http(loop_in, gateway_in.options().addresses, gateway_in.options().log, client_limits()),
       upstreams(*this),
       catalogue(*this),
       watches(*this),
