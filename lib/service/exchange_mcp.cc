@@ -10,6 +10,7 @@ namespace mcptoken::service {
 namespace {
 
 constexpr std::string_view kMethods = "GET, POST, DELETE";
+constexpr int64_t kReservedBytes = 256 * 1024;  // of a body that is on its way
 
 Error wrong_project(const std::string& own) {
   return Error(Status::denied, "this token is for project \"" + own + "\"")
@@ -22,7 +23,6 @@ Error wrong_project(const std::string& own) {
 
 Result<void> Exchange::begin_mcp() {
   kind_ = Kind::mcp;
-  if (asked_->head.content_length > 0 && body_.capacity() == 0) body_.reserve(static_cast<size_t>(asked_->head.content_length) + 1);
   auto self = shared_from_this();
   running_ = true;
   auto task = admit();
@@ -60,6 +60,9 @@ Result<void> Exchange::take_access(Access access) {
     return {};
   }
   access_ = std::move(access);
+  // Known callers' bodies come into one piece of memory; what they only announce takes no more than this.
+  if (asked_->head.content_length > 0)
+    body_.reserve(static_cast<size_t>(std::min(asked_->head.content_length, kReservedBytes)));
   node_.meter.admitted();
   return {};
 }
