@@ -23,6 +23,10 @@ Error wrong_project(const std::string& own) {
 
 Result<void> Exchange::begin_mcp() {
   kind_ = Kind::mcp;
+  if (Local* local = service_.local()) {
+    auto access = local->admit_now(node_, asked_->head);
+    return access ? take_access(*std::move(access)) : fail(refused(std::move(access).error()));
+  }
   auto self = shared_from_this();
   running_ = true;
   auto task = admit();

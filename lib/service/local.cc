@@ -227,16 +227,18 @@ void Local::suspect_leak(Node& node, const Head& head, int64_t now_ms) {
   raise_alarm(node, options_.log, head, entry->sha, std::move(event), "the token was replaced and is still used");
 }
 
-loop::Task<Result<Access>> Local::admit(Node& node, const Head& head, loop::Scope&) {
-  MCPT_CO_TRY(auto identity, authenticate(node, head));
-  if (!identity) co_return fail(no_credentials());
+loop::Task<Result<Access>> Local::admit(Node& node, const Head& head, loop::Scope&) { co_return admit_now(node, head); }
+
+Result<Access> Local::admit_now(Node& node, const Head& head) {
+  MCPT_TRY(auto identity, authenticate(node, head));
+  if (!identity) return fail(no_credentials());
   if (!identity->is_token())
-    co_return fail(no_project_token(identity->who->kind == rbac::PrincipalKind::watcher ? kTicket : kSession));
+    return fail(no_project_token(identity->who->kind == rbac::PrincipalKind::watcher ? kTicket : kSession));
   Access access;
   access.identity = *std::move(identity);
   access.project = node.snapshot->projects->find(access.identity.who->project_id)->second;
   touch(node, access.identity, head.peer_address);
-  co_return access;
+  return access;
 }
 
 loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_ptr<const Job> job, bool read_only,

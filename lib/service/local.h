@@ -48,6 +48,7 @@ class Local final : public Authority {
   // As service::authenticate; a replaced token that is used when its time is over is recorded as leaked.
   Result<std::optional<Identity>> authenticate(Node& node, const Head& head);
   loop::Task<Result<Access>> admit(Node& node, const Head& head, loop::Scope& scope) override;
+  Result<Access> admit_now(Node& node, const Head& head);  // the same: nothing has to be waited for
   loop::Task<Result<void>> flush(Node&, loop::Scope&) override { co_return Result<void>(); }  // the store does, at its end
   // Runs `work` in one transaction. When it changes what loops know, the answer comes after every loop has the new state:
   // what was revoked is refused everywhere by the time anybody is told so.
