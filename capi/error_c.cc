@@ -1,6 +1,8 @@
 #include "mcptoken/error.h"
 
+#include "base/bytes.h"
 #include "capi/guard.h"
+#include "json/utf8.h"
 
 using mcptoken::Error;
 using mcptoken::Status;
@@ -58,6 +60,42 @@ mcptoken_error* no_memory_record() noexcept {
 }  // namespace
 
 namespace mcptoken::capi {
+namespace {
+
+constexpr size_t kMaxLine = 4096;
+
+// How many bytes at `text` may stand as they are: a character of UTF-8 that a terminal only shows. 0: none.
+size_t visible(std::string_view text) {
+  const size_t length = json::utf8_length(text.data(), text.data() + text.size());
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (length == 1) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const bool control = first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;  // U+0080 to U+009F
+  return control ? 0 : length;
+}
+
+// What quotes a caller or a peer becomes one line for people: UTF-8, no control characters, and not a whole page.
+void make_line(std::string& text) {
+  std::string_view rest = text;
+  for (size_t length; !rest.empty() && (length = visible(rest)) > 0;)
+    rest.remove_prefix(length);
+  if (rest.empty() && text.size() <= kMaxLine) return;
+  std::string out;
+  for (rest = text; !rest.empty() && out.size() < kMaxLine;) {
+    const size_t length = visible(rest);
+    const char c = rest[0];
+    if (length > 0)
+      out += rest.substr(0, length);
+    else if (c == '\n' || c == '\r' || c == '\t')
+      out += ' ';
+    else
+      out += "\\x" + to_hex(as_bytes(rest.substr(0, 1)));
+    rest.remove_prefix(length > 0 ? length : 1);
+  }
+  if (!rest.empty()) out += "…";
+  text = std::move(out);
+}
+
+}  // namespace
 
 void store_no_memory(mcptoken_error** error_out) noexcept {
   if (error_out) *error_out = no_memory_record();
@@ -65,8 +103,13 @@ void store_no_memory(mcptoken_error** error_out) noexcept {
 
 void store_error(mcptoken_error** error_out, Error&& error) noexcept {
   if (!error_out) return;
-  auto* record = new (std::nothrow) mcptoken_error{std::move(error)};
-  *error_out = record ? record : no_memory_record();
+  try {
+    for (std::string* text : {&error.message, &error.code, &error.hint, &error.request_id})
+      make_line(*text);
+    *error_out = new mcptoken_error{std::move(error)};
+  } catch (const std::bad_alloc&) {
+    store_no_memory(error_out);
+  }
 }
 
 }  // namespace mcptoken::capi
@@ -79,7 +122,9 @@ mcptoken_status mcptoken_error_status(const mcptoken_error* error) {
 const char* mcptoken_error_message(const mcptoken_error* error) { return error ? error->error.message.c_str() : ""; }
 const char* mcptoken_error_code(const mcptoken_error* error) { return error ? error->error.code.c_str() : ""; }
 const char* mcptoken_error_hint(const mcptoken_error* error) { return error ? error->error.hint.c_str() : ""; }
-const char* mcptoken_error_request_id(const mcptoken_error* error) { return error ? error->error.request_id.c_str() : ""; }
+const char* mcptoken_error_request_id(const mcptoken_error* error) {
+  return error ? error->error.request_id.c_str() : "";
+}
 int32_t mcptoken_error_http_status(const mcptoken_error* error) { return error ? error->error.http : 0; }
 int64_t mcptoken_error_jsonrpc_code(const mcptoken_error* error) { return error ? error->error.rpc : 0; }
 

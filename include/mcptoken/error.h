@@ -11,7 +11,8 @@ typedef struct mcptoken_error mcptoken_error;
 
 /* The status that the failing function returned; MCPTOKEN_OK for NULL. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_error_status(const mcptoken_error *error);
-/* One line for people, without secrets; "" for NULL. Not to be parsed. Borrowed. Since: 0.1 */
+/* One line for people, without secrets: valid UTF-8 without control characters, at most 4 KiB, as the next three; "" for NULL.
+ * Not to be parsed. Borrowed. Since: 0.1 */
 MCPTOKEN_API const char *mcptoken_error_message(const mcptoken_error *error);
 /* The stable word of a control-plane answer ("wrong_project"), or "". Borrowed. Since: 0.1 */
 MCPTOKEN_API const char *mcptoken_error_code(const mcptoken_error *error);

@@ -37,5 +37,18 @@ int main(void) {
   CHECK_NUMBER(0, mcptoken_error_jsonrpc_code(error));
   CHECK_TEXT("", mcptoken_error_code(error));
   mcptoken_error_free(error);
+
+  /* One line for people, whatever it quotes. */
+  static char page[100000];
+  mcptoken_rights* rights = NULL;
+  int32_t allowed = 0;
+  memset(page, 'x', sizeof page - 1);
+  CHECK_OK(mcptoken_rights_new("[]", 2, MCPTOKEN_TOOL_GRANT_VIEW, &rights, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "unknown operation 'a  b\\x1b\\xff\\xc2\\x85\\x7f\303\251'",
+              mcptoken_rights_can_run(rights, "a\r\nb\033\377\302\205\177\303\251", &allowed, &error));
+  CHECK_NUMBER(MCPTOKEN_INVALID, mcptoken_rights_can_run(rights, page, &allowed, &error));
+  CHECK(strlen(mcptoken_error_message(error)) < 5000);
+  mcptoken_error_free(error);
+  mcptoken_rights_free(rights);
   return check_end();
 }
