@@ -1,5 +1,6 @@
 #include "mcptoken/service.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/bytes.h"
@@ -134,6 +135,8 @@ constexpr std::array<Key, 21> kKeys = {{
 }};
 
 // The host's sink behind the interface of lib/service.
+constexpr int64_t kLongestGraceMs = 366LL * 24 * 3600 * 1000;
+
 class HostSink final : public service::Sink {
  public:
   explicit HostSink(const mcptoken_sink& sink) : sink_(sink) {}
@@ -253,9 +256,11 @@ void mcptoken_service_drain(mcptoken_service* service, mcptoken_loop* loop, int6
     MCPT_CHECK(require(service, "service"));
     MCPT_CHECK(require(loop, "loop"));
     MCPT_CHECK(require(done, "done"));
-    auto* node = service->service->node_of(*loop->loop);
-    MCPT_CHECK(require(node, "an attached loop"));
-    service->service->drain(*node, grace_ms, [done, user_data] { done(user_data); });
+    const int64_t grace = std::clamp<int64_t>(grace_ms, 0, kLongestGraceMs);
+    if (auto* node = service->service->node_of(*loop->loop))
+      service->service->drain(*node, grace, [done, user_data] { done(user_data); });
+    else
+      loop->loop->post([done, user_data] { done(user_data); });  // nothing of the service's is on it
     return {};
   });
 }
@@ -280,12 +285,9 @@ mcptoken_status mcptoken_service_on_access(mcptoken_service* service, mcptoken_a
                                            mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(require(service, "service"));
-    if (!callback) {
-      service->service->on_access({});
-      return {};
-    }
-    service->service->on_access([callback, user_data](const service::AccessRecord& record) { tell(callback, user_data, record); });
-    return {};
+    if (!callback) return service->service->on_access({});
+    return service->service->on_access(
+        [callback, user_data](const service::AccessRecord& record) { tell(callback, user_data, record); });
   });
 }
 
@@ -320,11 +322,12 @@ mcptoken_status mcptoken_exchange_new(mcptoken_service* service, mcptoken_loop* 
     MCPT_CHECK(require(service, "service"));
     MCPT_CHECK(require(loop, "loop"));
     MCPT_CHECK(require(head, "head"));
-    MCPT_CHECK(require(sink && sink->head && sink->write && sink->end, "sink"));
+    MCPT_CHECK(require(sink, "sink"));
     MCPT_CHECK(require(exchange_out, "exchange_out"));
     if (head->struct_size < sizeof(mcptoken_head) || sink->struct_size < sizeof(mcptoken_sink)) {
       return fail(Status::invalid, "struct_size is smaller than this library knows");
     }
+    MCPT_CHECK(require(sink->head && sink->write && sink->end, "each function of sink"));
     auto* node = service->service->node_of(*loop->loop);
     if (!node) return fail(Status::misuse, "the loop is not attached");
     MCPT_TRY(auto parsed, read_head(*head));

@@ -33,7 +33,7 @@ MCPTOKEN_API mcptoken_status mcptoken_config_new(mcptoken_config **config_out, m
  * passed it), upstream_backoff_ms (1 to 3600000: the longest pause before a server that failed is asked again), llm_file
  * (a JSON file that is read now, of language models that all projects may use: [{"baseUrl", "model", "tier"?: "fast" |
  * "heavy", "apiKey"?, "timeoutMs"?, "maxTokens"?}], at most 8; the only ones of a gateway).
- * NOT_SUPPORTED for an unknown key, INVALID for a bad value. Since: 0.1 */
+ * NOT_SUPPORTED for an unknown key, INVALID for a bad value, IO for a file that cannot be read. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_config_set(mcptoken_config *config, const char *key, const char *value, mcptoken_error **error_out);
 /* Since: 0.1 */
 MCPTOKEN_API void mcptoken_config_free(mcptoken_config *config);
@@ -43,12 +43,13 @@ MCPTOKEN_API void mcptoken_config_free(mcptoken_config *config);
 MCPTOKEN_API mcptoken_status mcptoken_service_new(const mcptoken_config *config, mcptoken_log_fn log, void *log_user_data,
                                                   mcptoken_service **service_out, mcptoken_error **error_out);
 /* Makes the loop one of the service's. All loops are attached before the first exchange, each on its own thread or before it
- * runs. MISUSE afterwards. Since: 0.1 */
+ * runs. MISUSE afterwards, and for a loop that is attached. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_service_attach(mcptoken_service *service, mcptoken_loop *loop, mcptoken_error **error_out);
 /* Begins the end on this loop: new exchanges are refused with 503, streams are ended, calls under way may finish for
  * `grace_ms`, then are cancelled. Upstream processes of this loop are stopped when the requests of all attached loops have
  * ended, since those may use them: drain all loops together, or this one waits out its grace. `done` runs on the loop's thread
- * when nothing is left. Called once per loop, on its thread. Since: 0.1 */
+ * when nothing is left, inside this call if that is so at once; of a loop that is not attached nothing is left. Called once per loop, on
+ * its thread. Since: 0.1 */
 MCPTOKEN_API void mcptoken_service_drain(mcptoken_service *service, mcptoken_loop *loop, int64_t grace_ms, mcptoken_loop_fn done,
                                          void *user_data);
 /* After all loops have drained, from any thread, before the loops are freed: flushes audit, closes the store. Since: 0.1 */
@@ -82,7 +83,7 @@ typedef struct mcptoken_access {
 /* On the thread of the request's loop, which waits: hand over what takes longer than a moment. */
 typedef void (*mcptoken_access_fn)(void *user_data, const mcptoken_access *access);
 
-/* Tells of each request; NULL: no longer. Before the first exchange. Since: 0.1 */
+/* Tells of each request; NULL: of none. Before the first exchange, MISUSE afterwards. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_service_on_access(mcptoken_service *service, mcptoken_access_fn callback, void *user_data,
                                                         mcptoken_error **error_out);
 

@@ -103,7 +103,20 @@ Service::~Service() {
   nodes_.clear();
 }
 
+Result<void> Service::before_first_exchange() const {
+  if (opened_.load(std::memory_order_relaxed)) return fail(Status::misuse, "only before the first exchange");
+  return {};
+}
+
+Result<void> Service::on_access(std::function<void(const AccessRecord&)> callback) {
+  MCPT_CHECK(before_first_exchange());
+  on_access_ = std::move(callback);
+  return {};
+}
+
 Result<void> Service::attach(loop::Loop& loop) {
+  const std::lock_guard lock(attaching_);
+  MCPT_CHECK(before_first_exchange());
   if (node_of(loop)) return fail(Status::misuse, "the loop is attached already");
   auto& site = gateway_->attach(loop);
   nodes_.push_back(std::make_unique<Node>(loop, site, local_ ? &local_->add_ring() : nullptr));
@@ -119,6 +132,7 @@ Node* Service::node_of(const loop::Loop& loop) {
 }
 
 std::shared_ptr<Exchange> Service::open(Node& node, Head head, std::unique_ptr<Sink> sink) {
+  if (!opened_.load(std::memory_order_relaxed)) opened_.store(true, std::memory_order_relaxed);
   auto exchange = std::make_shared<Exchange>(*this, node, std::move(head), std::move(sink));
   exchange->begin();
   return exchange;

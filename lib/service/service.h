@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -66,7 +67,7 @@ class Service {
   static Result<std::unique_ptr<Service>> create(Config config, Log log, std::string version);
   ~Service();
 
-  Result<void> attach(loop::Loop& loop);
+  Result<void> attach(loop::Loop& loop);  // from several threads at once, if need be
   Node* node_of(const loop::Loop& loop);
   void drain(Node& node, int64_t grace_ms, Function<void()> done);
 
@@ -77,8 +78,8 @@ class Service {
   Authority& authority() { return local_ ? static_cast<Authority&>(*local_) : *remote_; }
   Local* local() { return local_.get(); }  // null in the gateway role
   Remote* remote() { return remote_.get(); }  // null elsewhere
-  // Before the first request; called on the loops.
-  void on_access(std::function<void(const AccessRecord&)> callback) { on_access_ = std::move(callback); }
+  // Called on the loops.
+  Result<void> on_access(std::function<void(const AccessRecord&)> callback);
   const std::function<void(const AccessRecord&)>& access() const { return on_access_; }
   const std::string& version() const { return version_; }
   gateway::Gateway& gateway() { return *gateway_; }
@@ -95,6 +96,7 @@ class Service {
       : config_(std::move(config)), log_(std::move(log)), version_(std::move(version)) {}
   Result<void> open_local();
   void open_remote();
+  Result<void> before_first_exchange() const;
   loop::Task<Result<void>> drain_node(Node& node, int64_t grace_ms);
 
   Config config_;
@@ -105,6 +107,8 @@ class Service {
   std::unique_ptr<Local> local_;
   std::unique_ptr<Remote> remote_;
   std::unique_ptr<gateway::Gateway> gateway_;
+  std::mutex attaching_;
+  std::atomic<bool> opened_{false};  // an exchange has been: what the loops read without a lock changes no more
   std::vector<std::unique_ptr<Node>> nodes_;
   std::atomic<size_t> quiet_nodes_{0};
 };

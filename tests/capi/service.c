@@ -264,6 +264,16 @@ static void end(const char* data_dir, const char* session) {
   mcptoken_service_drain(NULL, loop, 0, drained, &done);
   mcptoken_service_drain(service, NULL, 0, drained, &done);
   CHECK_NUMBER(0, done);
+  /* Not one of the service's: nothing is left on it, and who waits is told. */
+  mcptoken_loop* foreign = NULL;
+  CHECK_OK(mcptoken_loop_new(&foreign, &error));
+  CHECK_FAILS(MCPTOKEN_MISUSE, "first exchange", mcptoken_service_attach(service, foreign, &error));
+  CHECK_FAILS(MCPTOKEN_MISUSE, "first exchange", mcptoken_service_on_access(service, NULL, NULL, &error));
+  mcptoken_service_drain(service, foreign, 1000, drained, &done);
+  mcptoken_loop_run_once(foreign);
+  CHECK_NUMBER(1, done);
+  mcptoken_loop_free(foreign);
+  done = 0;
   mcptoken_service_drain(service, loop, 1000, drained, &done);
   run_until(&done);
   CHECK_NUMBER(503, ask("GET", "/api/v1/projects", session, NULL, NULL)->status);
