@@ -1,6 +1,11 @@
 // Blocking calls over asynchronous parts: a private loop runs until the task is done or its time is up.
+//
+// Invariant: one call at a time. A second one, from a callback of the first or from another thread, is refused; a
+// release meanwhile cancels the first, and whoever leaves it last releases.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 
 #include "http/client.h"
@@ -17,13 +22,32 @@ class Blocking {
     return std::unique_ptr<Blocking>(new Blocking(std::move(loop)));
   }
 
+  // False while a call runs.
+  bool enter() {
+    State idle = State::idle;
+    return state_.compare_exchange_strong(idle, State::busy);
+  }
+  // True: released meanwhile, which is the caller's to do now.
+  bool leave() {
+    State busy = State::busy;
+    return !state_.compare_exchange_strong(busy, State::idle);
+  }
+  // True: nobody is in it, the caller releases. Any thread.
+  bool release() {
+    loop_->post([this] {
+      if (scope_) scope_->cancel(gone());
+    });
+    return state_.exchange(State::released) == State::idle;
+  }
+  bool released() const { return state_ == State::released; }
+
   // work: (Scope&) -> Task<Result<T>>. What it captures outlives the call.
   template <class T, class Work>
   Result<T> run(int64_t timeout_ms, Work&& work) {
     loop::Group group;
     loop::Deadline deadline(*loop_, group.scope(), timeout_ms,
                             Error(Status::timeout, "no answer within " + std::to_string(timeout_ms) + " ms"));
-    const Running running(*this, deadline, timeout_ms);
+    const Running running(*this, group.scope(), deadline, timeout_ms);
     Result<T> result = fail(Status::internal, "not run");
     bool done = false;
     auto keep = [](loop::Task<Result<T>> task, Result<T>& out) -> loop::Task<Result<void>> {
@@ -34,8 +58,9 @@ class Blocking {
       done = true;
       loop_->stop();
     });
-    while (!done) // a stop that came outside of run() ends the next one at once
+    while (!done)  // a stop that came outside of run() ends the next one at once
       loop_->run();
+    if (released()) return fail(gone());
     return result;
   }
 
@@ -57,11 +82,16 @@ class Blocking {
  private:
   class Running {
    public:
-    Running(Blocking& blocking, loop::Deadline& deadline, int64_t timeout_ms) : blocking_(blocking) {
+    Running(Blocking& blocking, loop::Scope& scope, loop::Deadline& deadline, int64_t timeout_ms)
+        : blocking_(blocking) {
+      blocking.scope_ = &scope;
       blocking.deadline_ = &deadline;
       blocking.timeout_ms_ = timeout_ms;
     }
-    ~Running() { blocking_.deadline_ = nullptr; }
+    ~Running() {
+      blocking_.scope_ = nullptr;
+      blocking_.deadline_ = nullptr;
+    }
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
 
@@ -69,12 +99,46 @@ class Blocking {
     Blocking& blocking_;
   };
 
+  static Error gone() { return {Status::cancelled, "released while the call was running"}; }
+
   explicit Blocking(std::unique_ptr<loop::Loop> loop)
       : loop_(std::move(loop)), http_(*loop_, std::make_shared<const http::AddressPolicy>(), Log()) {}
   std::unique_ptr<loop::Loop> loop_;
   http::Client http_;
-  loop::Deadline* deadline_ = nullptr;  // of what runs
+  loop::Scope* scope_ = nullptr;  // of what runs, as the next two
+  loop::Deadline* deadline_ = nullptr;
   int64_t timeout_ms_ = 0;
+  enum class State { idle, busy, released };
+  std::atomic<State> state_{State::idle};
 };
+
+constexpr int64_t kDefaultMs = 30'000;
+constexpr int64_t kLongestMs =
+    10LL * 366 * 24 * 3600 * 1000;  // longer times are this one: a sum with it is a time, too
+
+// What a caller says of an operation's time: nothing, or nonsense, is the default.
+inline int64_t time_of(int64_t timeout_ms) { return timeout_ms > 0 ? std::min(timeout_ms, kLongestMs) : kDefaultMs; }
+
+// One call on a handle that has a `blocking`. body: () -> Result<void>
+template <class Handle, class Body>
+Result<void> alone(Handle* handle, Body&& body) {
+  if (!handle->blocking->enter())
+    return fail(Status::misuse,
+                "a call on this handle has not returned yet: one thread at a time, and no call from its callback");
+  struct Leave {
+    Handle* handle;
+    ~Leave() {
+      if (handle->blocking->leave()) delete handle;
+    }
+  } const leave{handle};
+  return body();
+}
+
+// With NULL nothing happens.
+template <class Handle>
+Result<void> release(Handle* handle) {
+  if (handle && handle->blocking->release()) delete handle;
+  return {};
+}
 
 }  // namespace mcptoken::capi

@@ -13,7 +13,7 @@ struct mcptoken_client {
   std::unique_ptr<Blocking> blocking;
   http::Url base;
   crypto::Secret bearer;
-  int64_t timeout_ms = 30'000;
+  int64_t timeout_ms = kDefaultMs;
   int32_t http_status = 0;
 };
 
@@ -90,13 +90,15 @@ mcptoken_status mcptoken_client_new(const char* base_url, const char* bearer, si
     MCPT_TRY(client->base, http::parse_url(base_url));
     MCPT_TRY(client->blocking, Blocking::create());
     if (bearer_size > 0) client->bearer = crypto::Secret(view(bearer, bearer_size));
-    if (timeout_ms > 0) client->timeout_ms = timeout_ms;
+    client->timeout_ms = time_of(timeout_ms);
     *client_out = client.release();
     return {};
   });
 }
 
-void mcptoken_client_free(mcptoken_client* client) { delete client; }
+void mcptoken_client_free(mcptoken_client* client) {
+  guard(nullptr, [&] { return release(client); });
+}
 
 mcptoken_status mcptoken_client_call(mcptoken_client* client, const char* method, const char* path, const char* body, size_t body_size,
                                      mcptoken_bytes** answer_out, mcptoken_error** error_out) {
@@ -110,13 +112,15 @@ mcptoken_status mcptoken_client_call(mcptoken_client* client, const char* method
     if (*path != '/') return fail(Status::invalid, "path begins with '/'");
     MCPT_TRY(auto url, http::parse_url(client->base.origin() + path));
     std::string text(view(body, body_size));
-    auto answer = client->blocking->run<Answer>(
-        client->timeout_ms, [&](loop::Scope& scope) { return call(*client, method, url, text, scope); });
-    if (!answer) return fail(std::move(answer).error());
-    client->http_status = answer->status;
-    if (answer->status < 200 || answer->status >= 300) return fail(refusal(*answer));
-    *answer_out = new_bytes(std::move(answer->body));
-    return {};
+    return alone(client, [&]() -> Result<void> {
+      MCPT_TRY(auto answer, client->blocking->run<Answer>(client->timeout_ms, [&](loop::Scope& scope) {
+        return call(*client, method, url, text, scope);
+      }));
+      client->http_status = answer.status;
+      if (answer.status < 200 || answer.status >= 300) return fail(refusal(answer));
+      *answer_out = new_bytes(std::move(answer.body));
+      return {};
+    });
   });
 }
 

@@ -29,6 +29,30 @@ void on(Handle* handle, Body&& body) noexcept {
   });
 }
 
+// A turn inside a turn would run what the outer one is in the middle of.
+void turn(mcptoken_loop& handle, void (loop::Loop::*way)()) {
+  if (handle.turning) return;
+  struct Turning {
+    mcptoken_loop& handle;
+    ~Turning() {
+      handle.turning = false;
+      if (handle.released) delete &handle;
+    }
+  } const turning{handle};
+  handle.turning = true;
+  (*handle.loop.*way)();
+}
+
+// By a callback: it goes with the end of the turn.
+void release(mcptoken_loop& handle) {
+  if (!handle.turning) {
+    delete &handle;
+    return;
+  }
+  handle.released = true;
+  handle.loop->stop();
+}
+
 }  // namespace
 
 extern "C" {
@@ -38,18 +62,20 @@ mcptoken_status mcptoken_loop_new(mcptoken_loop** loop_out, mcptoken_error** err
     clear(loop_out);
     MCPT_CHECK(require(loop_out, "loop_out"));
     MCPT_TRY(auto loop, loop::Loop::create());
-    *loop_out = new mcptoken_loop{std::move(loop)};
+    *loop_out = new mcptoken_loop{.loop = std::move(loop)};
     return {};
   });
 }
-void mcptoken_loop_free(mcptoken_loop* loop) { delete loop; }
+void mcptoken_loop_free(mcptoken_loop* loop) {
+  on(loop, [](auto& l) { release(l); });
+}
 int mcptoken_loop_fd(const mcptoken_loop* loop) { return loop ? loop->loop->fd() : -1; }
 int64_t mcptoken_loop_timeout(const mcptoken_loop* loop) { return loop ? loop->loop->timeout_ms() : -1; }
 void mcptoken_loop_run_once(mcptoken_loop* loop) {
-  on(loop, [](auto& l) { l.loop->run_once(); });
+  on(loop, [](auto& l) { turn(l, &loop::Loop::run_once); });
 }
 void mcptoken_loop_run(mcptoken_loop* loop) {
-  on(loop, [](auto& l) { l.loop->run(); });
+  on(loop, [](auto& l) { turn(l, &loop::Loop::run); });
 }
 void mcptoken_loop_stop(mcptoken_loop* loop) {
   on(loop, [](auto& l) { l.loop->stop(); });

@@ -8,4 +8,6 @@
 
 struct mcptoken_loop {
   std::unique_ptr<mcptoken::loop::Loop> loop;
+  bool turning = false;   // inside run or run_once
+  bool released = false;  // by a callback: whoever turns it releases it
 };

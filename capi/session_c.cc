@@ -18,6 +18,20 @@ Result<void> check(mcptoken_session* session) {
   return {};
 }
 
+Result<void> object(std::string_view json, const char* name) {
+  MCPT_TRY(auto type, json::validate(json));
+  if (type != json::Type::object) return fail(Status::invalid, std::string(name) + " must be a JSON object");
+  return {};
+}
+
+Result<void> request(mcptoken_session* session, const std::string& method, const std::string& params, mcptoken_bytes** out) {
+  return alone(session, [&]() -> Result<void> {
+    MCPT_TRY(auto result, session_request(*session, method, params));
+    *out = new_bytes(std::move(result));
+    return {};
+  });
+}
+
 loop::Task<Result<int>> probe(Blocking& blocking, http::Url url, loop::Scope& scope) {
   http::Request request;
   request.method = "GET";
@@ -51,7 +65,7 @@ mcptoken_status mcptoken_session_new(const char* url, const char* bearer, size_t
                                                : mcp::EraChoice::probe;
     options.http = Blocking::options();
     options.pool_key = "session";
-    if (timeout_ms > 0) session->timeout_ms = timeout_ms;
+    session->timeout_ms = time_of(timeout_ms);
     options.open_ms = session->timeout_ms;
     if (bearer_size > 0) options.headers.push_back({"Authorization", "Bearer " + std::string(view(bearer, bearer_size))});
     MCPT_TRY(session->blocking, Blocking::create());
@@ -61,7 +75,9 @@ mcptoken_status mcptoken_session_new(const char* url, const char* bearer, size_t
   });
 }
 
-void mcptoken_session_free(mcptoken_session* session) { delete session; }
+void mcptoken_session_free(mcptoken_session* session) {
+  guard(nullptr, [&] { return release(session); });
+}
 
 void mcptoken_session_on_notification(mcptoken_session* session, mcptoken_notification_fn callback, void* user_data) {
   if (!session) return;
@@ -93,8 +109,7 @@ mcptoken_status mcptoken_session_answer(mcptoken_session* session, const char* j
     MCPT_CHECK(require(session, "session"));
     MCPT_CHECK(require(json, "json"));
     if (!session->asking) return fail(Status::misuse, "nothing is asked now");
-    MCPT_TRY(auto type, json::validate(view(json, size)));
-    if (type != json::Type::object) return fail(Status::invalid, "an answer must be a JSON object");
+    MCPT_CHECK(object(view(json, size), "an answer"));
     session->reply = std::string(view(json, size));
     return {};
   });
@@ -103,10 +118,12 @@ mcptoken_status mcptoken_session_answer(mcptoken_session* session, const char* j
 mcptoken_status mcptoken_session_connect(mcptoken_session* session, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(require(session, "session"));
-    auto opened = session->blocking->run<void>(session->timeout_ms, [&](loop::Scope& scope) { return session->peer->open(scope); });
-    if (!opened) return fail(explain(std::move(opened).error()));
-    session->connected = true;
-    return {};
+    return alone(session, [&]() -> Result<void> {
+      auto opened = session->blocking->run<void>(session->timeout_ms, [&](loop::Scope& scope) { return session->peer->open(scope); });
+      if (!opened) return fail(explain(std::move(opened).error()));
+      session->connected = true;
+      return {};
+    });
   });
 }
 
@@ -136,9 +153,11 @@ mcptoken_status mcptoken_session_list_tools(mcptoken_session* session, mcptoken_
     clear(json_out);
     MCPT_CHECK(check(session));
     MCPT_CHECK(require(json_out, "json_out"));
-    MCPT_TRY(auto list, session_list_tools(*session));
-    *json_out = new_bytes(std::move(list));
-    return {};
+    return alone(session, [&]() -> Result<void> {
+      MCPT_TRY(auto list, session_list_tools(*session));
+      *json_out = new_bytes(std::move(list));
+      return {};
+    });
   });
 }
 
@@ -153,14 +172,11 @@ mcptoken_status mcptoken_session_call_tool(mcptoken_session* session, const char
     json::Writer writer(params);
     writer.begin_object().member("name", name);
     if (arguments) {
-      MCPT_TRY(auto type, json::validate(view(arguments, arguments_size)));
-      if (type != json::Type::object) return fail(Status::invalid, "arguments must be a JSON object");
+      MCPT_CHECK(object(view(arguments, arguments_size), "arguments"));
       writer.raw_member("arguments", view(arguments, arguments_size));
     }
     writer.end_object();
-    MCPT_TRY(auto result, session_request(*session, "tools/call", params));
-    *json_out = new_bytes(std::move(result));
-    return {};
+    return request(session, "tools/call", params, json_out);
   });
 }
 
@@ -171,13 +187,8 @@ mcptoken_status mcptoken_session_request(mcptoken_session* session, const char* 
     MCPT_CHECK(check(session));
     MCPT_CHECK(require(method, "method"));
     MCPT_CHECK(require(result_out, "result_out"));
-    if (params) {
-      MCPT_TRY(auto type, json::validate(view(params, params_size)));
-      if (type != json::Type::object) return fail(Status::invalid, "params must be a JSON object");
-    }
-    MCPT_TRY(auto result, session_request(*session, method, std::string(view(params, params_size))));
-    *result_out = new_bytes(std::move(result));
-    return {};
+    if (params) MCPT_CHECK(object(view(params, params_size), "params"));
+    return request(session, method, std::string(view(params, params_size)), result_out);
   });
 }
 
@@ -186,18 +197,22 @@ mcptoken_status mcptoken_session_notify(mcptoken_session* session, const char* m
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(check(session));
     MCPT_CHECK(require(method, "method"));
-    if (params) MCPT_CHECK(json::validate(view(params, params_size)));
+    if (params) MCPT_CHECK(object(view(params, params_size), "params"));
     std::string text = mcp::notification(method, view(params, params_size));
-    return session->blocking->run<void>(session->timeout_ms, [&](loop::Scope&) { return session->peer->deliver(text); });
+    return alone(session, [&] {
+      return session->blocking->run<void>(session->timeout_ms, [&](loop::Scope&) { return session->peer->deliver(text); });
+    });
   });
 }
 
 mcptoken_status mcptoken_session_close(mcptoken_session* session, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(check(session));
-    session->connected = false;
-    session->stream.reset();
-    return session->blocking->run<void>(session->timeout_ms, [&](loop::Scope& scope) { return session->peer->close(scope); });
+    return alone(session, [&] {
+      session->connected = false;
+      session->stream.reset();
+      return session->blocking->run<void>(session->timeout_ms, [&](loop::Scope& scope) { return session->peer->close(scope); });
+    });
   });
 }
 
@@ -218,8 +233,7 @@ mcptoken_status mcptoken_session_health(const char* base_url, int64_t timeout_ms
     MCPT_TRY(auto url, http::parse_url(base_url));
     url.target = "/healthz";
     MCPT_TRY(auto blocking, Blocking::create());
-    MCPT_TRY(int status, blocking->run<int>(timeout_ms > 0 ? timeout_ms : 30'000,
-                                            [&](loop::Scope& scope) { return probe(*blocking, url, scope); }));
+    MCPT_TRY(int status, blocking->run<int>(time_of(timeout_ms), [&](loop::Scope& scope) { return probe(*blocking, url, scope); }));
     if (status < 200 || status >= 300)
       return fail(Error(Status::remote, "/healthz answered HTTP " + std::to_string(status)).with_http(status));
     return {};

@@ -15,7 +15,7 @@ struct mcptoken_session {
   std::unique_ptr<mcptoken::capi::Blocking> blocking;
   mcptoken::mcp::PeerIdentity identity;
   std::unique_ptr<mcptoken::mcp::HttpPeer> peer;
-  int64_t timeout_ms = 30'000;
+  int64_t timeout_ms = mcptoken::capi::kDefaultMs;
   bool connected = false;
   mcptoken_notification_fn on_notification = nullptr;
   void* user_data = nullptr;

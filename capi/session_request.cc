@@ -21,13 +21,13 @@ class HostEvents final : public mcp::Events {
   explicit HostEvents(mcptoken_session& session) : session_(session) {}
 
   void on_notification(mcp::Message message) override {
-    if (session_.on_notification)
+    if (session_.on_notification && !session_.blocking->released())
       session_.on_notification(session_.user_data, message.text().data(), message.text().size());
   }
 
   void on_request(mcp::Message message, Function<void(std::string)> reply) override {
     const uint32_t needed = mcp::needed_capability(message.method(), message.string_param("mode").value_or(""));
-    if (!session_.on_input || !(needed & session_.identity.capabilities))
+    if (!session_.on_input || session_.blocking->released() || !(needed & session_.identity.capabilities))
       return reply(refusal(message, Error(Status::not_supported, "not offered").with_rpc(mcp::rpc::kMethodNotFound)));
     const std::string method(message.method());
     const std::string params(message.params() ? message.outline().raw(*message.params()) : std::string_view("{}"));

@@ -129,7 +129,7 @@ loop::Task<Result<int>> something(Running& run, loop::Scope& scope) {
 }
 
 Result<Told> next(mcptoken_stream& stream, int64_t timeout_ms) {
-  const int64_t end = stream.blocking->loop().now_ms() + std::max<int64_t>(timeout_ms, 1);
+  const int64_t end = stream.blocking->loop().now_ms() + std::clamp<int64_t>(timeout_ms, 1, kLongestMs);
   for (;;) {
     MCPT_TRY(Told told, look(stream));
     if (told.what != MCPTOKEN_STREAM_NOTHING) return told;
@@ -215,7 +215,9 @@ mcptoken_status mcptoken_stream_new(const char* url, const char* bearer, size_t 
   });
 }
 
-void mcptoken_stream_free(mcptoken_stream* stream) { delete stream; }
+void mcptoken_stream_free(mcptoken_stream* stream) {
+  guard(nullptr, [&] { return release(stream); });
+}
 
 mcptoken_status mcptoken_stream_send(mcptoken_stream* stream, const char* method, const mcptoken_header* headers,
                                      size_t header_count, const char* body, size_t body_size,
@@ -224,7 +226,7 @@ mcptoken_status mcptoken_stream_send(mcptoken_stream* stream, const char* method
     MCPT_CHECK(require(stream, "stream"));
     MCPT_CHECK(require(method, "method"));
     MCPT_CHECK(require(headers || header_count == 0, "headers"));
-    return begin(*stream, method, headers_of(headers, header_count), view(body, body_size));
+    return alone(stream, [&] { return begin(*stream, method, headers_of(headers, header_count), view(body, body_size)); });
   });
 }
 
@@ -237,7 +239,7 @@ mcptoken_status mcptoken_stream_send_message(mcptoken_stream* stream, const char
     MCPT_TRY(auto all, message_headers(view(message, message_size)));
     for (http::Header& header : headers_of(headers, header_count))
       all.push_back(std::move(header));
-    return begin(*stream, "POST", std::move(all), view(message, message_size));
+    return alone(stream, [&] { return begin(*stream, "POST", std::move(all), view(message, message_size)); });
   });
 }
 
@@ -249,12 +251,14 @@ mcptoken_status mcptoken_stream_next(mcptoken_stream* stream, int64_t timeout_ms
     MCPT_CHECK(require(what_out, "what_out"));
     MCPT_CHECK(require(data_out, "data_out"));
     *what_out = MCPTOKEN_STREAM_NOTHING;
-    if (!stream->running) return fail(Status::misuse, "no request is under way");
-    MCPT_TRY(Told told, next(*stream, timeout_ms));
-    *what_out = told.what;
-    if (told.what == MCPTOKEN_STREAM_DATA || told.what == MCPTOKEN_STREAM_EVENT)
-      *data_out = new_bytes(std::move(told.data));
-    return {};
+    return alone(stream, [&]() -> Result<void> {
+      if (!stream->running) return fail(Status::misuse, "no request is under way");
+      MCPT_TRY(Told told, next(*stream, timeout_ms));
+      *what_out = told.what;
+      if (told.what == MCPTOKEN_STREAM_DATA || told.what == MCPTOKEN_STREAM_EVENT)
+        *data_out = new_bytes(std::move(told.data));
+      return {};
+    });
   });
 }
 

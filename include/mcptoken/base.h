@@ -2,10 +2,14 @@
  *
  * - Functions that can fail return mcptoken_status: 0 ok, negative failed, positive "succeeded, notice this". Detail is an
  *   optional mcptoken_error in the last out-parameter, written only on failure; pass NULL to ignore it.
+ * - Beside what its comment lists, a function with a status may return INVALID (a required argument is NULL), NO_MEMORY, and
+ *   INTERNAL (a defect of the library).
  * - Parameters come as: object, inputs, options, callback + user_data (+ destroy), outs, error. Outs are cleared first.
  * - Handles are opaque; every release function accepts NULL; any release order is legal unless a type says otherwise.
  * - Text in: NUL-terminated UTF-8 for names and URLs, pointer + size for secrets, JSON and bodies. Text out: borrowed
  *   `const char *` from getters (valid while the object lives), otherwise an owned mcptoken_bytes.
+ * - Times are milliseconds; a time that is longer than the library can count is its longest.
+ * - After fork() the child neither uses nor releases what its parent has made: they share descriptors. It makes its own, or execs.
  * - The library reads no environment, installs no signal handler, writes to no stream and never exits.
  */
 #ifndef MCPTOKEN_BASE_H

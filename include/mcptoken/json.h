@@ -22,9 +22,9 @@ typedef struct mcptoken_json_value mcptoken_json_value;
 
 /* Parses one document. INVALID (message with the byte offset), TOO_LARGE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_json_parse(const char *text, size_t size, mcptoken_json **json_out, mcptoken_error **error_out);
-/* Since: 0.1 */
+/* The document's value; NULL for NULL. Since: 0.1 */
 MCPTOKEN_API const mcptoken_json_value *mcptoken_json_root(const mcptoken_json *json);
-/* Since: 0.1 */
+/* And with it all of its values. Since: 0.1 */
 MCPTOKEN_API void mcptoken_json_free(mcptoken_json *json);
 
 /* One of MCPTOKEN_JSON_*. Since: 0.1 */
@@ -44,12 +44,12 @@ MCPTOKEN_API const char *mcptoken_json_text(const mcptoken_json_value *value, si
 MCPTOKEN_API int32_t mcptoken_json_boolean(const mcptoken_json_value *value, int32_t fallback);
 /* An integral number that fits, `fallback` otherwise. Since: 0.1 */
 MCPTOKEN_API int64_t mcptoken_json_integer(const mcptoken_json_value *value, int64_t fallback);
-/* The value as JSON text; indent 0: compact. Since: 0.1 */
+/* The value as JSON text; indent 0: compact, at most 16. INVALID for another. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_json_print(const mcptoken_json_value *value, int32_t indent, mcptoken_bytes **text_out,
                                                  mcptoken_error **error_out);
 
 /* Builds one document front to back. Misplaced calls (a value where a key is due) make finish fail with MISUSE.
- * Thread-safety: one thread at a time. */
+ * What is not UTF-8 becomes U+FFFD. Thread-safety: one thread at a time. */
 typedef struct mcptoken_json_writer mcptoken_json_writer;
 /* Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_json_writer_new(mcptoken_json_writer **writer_out, mcptoken_error **error_out);

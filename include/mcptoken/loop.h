@@ -1,7 +1,8 @@
 /* An event loop that a host may run itself, or drive from its own loop through one descriptor.
  *
  * Foreign loops: call run_once after creating the loop and after any call into the library, wait until fd is readable or
- * timeout milliseconds have passed, call run_once, repeat.
+ * timeout milliseconds have passed, call run_once, repeat. From a callback of the loop run_once and run do nothing: the turn that
+ * is under way goes on.
  */
 #ifndef MCPTOKEN_LOOP_H
 #define MCPTOKEN_LOOP_H
@@ -25,9 +26,10 @@ typedef struct mcptoken_timer mcptoken_timer;
 typedef void (*mcptoken_loop_fn)(void *user_data);
 typedef void (*mcptoken_watch_fn)(void *user_data, int32_t events);
 
-/* Since: 0.1 */
+/* IO: no more descriptors. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_loop_new(mcptoken_loop **loop_out, mcptoken_error **error_out);
-/* Since: 0.1 */
+/* What was posted and has not run never does. From a callback of the loop: it stops, and goes when run or run_once returns.
+ * Since: 0.1 */
 MCPTOKEN_API void mcptoken_loop_free(mcptoken_loop *loop);
 /* Readable when there is something to do. Owned by the loop. Since: 0.1 */
 MCPTOKEN_API int mcptoken_loop_fd(const mcptoken_loop *loop);
@@ -35,7 +37,7 @@ MCPTOKEN_API int mcptoken_loop_fd(const mcptoken_loop *loop);
 MCPTOKEN_API int64_t mcptoken_loop_timeout(const mcptoken_loop *loop);
 /* Does what is due without waiting. Since: 0.1 */
 MCPTOKEN_API void mcptoken_loop_run_once(mcptoken_loop *loop);
-/* Runs until stop. Since: 0.1 */
+/* Runs until stop, also one that came before. Since: 0.1 */
 MCPTOKEN_API void mcptoken_loop_run(mcptoken_loop *loop);
 /* Makes run return. Any thread. Since: 0.1 */
 MCPTOKEN_API void mcptoken_loop_stop(mcptoken_loop *loop);
@@ -43,7 +45,7 @@ MCPTOKEN_API void mcptoken_loop_stop(mcptoken_loop *loop);
 MCPTOKEN_API mcptoken_status mcptoken_loop_post(mcptoken_loop *loop, mcptoken_loop_fn callback, void *user_data);
 
 /* Watches a descriptor of the caller's (MCPTOKEN_READABLE | …), which must stay open until the watch is freed. The callback
- * may change or free the watch. IO. Since: 0.1 */
+ * may change or free the watch. IO: it is not open, a regular file, or watched on this loop already. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_watch_new(mcptoken_loop *loop, int fd, int32_t events, mcptoken_watch_fn callback,
                                                 void *user_data, mcptoken_watch **watch_out, mcptoken_error **error_out);
 /* 0: pause. Since: 0.1 */
@@ -54,7 +56,7 @@ MCPTOKEN_API void mcptoken_watch_free(mcptoken_watch *watch);
 /* A stopped timer. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_timer_new(mcptoken_loop *loop, mcptoken_loop_fn callback, void *user_data,
                                                 mcptoken_timer **timer_out, mcptoken_error **error_out);
-/* (Re)starts it; repeat_ms 0: once. Since: 0.1 */
+/* (Re)starts it; repeat_ms 0: once. Less than 0 counts as 0. Since: 0.1 */
 MCPTOKEN_API void mcptoken_timer_start(mcptoken_timer *timer, int64_t delay_ms, int64_t repeat_ms);
 /* Since: 0.1 */
 MCPTOKEN_API void mcptoken_timer_stop(mcptoken_timer *timer);

@@ -1,4 +1,11 @@
-/* A blocking MCP client session over Streamable HTTP, both protocol eras. */
+/* A blocking MCP client session over Streamable HTTP, both protocol eras.
+ *
+ * What asks the server (connect, list_tools, call_tool, request, notify, close) returns, beside what its comment lists, UNAVAILABLE (no
+ * connection: nothing was sent), NETWORK (the request may have run), TIMEOUT, PROTOCOL (the answer is none of MCP's), UNAUTHENTICATED
+ * and DENIED (401 and 403, with the answer's text), REMOTE (the server's own error, with its HTTP status or JSON-RPC code), INVALID (a
+ * bearer that cannot be sent), CANCELLED (the session was released meanwhile), and MISUSE: before connect or after close, while another
+ * thread is in a call, or out of a callback, where only answer, info, challenge, on_notification and free are of use.
+ */
 #ifndef MCPTOKEN_SESSION_H
 #define MCPTOKEN_SESSION_H
 
@@ -22,10 +29,11 @@ typedef void (*mcptoken_notification_fn)(void *user_data, const char *json, size
  * Since: 0.1 */
 typedef void (*mcptoken_input_fn)(void *user_data, const char *method, const char *params, size_t params_size);
 
-/* `bearer` may be NULL. `timeout_ms` bounds each operation. Nothing is sent yet. INVALID. Since: 0.1 */
+/* `bearer` may be NULL. `timeout_ms` bounds each operation; 0 or less: 30 s. Nothing is sent yet. INVALID. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_new(const char *url, const char *bearer, size_t bearer_size, int64_t timeout_ms,
                                                   int32_t era, mcptoken_session **session_out, mcptoken_error **error_out);
-/* Releases without a farewell; see mcptoken_session_close. Since: 0.1 */
+/* Releases without a farewell; see mcptoken_session_close. From a callback, or while a call runs in another thread: that call is
+ * CANCELLED, and the session goes when it has returned; no callback begins after that. Since: 0.1 */
 MCPTOKEN_API void mcptoken_session_free(mcptoken_session *session);
 /* Receives notifications from now on; NULL stops. Since: 0.1 */
 MCPTOKEN_API void mcptoken_session_on_notification(mcptoken_session *session, mcptoken_notification_fn callback, void *user_data);
@@ -37,8 +45,7 @@ MCPTOKEN_API mcptoken_status mcptoken_session_on_input(mcptoken_session *session
  * message. Only inside the callback, the last one counts. INVALID, MISUSE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_answer(mcptoken_session *session, const char *json, size_t size,
                                                      mcptoken_error **error_out);
-/* Negotiates the era and opens the session. UNAUTHENTICATED and DENIED carry the answer's text; UNAVAILABLE (no connection),
- * NETWORK, TIMEOUT, PROTOCOL. Since: 0.1 */
+/* Negotiates the era and opens the session. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_connect(mcptoken_session *session, mcptoken_error **error_out);
 /* The WWW-Authenticate fields, one after another, of the last answer that was UNAUTHENTICATED or DENIED: how the server wants
  * to be asked, with "resource_metadata" and "scope" where it said so. "" when there was none. Borrowed until the next call
@@ -48,24 +55,25 @@ MCPTOKEN_API const char *mcptoken_session_challenge(const mcptoken_session *sess
  * Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_info(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
 /* All pages: {"tools":[…], "_meta"?} as the server sent them. In the modern era without tools that mark arguments as headers
- * against the rules: _meta["io.mcptoken/unusable"] names them, [{"name","reason"}]. Since: 0.1 */
+ * against the rules: _meta["io.mcptoken/unusable"] names them, [{"name","reason"}]. LIMIT: more than 1000 pages. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_list_tools(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
 /* The call's result object; a result with "isError": true is a success here. A JSON-RPC error is REMOTE with its code.
- * `arguments` is a JSON object or NULL. Since: 0.1 */
+ * `arguments` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_call_tool(mcptoken_session *session, const char *name, const char *arguments,
                                                         size_t arguments_size, mcptoken_bytes **json_out, mcptoken_error **error_out);
-/* Any other request; `params` is a JSON object or NULL. Since: 0.1 */
+/* Any other request; `params` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_request(mcptoken_session *session, const char *method, const char *params,
                                                       size_t params_size, mcptoken_bytes **result_out, mcptoken_error **error_out);
-/* Since: 0.1 */
+/* A notification; `params` is a JSON object or NULL. INVALID: it is another. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_notify(mcptoken_session *session, const char *method, const char *params,
                                                      size_t params_size, mcptoken_error **error_out);
-/* Ends a legacy session with DELETE; nothing to do in the modern era. Since: 0.1 */
+/* Ends a legacy session with DELETE; nothing to do in the modern era. It may connect again. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_close(mcptoken_session *session, mcptoken_error **error_out);
 
 /* "http://host:3100" of "http://host:3100/projects/p/mcp". INVALID. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_base_url(const char *url, mcptoken_bytes **base_out, mcptoken_error **error_out);
-/* GET <base>/healthz; ok for 2xx. UNAVAILABLE (no connection), NETWORK, TIMEOUT, REMOTE. Since: 0.1 */
+/* GET <base>/healthz; ok for 2xx. `timeout_ms` 0 or less: 30 s. INVALID (no such URL), UNAVAILABLE (no connection), NETWORK, TIMEOUT,
+ * PROTOCOL, REMOTE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_health(const char *base_url, int64_t timeout_ms, mcptoken_error **error_out);
 
 MCPTOKEN_END

@@ -211,7 +211,7 @@ void Timer::start(int64_t delay_ms, Callback callback, int64_t repeat_ms) {
   callback_ = std::move(callback);
   uv_update_time(&impl.loop);
   uv_timer_start(handle, Loop::Impl::on_timer, static_cast<uint64_t>(delay_ms < 0 ? 0 : delay_ms),
-                 static_cast<uint64_t>(repeat_ms));
+                 static_cast<uint64_t>(repeat_ms < 0 ? 0 : repeat_ms));
 }
 
 void Timer::stop() {

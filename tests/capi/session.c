@@ -66,6 +66,7 @@ static void legacy_session(void) {
   CHECK_FAILS(MCPTOKEN_INVALID, "json_out", mcptoken_session_call_tool(session, "a", NULL, 0, NULL, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "result_out", mcptoken_session_request(session, "x", NULL, 0, NULL, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "", mcptoken_session_notify(session, "notifications/x", "{", 1, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "object", mcptoken_session_notify(session, "notifications/x", "[1]", 3, &error));
   CHECK_OK(mcptoken_session_notify(session, "notifications/x", "{\"y\":2}", 7, &error));
   CHECK_OK(mcptoken_session_close(session, &error));
   CHECK_FAILS(MCPTOKEN_MISUSE, "not connected", mcptoken_session_list_tools(session, &json, &error));
