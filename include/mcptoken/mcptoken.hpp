@@ -10,7 +10,9 @@
 
 #include <chrono>
 #include <functional>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -262,9 +264,45 @@ class Writer {
 
 inline std::string kind_table() { return detail::text(mcptoken_kind_table); }
 
+namespace detail {
+
+// What was posted to a loop and has not run: it ends with the loop.
+class Posts {
+ public:
+  struct Post {
+    Posts* of;
+    std::function<void()> callback;
+    std::list<Post>::iterator self;
+  };
+  Post* add(std::function<void()> callback) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto self = posts_.insert(posts_.end(), Post{this, std::move(callback), {}});
+    self->self = self;
+    return &*self;
+  }
+  static std::function<void()> take(Post* post) {
+    const std::lock_guard<std::mutex> lock(post->of->mutex_);
+    std::function<void()> callback = std::move(post->callback);
+    post->of->posts_.erase(post->self);
+    return callback;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::list<Post> posts_;
+};
+
+}  // namespace detail
+
 class Loop {
  public:
   Loop() : loop_(detail::make<mcptoken_loop, mcptoken_loop_free>(mcptoken_loop_new)) {}
+  Loop(Loop&&) = default;
+  Loop& operator=(Loop&& other) noexcept {
+    loop_ = std::move(other.loop_);  // before what it may still have
+    posts_ = std::move(other.posts_);
+    return *this;
+  }
   mcptoken_loop* get() const noexcept { return loop_.get(); }
   int fd() const noexcept { return mcptoken_loop_fd(get()); }
   // nullopt: no limit.
@@ -277,17 +315,20 @@ class Loop {
   void stop() { mcptoken_loop_stop(get()); }
   // Any thread. A callback that has not run when the loop ends never does.
   void post(std::function<void()> callback) {
-    auto kept = std::make_unique<std::function<void()>>(std::move(callback));
     const auto run = [](void* user_data) noexcept {
-      const std::unique_ptr<std::function<void()>> taken(static_cast<std::function<void()>*>(user_data));
-      (*taken)();
+      const auto taken = detail::Posts::take(static_cast<detail::Posts::Post*>(user_data));
+      taken();
     };
-    const mcptoken_status status = mcptoken_loop_post(get(), run, kept.get());
-    if (status < 0) throw Error(status, nullptr);
-    kept.release();
+    if (!posts_) throw Error(MCPTOKEN_INVALID, nullptr);  // moved away
+    auto* const kept = posts_->add(std::move(callback));
+    const mcptoken_status status = mcptoken_loop_post(get(), run, kept);
+    if (status >= 0) return;
+    detail::Posts::take(kept);
+    throw Error(status, nullptr);
   }
 
  private:
+  std::unique_ptr<detail::Posts> posts_ = std::make_unique<detail::Posts>();  // outlives the loop
   detail::Owner<mcptoken_loop, mcptoken_loop_free> loop_;
 };
 
@@ -608,6 +649,13 @@ class Service {
           };
           return mcptoken_service_new(config.get(), log_ ? +run : nullptr, log_.get(), out, error);
         })) {}
+  Service(Service&&) = default;
+  Service& operator=(Service&& other) noexcept {
+    service_ = std::move(other.service_);  // before what its threads may still call
+    access_ = std::move(other.access_);
+    log_ = std::move(other.log_);
+    return *this;
+  }
   mcptoken_service* get() const noexcept { return service_.get(); }
   void attach(Loop& loop) {
     detail::check([&](mcptoken_error** error) { return mcptoken_service_attach(get(), loop.get(), error); });

@@ -122,6 +122,28 @@ void loops() {
   close(pipe_ends[0]), close(pipe_ends[1]);
 }
 
+// What was posted and never ran is gone with its loop; owners can be moved, also onto themselves.
+void ownership() {
+  const auto kept = std::make_shared<int>(1);
+  mcp::Loop one;
+  one.post([kept] { CHECK(!"a post of a loop that has ended"); });
+  mcp::Loop other;
+  other.post([kept, &other] { other.stop(); });
+  CHECK(kept.use_count() == 3);
+  one = std::move(other);
+  CHECK(kept.use_count() == 2);
+  auto& same = one;
+  one = std::move(same);
+  one.post([&one] { one.stop(); });
+  one.run_once();
+  CHECK(kept.use_count() == 1);
+  CHECK(thrown([&] { other.post([] {}); }) == MCPTOKEN_INVALID);
+  mcp::rbac::Rights rights("[]"), taken(std::move(rights));
+  auto& alias = taken;
+  taken = std::move(alias);
+  CHECK(!taken.can_run("logs") && thrown([&] { rights.can_run("logs"); }) == MCPTOKEN_INVALID);
+}
+
 // One request at a time, run to its end.
 class Host final : public mcp::Sink {
  public:
@@ -261,6 +283,7 @@ int main() {
     pure();
     documents();
     loops();
+    ownership();
     services(data_dir);
     clients();
   } catch (const mcp::Error& error) {
