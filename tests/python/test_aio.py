@@ -44,6 +44,15 @@ class Aio(unittest.IsolatedAsyncioTestCase):
                                          for n in range(20)))
         self.assertEqual([(status, answer["id"]) for status, answer in answers], [(200, n) for n in range(20)])
 
+    async def test_kinds_of_body(self):
+        login, _ = await self.bearers()
+        for body in (bytearray(b"{}"), memoryview(b"{}")):
+            response = await self.gateway.request("POST", "/api/v1/projects", hosts.headers(login, {}), body)
+            self.assertIn(b"name", await response.read())
+        for body in ("{}", None, 5, [b"{}"]):
+            with self.assertRaisesRegex(TypeError, "a body is bytes"):
+                await self.gateway.request("POST", "/api/v1/projects", hosts.headers(login, {}), body)
+
     async def test_body_that_is_not_wanted(self):
         async def endless():
             while True:

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socket
 import threading
 import unittest
 
@@ -190,6 +191,73 @@ class Mcp(unittest.TestCase):
             with self.assertRaises(ZeroDivisionError):
                 session.call_tool("a")
             session.close()
+
+    def test_callback_of_a_call_that_fails(self):
+        """What it raised comes out of this call, and not out of the next one."""
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+        cut = b'data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n'
+        with Server(rpc(1, result=hello), (202, {}, b""), (200, SSE, cut), rpc(3, result={"tools": []})) as server:
+            session = Session(server.url + "/mcp", era=Era.LEGACY)
+            session.on_notification(lambda _: 1 / 0)
+            session.connect()
+            with self.assertRaises(ZeroDivisionError) as caught:
+                session.call_tool("a")
+            self.assertIsInstance(caught.exception.__context__, mcptoken.NetworkFailure)
+            self.assertEqual(session.list_tools(), [])
+            session.close()
+
+    def test_callbacks_that_call(self):
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+        progress = b'data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n'
+        whole = progress + b'data: {"jsonrpc":"2.0","id":2,"result":{}}\n\n'
+        with Server(rpc(1, result=hello), (202, {}, b""), (200, SSE, whole), (200, SSE, progress * 2)) as server:
+            session, calls = Session(server.url + "/mcp", era=Era.LEGACY), []
+            session.on_notification(lambda _: session.call_tool("b"))
+            session.connect()
+            with self.assertRaisesRegex(mcptoken.Misuse, "callback"):
+                session.call_tool("a")
+            session.on_notification(lambda _: (calls.append(1), session.close()))
+            with self.assertRaises(mcptoken.Cancelled):
+                session.call_tool("a")
+            self.assertEqual(calls, [1])
+            with self.assertRaises(mcptoken.Misuse):
+                session.list_tools()
+
+    def test_closed_while_a_call_runs_in_another_thread(self):
+        """As after asyncio.wait_for(asyncio.to_thread(session.call_tool, …))."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url, ended = "http://127.0.0.1:%d" % silent.getsockname()[1], []
+
+            def run(call):
+                try:
+                    call()
+                except mcptoken.Error as failure:
+                    ended.append(type(failure))
+
+            session, client, stream = Session(url), Client(url), mcptoken.Stream(url)
+            stream.send("GET")
+            for owner, call in ((session, session.connect), (client, lambda: client.call("GET", "/")), (stream, lambda: stream.next(30))):
+                thread = threading.Thread(target=run, args=(call,))
+                thread.start()
+                with silent.accept()[0]:
+                    with self.assertRaises(mcptoken.Misuse):
+                        call()
+                    owner.close()
+                    thread.join(10)
+                    self.assertFalse(thread.is_alive())
+            self.assertEqual(ended, [mcptoken.Cancelled] * 3)
+
+    def test_times(self):
+        for make in (Session, Client):
+            for time in (-1, float("nan")):
+                with self.assertRaises(ValueError):
+                    make("http://127.0.0.1:1", timeout=time)
+            for time in (0, 1e300, float("inf")):
+                make("http://127.0.0.1:1", timeout=time).close()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            with Client("http://127.0.0.1:%d" % silent.getsockname()[1], timeout=0.0001) as client:
+                with self.assertRaises(mcptoken.TimedOut):
+                    client.call("GET", "/")
 
     def test_questions(self):
         hello = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}

@@ -4,6 +4,7 @@ PROTOTYPES and the structures repeat the headers of include/mcptoken; tests/pyth
 """
 
 import ctypes
+import math
 import os
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
@@ -230,12 +231,19 @@ lib = _load()
 
 def text(value, what="text"):
     """UTF-8 for a NUL-terminated parameter."""
-    data = value.encode() if isinstance(value, str) else bytes(value)
-    if b"\0" in data:
+    encoded = data(value)
+    if b"\0" in encoded:
         raise ValueError(f"{what} holds a NUL")
-    return data
+    return encoded
 
 
 def data(value):
-    """Bytes for a parameter whose size is given."""
-    return value.encode() if isinstance(value, str) else bytes(value)
+    """Bytes for a parameter whose size is given: of a text, or of what has bytes."""
+    return value.encode() if isinstance(value, str) else bytes(memoryview(value))
+
+
+def milliseconds(seconds, least=0):
+    """A time for the library; math.inf is its longest."""
+    if not seconds >= 0:
+        raise ValueError(f"{seconds} is no time: seconds, 0 or more")
+    return NEVER_MS if seconds * 1000 >= NEVER_MS else max(math.ceil(seconds * 1000), least)

@@ -180,7 +180,7 @@ class Gateway:
         self._loop.close()
 
     async def request(self, method: str, target: str, headers: Headers = (),
-                      body: Union[bytes, AsyncIterable[bytes]] = b"", peer: Optional[str] = None,
+                      body: Union[bytes, bytearray, memoryview, AsyncIterable[bytes]] = b"", peer: Optional[str] = None,
                       content_length: Optional[int] = None, tls: bool = False) -> Response:
         """Hands one request in and returns when the answer's head is there. `target`: as it was sent, with the query.
 
@@ -189,6 +189,10 @@ class Gateway:
         """
         if not self._open:
             raise Misuse(-101, "the gateway is not open")
+        if isinstance(body, (bytearray, memoryview)):
+            body = bytes(body)
+        if not isinstance(body, bytes) and not hasattr(body, "__aiter__"):
+            raise TypeError(f"a body is bytes, or an asynchronous iterable of them, not {type(body).__name__}")
         if content_length is None:
             content_length = len(body) if isinstance(body, bytes) else -1
         response = Response()

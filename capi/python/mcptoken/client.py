@@ -18,7 +18,7 @@ class Client(Handle):
     def __init__(self, base_url: str, bearer: Optional[Text] = None, timeout: float = 30.0):
         raw = _native.data(bearer or b"")
         super().__init__(call(_native.lib.mcptoken_client_new, _native.text(base_url, "URL"), raw or None, len(raw),
-                              round(timeout * 1000)))
+                              _native.milliseconds(timeout, 1)))
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One request: the answer's JSON, None for an empty one. `body`: what json.dumps takes, or text as it is.

@@ -153,9 +153,7 @@ class Timer(Handle):
 
     def start(self, delay: float, repeat: float = 0) -> None:
         """(Re)starts it, in seconds; repeat 0: once."""
-        if delay < 0 or repeat < 0:
-            raise ValueError("a timer's delay is not negative")
-        _native.lib.mcptoken_timer_start(self.pointer, round(delay * 1000), round(repeat * 1000))
+        _native.lib.mcptoken_timer_start(self.pointer, _native.milliseconds(delay), _native.milliseconds(repeat))
 
     def stop(self) -> None:
         _native.lib.mcptoken_timer_stop(self.pointer)

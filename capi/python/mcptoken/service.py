@@ -99,7 +99,7 @@ class Service(Handle):
             done()
 
         kept = self._draining[loop] = _native.LoopFn(loop.guarded(finished))
-        _native.lib.mcptoken_service_drain(self.pointer, loop.pointer, round(grace * 1000), kept, None)
+        _native.lib.mcptoken_service_drain(self.pointer, loop.pointer, _native.milliseconds(grace), kept, None)
 
     def close(self, grace: float = 5.0) -> None:
         """Drains the attached loops, which are this thread's, and releases the service: everything is written."""
@@ -179,6 +179,7 @@ class Exchange(Handle):
 
     def body(self, data: bytes) -> None:
         """A piece of the body. Ignored once answered."""
+        data = bytes(memoryview(data))
         _native.lib.mcptoken_exchange_body(self.pointer, data, len(data))
 
     def end(self) -> None:

@@ -1,5 +1,6 @@
 """A blocking MCP client session over Streamable HTTP, in both eras of the protocol."""
 
+import contextlib
 import ctypes
 import enum
 import json
@@ -24,13 +25,13 @@ class Session(Handle):
     _free = "mcptoken_session_free"
 
     def __init__(self, url: str, bearer: Optional[Text] = None, timeout: float = 30.0, era: Era = Era.AUTO):
-        """`timeout`: seconds for each operation. Nothing is sent yet."""
+        """`timeout`: seconds for each operation, at least a millisecond. Nothing is sent yet."""
         raw = _native.data(bearer or b"")
         self._callback = _native.NotificationFn()
         self._input = _native.InputFn()
         self._failure: Optional[BaseException] = None
         super().__init__(call(_native.lib.mcptoken_session_new, _native.text(url, "URL"), raw or None, len(raw),
-                              round(timeout * 1000), int(era)))
+                              _native.milliseconds(timeout, 1), int(era)))
 
     def __enter__(self) -> "Session":
         self.connect()
@@ -45,7 +46,7 @@ class Session(Handle):
 
     def connect(self) -> Dict[str, Any]:
         """Negotiates the era and opens the session; what info() answers."""
-        check(_native.lib.mcptoken_session_connect, self.pointer)
+        self._say(_native.lib.mcptoken_session_connect)
         return self.info()
 
     @property
@@ -59,22 +60,21 @@ class Session(Handle):
 
     def list_tools(self) -> List[Dict[str, Any]]:
         """All pages."""
-        return self._result(call(_native.lib.mcptoken_session_list_tools, self.pointer))["tools"]
+        return self._ask(_native.lib.mcptoken_session_list_tools)["tools"]
 
     def call_tool(self, name: str, arguments: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         """The call's result; one with "isError": true is a result, too. RemoteError for a JSON-RPC error."""
         data = _parameters(arguments)
-        return self._result(call(_native.lib.mcptoken_session_call_tool, self.pointer, _native.text(name, "name"), data,
-                                 len(data or b"")))
+        return self._ask(_native.lib.mcptoken_session_call_tool, _native.text(name, "name"), data, len(data or b""))
 
     def request(self, method: str, params: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         """Any other request."""
         data = _parameters(params)
-        return self._result(call(_native.lib.mcptoken_session_request, self.pointer, _native.text(method), data, len(data or b"")))
+        return self._ask(_native.lib.mcptoken_session_request, _native.text(method), data, len(data or b""))
 
     def notify(self, method: str, params: Optional[Dict[str, Any]] = None) -> None:
         data = _parameters(params)
-        check(_native.lib.mcptoken_session_notify, self.pointer, _native.text(method), data, len(data or b""))
+        self._say(_native.lib.mcptoken_session_notify, _native.text(method), data, len(data or b""))
 
     def on_notification(self, callback: Optional[Callable[[Dict[str, Any]], Any]]) -> None:
         """Receives what arrives while a call runs; None stops. What it raises comes out of that call."""
@@ -110,14 +110,26 @@ class Session(Handle):
 
     def farewell(self) -> None:
         """Ends a legacy session with DELETE; nothing to do in the modern era."""
-        check(_native.lib.mcptoken_session_close, self.pointer)
+        self._say(_native.lib.mcptoken_session_close)
 
-    def _result(self, handle):
-        text = take(handle)
-        if self._failure:
-            failure, self._failure = self._failure, None
-            raise failure
+    def _ask(self, function, *arguments):
+        with self._heard():
+            text = take(call(function, self.pointer, *arguments))
         return json.loads(text)
+
+    def _say(self, function, *arguments):
+        with self._heard():
+            check(function, self.pointer, *arguments)
+
+    @contextlib.contextmanager
+    def _heard(self):
+        """A call: what a callback raised meanwhile comes out of it, also when the call failed, and of no other one."""
+        try:
+            yield
+        finally:
+            failure, self._failure = self._failure, None
+            if failure:
+                raise failure
 
 
 def _parameters(value):
@@ -131,4 +143,4 @@ def base_url(url: str) -> str:
 
 def health(base: str, timeout: float = 5.0) -> None:
     """GET <base>/healthz: returns for 2xx. Unavailable, NetworkFailure, TimedOut, RemoteError."""
-    check(_native.lib.mcptoken_session_health, _native.text(base, "URL"), round(timeout * 1000))
+    check(_native.lib.mcptoken_session_health, _native.text(base, "URL"), _native.milliseconds(timeout, 1))

@@ -47,7 +47,7 @@ class Stream(Handle):
     def next(self, timeout: float) -> Step:
         """What comes next, waiting for `timeout` seconds at most."""
         what = ctypes.c_int32()
-        bytes_ = call(_native.lib.mcptoken_stream_next, self.pointer, round(timeout * 1000), ctypes.byref(what))
+        bytes_ = call(_native.lib.mcptoken_stream_next, self.pointer, _native.milliseconds(timeout), ctypes.byref(what))
         return Step(What(what.value), take(bytes_) if bytes_ else b"")
 
     @property
