@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "control/watch.h"
+#include "http/percent.h"
 #include "json/value.h"
 #include "service/query_tokens.h"
 #include "token/find.h"
@@ -31,33 +32,6 @@ Error invalid_request(std::string why) {
       .with_code("invalid_request")
       .with_http(400)
       .with_hint("send one Authorization header: Bearer TOKEN");
-}
-
-int hex_digit(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// Percent-decoding, once. Nothing for a bad escape or NUL.
-std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
-  const auto is_special = [](char c) { return c == '%' || c == '+' || c == '\0'; };
-  if (std::none_of(text.begin(), text.end(), is_special)) return std::string(text);
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\0') return std::nullopt;
-    if (text[i] == '%') {
-      if (i + 2 >= text.size()) return std::nullopt;
-      int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
-      if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
-      out.push_back(static_cast<char>(high << 4 | low));
-      i += 2;
-    } else {
-      out.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
-    }
-  }
-  return out;
 }
 
 constexpr int64_t kNever = INT64_MAX;
@@ -102,7 +76,7 @@ Result<Judged> judge_session(const Snapshot& snapshot, const crypto::Digest& sha
 // A raw credential under whatever name, or what other servers take one from.
 bool has_query_token(std::string_view query) {
   for (std::string_view part : split(query, '&')) {
-    const auto text = decode(part, true);
+    const auto text = http::percent_decode(part, http::Plus::space);
     if (text && (text->substr(0, text->find('=')) == "access_token" || !token::find_raw(*text).empty())) return true;
   }
   return false;
@@ -130,7 +104,7 @@ Result<void> parse_target(Head& head) {
   for (bool last = false; !last;) {
     const size_t end = path.find('/');
     last = end == std::string_view::npos;
-    auto segment = decode(path.substr(0, end), false);
+    auto segment = http::percent_decode(path.substr(0, end), http::Plus::plus);
     if (!segment || segment->empty() || *segment == "." || *segment == "..") return bad();
     for (char c : *segment) {
       if (c == '/' || c == '\\' || static_cast<uint8_t>(c) < 0x20 || c == 0x7f) return bad();
@@ -146,8 +120,9 @@ Result<std::map<std::string, std::string>> parse_query(std::string_view query) {
   if (query.empty()) return out;
   for (std::string_view part : split(query, '&')) {
     size_t equals = part.find('=');
-    auto name = decode(part.substr(0, equals), true);
-    auto value = equals == std::string_view::npos ? std::optional<std::string>("") : decode(part.substr(equals + 1), true);
+    auto name = http::percent_decode(part.substr(0, equals), http::Plus::space);
+    auto value = equals == std::string_view::npos ? std::optional<std::string>("")
+                                                  : http::percent_decode(part.substr(equals + 1), http::Plus::space);
     if (!name || !value || name->empty() || !out.emplace(*name, *value).second) {
       return fail(Error(Status::invalid, "the query is malformed").with_code("invalid_request").with_http(400));
     }
@@ -202,7 +177,7 @@ Result<Bearer> bearer_of(std::string_view raw) {
 std::vector<crypto::Digest> tokens_in_query(const Head& head) {
   std::vector<crypto::Digest> out;
   for (std::string_view part : split(head.query, '&')) {
-    const auto text = decode(part, true);
+    const auto text = http::percent_decode(part, http::Plus::space);
     const auto raw = text ? token::find_raw(*text) : std::string_view();
     if (!raw.empty()) out.push_back(token::hash(raw));
   }
