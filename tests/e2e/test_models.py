@@ -321,11 +321,37 @@ def test_texts_of_the_gate_can_be_replaced_and_come_back(gateway):
 class Model(http.server.BaseHTTPRequestHandler):
     mode, seen = "good", []
 
+    def drip(self):
+        """A byte now and then, for ever: each of them in time."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(200):
+            self.wfile.write(b" ")
+            time.sleep(0.1)
+
+    def huge(self):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(2_000):
+            self.wfile.write(b" " * 65_536)
+
+    broken = {
+        "drip": drip,
+        "huge": huge,
+        "half": lambda self: self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{"choices":[{"mess'),
+        "wrong": lambda self: self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{"choices":[{"message":[]}]}'),
+        "silent": lambda self: None,
+        "no-http": lambda self: self.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    }
+
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Model.seen.append((self.path, self.headers["Authorization"], body))
         if Model.mode == "hang":
             time.sleep(20)
+        if Model.mode in Model.broken:
+            with contextlib.suppress(OSError):
+                Model.broken[Model.mode](self)
+            self.close_connection = True
+            return
         words = body["messages"][0]["content"]
         says = json.dumps(["garden"]) if "JSON array of their names" in words else "A summary by the model."
         answer = {"choices": [{"message": {"role": "assistant", "content": says}}]}
@@ -393,7 +419,7 @@ def test_a_model_selects_and_summarises_and_may_fail():
             assert status["llm"] == [{"state": "reachable", "project": "demo", "model": "tiny"}], status
             path, authorization, body = Model.seen[-1]
             assert (path, authorization, body["model"]) == ("/v1/chat/completions", "Bearer sk-secret", "tiny")
-            for mode in ("hang", "error", "nonsense"):
+            for mode in ("hang", "error", "nonsense", *Model.broken):
                 Model.mode = mode
                 gateway.stop()
                 gateway.start()  # forgets that the model failed
