@@ -127,6 +127,29 @@ mcptoken_status mcptoken_stage_call_ask_model(mcptoken_stage_call* call, const c
   });
 }
 
+mcptoken_status mcptoken_stage_call_cache_get(mcptoken_stage_call* call, const char* key, size_t key_size,
+                                              mcptoken_bytes** value_out, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    clear(value_out);
+    MCPT_CHECK(require(call, "call"));
+    MCPT_CHECK(require(key || key_size == 0, "key"));
+    MCPT_CHECK(require(value_out, "value_out"));
+    MCPT_TRY(auto value, call->call->kept(std::string(view(key, key_size))));
+    *value_out = new_bytes(std::move(value));
+    return {};
+  });
+}
+
+mcptoken_status mcptoken_stage_call_cache_put(mcptoken_stage_call* call, const char* key, size_t key_size,
+                                              const char* value, size_t size, mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(call, "call"));
+    MCPT_CHECK(require(key || key_size == 0, "key"));
+    MCPT_CHECK(require(value || size == 0, "value"));
+    return call->call->keep(std::string(view(key, key_size)), std::string(view(value, size)));
+  });
+}
+
 mcptoken_status mcptoken_stage_call_add_section(mcptoken_stage_call* call, const char* id, const char* title,
                                                 const char* content, size_t size, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {

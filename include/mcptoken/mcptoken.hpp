@@ -570,6 +570,22 @@ class StageCall {
       return mcptoken_stage_call_ask_model(call_.get(), prompt.data(), prompt.size(), max_tokens, out, error);
     });
   }
+  // Empty: nothing is kept under this key.
+  std::optional<std::string> cache_get(std::string_view key) {
+    try {
+      return detail::text([&](auto out, auto error) {
+        return mcptoken_stage_call_cache_get(call_.get(), key.data(), key.size(), out, error);
+      });
+    } catch (const Error& failure) {
+      if (failure.status() != MCPTOKEN_NOT_FOUND) throw;
+      return std::nullopt;
+    }
+  }
+  void cache_put(std::string_view key, std::string_view value) {
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_stage_call_cache_put(call_.get(), key.data(), key.size(), value.data(), value.size(), error);
+    });
+  }
   void add_section(const std::string& id, const std::string& title, std::string_view content) {
     detail::check([&](mcptoken_error** error) {
       return mcptoken_stage_call_add_section(call_.get(), id.c_str(), title.c_str(), content.data(), content.size(),

@@ -39,9 +39,10 @@ MCPTOKEN_API mcptoken_status mcptoken_stage_register(mcptoken_config *config, co
 MCPTOKEN_API const char *mcptoken_stage_call_content(const mcptoken_stage_call *call, size_t *size_out);
 /* The same before the first stage. Since: 0.1 */
 MCPTOKEN_API const char *mcptoken_stage_call_original(const mcptoken_stage_call *call, size_t *size_out);
-/* What is known of it: "contentType" (toolResult, prompt or resource), "source" (SERVER/TOOL, SERVER/PROMPT or
- * SERVER/URI), "project", "principal" (name of the token), "model" (the proxy model), "config" (the stage's settings
- * there, a JSON object). Borrowed until the call is freed. NULL: no such key. Since: 0.1 */
+/* What is known of it: "contentType" (toolResult, prompt or resource), "source" (SERVER/TOOL, SERVER/PROMPT,
+ * SERVER/URI, or the name of a prompt of the project), "project", "principal" (name of the token), "model" (the proxy
+ * model), "config" (the stage's settings there, a JSON object). Borrowed until the call is freed. NULL: no such key.
+ * Since: 0.1 */
 MCPTOKEN_API const char *mcptoken_stage_call_get(const mcptoken_stage_call *call, const char *key);
 /* 1 when nobody waits for the answer any more: there is no use in going on. Since: 0.1 */
 MCPTOKEN_API int32_t mcptoken_stage_call_abandoned(const mcptoken_stage_call *call);
@@ -52,14 +53,25 @@ MCPTOKEN_API int32_t mcptoken_stage_call_abandoned(const mcptoken_stage_call *ca
 MCPTOKEN_API mcptoken_status mcptoken_stage_call_ask_model(mcptoken_stage_call *call, const char *prompt, size_t size,
                                                            int64_t max_tokens, mcptoken_bytes **answer_out,
                                                            mcptoken_error **error_out);
-/* Before answering: a part that clients may ask for by `id`, in the order of the index. `title` is one line. What is in
- * no section, and not in the answer, is not shown to anybody. INVALID: not UTF-8, an empty id; MISUSE: answered.
- * Since: 0.1 */
+/* What was kept under `key` by this version of the stage, in the same project and for the same principal: what another
+ * stage, or a call for somebody else, has kept is not found. Waits, like ask_model. The value is the caller's to free.
+ * NOT_FOUND: nothing, or no longer; BUSY: it cannot be looked up now; CANCELLED and MISUSE as above. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_stage_call_cache_get(mcptoken_stage_call *call, const char *key, size_t key_size,
+                                                           mcptoken_bytes **value_out, mcptoken_error **error_out);
+/* Keeps a value of any bytes, at most 1 MiB, in the service's cache: for a day at most, over restarts when the service
+ * has a cache directory, and gone at any time when there is no room. It replaces the one before. TOO_LARGE; BUSY: it is
+ * not kept; CANCELLED and MISUSE as above. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_stage_call_cache_put(mcptoken_stage_call *call, const char *key, size_t key_size,
+                                                           const char *value, size_t size, mcptoken_error **error_out);
+/* Before answering: a part that clients may ask for by `id` (one line, at most 256 bytes), in the order of the index.
+ * `title` becomes one line. What is in no section, and not in the answer, is not shown to anybody. INVALID: not UTF-8, an
+ * empty id; MISUSE: answered. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_stage_call_add_section(mcptoken_stage_call *call, const char *id,
                                                              const char *title, const char *content, size_t size,
                                                              mcptoken_error **error_out);
 /* The text that is shown in place of this one. Once; then the call is to be freed. INVALID: not UTF-8; PROTOCOL: two
- * sections of one id, or more than 4096; MISUSE: answered. Without effect once abandoned. Since: 0.1 */
+ * sections of one id, an id that is not one line, more than 4096 of them, or more than 32 MiB in all; MISUSE: answered.
+ * Without effect once abandoned. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_stage_call_answer(mcptoken_stage_call *call, const char *content, size_t size,
                                                         mcptoken_error **error_out);
 /* The content goes on as it was, and the audit record has `why`, at most 256 bytes. INVALID: longer; MISUSE: answered.

@@ -59,6 +59,7 @@ constexpr Field kExec[] = {
      .max = 60'000},
     {.name = "maxBytes", .type = integer, .help = "Of its answer.", .default_json = "1048576", .min = 1,
      .max = 32 * 1024 * kKiB},
+    {.name = "settings", .type = object, .help = "What the program is told as `config`."},
 };
 // clang-format on
 

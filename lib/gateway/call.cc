@@ -11,6 +11,7 @@
 #include "gateway/plugins/gate.h"
 #include "gateway/plugins/own_prompts.h"
 #include "gateway/plugins/own_result.h"
+#include "gateway/plugins/pipeline.h"
 #include "gateway/tool_label.h"
 #include "gateway/uri.h"
 #include "gateway/view.h"
@@ -21,7 +22,6 @@
 namespace mcptoken::gateway {
 namespace {
 
-constexpr std::string_view kNotToBeKept = R"(,"ttlMs":0,"cacheScope":"private")";  // part of a resource
 constexpr size_t kLoggedSubject = 256;
 constexpr int64_t kResourceNotFound = -32002;  // up to 2025-11-25; invalid params later
 
@@ -268,20 +268,6 @@ Reply conclude(const Exchange& exchange, const Client& client, const Subject& su
   return {relay(exchange, client, subject, target, upstream->message, message.id(), std::move(edits))};
 }
 
-// A model that cannot be used may have had to hide something: then nothing is shown.
-std::optional<Error> model_error(const Stages& stages, const ProjectView& project, const Attachment& attachment) {
-  const ModelPtr& model = attachment.overrides ? attachment.model : project.model;
-  if (!model) return std::nullopt;
-  std::string why = model->error;
-  if (model->content) {
-    for (const std::string& type : model->content->registered)
-      if (!stages.find(type)) why = "stage \"" + type + "\" is not registered here";
-  }
-  if (why.empty()) return std::nullopt;
-  return Error(Status::unavailable, "the proxy model \"" + model->name + "\" cannot be used: " + why)
-      .with_rpc(mcp::rpc::kInternalError);
-}
-
 // What the project answers itself: the gate's tools, and its own prompts.
 bool may_be_own(const ProjectView& project, const Routed& route, const Subject& subject) {
   if (subject.kind == Kind::tools) return has_gate(project) && find_gate_tool(subject.key);
@@ -301,8 +287,8 @@ loop::Task<Result<bool>> serve_own(Exchange& exchange, Client& client, const Sub
   co_return true;
 }
 
-bool works_on(const PipelinePtr& pipeline, const Routed& route, const Result<Turn>& turn) {
-  if (!pipeline || !route.content || !pipeline->applies(*route.content) || !turn || !turn->answer) return false;
+bool works_on(const std::optional<ContentSource>& source, const Result<Turn>& turn) {
+  if (!source || !source->pipeline || !source->pipeline->applies(source->type) || !turn || !turn->answer) return false;
   return turn->answer->message.result() && !is_input_required(turn->answer->message);
 }
 
@@ -365,20 +351,17 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   }
   record.server = server->name;
   record.subject = subject_text(route, subject->kind, target->upstream_name);
-  if (auto unusable = model_error(exchange.site.gateway.stages(), project, *target->attachment)) {
-    refuse(exchange, answer, message->id(), *unusable);
+  if (auto usable = check_model(exchange.site, model_of(project, *target->attachment)); !usable) {
+    refuse(exchange, answer, message->id(), usable.error());
     co_return Result<void>();
   }
-  const PipelinePtr pipeline = pipeline_of(project, *target->attachment);
-  if (!wanted && pipeline && route.content) wanted = read_look_up(*message, *route.content);
+  std::optional<ContentSource> content;
+  if (route.content) content = source_of(project, *target, *route.content);
+  if (!wanted && content && content->pipeline) wanted = read_look_up(*message, *route.content);
   if (wanted) {
-    auto looking = look_up(exchange, *target, *std::move(wanted), exchange.link.scope);
-    auto members = co_await looking;
-    if (!members && exchange.link.scope.cancelled()) co_return fail(std::move(members).error());
-    if (members && client.era == mcp::Era::modern && subject->kind == Kind::resources) *members += kNotToBeKept;
-    answer.finish(200, members ? own_result(exchange, client, message->id(), *members)
-                               : mcp::error_message(message->id(), members.error()));
-    co_return Result<void>();
+    auto looking = serve_look_up(exchange, client, message, *content, *std::move(wanted), answer);
+    auto looked = co_await looking;
+    co_return looked;
   }
   std::string state_target;
   ClientState state;
@@ -430,7 +413,7 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
     auto passing = pass_gate(exchange, client, message, target->upstream_name, scope);
     MCPT_CO_TRY(preamble, co_await passing);
   }
-  CallCache kept(exchange.site, exchange.caller, *target, subject->kind, *message);
+  CallCache kept(exchange, client, *target, subject->kind, *message);
   std::optional<UpstreamAnswer> found;
   if (kept.may_find()) {
     auto finding = kept.find(scope);
@@ -459,8 +442,8 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
 
   record.duration_ms = exchange.site.loop.now_ms() - began_ms;
   std::vector<json::Edit> edits;
-  if (works_on(pipeline, route, upstream)) {
-    auto processing = process_answer(exchange, client, *target, *route.content, upstream->answer->message, scope);
+  if (works_on(content, upstream)) {
+    auto processing = process_answer(exchange, client, *content, upstream->answer->message, scope);
     auto processed = co_await processing;
     if (processed) edits = *std::move(processed);
     else upstream = fail(std::move(processed).error());

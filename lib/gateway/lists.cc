@@ -187,7 +187,7 @@ loop::Task<Result<OwnItems>> own_items(Exchange& exchange, Kind kind, loop::Scop
     auto listing = visible_prompts(exchange, scope);
     auto prompts = co_await listing;
     if (!prompts && scope.cancelled()) co_return fail(scope.reason());
-    if (prompts) out.items = prompt_items(**prompts);
+    if (prompts) out.items = prompt_items(*exchange.caller.project, **prompts);
     else exchange.site.gateway.options().log.warn("prompts of project " + exchange.caller.project->name + ": " + prompts.error().message);
   }
   co_return out;

@@ -16,6 +16,7 @@ constexpr size_t kEndedSessions = 10'000;
 constexpr size_t kStatefulSessions = 10'000;
 constexpr size_t kIdleConnections = 256;  // to one server with one credential; a client of one needs fewer
 constexpr int64_t kSweepMs = 60'000;
+constexpr int64_t kModelIdleMs = 10 * 60'000;  // longer than one that failed is left alone
 constexpr int64_t kBeatMs = 1'000;  // how exactly heartbeats are kept: one timer for all streams, which are many
 
 cache::PipelineCacheOptions cache_options(const Options& options) {
@@ -95,8 +96,13 @@ void Site::drop_state(const std::string& key) {
   watches.forget_session(key);
 }
 
+void Site::sweep_models() {
+  std::erase_if(models, [now = loop.now_ms()](const auto& one) { return now - one.second.used_ms > kModelIdleMs; });
+}
+
 // A session with a stream is in use. The loop that keeps the claim of the stream decides for all.
 void Site::sweep() {
+  sweep_models();
   std::vector<std::string> idle;
   for (auto& [key, state] : sessions) {
     if (state.owner % gateway.sites() != index) continue;

@@ -41,7 +41,9 @@ struct ModelHealth {
   int64_t retry_at_ms = 0;
   std::string failure;
   int64_t probed_ms = 0;  // when it was last seen whether it can be reached; 0: never
-  std::string state;      // then: "reachable", "refused" or "unreachable"
+  std::string state;      // then: "reachable", "refused" or "unreachable"; "": not known yet
+  std::string detail;     // why, for people
+  int64_t used_ms = 0;    // when it was last asked or looked at
 };
 
 struct Options {
@@ -104,8 +106,8 @@ struct Site {
   std::unordered_map<std::string, int64_t> ended;
   std::unordered_map<std::string, SessionState> sessions;  // by session_key()
   std::unordered_map<std::string, GateState> gates;   // open ones, by token and project
-  std::unordered_map<std::string, LinkedText> links;  // by project, prompt and URI
-  std::map<std::string, ModelHealth> models;          // by project and what is asked for
+  std::unordered_map<std::string, LinkedText> links;  // by token, project, prompt and URI
+  std::map<std::string, ModelHealth> models;          // by model_key(); those that nobody uses any more are swept
   std::set<std::string> keeping_tools;                // server and tool: it has said how long results may be kept
   size_t programs = 0;                                // of stages, that run
   loop::Timer sweeper;               // of sessions
@@ -118,6 +120,7 @@ struct Site {
   const SessionState* state_of(const std::string& key) const;  // nullptr: it has asked for nothing
   SessionState* make_state(const std::string& key, uint8_t owner);  // nullptr: there are too many
   void drop_state(const std::string& key);
+  void sweep_models();
 
  private:
   void sweep();

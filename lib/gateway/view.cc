@@ -110,12 +110,6 @@ bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind ki
   return project.policy->may_use_server(who, server);
 }
 
-const PipelinePtr& pipeline_of(const ProjectView& project, const Attachment& attachment) {
-  static const PipelinePtr none;
-  const ModelPtr& model = attachment.overrides ? attachment.model : project.model;
-  return model ? model->content : none;
-}
-
 namespace {
 
 constexpr size_t kMostHidden = 100;  // that an answer names
@@ -159,9 +153,8 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
   view.fresh_until_ms = std::min(view.fresh_until_ms, list.fresh_until_ms);
   if (from == 0) add_hidden(view, project, who, attachment, list);
   bool by_uri = row_of(list.kind).by_uri;
-  const auto& pipeline = pipeline_of(project, attachment);
   const auto type = list.kind == Kind::tools ? ContentType::tool_result : ContentType::prompt;
-  const bool with_arguments = !by_uri && pipeline && pipeline->makes_sections && pipeline->applies(type);
+  const bool with_arguments = !by_uri && makes_sections(model_of(project, attachment), type);
   for (; from < list.items.size() && view.count < most; ++from) {
     const Item& item = list.items[from];
     if (!may_use(project, who, list.kind, attachment.server->name, item.key)) continue;

@@ -35,8 +35,10 @@ bool may_use(const ProjectView& project, const rbac::Principal& who, Kind kind, 
 // Whether there can be any such entry: lets a list skip the server.
 bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server);
 
-// What is done to content of that server; null: nothing.
-const PipelinePtr& pipeline_of(const ProjectView& project, const Attachment& attachment);
+// What is done to the traffic of that server; null: nothing.
+inline const ModelPtr& model_of(const ProjectView& project, const Attachment& attachment) {
+  return attachment.overrides ? attachment.model : project.model;
+}
 
 inline bool has_gate(const ProjectView& project) { return project.model && project.model->gate; }
 

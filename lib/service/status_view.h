@@ -13,7 +13,7 @@ namespace mcptoken::service {
 enum class Details : uint8_t { hidden, shown };  // of models: names, and why one is not reachable
 loop::Task<Result<json::Value>> status_of_models(gateway::Site& asker, std::vector<gateway::ModelOwner> projects,
                                                  Details details, loop::Scope& scope);
-// {"role","version","stages","programs","models"}
+// {"role","version","llm","execStages","ownStages"}; "llm" is "off" when there is no model.
 json::Value status_of(const gateway::Gateway& gateway, bool is_gateway, json::Value models);
 
 }  // namespace mcptoken::service

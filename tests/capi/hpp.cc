@@ -204,6 +204,7 @@ void stages() {
     config.stage("mine", "1", [counted](mcp::StageCall call) {
       ++*counted;
       if (call.abandoned() || call.get("config").empty() || call.original().empty()) return call.fail("nothing to do");
+      if (!call.cache_get("key")) call.cache_put("key", "value");
       call.add_section("a", "A", call.content());
       call.answer(call.ask_model("title?", 10));
     });

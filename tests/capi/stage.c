@@ -62,6 +62,26 @@ static void look(const mcptoken_stage_call* call) {
   CHECK_NUMBER(0, mcptoken_stage_call_abandoned(call));
 }
 
+/* What a stage keeps is there for its later calls. */
+static void keeps(mcptoken_stage_call* call) {
+  mcptoken_bytes* value = NULL;
+  static char large[1024 * 1024 + 1];
+  CHECK_FAILS(MCPTOKEN_NOT_FOUND, "kept", mcptoken_stage_call_cache_get(call, "k\0y", 3, &value, &error));
+  CHECK(value == NULL);
+  CHECK_OK(mcptoken_stage_call_cache_put(call, "k\0y", 3, "a\0\xff", 3, &error));
+  CHECK_OK(mcptoken_stage_call_cache_put(call, NULL, 0, NULL, 0, &error));
+  CHECK_OK(mcptoken_stage_call_cache_get(call, "k\0y", 3, &value, &error));
+  CHECK_NUMBER(3, mcptoken_bytes_size(value));
+  CHECK(memcmp("a\0\xff", mcptoken_bytes_data(value), 3) == 0);
+  mcptoken_bytes_free(value);
+  CHECK_FAILS(MCPTOKEN_TOO_LARGE, "bytes", mcptoken_stage_call_cache_put(call, "k", 1, large, sizeof large, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "value_out", mcptoken_stage_call_cache_get(call, "k", 1, NULL, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "key", mcptoken_stage_call_cache_put(call, NULL, 1, "", 0, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "value", mcptoken_stage_call_cache_put(call, "k", 1, NULL, 1, &error));
+  CHECK_OK(mcptoken_stage_call_answer(call, "kept", 4, &error));
+  CHECK_FAILS(MCPTOKEN_MISUSE, "answered", mcptoken_stage_call_cache_get(call, "k", 1, &value, &error));
+}
+
 static void refuses(mcptoken_stage_call* call) {
   mcptoken_bytes* said = NULL;
   char longer[300];
@@ -87,6 +107,7 @@ static void run(void* user_data, mcptoken_stage_call* call) {
   if (strstr(text, "look")) look(call);
   if (strstr(text, "sections")) with_sections(call);
   if (strstr(text, "refuses")) refuses(call);
+  if (strstr(text, "keeps")) keeps(call);
   if (strstr(text, "hang")) hang(call);
   if (strstr(text, "twice")) {
     CHECK_OK(mcptoken_stage_call_add_section(call, "a", "", "x", 1, &error));
@@ -127,6 +148,9 @@ static void registers(void) {
   CHECK_FAILS(MCPTOKEN_INVALID, "call", mcptoken_stage_call_answer(NULL, "", 0, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "call", mcptoken_stage_call_fail(NULL, "", &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "call", mcptoken_stage_call_add_section(NULL, "a", "", "", 0, &error));
+  mcptoken_bytes* value = NULL;
+  CHECK_FAILS(MCPTOKEN_INVALID, "call", mcptoken_stage_call_cache_get(NULL, "k", 1, &value, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "call", mcptoken_stage_call_cache_put(NULL, "k", 1, "", 0, &error));
 }
 
 static void begin(const char* data_dir) {
@@ -198,6 +222,7 @@ static void works(const char* token) {
   shows(token, "plain", "\"worked\"");
   shows(token, "look plain", "\"worked\"");
   shows(token, "refuses", "\"a\\u0000b\"");
+  shows(token, "keeps", "\"kept\"");
   shows(token, "fail", "fail\"");     /* as it was */
   shows(token, "silent", "silent\""); /* as it was */
   shows(token, "twice", "twice\"");   /* as it was */

@@ -34,7 +34,8 @@ std::string write(const Content& content) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto content = read_stage_answer(text)) {
-    require(check_sections(*content).has_value() && !content->paged);
+    Content again = *content;
+    require(settle_sections(again).has_value() && again == *content && !content->paged);
     std::set<std::string> ids;
     for (const Section& one : content->sections)
       require(!one.id.empty() && ids.insert(one.id).second && one.title.find('\n') == std::string::npos);

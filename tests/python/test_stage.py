@@ -48,6 +48,10 @@ class Stages(test_service.Host):
             with self.assertRaises(mcptoken.NotSupported):
                 call.ask_model("hello?")
             return "asked"
+        if call.content == "keeps":
+            before = call.cache_get("größe")
+            call.cache_put("größe", (before or b"\0") + b"\xff")
+            return str(before)
         if call.content == "later":
             def answer():
                 time.sleep(0.05)
@@ -89,6 +93,7 @@ class Stages(test_service.Host):
         self.assertEqual(self.tool(token, "sections", _resultId=found, _section="two"), "größe 🙂")
         self.assertEqual(self.tool(token, "later"), "answered later")
         self.assertEqual(self.tool(token, "model"), "asked")
+        self.assertEqual([self.tool(token, "keeps") for _ in range(3)], ["None", str(b"\0\xff"), str(b"\0\xff\xff")])
         for text in ("raises", "nothing", "refuses"):
             self.assertEqual(self.tool(token, text), text)  # as it was
         self.service.close()

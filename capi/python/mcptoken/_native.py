@@ -203,6 +203,8 @@ PROTOTYPES = {
     "mcptoken_stage_call_get": (_S, [_H, _S]),
     "mcptoken_stage_call_abandoned": (c_int32, [_H]),
     "mcptoken_stage_call_ask_model": (_STATUS, [_H, _S, _N, c_int64, _O, _O]),
+    "mcptoken_stage_call_cache_get": (_STATUS, [_H, _S, _N, _O, _O]),
+    "mcptoken_stage_call_cache_put": (_STATUS, [_H, _S, _N, _S, _N, _O]),
     "mcptoken_stage_call_add_section": (_STATUS, [_H, _S, _S, _S, _N, _O]),
     "mcptoken_stage_call_answer": (_STATUS, [_H, _S, _N, _O]),
     "mcptoken_stage_call_fail": (_STATUS, [_H, _S, _O]),

@@ -14,11 +14,11 @@ import itertools
 import json
 import threading
 from ctypes import byref, c_size_t, c_void_p, string_at
-from typing import Any, Callable, Dict, Iterable, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Union
 
 from . import _native
 from ._handle import Handle
-from .errors import call, check, take
+from .errors import NotFound, call, check, take
 
 LATER = object()  # what a stage returns that keeps the call, and answers from any thread
 _KEYS = ("contentType", "source", "project", "principal", "model")
@@ -66,6 +66,19 @@ class StageCall(Handle):
         """What the project's language model says; waits for it. NotSupported without one."""
         data = _native.data(prompt)
         return take(call(_native.lib.mcptoken_stage_call_ask_model, self.pointer, data, len(data), max_tokens)).decode()
+
+    def cache_get(self, key: str) -> Optional[bytes]:
+        """What this version of the stage has kept for the same principal in the same project; None: nothing."""
+        data = _native.data(key)
+        try:
+            return take(call(_native.lib.mcptoken_stage_call_cache_get, self.pointer, data, len(data)))
+        except NotFound:
+            return None
+
+    def cache_put(self, key: str, value: Union[bytes, str]) -> None:
+        """For a day at most; at most 1 MiB."""
+        name, data = _native.data(key), _native.data(value)
+        check(_native.lib.mcptoken_stage_call_cache_put, self.pointer, name, len(name), data, len(data))
 
     def answer(self, content: str, sections: Iterable[Tuple[str, str, str]] = ()) -> None:
         """`sections`: (id, title, content) of what clients may ask for. Then the call is closed."""

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/bytes.h"
 #include "gateway/plugins/shelf.h"
 #include "gateway/site.h"
 
@@ -32,8 +33,9 @@ bool is_keepable(const mcp::Message& message) {
 
 }  // namespace
 
-CallCache::CallCache(Site& site, const Caller& caller, const Target& target, Kind kind, const mcp::Message& request)
-    : site_(site), caller_(caller), target_(target), request_(request) {
+CallCache::CallCache(const Exchange& exchange, const Client& client, const Target& target, Kind kind,
+                     const mcp::Message& request)
+    : site_(exchange.site), exchange_(exchange), client_(client), target_(target), request_(request) {
   const ServerSpec& server = *target.attachment->server;
   if (kind != Kind::tools || server.relayed) return;  // a control plane elsewhere keeps them itself
   if (server.share == Share::session) return;         // what it answers depends on what the session has done
@@ -43,20 +45,23 @@ CallCache::CallCache(Site& site, const Caller& caller, const Target& target, Kin
   if (auto at = server.cache_ms.find(target.upstream_name); at != server.cache_ms.end()) operator_ms_ = at->second;
 }
 
-// Hashes the arguments, so it is made for what was kept or is to be kept alone.
-cache::Key CallCache::key() {
-  if (key_) return *key_;
+// Hashes the arguments, so it is made for what was kept or is to be kept alone. A tool that the server does not list,
+// or while it lists nothing, is known by its name alone.
+void CallCache::settle_key(const RawListPtr& tools) {
+  const std::string& name = target_.upstream_name;
+  std::string_view print;
+  if (tools) {
+    const auto at =
+        std::find_if(tools->items.begin(), tools->items.end(), [&](auto& item) { return item.key == name; });
+    if (at != tools->items.end()) print = as_text(at->print);
+  }
   const json::Node* arguments = request_.param("arguments");
   const auto digest = crypto::sha256(arguments ? request_.outline().raw(*arguments) : "{}");
-  const std::string version = std::to_string(target_.attachment->server->version);
-  key_ = cache::key_of({"call",
-                        caller_.project->id,
-                        caller_.who->token_sha,
-                        target_.attachment->server->id,
-                        version,
-                        target_.upstream_name,
-                        {reinterpret_cast<const char*>(digest.data()), digest.size()}});
-  return *key_;
+  const ServerSpec& server = *target_.attachment->server;
+  const Caller& caller = exchange_.caller;
+  const std::string version = std::to_string(server.version);
+  key_ = cache::key_of(
+      {"call", caller.project->id, caller.who->token_sha, server.id, version, name, print, as_text(digest)});
 }
 
 bool CallCache::may_find() const {
@@ -65,8 +70,15 @@ bool CallCache::may_find() const {
 
 loop::Task<Result<std::optional<UpstreamAnswer>>> CallCache::find(loop::Scope& scope) {
   if (!may_find()) co_return std::optional<UpstreamAnswer>();
-  const cache::Key at = key();
-  auto looking = site_.gateway.shelf().get(site_.loop, at, scope);
+  const auto server = target_.attachment->server;
+  loop::Scope own(scope);
+  loop::Deadline deadline(site_.loop, own, server->discovery_ms,
+                          Error(Status::timeout, server->name + ": the server has not answered in time"));
+  auto listing = site_.catalogue.list(Kind::tools, server, share_of(exchange_, client_), own);
+  auto listed = co_await listing;
+  if (!listed && scope.cancelled()) co_return fail(scope.reason());
+  settle_key(listed ? *std::move(listed) : nullptr);
+  auto looking = site_.gateway.shelf().get(site_.loop, *key_, scope);
   auto found = co_await looking;
   if (!found && scope.cancelled()) co_return fail(scope.reason());
   if (!found || !*found || (*found)->value.empty()) co_return std::optional<UpstreamAnswer>();
@@ -84,12 +96,14 @@ void CallCache::keep(const UpstreamAnswer& answer) {
     if (site_.keeping_tools.size() >= kKnownTools) site_.keeping_tools.clear();
     site_.keeping_tools.insert(tool_);
   }
+  if (!key_)
+    settle_key(site_.catalogue.at_hand(Kind::tools, *target_.attachment->server, share_of(exchange_, client_)));
   cache::Entry entry;
-  entry.project = caller_.project->id;
+  entry.project = exchange_.caller.project->id;
   entry.what = "call";
   entry.value = std::string(1, answer.era == mcp::Era::modern ? kModern : kLegacy);
   entry.value += answer.message.text();
-  site_.gateway.shelf().put(key(), std::move(entry), said);
+  site_.gateway.shelf().put(*key_, std::move(entry), said);
 }
 
 }  // namespace mcptoken::gateway

@@ -142,13 +142,13 @@ void redact_all(const Pipeline& pipeline, const std::string& text, const std::st
 
 class Processing {
  public:
-  Processing(Exchange& exchange, const Client& client, const Target& target, PipelinePtr pipeline, ContentType type,
-             const mcp::Message& answer)
+  // All of them outlive it.
+  Processing(Exchange& exchange, const Client& client, const ContentSource& source, const mcp::Message& answer)
       : exchange_(exchange),
         client_(client),
-        target_(target),
-        pipeline_(std::move(pipeline)),
-        type_(type),
+        source_(source),
+        pipeline_(source.pipeline),
+        type_(source.type),
         answer_(answer) {}
 
   loop::Task<Result<std::vector<json::Edit>>> run(loop::Scope& scope) {
@@ -162,7 +162,7 @@ class Processing {
       MCPT_CO_CHECK(co_await one);
     }
     MCPT_CO_CHECK(edit_structured());
-    if (worked_) record(exchange_.site.loop.now_ms() - began_ms);
+    record_work(exchange_, client_, source_, report_, exchange_.site.loop.now_ms() - began_ms);
     co_return std::move(edits_);
   }
 
@@ -178,7 +178,7 @@ class Processing {
     if (!array || array->type != json::Type::array) return {};
     auto outline = Outline::read(answer_.outline().raw(*array), 4, mcp::server_limits(limits::kUpstreamBodyBytes));
     if (!outline)
-      return fail(Error(Status::protocol, target_.attachment->server->name + ": the answer's content cannot be read")
+      return fail(Error(Status::protocol, source_.server + ": the answer's content cannot be read")
                       .with_rpc(mcp::rpc::kInternalError));
     for (auto* entry = outline->first(outline->root()); entry; entry = outline->after(outline->root(), *entry))
       collect(*outline, *entry, array->value.begin, is_shown_alone(*outline, *entry) ? entry : nullptr, places_);
@@ -204,10 +204,20 @@ class Processing {
   }
   bool is_repeated(const Place& place) const { return repeated_.size() > 0 && place.text.begin == repeats_.begin; }
 
-  PipelineInput input_for(const Place& place) const {
+  // The text is structuredContent in JSON, as servers send it along for clients that know no other: the two stay alike.
+  bool is_structured(const std::string& text) {
+    const size_t first = text.find_first_not_of(" \t\r\n");
+    if (first == text.npos || text[first] != '{') return false;
+    auto value = json::parse(text, upstream_limits());
+    if (!value) return false;
+    if (!structured_value_) structured_value_ = json::parse(answer_.outline().raw(*structured_), upstream_limits());
+    return *structured_value_ && *value == **structured_value_;
+  }
+
+  PipelineInput input_for(const Place& place, const std::string& text) {
     PipelineInput input(pipeline_, type_);
-    input.source = target_.attachment->server->name + "/" + target_.upstream_name;
-    if (structured_ && !is_repeated(place))
+    input.source = source_.server.empty() ? source_.name : source_.server + "/" + source_.name;
+    if (structured_ && !is_repeated(place) && is_structured(text))
       input.reach = Reach::structured;
     else if (!place.may_have_more)
       input.reach = Reach::plain;
@@ -221,9 +231,7 @@ class Processing {
     node.escaped = place.text.of(answer_.text()).find('\\') != std::string_view::npos;
     std::string text = answer_.outline().string(node);
     if (text.size() <= pipeline_->least_bytes) co_return Result<void>();
-    worked_ = true;
-    bytes_ += text.size();
-    auto input = input_for(place);
+    auto input = input_for(place, text);
     auto running = run_pipeline(exchange_.site, exchange_.caller, std::move(input), text, report_, scope);
     MCPT_CO_TRY(auto content, co_await running);
     if (content.sections.empty()) {
@@ -236,9 +244,8 @@ class Processing {
       report_.fallback += "the cache has too much to do";
       co_return Result<void>();
     }
-    sections_ += content.sections.size();
-    Asking asking{type_, id, ""};
-    if (type_ == ContentType::resource) asking.uri = exposed_uri(*target_.attachment, target_.upstream_name);
+    report_.sections += content.sections.size();
+    const Asking asking{type_, id, source_.uri};
     show(place, text, content.paged ? content.text : content.text + section_hint(asking));
     if (content.paged)
       edits_.emplace_back(Range{place.after, place.after}, entry_with(asking, page_index(content, asking)));
@@ -265,10 +272,22 @@ class Processing {
     return note_of(std::string_view(shown).substr(0, at), std::string_view(shown).substr(at + quoted.size()));
   }
 
+  // As it may be shown beside a text that says something else.
+  Result<std::string> structured_beside() const {
+    std::string shown(answer_.outline().raw(*structured_));
+    if (!pipeline_->handles_structured) return shown;
+    MCPT_TRY(auto value, json::parse(shown, upstream_limits()));
+    redact_all(*pipeline_, "", "", value);
+    return json::to_text(value);
+  }
+
   Result<bool> keep(const Place& place, const std::string& text, const Content& content, const std::string& id) {
     std::string note = type_ == ContentType::resource ? place.mime_type : "";
     if (is_repeated(place)) {
       MCPT_TRY(note, structured_around(text, id));
+    } else if (structured_) {
+      MCPT_TRY(const auto whole, structured_beside());
+      note = note_of(whole);
     }
     cache::Entry entry;
     entry.project = exchange_.caller.project->id;
@@ -276,7 +295,7 @@ class Processing {
     entry.value = pack(content, "", note);
     const auto& caller = exchange_.caller;
     return exchange_.site.gateway.shelf().put_result(caller.who->token_sha + ":" + caller.project->id,
-                                                     result_key(caller, target_, id), std::move(entry));
+                                                     result_key(caller, source_, id), std::move(entry));
   }
 
   Result<void> edit_structured() {
@@ -293,43 +312,53 @@ class Processing {
     return {};
   }
 
-  void record(int64_t ms) {
-    auto record = record_of(exchange_, client_, target_.upstream_name);
-    record.kind = RecordKind::pipeline;
-    record.server = target_.attachment->server->name;
-    record.duration_ms = ms;
-    record.outcome = report_.fallback.empty() ? CallOutcome::ok : CallOutcome::tool_error;
-    json::Writer writer(record.payload);
-    writer.begin_object().member("model", pipeline_->model).member("bytes", static_cast<int64_t>(bytes_));
-    writer.member("sections", static_cast<int64_t>(sections_)).member("cached", report_.cached);
-    if (!report_.fallback.empty()) writer.member("fallback", report_.fallback);
-    writer.end_object();
-    exchange_.site.gateway.plane().record(exchange_.site.index, std::move(record), ControlPlane::Place::any);
-  }
-
   Exchange& exchange_;
   const Client& client_;
-  const Target& target_;
-  PipelinePtr pipeline_;
-  ContentType type_;
+  const ContentSource& source_;
+  const PipelinePtr& pipeline_;
+  const ContentType type_;
   const mcp::Message& answer_;
   std::vector<Place> places_;
   const Node* structured_ = nullptr;
+  std::optional<Result<json::Value>> structured_value_;
   Range repeated_, repeats_;  // in structuredContent, and the text that is repeated there
   std::string text_, shown_;  // of that text, when it is shown otherwise
   std::vector<json::Edit> edits_;
   PipelineReport report_;
-  bool worked_ = false;
-  size_t bytes_ = 0, sections_ = 0;
 };
 
 }  // namespace
 
+ContentSource source_of(const ProjectView& project, const Target& target, ContentType type) {
+  ContentSource out;
+  out.type = type;
+  out.server = target.attachment->server->name;
+  out.name = target.upstream_name;
+  if (type == ContentType::resource) out.uri = exposed_uri(*target.attachment, target.upstream_name);
+  if (auto& model = model_of(project, *target.attachment)) out.pipeline = model->content;
+  return out;
+}
+
+void record_work(const Exchange& exchange, const Client& client, const ContentSource& source,
+                 const PipelineReport& report, int64_t ms) {
+  if (!report.worked) return;
+  auto record = record_of(exchange, client, source.name);
+  record.kind = RecordKind::pipeline;
+  record.server = source.server;
+  record.duration_ms = ms;
+  record.outcome = report.fallback.empty() ? CallOutcome::ok : CallOutcome::tool_error;
+  json::Writer writer(record.payload);
+  writer.begin_object().member("model", source.pipeline->model).member("bytes", static_cast<int64_t>(report.bytes));
+  writer.member("sections", static_cast<int64_t>(report.sections)).member("cached", report.cached);
+  if (!report.fallback.empty()) writer.member("fallback", report.fallback);
+  writer.end_object();
+  exchange.site.gateway.plane().record(exchange.site.index, std::move(record), ControlPlane::Place::any);
+}
+
 loop::Task<Result<std::vector<json::Edit>>> process_answer(Exchange& exchange, const Client& client,
-                                                           const Target& target, ContentType type,
-                                                           const mcp::Message& answer, loop::Scope& scope) {
-  Processing processing(exchange, client, target, pipeline_of(*exchange.caller.project, *target.attachment), type,
-                        answer);
+                                                           const ContentSource& source, const mcp::Message& answer,
+                                                           loop::Scope& scope) {
+  Processing processing(exchange, client, source, answer);
   auto task = processing.run(scope);
   auto edits = co_await task;
   co_return edits;

@@ -8,6 +8,7 @@
 #include "gateway/plugins/own_result.h"
 #include "gateway/plugins/packed.h"
 #include "gateway/plugins/shelf.h"
+#include "http/percent.h"
 #include "json/writer.h"
 
 namespace mcptoken::gateway {
@@ -16,6 +17,7 @@ namespace {
 constexpr std::string_view kPrefix = "res_";
 constexpr size_t kRandomChars = 20;  // crypto::random_id
 constexpr size_t kListedNames = 20;
+constexpr std::string_view kNotToBeKept = R"(,"ttlMs":0,"cacheScope":"private")";  // part of a resource
 
 bool is_result_id(std::string_view text) {
   return text.size() == kPrefix.size() + kRandomChars && text.starts_with(kPrefix) &&
@@ -93,9 +95,9 @@ Result<std::string> new_result_id() {
   return std::string(kPrefix) + random;
 }
 
-cache::Key result_key(const Caller& caller, const Target& target, std::string_view id) {
+cache::Key result_key(const Caller& caller, const ContentSource& source, std::string_view id) {
   return cache::key_of(
-      {"result", caller.who->token_sha, caller.project->id, target.attachment->server->name, target.upstream_name, id});
+      {"result", caller.who->token_sha, caller.project->id, to_text(source.type), source.server, source.name, id});
 }
 
 std::string note_of(std::string_view before, std::string_view after) {
@@ -104,9 +106,18 @@ std::string note_of(std::string_view before, std::string_view after) {
   return out;
 }
 
+std::string note_of(std::string_view whole) {
+  std::string out;
+  json::Writer(out).begin_array().string(whole).end_array();
+  return out;
+}
+
 std::string structured_of(const std::string& note, std::string_view text) {
   if (note.empty()) return "";
-  auto parts = json::parse(note);
+  json::ReadLimits limits;
+  limits.bytes = note.size();
+  auto parts = json::parse(note, limits);
+  if (parts && parts->items().size() == 1) return *parts->items()[0].as_string();
   if (!parts || parts->items().size() != 2) return "";
   return *parts->items()[0].as_string() + json::quoted(text) + *parts->items()[1].as_string();
 }
@@ -129,7 +140,7 @@ std::optional<LookUp> read_look_up(const mcp::Message& request, ContentType type
 }
 
 std::optional<LookUp> take_look_up(std::string& uri) {
-  const size_t hash = uri.find('#');
+  const size_t hash = uri.rfind('#');  // the resource's own may have one
   if (hash == std::string::npos) return std::nullopt;
   LookUp out;
   out.type = ContentType::resource;
@@ -141,7 +152,9 @@ std::optional<LookUp> take_look_up(std::string& uri) {
                                : name == "_section" ? &out.section
                                                     : nullptr;
     if (!value || equals == part.npos) return std::nullopt;
-    *value = part.substr(equals + 1);
+    auto decoded = http::percent_decode(part.substr(equals + 1), http::Plus::plus);
+    if (!decoded) return std::nullopt;
+    *value = *std::move(decoded);
   }
   if (!is_result_id(out.id)) return std::nullopt;
   uri.resize(hash);
@@ -149,8 +162,20 @@ std::optional<LookUp> take_look_up(std::string& uri) {
   return out;
 }
 
-loop::Task<Result<std::string>> look_up(Exchange& exchange, const Target& target, LookUp wanted, loop::Scope& scope) {
-  const auto key = result_key(exchange.caller, target, wanted.id);
+loop::Task<Result<void>> serve_look_up(Exchange& exchange, const Client& client, MessagePtr message,
+                                       const ContentSource& source, LookUp wanted, Answer& answer) {
+  auto looking = look_up(exchange, source, std::move(wanted), exchange.link.scope);
+  auto members = co_await looking;
+  if (!members && exchange.link.scope.cancelled()) co_return fail(std::move(members).error());
+  if (members && client.era == mcp::Era::modern && source.type == ContentType::resource) *members += kNotToBeKept;
+  answer.finish(200, members ? own_result(exchange, client, message->id(), *members)
+                             : mcp::error_message(message->id(), members.error()));
+  co_return Result<void>();
+}
+
+loop::Task<Result<std::string>> look_up(Exchange& exchange, const ContentSource& source, LookUp wanted,
+                                        loop::Scope& scope) {
+  const auto key = result_key(exchange.caller, source, wanted.id);
   auto looking = exchange.site.gateway.shelf().get(exchange.site.loop, key, scope);
   auto found = co_await looking;
   if (!found && scope.cancelled()) co_return fail(scope.reason());

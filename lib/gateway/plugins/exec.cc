@@ -33,14 +33,17 @@ class Place {
   size_t& count_;
 };
 
-std::string input_of(const StageContext& context, const std::string& content) {
+std::string line_of(const StageInput& input) {
   std::string out;
-  json::Writer(out)
-      .begin_object()
-      .member("content", content)
-      .member("contentType", context.content_type)
-      .member("source", context.source)
-      .member("project", context.project)
+  json::Writer writer(out);
+  writer.begin_object().member("content", input.content);
+  if (input.original != input.content) writer.member("original", input.original);  // large texts are not sent twice
+  writer.member("contentType", input.content_type)
+      .member("source", input.source)
+      .member("project", input.project)
+      .member("principal", input.principal)
+      .member("model", input.model)
+      .raw_member("config", input.config)
       .end_object();
   return out;
 }
@@ -63,13 +66,12 @@ loop::ChildCallbacks callbacks_for(std::shared_ptr<Output> output, size_t most) 
 
 }  // namespace
 
-loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, std::string model, StageContext context,
-                                     Content content, loop::Scope& outer) {
+loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, StageInput input, loop::Scope& outer) {
   if (config.command.empty()) co_return fail(Status::not_supported, "programs do not run in this gateway");
   if (site.programs >= kPrograms) co_return fail(Status::busy, "too many programs are running already");
   Place place(site.programs);
   ServerSpec as_server;
-  as_server.name = "pipeline." + model;  // no name of a server: they hold no dot
+  as_server.name = "pipeline." + input.model;  // no name of a server: they hold no dot
   as_server.command = config.command;
   MCPT_CO_TRY(auto spec, site.gateway.child_spec(as_server, {}));
   spec.term_after_ms = config.timeout_ms;
@@ -81,7 +83,7 @@ loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, std::
   MCPT_CO_TRY(auto child, loop::Child::start(site.loop, std::move(spec), callbacks_for(output, config.max_bytes),
                                              site.gateway.options().log));
   output->child = child.get();
-  auto written = child->write(input_of(context, content.text));
+  auto written = child->write(line_of(input));
   // One that has left, or does not want to know, is judged by its answer.
   if (!written && written.error().status != Status::unavailable) co_return fail(std::move(written).error());
   child->stop();  // closes its standard input once it has read all
@@ -106,18 +108,25 @@ Result<Content> read_stage_answer(std::string_view answer) {
     const json::Value* inside = item.find("content");
     if (!inside || !inside->as_string())
       return fail(Status::protocol, "a section of the answer has no id or no content");
-    out.sections.push_back({item.text("id"), one_line(item.text("title"), kTitleBytes), *inside->as_string()});
+    out.sections.push_back({item.text("id"), item.text("title"), *inside->as_string()});
   }
-  MCPT_CHECK(check_sections(out));
+  MCPT_CHECK(settle_sections(out));
   return out;
 }
 
-Result<void> check_sections(const Content& content) {
+Result<void> settle_sections(Content& content) {
   if (content.sections.size() > kMostSections) return fail(Status::protocol, "the answer has too many sections");
+  size_t bytes = content.text.size();
+  for (const Section& section : content.sections)
+    bytes += section.content.size();
+  if (bytes > limits::kUpstreamBodyBytes) return fail(Status::protocol, "the answer is too large");
   std::unordered_set<std::string_view> ids;
-  for (const Section& section : content.sections) {
+  for (Section& section : content.sections) {
     if (section.id.empty() || section.id.size() > kIdBytes)
       return fail(Status::protocol, "a section of the answer has no id or no content, or its id is too long");
+    if (section.id != one_line(section.id, kIdBytes))
+      return fail(Status::protocol, "the id of a section of the answer is not one line of visible text");
+    section.title = one_line(section.title, kTitleBytes);
     if (!ids.insert(section.id).second) return fail(Status::protocol, "two sections of the answer have the same id");
   }
   return {};

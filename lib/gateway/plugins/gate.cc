@@ -9,6 +9,7 @@
 #include "gateway/plugins/gate_state.h"
 #include "gateway/plugins/links.h"
 #include "gateway/plugins/outside.h"
+#include "gateway/plugins/own_prompts.h"
 #include "gateway/plugins/own_result.h"
 #include "json/value.h"
 #include "json/writer.h"
@@ -139,8 +140,8 @@ loop::Task<Result<Opening>> open_gate(Exchange& exchange, const Client& client, 
   }
   out.selection = out.how == "model" ? take_prompts(*prompts, wanted, kPromptBudget)
                                      : select_prompts(*prompts, wanted, state.given, kPromptBudget);
-  auto following = follow_links(exchange, client, std::move(out.selection.full), scope);
-  MCPT_CO_TRY(out.selection.full, co_await following);
+  auto preparing = prepare_prompts(exchange, client, out.selection, scope);
+  MCPT_CO_CHECK(co_await preparing);
   for (auto& prompt : out.selection.full)
     state.gave(prompt->name);
   state.until_ms = now_ms(exchange) + exchange.site.gateway.options().ungate_ms;
@@ -235,8 +236,8 @@ loop::Task<Result<ToolText>> read_prompts(Exchange& exchange, const Client& clie
   auto looking = state_of(exchange, scope);
   MCPT_CO_TRY(auto state, co_await looking);
   auto selection = select_prompts(*prompts, *tags, state.given, kPromptBudget);
-  auto following = follow_links(exchange, client, std::move(selection.full), scope);
-  MCPT_CO_TRY(selection.full, co_await following);
+  auto preparing = prepare_prompts(exchange, client, selection, scope);
+  MCPT_CO_CHECK(co_await preparing);
   if (state.is_open(now_ms(exchange))) {
     for (auto& prompt : selection.full)
       state.gave(prompt->name);

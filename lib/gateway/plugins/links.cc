@@ -74,7 +74,8 @@ loop::Task<Result<Prompts>> follow_links(Exchange& exchange, const Client& clien
   auto& links = exchange.site.links;
   for (auto& prompt : prompts) {
     if (prompt->link_uri.empty()) continue;
-    const std::string key = exchange.caller.project->id + ":" + prompt->id + ":" + prompt->link_uri;
+    const std::string key = exchange.caller.who->token_sha + ":" + exchange.caller.project->id + ":" + prompt->id + ":" +
+                            prompt->link_uri;  // servers may show it to one and not to another
     const int64_t now = exchange.site.loop.now_ms();
     auto known = links.find(key);
     if (known == links.end() || now >= known->second.fresh_until_ms) {

@@ -61,6 +61,21 @@ int64_t share_of_time(const LlmSpec& spec, int64_t until_ms, int64_t now_ms, siz
 
 }  // namespace
 
+void note_asked(Site& site, const std::string& key, const std::string& failure) {
+  const auto note = [key, failure](Site& here) {
+    ModelHealth& health = here.models[key];
+    health.used_ms = here.loop.now_ms();
+    health.failure = failure;
+    health.retry_at_ms = failure.empty() ? 0 : health.used_ms + kLeftAloneMs;
+  };
+  const bool is_news = !failure.empty() || !site.models[key].failure.empty();
+  note(site);
+  if (!is_news) return;
+  site.gateway.tell_all([note, index = site.index](Site& other) {
+    if (other.index != index) note(other);  // what this one knows by then may be newer
+  });
+}
+
 std::string model_key(const std::string& project_id, const LlmSpec& spec) {
   return (spec.of_program ? "" : project_id) + " " + spec.base_url + " " + spec.model;
 }
@@ -137,16 +152,16 @@ loop::Task<Result<std::string>> ask_model(Site& site, const Caller& caller, Tier
     const auto spec = models[i];
     const std::string key = model_key(caller.project->id, *spec);
     auto& before = site.models[key];
+    before.used_ms = site.loop.now_ms();
     Result<std::string> answer = fail(Status::unavailable, "the model failed a moment ago: " + before.failure);
     if (site.loop.now_ms() >= before.retry_at_ms) {
       const int64_t wait_ms = share_of_time(*spec, until_ms, site.loop.now_ms(), models.size() - i);
       auto asking = ask_once(site, caller.project->id, spec, prompt, max_tokens, wait_ms, scope);
       answer = co_await asking;
       if (!answer && scope.cancelled()) co_return fail(scope.reason());
-      auto& after = site.models[key];
-      after.failure = answer ? "" : answer.error().message;
-      after.retry_at_ms = answer ? 0 : site.loop.now_ms() + kLeftAloneMs;
-      if (!answer) site.gateway.options().log.warn("model of project " + caller.project->name + ": " + after.failure);
+      note_asked(site, key, answer ? "" : answer.error().message);
+      if (!answer)
+        site.gateway.options().log.warn("model of project " + caller.project->name + ": " + answer.error().message);
     }
     if (answer) co_return answer;
     if (!first) first = answer.error();

@@ -27,6 +27,8 @@ loop::Task<Result<ModelAnswer>> send_to_model(Site& site, std::string project_id
                                               ModelRequest wanted, loop::Scope& scope);
 // invalid, with a sentence, for one of our tokens.
 Result<void> check_model_key(std::string_view key);
+// What came of asking it, which every loop hears of: one that failed is left alone by all of them. "": it answered.
+void note_asked(Site& site, const std::string& key, const std::string& failure);
 // Of its health in Site::models.
 std::string model_key(const std::string& project_id, const LlmSpec& spec);
 

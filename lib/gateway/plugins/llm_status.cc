@@ -11,14 +11,15 @@ constexpr int64_t kFreshMs = 10'000;  // what was seen is told again without loo
 constexpr size_t kMostProbed = 64;    // at once
 
 // Any answer shows that it is there; its status whether it likes the key.
-void note(ModelHealth& health, int64_t now_ms, const Result<ModelAnswer>& answer, std::string& detail) {
+void note(ModelHealth& health, int64_t now_ms, const Result<ModelAnswer>& answer) {
   health.probed_ms = now_ms;
+  health.detail.clear();
   if (!answer) {
     health.state = "unreachable";
-    detail = answer.error().message;
+    health.detail = answer.error().message;
   } else {
     health.state = answer->status == 401 || answer->status == 403 ? "refused" : "reachable";
-    if (answer->status != 200) detail = "it answered HTTP " + std::to_string(answer->status);
+    if (answer->status != 200) health.detail = "it answered HTTP " + std::to_string(answer->status);
   }
 }
 
@@ -51,7 +52,9 @@ class Probing {
     out.model = owner.spec->model;
     out.tier = owner.spec->tier;
     const int64_t now_ms = site_.loop.now_ms();
-    if (auto& known = site_.models[key]; known.probed_ms == 0 || now_ms - known.probed_ms > kFreshMs) {
+    auto& known = site_.models[key];
+    known.used_ms = now_ms;
+    if (known.state.empty() || now_ms - known.probed_ms > kFreshMs) {
       known.probed_ms = now_ms;  // whoever asks meanwhile gets what was known, and asks nobody
       loop::Scope scope(outer);
       loop::Deadline deadline(site_.loop, scope, kProbeMs, Error(Status::timeout, "it did not answer in time"));
@@ -62,11 +65,11 @@ class Probing {
       auto sending = send_to_model(site_, owner.id, owner.spec, std::move(request), scope);
       auto answer = co_await sending;
       if (outer.cancelled()) co_return fail(outer.reason());
-      note(site_.models[key], site_.loop.now_ms(), answer, out.detail);
+      note(site_.models[key], site_.loop.now_ms(), answer);
     }
     const ModelHealth& health = site_.models[key];
     out.state = health.state;
-    if (!health.failure.empty()) out.detail = "last asked without success: " + health.failure;
+    out.detail = health.failure.empty() ? health.detail : "last asked without success: " + health.failure;
     co_return Result<void>();
   }
 

@@ -28,6 +28,11 @@ std::vector<std::string> texts(const Value& config, std::string_view name) {
   return out;
 }
 
+std::string object(const Value& config, std::string_view name) {
+  const Value* value = config.find(name);
+  return value && value->is(json::Type::object) ? json::to_text(*value) : "{}";
+}
+
 Result<Stage> read_redact(Stage stage, const Value& config) {
   RedactConfig out;
   for (const auto& text : texts(config, "patterns")) {
@@ -60,7 +65,7 @@ Result<Stage> read_stage(const Value& value) {
     return read_redact(std::move(stage), config);
   else if (stage.type == "exec")
     stage.config = ExecConfig{texts(config, "command"), static_cast<int64_t>(number(config, "timeoutMs", 10'000)),
-                              number(config, "maxBytes", 1024 * 1024)};
+                              number(config, "maxBytes", 1024 * 1024), object(config, "settings")};
   else
     stage.config = RegisteredConfig{json::to_text(config)};
   return stage;

@@ -33,6 +33,7 @@ struct ExecConfig {
   std::vector<std::string> command;  // empty: the program is none of this gateway's
   int64_t timeout_ms = 10'000;
   size_t max_bytes = 1024 * 1024;
+  std::string settings = "{}";  // raw JSON, for the program
 };
 // A stage of the program's own, which gateway.stages() knows by its type.
 struct RegisteredConfig {
@@ -66,6 +67,11 @@ struct Model {
   std::string error;    // not empty: the model cannot be used, and this is why
 };
 using ModelPtr = std::shared_ptr<const Model>;  // as in control_plane.h
+
+// Whether content of that type may become something to look into.
+inline bool makes_sections(const ModelPtr& model, ContentType type) {
+  return model && model->content && model->content->makes_sections && model->content->applies(type);
+}
 
 // Null for a model that does nothing. What cannot be understood becomes a model with an error.
 ModelPtr read_model(const json::Value& compiled);

@@ -14,21 +14,24 @@ namespace mcptoken::gateway {
 
 struct Site;
 
-// What a stage is told besides the content.
-struct StageContext {
-  std::string content_type, source, project;
+// What such a stage is told: no credential is among it.
+struct StageInput {
+  std::string content;
+  std::string original;  // what the server answered: `content` before the first stage
+  std::string content_type, source, project, principal, model;
+  std::string config;  // raw JSON
 };
 
 // The answer of an outside stage. protocol: it is not one.
 Result<Content> read_stage_answer(std::string_view answer);
-// Sections that were not made here: each has an id, no two the same one, and there are not too many. protocol.
-Result<void> check_sections(const Content& content);
+// Sections that were not made here: each has an id of one line, no two the same one, and there are not too many of them
+// nor too many bytes; titles become one line. protocol.
+Result<void> settle_sections(Content& content);
 
-// Starts the program, confined like a server, with {"content","contentType","source","project"} as one line on its
-// standard input, and reads its answer until it exits. Cancelling the scope, or any failure, ends it with all that it
-// has started. The answer: {"content","sections"?:[{"id","title","content"}]}.
-loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, std::string model, StageContext context,
-                                     Content content, loop::Scope& scope);
+// Starts the program, confined like a server, with the input as one line on its standard input, an object of its
+// members (`original` when it is another text), and reads its answer until it exits. Cancelling the scope, or any failure,
+// ends it with all that it has started. The answer: {"content","sections"?:[{"id","title","content"}]}.
+loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, StageInput input, loop::Scope& scope);
 
 // --- models
 enum class Tier : uint8_t { fast, heavy };  // what a question deserves; any other model is better than none

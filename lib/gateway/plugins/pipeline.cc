@@ -54,8 +54,10 @@ class Run {
       if (!reaches(stage)) continue;
       loop::Scope scope(outer);
       loop::Deadline deadline(site_.loop, scope, kStageMs, Error(Status::timeout, "it took longer than ten seconds"));
-      // Large texts are not copied for stages that cannot fail.
+      // Large texts are not copied for stages that cannot fail. Those that may know of no sections: they get all of the
+      // text, or what they are not shown would be lost.
       const Content before = may_fail(stage) ? content : Content();
+      if (may_fail(stage)) content = put_together(std::move(content));
       auto running = run_stage(stage, std::move(content), scope);
       auto next = co_await running;
       if (outer.cancelled()) co_return fail(outer.reason());
@@ -83,9 +85,7 @@ class Run {
     if (!report_.fallback.empty()) report_.fallback += "; ";
     report_.fallback += what + ": " + error.message;
   }
-  StageContext context() const { return {std::string(to_text(input_.type)), input_.source, caller_.project->name}; }
-
-  StageInput input_for(const RegisteredConfig& config, Content content) const {
+  StageInput input_for(const std::string& config, Content content) const {
     StageInput out;
     out.content = std::move(content.text);
     out.original = original_;
@@ -94,7 +94,7 @@ class Run {
     out.project = caller_.project->name;
     out.principal = caller_.who->token_name;
     out.model = input_.pipeline->model;
-    out.config = config.config;
+    out.config = config;
     return out;
   }
 
@@ -105,12 +105,13 @@ class Run {
       co_return done;
     }
     if (auto* config = std::get_if<ExecConfig>(&stage.config)) {
-      auto task = run_exec(site_, *config, input_.pipeline->model, context(), std::move(content), scope);
+      auto given = input_for(config->settings, std::move(content));
+      auto task = run_exec(site_, *config, std::move(given), scope);
       auto done = co_await task;
       co_return done;
     }
     if (auto* config = std::get_if<RegisteredConfig>(&stage.config)) {
-      auto given = input_for(*config, std::move(content));
+      auto given = input_for(config->config, std::move(content));
       auto task = site_.gateway.stages().run(site_, caller_, stage.type, std::move(given), scope);
       auto done = co_await task;
       co_return done;
@@ -183,8 +184,22 @@ class Run {
 
 }  // namespace
 
+Result<void> check_model(Site& site, const ModelPtr& model) {
+  if (!model) return {};
+  std::string why = model->error;
+  if (model->content) {
+    for (const std::string& type : model->content->registered)
+      if (!site.gateway.stages().find(type)) why = "stage \"" + type + "\" is not registered here";
+  }
+  if (why.empty()) return {};
+  return fail(Error(Status::unavailable, "the proxy model \"" + model->name + "\" cannot be used: " + why)
+                  .with_rpc(mcp::rpc::kInternalError));
+}
+
 loop::Task<Result<Content>> run_pipeline(Site& site, const Caller& caller, PipelineInput input, std::string text,
                                          PipelineReport& report, loop::Scope& scope) {
+  report.worked = true;
+  report.bytes += text.size();
   Shelf& shelf = site.gateway.shelf();
   const auto made_by = registered_versions(site.gateway.stages(), *input.pipeline);
   const bool cacheable = input.pipeline->cacheable && input.reach == Reach::everything && made_by;

@@ -14,7 +14,9 @@ struct Site;
 // What became of it, for the audit log.
 struct PipelineReport {
   PipelineReport() = default;
+  bool worked = false;  // there was something to do
   bool cached = false;
+  size_t bytes = 0, sections = 0;
   std::string fallback;  // stages that failed and were passed over, and why; "" when there was none
 };
 
@@ -37,5 +39,8 @@ struct PipelineInput {
 // that is the principal's own. Errors: the scope was cancelled.
 loop::Task<Result<Content>> run_pipeline(Site& site, const Caller& caller, PipelineInput input, std::string text,
                                          PipelineReport& report, loop::Scope& scope);
+
+// A model that cannot be used may have had to hide something: then nothing is shown. Null may be used. unavailable.
+Result<void> check_model(Site& site, const ModelPtr& model);
 
 }  // namespace mcptoken::gateway

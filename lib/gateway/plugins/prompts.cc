@@ -103,6 +103,21 @@ int64_t score(const Prompt& prompt, const std::vector<std::string>& tags) {
   return sum * prompt.priority;
 }
 
+void keep_budget(Selection& selection, size_t budget) {
+  Prompts kept;
+  size_t used = 0;
+  for (auto& prompt : selection.full) {
+    if (!kept.empty() && used + cost(*prompt) > budget) {
+      selection.index.push_back(prompt);
+      continue;
+    }
+    used += cost(*prompt);
+    kept.push_back(prompt);
+  }
+  selection.full = std::move(kept);
+  std::sort(selection.index.begin(), selection.index.end(), [](auto& a, auto& b) { return a->name < b->name; });
+}
+
 Selection take_prompts(const Prompts& all, const std::vector<std::string>& names, size_t budget) {
   Prompts wanted;
   for (auto& prompt : all) {
@@ -113,16 +128,11 @@ Selection take_prompts(const Prompts& all, const std::vector<std::string>& names
     if (at != all.end() && std::find(wanted.begin(), wanted.end(), *at) == wanted.end()) wanted.push_back(*at);
   }
   Selection out;
-  size_t used = 0;
-  for (auto& prompt : wanted) {
-    if (!out.full.empty() && used + cost(*prompt) > budget) continue;
-    used += cost(*prompt);
-    out.full.push_back(prompt);
-  }
   for (auto& prompt : all) {
-    if (std::find(out.full.begin(), out.full.end(), prompt) == out.full.end()) out.index.push_back(prompt);
+    if (std::find(wanted.begin(), wanted.end(), prompt) == wanted.end()) out.index.push_back(prompt);
   }
-  std::sort(out.index.begin(), out.index.end(), [](auto& a, auto& b) { return a->name < b->name; });
+  out.full = std::move(wanted);
+  keep_budget(out, budget);
   return out;
 }
 
@@ -145,17 +155,11 @@ Selection select_prompts(const Prompts& all, const std::vector<std::string>& tag
     return a.score != b.score ? a.score > b.score : a.prompt->name < b.prompt->name;
   });
   Selection out;
-  size_t used = 0;
   for (auto& one : candidates) {
     const bool wanted = one.score > 0 || (one.prompt->priority == kAlways && !one.given);
-    if (wanted && (out.full.empty() || used + cost(*one.prompt) <= budget)) {
-      used += cost(*one.prompt);
-      out.full.push_back(one.prompt);
-    } else {
-      out.index.push_back(one.prompt);
-    }
+    (wanted ? out.full : out.index).push_back(one.prompt);
   }
-  std::sort(out.index.begin(), out.index.end(), [](auto& a, auto& b) { return a->name < b->name; });
+  keep_budget(out, budget);
   return out;
 }
 

@@ -44,6 +44,9 @@ Selection select_prompts(const Prompts& all, const std::vector<std::string>& tag
 Selection take_prompts(const Prompts& all, const std::vector<std::string>& names, size_t budget);
 inline constexpr size_t kPromptBudget = 8 * 1024;
 
+// What does not fit goes to the index: texts may have grown since they were selected. The first one always fits.
+void keep_budget(Selection& selection, size_t budget);
+
 std::string show_prompts(const Prompts& prompts);  // in full
 std::string show_index(const Prompts& prompts);    // a line for each
 

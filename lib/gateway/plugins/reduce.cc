@@ -64,6 +64,16 @@ Value keep(const Value& value, const Wanted& wanted) {
 
 }  // namespace
 
+Content put_together(Content content) {
+  if (content.sections.empty()) return content;
+  content.text.clear();
+  for (const Section& section : content.sections)
+    content.text += section.content;
+  content.sections.clear();
+  content.paged = false;
+  return content;
+}
+
 Content truncate(Content content, size_t most) {
   if (content.text.size() <= most) return content;
   std::string note = "\n[" + std::to_string(content.text.size()) + " bytes, cut here]";

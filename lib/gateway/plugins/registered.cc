@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kQueue = 64;   // texts that wait for the stage's thread
 constexpr size_t kCalls = 256;  // texts that the program has, or waits to get
 constexpr size_t kFailureBytes = 256;
+constexpr size_t kKeptBytes = 1024 * 1024;  // of one value
+constexpr int64_t kKeepMs = 24 * 3600'000LL;
 
 // Of one stage; calls that the program keeps may outlive the gateway.
 struct Load {
@@ -27,10 +29,16 @@ struct Load {
 // never sent to a loop that has gone.
 class StageLine {
  public:
+  enum class Wants : uint8_t { model, kept, keep };
+  struct Question {
+    Wants wants;
+    std::string text;  // the prompt, or the key
+    std::string value;
+    int64_t max_tokens = 0;
+  };
   struct Said {
     std::optional<Result<Content>> answer;
-    std::string prompt;  // else: a question for the model
-    int64_t max_tokens = 0;
+    std::optional<Question> question;  // else
   };
 
   StageLine(loop::Loop& loop, StageInput input, std::shared_ptr<Load> load)
@@ -64,12 +72,11 @@ class StageLine {
     tell(self, std::move(message));
     return {};
   }
-  Result<std::string> ask(const std::shared_ptr<StageLine>& self, std::string prompt, int64_t max_tokens) {
+  Result<std::string> ask(const std::shared_ptr<StageLine>& self, Question question) {
     std::unique_lock guard(mutex_);
     if (answered_) return fail(Status::misuse, "this text has been answered");
     Said message;
-    message.prompt = std::move(prompt);
-    message.max_tokens = max_tokens;
+    message.question = std::move(question);
     reply_.reset();
     tell(self, std::move(message));
     wake_.wait(guard, [this] { return reply_ || !loop_; });
@@ -110,11 +117,20 @@ StageCall::~StageCall() { (void)line_->answer(line_, fail(Status::remote, "it ga
 const StageInput& StageCall::input() const { return line_->input(); }
 bool StageCall::abandoned() const { return line_->abandoned(); }
 Result<std::string> StageCall::ask_model(std::string prompt, int64_t max_tokens) {
-  return line_->ask(line_, std::move(prompt), max_tokens);
+  return line_->ask(line_, {StageLine::Wants::model, std::move(prompt), "", max_tokens});
+}
+Result<std::string> StageCall::kept(std::string key) {
+  return line_->ask(line_, {StageLine::Wants::kept, std::move(key), "", 0});
+}
+Result<void> StageCall::keep(std::string key, std::string value) {
+  if (value.size() > kKeptBytes)
+    return fail(Status::too_large, "values may have up to " + std::to_string(kKeptBytes) + " bytes");
+  MCPT_CHECK(line_->ask(line_, {StageLine::Wants::keep, std::move(key), std::move(value), 0}));
+  return {};
 }
 Result<void> StageCall::answer(Result<Content> content) {
   if (content)
-    MCPT_CHECK(check_sections(*content));
+    MCPT_CHECK(settle_sections(*content));
   else if (content.error().message.size() > kFailureBytes)
     return fail(Status::invalid, "the reason is longer than " + std::to_string(kFailureBytes) + " bytes");
   return line_->answer(line_, std::move(content));
@@ -127,6 +143,38 @@ struct Stages::Running {
   const std::shared_ptr<Load> load;
   loop::Worker worker;
 };
+
+namespace {
+
+// Another principal never gets what was kept for this one, nor another stage or version.
+cache::Key kept_key(const StageType& type, const Caller& caller, std::string_view key) {
+  return cache::key_of({"stage", caller.project->id, caller.who->token_sha, type.name, type.version, key});
+}
+
+loop::Task<Result<std::string>> reply_to(Site& site, const Caller& caller, const StageType& type,
+                                         StageLine::Question question, loop::Scope& scope) {
+  if (question.wants == StageLine::Wants::model) {
+    auto asking = ask_model(site, caller, Tier::fast, std::move(question.text), question.max_tokens, scope);
+    auto answer = co_await asking;
+    co_return answer;
+  }
+  Shelf& shelf = site.gateway.shelf();
+  const auto key = kept_key(type, caller, question.text);
+  if (question.wants == StageLine::Wants::kept) {
+    auto looking = shelf.get(site.loop, key, scope);
+    MCPT_CO_TRY(const auto found, co_await looking);
+    if (!found) co_return fail(Status::not_found, "nothing is kept under this key");
+    co_return found->value;
+  }
+  cache::Entry entry;
+  entry.project = caller.project->id;
+  entry.what = "stage";
+  entry.value = std::move(question.value);
+  if (!shelf.put(key, std::move(entry), kKeepMs)) co_return fail(Status::busy, "the cache has too much to do");
+  co_return std::string();
+}
+
+}  // namespace
 
 Stages::Stages(const StageTypes& types) {
   for (const auto& type : types)
@@ -167,7 +215,7 @@ loop::Task<Result<Content>> Stages::run(Site& site, const Caller& caller, std::s
     auto said = co_await line->said.wait(scope);
     if (!said) co_return fail(std::move(said).error());
     if (said->answer) co_return *std::move(said->answer);
-    auto asking = ask_model(site, caller, Tier::fast, std::move(said->prompt), said->max_tokens, scope);
+    auto asking = reply_to(site, caller, *stage->type, *std::move(said->question), scope);
     auto reply = co_await asking;
     line->reply(std::move(reply));
   }

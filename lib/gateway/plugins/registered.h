@@ -16,19 +16,12 @@
 #include <vector>
 
 #include "gateway/control_plane.h"
-#include "gateway/plugins/stage.h"
+#include "gateway/plugins/outside.h"
 #include "loop/task.h"
 
 namespace mcptoken::gateway {
 
 struct Site;
-
-struct StageInput {
-  std::string content;
-  std::string original;  // what the server answered: `content` before the first stage
-  std::string content_type, source, project, principal, model;
-  std::string config;  // raw JSON
-};
 
 class StageLine;  // between one call and the loop that waits for it
 
@@ -45,9 +38,13 @@ class StageCall {
   bool abandoned() const;  // nobody waits for the answer any more
   // invalid: sections without, or with the same, ids; misuse: it has been answered.
   Result<void> answer(Result<Content> content);
-  // What the project's model says to that. Waits for it. Errors: as of ask_model(), and cancelled when the text is
-  // given up.
+  // The next three wait for the loop. Errors: cancelled when the text is given up, misuse when it has been answered.
+  // What the project's model says to that. Errors: as of ask_model(), too.
   Result<std::string> ask_model(std::string prompt, int64_t max_tokens);
+  // What was kept under that key by this version of the stage, for this token in this project; nobody else's. not_found.
+  Result<std::string> kept(std::string key);
+  // For as long as the pipeline cache keeps things. too_large; busy: it is not kept.
+  Result<void> keep(std::string key, std::string value);
 
  private:
   std::shared_ptr<StageLine> line_;

@@ -38,8 +38,8 @@ void Shelf::keep(const cache::Key& key, cache::Entry entry, int64_t keep_ms) {
   });
 }
 
-void Shelf::put(cache::Key key, cache::Entry entry, int64_t keep_ms) {
-  (void)worker_.submit(
+bool Shelf::put(cache::Key key, cache::Entry entry, int64_t keep_ms) {
+  return worker_.submit(
       [this, key, entry = std::move(entry), keep_ms]() mutable { keep(key, std::move(entry), keep_ms); });
 }
 

@@ -28,8 +28,8 @@ class Shelf {
 
   // From any loop. Null: a miss.
   loop::Task<Result<cache::EntryPtr>> get(loop::Loop& loop, cache::Key key, loop::Scope& scope);
-  void put(cache::Key key, cache::Entry entry, int64_t keep_ms);
-  // False: there is no room, and it will not be found.
+  // False, as below: there is no room, and it will not be found.
+  bool put(cache::Key key, cache::Entry entry, int64_t keep_ms);
   [[nodiscard]] bool put_result(std::string owner, cache::Key key, cache::Entry entry);
 
   // Any thread: as after the last job.

@@ -55,6 +55,9 @@ Content index_sections(Content content, const std::vector<std::string>& summarie
 // What can be said of a section without a model: its first sentence or its keys, and counts. At most that many bytes.
 std::string structural_summary(const Section& section, size_t most);
 
+// Without sections: what they hold is the text. Content without sections stays as it is.
+Content put_together(Content content);
+
 // Longer texts are cut, and say so. The sections go: they would hold what was cut off.
 Content truncate(Content content, size_t most);
 // Members to keep, as paths with dots; lists are passed through, `*` is every member. Errors: the text is not JSON.

@@ -177,6 +177,58 @@ TEST_CASE("a large resource becomes its first page and an index, and every part 
   CHECK(world.read("#_resultId=res_00000000000000000000&_page=1").find("error"));
 }
 
+TEST_CASE("names of sections may be any text, and URIs may have a fragment of their own") {
+  const auto read = [](std::string uri) {
+    auto wanted = take_look_up(uri);
+    return wanted ? uri + " " + wanted->id + " " + wanted->page + wanted->section : "a question to the server";
+  };
+  const std::string id = "res_0123456789abcdefghij";
+  CHECK(read("x:y#_resultId=" + id + "&_page=2") == "x:y " + id + " 2");
+  CHECK(read("x:y#part#_resultId=" + id + "&_page=all") == "x:y#part " + id + " all");
+  CHECK(read("x:y#_resultId=" + id + "&_section=gr%C3%B6%C3%9Fe%20%26+%23") == "x:y " + id + " größe &+#");
+  for (const char* end : {"&_section=%", "&_section=%4", "&_section=%zz", "&_section=%00", "&_page", "&other=1"})
+    CHECK(read("x:y#_resultId=" + id + end) == "a question to the server");
+  CHECK(read("x:y#part") == "a question to the server");
+}
+
+TEST_CASE("modern clients look into prompts and resources as legacy ones do") {
+  Kinds world;
+  world.project->model = model(R"("prompt","resource")", kPages);
+  const auto ask = [&](const std::string& method, const std::string& name, const std::string& members) {
+    auto answer = world.send(World::modern("1", method, members), World::modern_headers(method, name)).answer();
+    return answer.find("result") ? *answer.find("result") : answer;
+  };
+  const auto get = [&](const std::string& more) {
+    return ask("prompts/get", "s__asks", R"("name":"s__asks","arguments":{"topic":"x")" + more + "}");
+  };
+  const auto first = get("");
+  CHECK(first.text("resultType") == "complete");
+  std::string all = Kinds::said(first, 1);
+  const auto id = Kinds::id_in(Kinds::said(first, 2));
+  for (size_t page = 2; all.size() < world.text.size(); ++page) {
+    const auto one = get(R"(,"_resultId":")" + id + R"(","_page":)" + std::to_string(page));
+    CHECK(one.text("resultType") == "complete");
+    all += Kinds::said(one, 0);
+  }
+  CHECK(all == world.text);
+  const auto read = [&](const std::string& more) {
+    const std::string uri = "m.s+file:///a.md" + more;
+    return ask("resources/read", uri, R"("uri":")" + uri + "\"");
+  };
+  const auto resource = read("");
+  all = Kinds::part(resource, 0).text("text");
+  const auto other = Kinds::id_in(Kinds::part(resource, 1).text("text"));
+  for (size_t page = 2; all.size() < world.text.size(); ++page) {
+    const auto one = read("#_resultId=" + other + "&_page=" + std::to_string(page));
+    CHECK(one.find("ttlMs")->as_int() == 0);
+    CHECK(one.text("cacheScope") == "private");
+    all += Kinds::part(one, 0).text("text");
+  }
+  CHECK(all == world.text);
+  CHECK(world.calls() == 2);
+  CHECK(has(read("#_resultId=" + id + "&_page=2").find("error")->text("message"), "not known"));  // of a prompt
+}
+
 TEST_CASE("results of a tool are kept where the definition says so, for one token and the same arguments") {
   Kinds world;
   const auto call = [&](const std::string& arguments) {
@@ -216,6 +268,47 @@ TEST_CASE("results of a tool are kept where the definition says so, for one toke
   world.write("tool", R"({"content":[{"type":"text","text":"x"}],"isError":true})");
   CHECK(call(R"({"b":1})"));
   CHECK(call(R"({"b":1})"));  // failures are not kept
+}
+
+TEST_CASE("what a tool answered is not shown again once the server defines the tool otherwise") {
+  World world;
+  testing::TempDir files;
+  std::ofstream(files.file("tools")) << R"({"name":"t","inputSchema":{"type":"object"}})";
+  world.attach_script("s", "dir='" + files.path() + R"sh('
+say() { printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$1"; }
+while IFS= read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case "$line" in
+    *'"method":"server/discover"'*) say '"error":{"code":-32601,"message":"x"}' ;;
+    *'"method":"initialize"'*)
+      say '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"s"}}' ;;
+    *'"method":"notifications/'*) ;;
+    *'"method":"tools/list"'*) say '"result":{"tools":['"$(cat "$dir/tools")"']}' ;;
+    *'"name":"tell"'*) echo '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'; say '"result":{"content":[]}' ;;
+    *'"method":"tools/call"'*) echo x >> "$dir/calls"; say '"result":{"content":[{"type":"text","text":"x"}]}' ;;
+  esac
+done
+)sh");
+  auto spec = std::make_shared<ServerSpec>(*world.project->attachments[0].server);
+  spec->cache_ms["t"] = 60'000;
+  world.project->attachments[0].server = spec;
+  const auto calls = [&] {
+    std::ifstream in(files.file("calls"));
+    return std::count(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>(), '\n');
+  };
+  const auto call = [&] { return world.send(World::call("1", "s__t")).last(); };
+  call();
+  call();
+  CHECK(calls() == 1);
+  std::ofstream(files.file("tools")) << R"({"name":"t","description":"other","inputSchema":{"type":"object"}})";
+  call();
+  CHECK(calls() == 1);  // nobody knows of it
+  world.send(World::call("1", "s__tell"));
+  world.turn_until([&] { return has(world.send(World::request("1", "tools/list")).last(), "other"); });
+  call();
+  CHECK(calls() == 2);
+  call();
+  CHECK(calls() == 2);
 }
 
 TEST_CASE("results of a tool are kept as long as the server says") {

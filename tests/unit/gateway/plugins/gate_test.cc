@@ -277,5 +277,123 @@ TEST_CASE("a prompt that follows a resource has its text; one whose link is brok
   CHECK(has(world.plane.link_failures["away"], "cannot be reached from here"));
 }
 
+ModelPtr gate_and(const std::string& stages) {
+  return read_model(
+      *json::parse(R"({"name":"m","gate":true,"content":{"appliesTo":["prompt"],"stages":[)" + stages + "]}}"));
+}
+
+TEST_CASE("the project's own prompts go through its pipeline, and can be looked into in both eras") {
+  Gated world;
+  world.allow({"role:view,resource:servers", "role:run,resource:tools"});
+  std::string text;
+  for (int i = 0; text.size() < 20'000; ++i)
+    text += "Line " + std::to_string(i) + " says größe 🙂 key-" + std::to_string(i) + ".\n";
+  world.add("long", text, 5);
+  world.project->model = gate_and(R"({"type":"paginate","config":{"pageSize":1000}})");
+  const auto get = [&](bool modern, const std::string& name, const std::string& more = "") {
+    const std::string members = R"("name":")" + name + R"(","arguments":{)" + more + "}";
+    auto& visit =
+        modern ? world.send(World::modern("1", "prompts/get", members), World::modern_headers("prompts/get", name))
+               : world.send(World::request("1", "prompts/get", "{" + members + "}"));
+    return visit.answer();
+  };
+  const auto said = [](const json::Value& answer, size_t index) {
+    REQUIRE_MESSAGE(answer.find("result"), json::to_text(answer));
+    const auto& messages = answer.find("result")->find("messages")->items();
+    REQUIRE(messages.size() > index);
+    return messages[index].find("content")->text("text");
+  };
+  for (const bool modern : {false, true}) {
+    CAPTURE(modern);
+    const auto first = get(modern, "long");
+    std::string all = said(first, 0);
+    CHECK(all.size() <= 1000);
+    CHECK((first.find("result")->text("resultType") == "complete") == modern);
+    const auto index = said(first, 1);
+    CHECK(has(index, "get this prompt again"));
+    const auto id = index.substr(index.find("res_"), 24);
+    const auto part = [&](const std::string& name, const std::string& which) {
+      return get(modern, name, R"("_resultId":")" + id + R"(","_page":")" + which + "\"");
+    };
+    for (size_t page = 2; all.size() < text.size(); ++page)
+      all += said(part("long", std::to_string(page)), 0);
+    CHECK(all == text);
+    CHECK(said(part("long", "all"), 0) == text);
+    CHECK(has(part("garden", "2").find("error")->text("message"), "not known"));
+    const auto me = world.who;
+    auto other = std::make_shared<rbac::Principal>(*me);
+    other->token_sha = std::string(64, 'b');
+    world.who = other;
+    CHECK(has(part("long", "2").find("error")->text("message"), "not known"));
+    world.who = me;
+    CHECK(said(get(modern, "garden"), 0) == "Water it.");
+  }
+  const auto listed = json::to_text(world.send(World::request("1", "prompts/list")).answer());
+  CHECK(has(listed, R"("arguments":[{"name":"_resultId")"));
+  CHECK(has(listed, R"("name":"garden")"));
+  world.project->model = gate_and(R"({"type":"truncate","config":{"maxBytes":100}})");
+  CHECK(said(get(false, "long"), 0).size() <= 100);
+  CHECK_FALSE(has(json::to_text(world.send(World::request("1", "prompts/list")).answer()), "_resultId"));
+  const auto records = world.plane.records();
+  CHECK(std::any_of(records.begin(), records.end(), [](auto& one) {
+    return one.kind == RecordKind::pipeline && one.server.empty() && one.subject == "long";
+  }));
+  world.project->model = read_model(*json::parse(R"({"name":"m","gate":true,"error":"no such thing"})"));
+  CHECK(has(get(false, "long").find("error")->text("message"), "cannot be used"));
+}
+
+TEST_CASE("what the gate hands out has gone through the stages that hide something, and stays within its budget") {
+  Gated world;
+  world.add("keys", "The key of the lights is sk-12345.", 5);
+  world.project->model = gate_and(R"({"type":"regex-redact","config":{"patterns":["sk-[0-9]+"]}})");
+  const auto begun = world.text(world.begin_session(R"({"tags":["lights","keys","x"]})"));
+  CHECK(has(begun, "The key of the lights is [redacted]."));
+  const auto read = world.text(world.send(World::call("1", "read_prompts", R"({"tags":["keys"]})")));
+  CHECK(has(read, "[redacted]"));
+  CHECK_FALSE(has(read, "sk-"));
+  Gated hasty;
+  hasty.add("keys", "The key of the lights is sk-12345.", 5);
+  hasty.project->model = world.project->model;
+  CHECK_FALSE(has(hasty.send(World::call("1", "one__echo", R"({"message":"lights keys"})")).last(), "sk-"));
+  // Texts behind links are not known when prompts are selected.
+  Selection selection;
+  for (const char* name : {"b", "a", "c"}) {
+    auto one = std::make_shared<Prompt>();
+    one->name = name;
+    one->content = std::string(5'000, 'x');
+    selection.full.push_back(one);
+  }
+  keep_budget(selection, kPromptBudget);
+  REQUIRE(selection.full.size() == 1);
+  CHECK(selection.full[0]->name == "b");
+  REQUIRE(selection.index.size() == 2);
+  CHECK(selection.index[0]->name == "a");
+  // A model that cannot be used may have had to hide something.
+  Gated broken;
+  broken.project->model = read_model(*json::parse(R"({"name":"m","gate":true,"error":"no such thing"})"));
+  const auto nothing = broken.text(broken.begin_session());
+  CHECK_FALSE(has(nothing, "All about lights."));
+  CHECK_FALSE(has(nothing, "House rules."));
+}
+
+TEST_CASE("what a link led to for one token is read anew for another") {
+  Gated world;
+  world.allow({"role:view,resource:servers", "role:run,resource:tools"});
+  auto one = std::make_shared<Prompt>();
+  one->id = one->name = "linked";
+  one->content = "its own";
+  read_link("home/one:example://notes", *one);
+  world.project->prompts = std::make_shared<const Prompts>(Prompts{one});
+  world.send(World::request("1", "prompts/get", R"({"name":"linked"})"));
+  CHECK(world.gateway->site(0).links.size() == 1);
+  world.send(World::request("1", "prompts/get", R"({"name":"linked"})"));
+  CHECK(world.gateway->site(0).links.size() == 1);
+  auto other = std::make_shared<rbac::Principal>(*world.who);
+  other->token_sha = std::string(64, 'b');
+  world.who = other;
+  world.send(World::request("1", "prompts/get", R"({"name":"linked"})"));
+  CHECK(world.gateway->site(0).links.size() == 2);
+}
+
 }  // namespace
 }  // namespace mcptoken::gateway

@@ -71,7 +71,8 @@ struct Mix : World {
     std::string text = R"({"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":)" +
                        json::quoted(text_of(person)) + "}]}}";
     MCPT_CO_TRY(auto message, mcp::Message::parse(std::move(text), mcp::Origin::server));
-    auto task = process_answer(exchange, client, target, ContentType::tool_result, message, link.scope);
+    const auto source = source_of(*project, target, ContentType::tool_result);
+    auto task = process_answer(exchange, client, source, message, link.scope);
     MCPT_CO_TRY(const auto edits, co_await task);
     for (auto& edit : edits) {
       judge(person, edit.bytes);
@@ -98,7 +99,8 @@ struct Mix : World {
     LookUp wanted;
     wanted.id = people[owner].ids[below(people[owner].ids.size())];
     wanted.page = below(2) ? "all" : "1";
-    auto task = look_up(exchange, target, std::move(wanted), link.scope);
+    const auto source = source_of(*project, target, ContentType::tool_result);
+    auto task = look_up(exchange, source, std::move(wanted), link.scope);
     MCPT_CO_TRY(const auto members, co_await task);
     judge(person, members);
     const bool refused = members.find("not known") != std::string::npos;
@@ -110,14 +112,18 @@ struct Mix : World {
   // A call of the same tool with one of few arguments, whose answers may be kept.
   loop::Task<Result<void>> use(size_t person) {
     Caller caller(people[person].who, project, bearer, "r", "127.0.0.1");
+    HttpRequest http_request;
+    FakeResponder responder;
     Link link;
+    const Exchange exchange(gateway->site(0), caller, http_request, responder, link);
+    const Client client;
     Target target;
     target.attachment = &project->attachments[0];
     target.upstream_name = "tool";
     std::string text = R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tool","arguments":{"n":)" +
                        std::to_string(below(40)) + "}}}";
     MCPT_CO_TRY(auto request, mcp::Message::parse(std::move(text), mcp::Origin::client));
-    CallCache kept(gateway->site(0), caller, target, Kind::tools, request);
+    CallCache kept(exchange, client, target, Kind::tools, request);
     auto finding = kept.find(link.scope);
     MCPT_CO_TRY(const auto found_before, co_await finding);
     if (found_before) {

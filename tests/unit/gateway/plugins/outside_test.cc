@@ -37,7 +37,7 @@ std::string program(const std::string& script, int timeout_ms = 5'000, int max_b
 }
 
 struct Outside : World {
-  explicit Outside(Options options = {}) : World(1, std::move(options)) {}
+  explicit Outside(Options options = {}, size_t loops = 1) : World(loops, std::move(options)) {}
   void use(const std::string& stages) {
     auto value = json::parse(R"({"name":"m","content":{"appliesTo":["toolResult"],"cacheable":false,"stages":[)" +
                              stages + "]}}");
@@ -82,6 +82,27 @@ TEST_CASE("a program gets the content and what it is, and answers with content a
   CHECK(content.sections[0] == Section{"a", "A", "x"});
 }
 
+TEST_CASE("a program is told what every stage is told, and nothing secret") {
+  Outside world;
+  auto principal = std::make_shared<rbac::Principal>(*world.who);
+  principal->token_name = "reader";
+  world.who = principal;
+  std::string stage = program(
+      R"sh(read -r line; printf '{"content":"%s"}' "$(printf '%s ' "$line" "$(env)" | od -An -v -tx1 | tr -d ' \n')")sh");
+  stage.insert(stage.size() - 2, R"(,"settings":{"depth":[1,"ü"]})");
+  world.use(R"({"type":"truncate","config":{"maxBytes":4}},)" + stage);
+  std::string hex = world.run("what the server said").text, told(hex.size() / 2, 0);
+  REQUIRE_MESSAGE(from_hex(hex, std::span(reinterpret_cast<uint8_t*>(told.data()), told.size())),
+                  world.report.fallback);
+  const auto line = json::parse(told.substr(0, told.find("} ") + 1));
+  REQUIRE_MESSAGE(line, told);
+  CHECK(json::to_text(*line) ==
+        R"({"content":"what","original":"what the server said","contentType":"toolResult","source":"s/tool",)"
+        R"("project":"home","principal":"reader","model":"m","config":{"depth":[1,"ü"]}})");
+  CHECK_FALSE(has(told, "mcpctl_pat_"));
+  CHECK_FALSE(has(told, principal->token_sha));
+}
+
 TEST_CASE("a program that hangs, floods, crashes or talks nonsense is passed over in time, and leaves no process") {
   Outside world;
   const std::string text(1'000, 'x');
@@ -121,6 +142,22 @@ TEST_CASE("a program that is not there, or none of this gateway's, is passed ove
   world.use(R"({"type":"exec","config":{}})");
   CHECK(world.run("text").text == "text");
   CHECK(world.report.fallback == "exec: programs do not run in this gateway");
+}
+
+TEST_CASE("a stage that knows of no sections gets all of the text, and sections that it leaves alone stay") {
+  Outside world;
+  const std::string text(5'000, 'x');
+  world.use(R"({"type":"paginate","config":{"pageSize":1000}},)" +
+            program(R"sh(printf '{"content":"%s bytes"}' "$(wc -c)")sh"));
+  const auto counted = world.run(text).text;
+  CHECK_MESSAGE(std::stoul(counted) > 5'000, counted);
+  world.use(R"({"type":"paginate","config":{"pageSize":1000}},)" + program("exit 1"));
+  const auto pages = world.run(text);
+  CHECK(pages.paged);
+  CHECK(pages.sections.size() == 5);
+  world.use(R"({"type":"paginate","config":{"pageSize":20,"threshold":30}},)"
+            R"({"type":"json-project","config":{"paths":["b"]}})");
+  CHECK(world.run(R"({"a":"0123456789","b":[1,2,3,4,5,6,7,8,9],"c":1})").text == R"({"b":[1,2,3,4,5,6,7,8,9]})");
 }
 
 TEST_CASE("the next stages work on what a failed one got") {
@@ -242,7 +279,7 @@ std::shared_ptr<const LlmSpec> own_model(Model& model, const char* tier) {
 }
 
 struct Tiers : Outside {
-  Tiers(Model& fast, Model& heavy) : Outside(options_with(fast, heavy)) {}
+  Tiers(Model& fast, Model& heavy, size_t loops = 1) : Outside(options_with(fast, heavy), loops) {}
   static Options options_with(Model& fast, Model& heavy) {
     Options options;
     options.models = {own_model(fast, "fast"), own_model(heavy, "heavy")};
@@ -325,6 +362,41 @@ TEST_CASE("the status says of each model whether it can be reached") {
   CHECK(good.seen().size() == 1);
   CHECK(world.status().size() == 2);
   CHECK(good.seen().size() == 1);  // looked at a moment ago
+}
+
+TEST_CASE(
+    "what is wrong with a model is told to everybody who asks, on every loop, and forgotten when nobody uses it") {
+  Model good([](const std::string& request) {
+    return has(request, "GET /v1/models ") ? reply(404, "{}") : has(request, "fine") ? says("yes") : reply(500, "{}");
+  });
+  Model refusing([](const std::string&) { return reply(401, "{}"); });
+  Tiers world(good, refusing, 2);
+  for (int i = 0; i < 2; ++i) {
+    const auto found = world.status();
+    CHECK(found[0].state == "reachable");
+    CHECK(found[0].detail == "it answered HTTP 404");
+    CHECK(found[1].detail == "it answered HTTP 401");
+  }
+  CHECK(good.seen().size() == 1);
+  CHECK_FALSE(world.ask(Tier::fast));
+  const auto known = [&](size_t site) {
+    return world.read(site, [&] {
+      std::string out;
+      for (auto& [key, health] : world.gateway->site(site).models)
+        out += health.failure + ";";
+      return out;
+    });
+  };
+  CHECK(has(known(0), "HTTP 500"));
+  world.turn_until([&] { return has(known(1), "HTTP 500") && has(known(1), "HTTP 401"); });
+  CHECK(has(world.status()[0].detail, "last asked without success: "));
+  // Nobody asks any more.
+  world.gateway->site(0).sweep_models();
+  CHECK(world.gateway->site(0).models.size() == 2);
+  for (auto& [key, health] : world.gateway->site(0).models)
+    health.used_ms -= 3600'000;
+  world.gateway->site(0).sweep_models();
+  CHECK(world.gateway->site(0).models.empty());
 }
 
 TEST_CASE("titles that are no list of that many texts are not taken") {

@@ -30,6 +30,8 @@ Content text(std::string what) {
   return out;
 }
 
+std::string to_text_of(Status status) { return status == Status::not_found ? "not found" : "another error"; }
+
 struct Own : World {
   explicit Own(Options options, const std::string& stages = R"({"type":"mine","config":{"a":1}})")
       : World(1, std::move(options)) {
@@ -138,6 +140,111 @@ TEST_CASE("what fails is passed over: a refusal, no answer, bad sections") {
   CHECK(world.run("text").text == "good");
 }
 
+TEST_CASE("sections of a stage are judged like those of a program: ids of one line, titles of one line, not too many") {
+  std::function<Content()> what;
+  std::optional<Status> refused;
+  Own world(with([&](std::unique_ptr<StageCall> call) {
+    auto answered = call->answer(what());
+    refused = answered ? std::nullopt : std::optional(answered.error().status);
+  }));
+  const auto with_section = [](std::string id, std::string title) {
+    Content out = text("index");
+    out.sections = {{std::move(id), std::move(title), "inside"}};
+    return out;
+  };
+  what = [&] { return with_section("größe 1", "first line\r\nsecond\x07 line"); };
+  const auto good = world.run("text");
+  REQUIRE(good.sections.size() == 1);
+  CHECK(good.sections[0] == Section{"größe 1", "first line", "inside"});
+  what = [&] { return with_section("a", std::string(400, 'x')); };
+  CHECK(world.run("other").sections[0].title.size() <= 256);
+  for (const std::string id : {"", "two\nlines", " a", "a\t", "bell\x07"}) {
+    CAPTURE(id);
+    what = [&] { return with_section(id, ""); };
+    CHECK(world.run("text of " + id).sections.empty());
+    CHECK(refused == Status::protocol);
+  }
+  what = [&] { return with_section(std::string(257, 'x'), ""); };
+  CHECK(world.run("long").text == "long");
+  what = [] {
+    Content out = text("index");
+    for (size_t i = 0; i < 4'097; ++i)
+      out.sections.push_back({std::to_string(i), "", ""});
+    return out;
+  };
+  CHECK(world.run("many").text == "many");
+  what = [] { return text(std::string(33 * 1024 * 1024, 'x')); };
+  CHECK(world.run("large").text == "large");
+  CHECK(refused == Status::protocol);
+}
+
+TEST_CASE("what a stage keeps is found by that version of it, for the same token in the same project alone") {
+  testing::TempDir dir;
+  std::optional<Result<std::string>> found;
+  std::function<void(StageCall&)> how = [&](StageCall& call) { found = call.kept("key"); };
+  const auto look = [&](Own& world) {
+    found.reset();
+    (void)world.run("text");
+    REQUIRE(found.has_value());
+    return *found ? **found : to_text_of((*found).error().status);
+  };
+  const auto options = [&](const std::string& version, const std::string& name) {
+    auto out = with(
+        [&](std::unique_ptr<StageCall> call) {
+          how(*call);
+          (void)call->answer(fail(Status::remote, "looked"));  // so that the pipeline's own cache keeps nothing
+        },
+        version);
+    out.cache_dir = dir.path();
+    auto type = std::make_shared<StageType>(*out.stages[0]);
+    type->name = name;
+    out.stages = {type};
+    return out;
+  };
+  const std::string value("a\0\xff value", 9);
+  {
+    Own world(options("1", "mine"));
+    CHECK(look(world) == "not found");
+    const auto looking = std::exchange(how, [&](StageCall& call) {
+      CHECK(call.keep("key", "first"));
+      CHECK(call.keep("key", value));
+      CHECK(call.keep("key", std::string(1024 * 1024 + 1, 'x')).error().status == Status::too_large);
+      found = call.kept("key");
+    });
+    CHECK(look(world) == value);
+    how = looking;
+    CHECK(look(world) == value);
+    const auto me = world.who;
+    auto other = std::make_shared<rbac::Principal>(*me);
+    other->token_sha = std::string(64, 'b');
+    world.who = other;
+    CHECK(look(world) == "not found");
+    world.who = me;
+    const auto home = world.project;
+    world.project = std::make_shared<ProjectView>(*home);
+    world.project->id = "p2";
+    CHECK(look(world) == "not found");
+    world.project = home;
+    CHECK(look(world) == value);
+    how = [&](StageCall& call) { found = call.kept("other key"); };
+    CHECK(look(world) == "not found");
+    how = looking;
+    how = [&](StageCall& call) {
+      CHECK(call.answer(text("done")));
+      CHECK(call.kept("key").error().status == Status::misuse);
+      CHECK(call.keep("key", "x").error().status == Status::misuse);
+    };
+    (void)world.run("answered first");
+    how = looking;
+  }
+  Own again(options("1", "mine"));  // from its file, as after a restart
+  CHECK(look(again) == value);
+  Own newer(options("2", "mine"));
+  CHECK(look(newer) == "not found");
+  Own stranger(options("1", "theirs"), R"({"type":"theirs"})");
+  CHECK(look(stranger) == "not found");
+}
+
 TEST_CASE("a call that was given up is answered without effect, and while it runs the stage gets no other") {
   std::atomic<bool> inside{false}, let_go{false}, saw{false};
   Own world(with([&](std::unique_ptr<StageCall> call) {
@@ -147,6 +254,8 @@ TEST_CASE("a call that was given up is answered without effect, and while it run
       std::this_thread::yield();
     saw = true;
     CHECK(call->ask_model("anybody?", 10).error().status == Status::cancelled);
+    CHECK(call->kept("key").error().status == Status::cancelled);
+    CHECK(call->keep("key", "value").error().status == Status::cancelled);
     while (!let_go)
       std::this_thread::yield();
     CHECK(call->answer(text("too late")));
