@@ -461,29 +461,31 @@ class DeafProxy(threading.Thread):
 
 
 def last_accepted(plane, remote, tokens, limit_s):
-    """Seconds from each token's revocation until the last request with it that the gateway still took was begun."""
+    """Seconds from each token's revocation until the last request with it that the gateway still took was begun. A refusal
+    closes the connection, so requests come to all loops of the gateway, each of which has verdicts of its own."""
     revoked, last = {}, {}
     with wire.Connection(remote.port) as connection:
-        def status(token):
+        def ask(token):
             fields = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": wire.RPC_ACCEPT}
-            return connection.request("POST", "/projects/demo/mcp", INITIALIZE, fields).status
+            began = time.monotonic()
+            status = connection.request("POST", "/projects/demo/mcp", INITIALIZE, fields).status
+            # On a busy machine the control plane may not answer in time, which is no refusal.
+            assert status in (200, 401, 503), status
+            if status == 200 and token in revoked:
+                last[token] = began - revoked[token]
+            return status
+
         for record, token in tokens:
-            assert status(token) == 200
+            assert ask(token) == 200
             revoke(plane, record)
             revoked[token], last[token] = time.monotonic(), 0.0
-        waiting = list(revoked)
-        while waiting:
-            taken = []
-            for token in waiting:
-                began = time.monotonic()
-                assert began - revoked[token] <= 4 * limit_s, "it never ends"
-                if status(token) != 401:
-                    last[token] = began - revoked[token]
-                    taken.append(token)
-            waiting = taken
-            time.sleep(0.02)
+            ask(token)
+        until_s = time.monotonic() + limit_s
+        while time.monotonic() < until_s:
+            for token in revoked:
+                ask(token)
         for token in revoked:
-            assert status(token) == 401, "a revoked token is back"
+            assert ask(token) != 200, "a revoked token is back"
     return list(last.values())
 
 
