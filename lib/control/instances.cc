@@ -69,28 +69,23 @@ Result<size_t> lines_wanted(const Request& request) {
   return static_cast<size_t>(*lines);
 }
 
-// Where a log goes on, however much of its beginning has gone meanwhile: "TIME/N", behind the Nth line of that time.
+// Where a log goes on, however much of its beginning has gone meanwhile and whatever the clock did: the number of the
+// last line.
 std::string cursor_of(const std::vector<Value>& log) {
-  if (log.empty()) return {};
-  const std::string time = log.back().text("time");
-  const auto same = std::count_if(log.begin(), log.end(), [&](const Value& line) { return line.text("time") == time; });
-  return time + "/" + std::to_string(same);
+  const Value* number = log.empty() ? nullptr : log.back().find("number");
+  return number ? std::to_string(number->as_int().value_or(0)) : std::string();
 }
 
-// How many lines are before the cursor. Nothing of a cursor's time: all of them came after it.
+// How many lines are before the cursor.
 Result<size_t> lines_before(const std::vector<Value>& log, const std::string& cursor) {
   if (cursor.empty()) return 0;
-  const size_t slash = cursor.find('/');
-  const auto number = slash == std::string::npos ? std::nullopt : parse_decimal(cursor.substr(slash + 1));
-  if (!number || *number < 1) return fail(Status::invalid, "query: after is no cursor of a log");
-  size_t before = 0;
-  int64_t seen = 0;
-  for (size_t i = 0; i < log.size() && seen < *number; ++i) {
-    if (log[i].text("time") != std::string_view(cursor).substr(0, slash)) continue;
-    ++seen;
-    before = i + 1;
-  }
-  return before;
+  const auto last = parse_decimal(cursor);
+  if (!last || *last < 1) return fail(Status::invalid, "query: after is no cursor of a log");
+  const auto known = [&](const Value& line) {
+    const Value* number = line.find("number");
+    return number && number->as_int().value_or(0) <= *last;
+  };
+  return static_cast<size_t>(std::count_if(log.begin(), log.end(), known));
 }
 
 }  // namespace

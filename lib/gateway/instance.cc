@@ -118,7 +118,7 @@ std::string Instance::said(std::string_view line) {
   held_.append(line);
   std::string text = redactor_.take(held_, line.size() < limits::kStderrLineBytes);
   log_bytes_ += text.size() + 1;
-  log_.push_back({clock_.wall_ms(), text});
+  log_.push_back({clock_.wall_ms(), text, ++lines_});
   while (log_bytes_ > limits::kStderrLogBytes && log_.size() > 1) {
     log_bytes_ -= log_.front().text.size() + 1;
     log_.pop_front();

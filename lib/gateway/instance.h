@@ -34,6 +34,7 @@ std::string_view to_text(Share share);            // "project"
 struct TimedText {
   int64_t time_ms = 0;  // wall clock
   std::string text;
+  int64_t number = 0;  // of a line of a log: the first that the instance said is 1, none is left out
 };
 
 struct InstanceView {
@@ -51,7 +52,7 @@ struct InstanceView {
   bool stale = false;    // of a definition, or of secrets, that are no longer the present ones
   int64_t created_ms = 0, started_ms = 0;
   std::optional<std::vector<std::string>> tools;  // names that it listed last; nothing: it was not asked yet
-  std::vector<TimedText> events;  // the last limits::kInstanceEvents, oldest first
+  std::vector<TimedText> events;                  // the last limits::kInstanceEvents, oldest first
 };
 
 // Replaces what is known to be secret: whole values, and long words in them, so that a value of several lines and the
@@ -104,6 +105,7 @@ class Instance {
   std::string held_;  // the end of a piece of an endless line
   std::deque<TimedText> log_;
   size_t log_bytes_ = 0;
+  int64_t lines_ = 0;  // said so far
 };
 
 // --- over all loops. From the asker's loop; each other loop is asked by message.

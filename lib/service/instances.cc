@@ -16,6 +16,7 @@ Value list_of(const std::vector<gateway::TimedText>& lines) {
     Value item = Value::object();
     item.set("time", time_value(line.time_ms));
     item.set("text", text_value(line.text));
+    if (line.number > 0) item.set("number", Value::integer(line.number));
     items.push_back(std::move(item));
   }
   return Value::array(std::move(items));

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 from contextlib import contextmanager
@@ -110,6 +111,31 @@ def test_logs_go_on_with_what_comes_and_repeat_nothing(gateway):
     assert follower.text().count(said) == 3 and follower.text().count("red\n") == 3, follower.text()
     follower.popen.send_signal(signal.SIGINT)
     assert follower.wait() in (130, -signal.SIGINT)
+
+
+def test_logs_leave_out_nothing_of_a_burst_and_say_what_is_no_longer_kept(gateway):
+    fifo = gateway.dir / "burst"
+    os.mkfifo(fifo)
+    script = f'(while read count; do seq $count | sed "s/^/line /" >&2; done <> {fifo}) & exec {EXAMPLE} --stdio'
+    gateway.stdio("bursts", "sh", "-c", script)
+    gateway.project("bursts", "bursts")
+    gateway.ready(gateway.token("bursts", "bursts"), "bursts", project="bursts")
+    environment = {**os.environ, "HOME": str(gateway.dir), "XDG_CONFIG_HOME": str(gateway.dir / "config"), "MCPCTL_SERVER": gateway.url}
+    follower = gateway.spawn([MCPCTL, "logs", "bursts", "-f"], "bursts.out", env=environment)
+
+    every = "".join(f"line {number}\n" for number in range(1, 4001))  # many of one instant, over several looks
+    for times in (1, 2):
+        fifo.write_text("4000\n")
+        until(lambda: len(follower.text()) >= times * len(every), why=lambda: follower.text()[-100:])  # noqa: B023
+        assert follower.text() == every * times
+    follower.popen.send_signal(signal.SIGSTOP)
+    fifo.write_text("60000\n")
+    until(lambda: "line 60000" in gateway.mcpctl("logs", "bursts", "--tail", "1"), pause=0.2)
+    follower.popen.send_signal(signal.SIGCONT)
+    until(lambda: follower.text().endswith("line 60000\n"), why=lambda: follower.text()[-100:])
+    gap, *rest = follower.text()[2 * len(every):].splitlines()
+    lost = int(re.fullmatch(r"\((\d+) lines are no longer kept\)", gap)[1])
+    assert lost > 1000 and rest == [f"line {number}" for number in range(lost + 1, 60001)], (gap, rest[:3])
 
 
 def test_a_changed_secret_ends_the_process_that_has_the_old_one(gateway):

@@ -39,11 +39,12 @@ class ImmediateRunner final : public Runner {
   loop::Task<Result<Links>> links() override { co_return world_.links; }
   loop::Task<Result<std::vector<Instance>>> instances() override { co_return world_.instances; }
   loop::Task<Result<Value>> instance_log(Instance instance, size_t lines) override {
-    std::vector<Value> out;  // three of the same time, then two of another
+    std::vector<Value> out;  // the last five that it said
     for (size_t i = 0; i < std::min<size_t>(lines, 5); ++i) {
       Value line = Value::object();
       line.set("time", Value::string(i < 3 ? "2026-01-01T00:00:00.001Z" : "2026-01-01T00:00:00.002Z"));
       line.set("text", Value::string(instance.name + " " + std::to_string(i)));
+      line.set("number", Value::integer(static_cast<int64_t>(10 + i)));
       out.push_back(std::move(line));
     }
     co_return Value::array(std::move(out));
