@@ -6,6 +6,8 @@
 #include <cctype>
 #include <charconv>
 
+#include "suggest.h"
+
 namespace mcpctl {
 namespace {
 
@@ -111,6 +113,18 @@ Result<Pair> pair_of(const std::string& flag, const std::string& text) {
   return Pair{text.substr(0, equals), text.substr(equals + 1)};
 }
 
+// "column 6: unknown role 'vew'": a word that was meant.
+std::string near_word(const std::string& message) {
+  const size_t open = message.find('\''), close = message.rfind('\'');
+  if (open == close) return {};
+  static const std::vector<std::string> kWords = {
+      "view",     "create",    "edit",    "delete",      "expose",    "run",       "servers",
+      "projects", "mcptokens", "prompts", "secrets",     "users",     "groups",    "promptrequests",
+      "rbac",     "tools",     "audit",   "proxymodels", "templates", "instances", "role",
+      "action",   "resource",  "name",    "logs",        "backup",    "restore",   "impersonate"};
+  return did_you_mean(message.substr(open + 1, close - open - 1), kWords);
+}
+
 Status write_bindings(JsonWriter& writer, const std::string& flag, const std::vector<std::string>& texts) {
   writer.begin_array();
   for (const std::string& text : texts) {
@@ -120,10 +134,12 @@ Status write_bindings(JsonWriter& writer, const std::string& flag, const std::ve
     const Bytes owned(json);
     const Error detail(error);
     if (status != MCPTOKEN_OK) {
+      const std::string guess = near_word(mcptoken_error_message(error));
       return Failure{kExitUsage,
                      "bad value for --" + flag + ": \"" + text + "\"",
                      mcptoken_error_message(error),
-                     "write --" + flag + " role:view,resource:servers,name:my-server or --" + flag + " action:logs",
+                     (guess.empty() ? "" : guess + " ") + "write --" + flag +
+                         " role:view,resource:servers,name:my-server or --" + flag + " action:logs",
                      {}};
     }
     writer.raw(view_of(owned));
@@ -276,6 +292,8 @@ class MemberWriter {
         return Done{};
       }
     }
+    const std::string guess = did_you_mean(text.substr(0, colon), {std::begin(kSubjectKinds), std::end(kSubjectKinds)});
+    if (!guess.empty()) return usage_failure("bad value for --" + flag + ": \"" + text + "\"", guess);
     return bad_value(flag, text, "User:EMAIL, Group:NAME, ServiceAccount:project:NAME or McpToken:SHA256");
   }
 

@@ -199,6 +199,10 @@ Result<Value> check(const Kind& kind, const Value& input, Mode mode, std::vector
   }
   MCPT_TRY(auto out, Checker(mode, warnings).object(kind.fields, body, ""));
   MCPT_CHECK(refuse_credentials(out, ""));
+  // What runs is then another program each time that somebody publishes one.
+  if (const auto package = out.text("packageName");
+      warnings && !package.empty() && package.find('@', 1) == package.npos)
+    warnings->push_back("packageName: has no version, so that the newest is run; write " + package + "@VERSION");
   if (mode != Mode::patch && kind.complete) MCPT_CHECK(kind.complete(out));
   return out;
 }

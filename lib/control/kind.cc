@@ -49,7 +49,9 @@ Value field_json(const Field& field) {
   if (!field.default_json.empty()) {
     if (auto value = json::parse(field.default_json)) out.set("default", *std::move(value));
   }
-  if (field.type != Type::reference && !field.values.empty()) out.set("enum", text_list(field.values));
+  const bool of_items = field.item && field.item->type == Type::enumeration;
+  const auto words = of_items ? field.item->values : field.values;
+  if (field.type != Type::reference && !words.empty()) out.set("enum", text_list(words));
   const auto reference = field.item && !field.item->reference.empty() ? field.item->reference : field.reference;
   if (!reference.empty()) out.set("reference", text_of(reference));
   out.set("immutable", Value::boolean(field.immutable));

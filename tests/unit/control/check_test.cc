@@ -222,6 +222,20 @@ TEST_CASE("accepted fields of the past are dropped with a warning") {
         "ok");
 }
 
+TEST_CASE("a package without a version is taken, with a warning") {
+  const auto warned = [](const char* kind, const std::string& package, Mode mode) {
+    std::vector<std::string> warnings;
+    const auto text = R"({"name":"s","packageName":")" + package + R"("})";
+    CHECK(check(*find_kind(kind), parse(text), mode, &warnings).has_value());
+    return !warnings.empty() && warnings[0].find("write " + package + "@VERSION") != std::string::npos;
+  };
+  CHECK(warned("server", "pkg", Mode::create));
+  CHECK(warned("server", "@scope/pkg", Mode::replace));
+  CHECK(warned("template", "pkg", Mode::create));
+  CHECK_FALSE(warned("server", "pkg@1.2", Mode::create));
+  CHECK_FALSE(warned("server", "@scope/pkg@1.2", Mode::create));
+}
+
 TEST_CASE("a patch requires nothing, may remove, and knows the same fields") {
   CHECK(checked("server", R"({"description":null,"replicas":2})", Mode::patch) == "ok");
   CHECK(checked("server", R"({"healthCheck":{"timeoutSeconds":null}})", Mode::patch) == "ok");

@@ -78,6 +78,10 @@ TEST_CASE("subjects and bindings") {
         R"("roleBindings":[{"role":"view","resource":"servers","name":"x"},{"role":"run","action":"logs"}]})");
   CHECK(refused({"rbac", "r", "--subject", "ada"}).find("User:EMAIL") != std::string::npos);
   CHECK(refused({"rbac", "r", "--subject", "Robot:x"}).find("User:EMAIL") != std::string::npos);
+  CHECK(refused({"rbac", "r", "--subject", "Usr:ada"}) ==
+        "bad value for --subject: \"Usr:ada\" | did you mean \"User\"?");
+  CHECK(refused({"rbac", "r", "--subject", "User:a", "--roleBindings", "role:vew,resource:servers"})
+            .find("unknown role 'vew' | did you mean \"view\"? write") != std::string::npos);
   CHECK(refused({"rbac", "r", "--roleBindings", "resource:servers"}).find("role:view,resource:servers") !=
         std::string::npos);
 }
