@@ -27,7 +27,7 @@ constexpr Name<Kind> kKinds[] = {
     {Kind::object_changed, "object_changed"},   {Kind::login, "login"},
     {Kind::login_failed, "login_failed"},       {Kind::events_lost, "events_lost"},
     {Kind::backup_made, "backup_made"},         {Kind::backup_restored, "backup_restored"},
-    {Kind::audit_purged, "audit_purged"},
+    {Kind::audit_purged, "audit_purged"},       {Kind::traffic_watched, "traffic_watched"},
 };
 constexpr Name<Outcome> kOutcomes[] = {
     {Outcome::ok, "ok"},

@@ -37,6 +37,7 @@ enum class Kind : uint8_t {
   backup_made = 15,
   backup_restored = 16,
   audit_purged = 17,  // the beginning of the record was removed, see chain.h
+  traffic_watched = 18,
 };
 enum class Outcome : uint8_t { ok = 1, tool_error = 2, protocol_error = 3, transport_error = 4, denied = 5 };
 

@@ -1,7 +1,7 @@
 // One request, from its head to the end of its answer.
 //
-// Invariants: one answer; the sink is never called after the host released the exchange or the client has gone; the object
-// lives until both the host and the work have let go of it.
+// Invariants: one answer; the sink is never called after the host released the exchange or the client has gone; the
+// object lives until both the host and the work have let go of it.
 #pragma once
 
 #include <memory>
@@ -41,8 +41,9 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   // A new snapshot has come, or time may have ended the credential. Returns when time will, by the wall clock.
   int64_t judge_again(const Snapshot& snapshot);
   // To be told of it if this is a stream of traffic.
-  void hear(const Told& told);
   bool hears() const { return traffic_.has_value(); }
+  Hearing hearing_of(const std::string& project) const;
+  void hear(std::string_view event);
   // Whose rights an admitted MCP request or a stream of changes depends on, or nothing.
   const Identity* holder() const;
   void cancel(Error reason);
@@ -95,6 +96,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   loop::Task<Result<void>> run_status();
   loop::Task<Result<void>> run_watch(control::Watch wanted);
   loop::Task<Result<void>> run_traffic(control::TrafficWatch wanted);
+  void note_watch();
   loop::Task<Result<void>> stay();
   void respond_error(const Error& error);
   std::string_view route_text() const;
@@ -120,17 +122,17 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   bool answered_ = false;
   bool streaming_ = false;
   bool released_ = false;
-  std::string cors_origin_;           // allowed Origin of the request, "" for none
+  std::string cors_origin_;  // allowed Origin of the request, "" for none
   std::string body_;
   size_t body_limit_ = limits::kBodyBytes;
   std::optional<Identity> identity_;  // REST
   McpTarget target_;
-  std::optional<Access> access_;      // MCP, once admitted
+  std::optional<Access> access_;  // MCP, once admitted
   const control::Route* route_ = nullptr;
   control::Params params_;
   std::shared_ptr<Job> job_;
-  std::unique_ptr<Tap> tap_;          // while traffic is watched
-  gateway::Link link_;                // what stands writes through the tap
+  std::unique_ptr<Tap> tap_;  // while traffic is watched
+  gateway::Link link_;        // what stands writes through the tap
   std::optional<Stand> stand_;
   bool standing_ended_ = false;
   loop::Timer stalled_;
@@ -138,7 +140,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   std::unique_ptr<control::Runner> runner_;
   std::unique_ptr<Watcher> watcher_;              // while the answer is a stream of changes
   std::optional<control::TrafficWatch> traffic_;  // while it is one of traffic
-  loop::Group group_;                 // last: its tasks use everything above
+  loop::Group group_;                             // last: its tasks use everything above
 };
 
 }  // namespace mcptoken::service

@@ -75,16 +75,18 @@ loop::Task<Result<void>> Exchange::run_mcp() {
   asked_->mcp.method = asked_->head.method;
   asked_->mcp.headers = std::move(asked_->head.headers);
   asked_->mcp.body = std::move(body_);
-  asked_->caller.emplace(access_->identity.who, access_->project, access_->identity.bearer, request_id_, asked_->head.peer_address);
+  asked_->caller.emplace(access_->identity.who, access_->project, access_->identity.bearer, request_id_,
+                         asked_->head.peer_address);
   asked_->caller->to_control_plane = access_->to_control_plane;
   Local* local = service_.local();
-  if (local && asked_->mcp.method == "POST" && local->traffic_is_watched())
+  if (local && asked_->mcp.method == "POST" && local->traffic_is_watched(access_->project->name))
     tap_ = std::make_unique<Tap>(*this, *asked_->caller, asked_->mcp, node_.loop.clock());
   gateway::Responder& responder = tap_ ? static_cast<gateway::Responder&>(*tap_) : *this;
   auto task = gateway::serve(node_.site, *asked_->caller, asked_->mcp, responder, link_);
   auto result = co_await task;
   if (!tap_) co_return result;
-  if (auto spoken = tap_->spoken()) local->tell_traffic(*std::move(spoken));
+  for (Spoken& spoken : tap_->spoken())
+    local->tell_traffic(std::move(spoken));
   co_return result;
 }
 

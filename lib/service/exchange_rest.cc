@@ -16,11 +16,14 @@ const gateway::Headers kEventStream = {
 
 // While it is there somebody watches traffic.
 struct WatchesTraffic {
-  explicit WatchesTraffic(Local& local) : local_(local) { local_.count_traffic_watchers(+1); }
-  ~WatchesTraffic() { local_.count_traffic_watchers(-1); }
+  WatchesTraffic(Local& local, const std::string& project) : local_(local), project_(project) {
+    local_.count_traffic_watchers(project_, +1);
+  }
+  ~WatchesTraffic() { local_.count_traffic_watchers(project_, -1); }
   WatchesTraffic(const WatchesTraffic&) = delete;
   WatchesTraffic& operator=(const WatchesTraffic&) = delete;
   Local& local_;
+  const std::string project_;
 };
 
 }  // namespace
@@ -45,8 +48,8 @@ class Exchange::RestRunner final : public control::Runner {
   loop::Task<Result<control::Watched>> changes(int64_t since) override {
     Local& local = *exchange_.service_.local();
     exchange_.link_.listens = true;
-    return poll_changes(local.poll_places(), exchange_.node_, exchange_.asked_->head.peer_address, since, local.revision(),
-                        exchange_.link_.scope);
+    return poll_changes(local.poll_places(), exchange_.node_, exchange_.asked_->head.peer_address, since,
+                        local.revision(), exchange_.link_.scope);
   }
   loop::Task<Result<control::Links>> links() override {
     return exchange_.service_.local()->links(exchange_.node_, exchange_.link_.scope);
@@ -67,12 +70,13 @@ class Exchange::RestRunner final : public control::Runner {
       if (project != exchange_.node_.snapshot->projects->end() && project->second->llm)
         owners.push_back({id, project->second->name, project->second->llm});
     }
-    auto looking =
-        status_of_models(exchange_.node_.site, std::move(owners), Details::shown, exchange_.link_.scope);
+    auto looking = status_of_models(exchange_.node_.site, std::move(owners), Details::shown, exchange_.link_.scope);
     MCPT_CO_TRY(auto models, co_await looking);
     co_return status_of(exchange_.service_.gateway(), false, std::move(models));
   }
-  loop::Task<Result<json::Value>> cache_stats() override { return stats_of_cache(exchange_.node_.site, exchange_.link_.scope); }
+  loop::Task<Result<json::Value>> cache_stats() override {
+    return stats_of_cache(exchange_.node_.site, exchange_.link_.scope);
+  }
   loop::Task<Result<std::vector<control::CacheEntry>>> cache_entries() override {
     return entries_of_cache(exchange_.node_.site, exchange_.link_.scope);
   }
@@ -233,7 +237,8 @@ loop::Task<Result<void>> Exchange::run_watch(control::Watch wanted) {
 // Messages of MCP clients as they are answered, in the same way.
 loop::Task<Result<void>> Exchange::run_traffic(control::TrafficWatch wanted) {
   traffic_.emplace(std::move(wanted));
-  WatchesTraffic counted(*service_.local());
+  WatchesTraffic counted(*service_.local(), traffic_->project);
+  note_watch();
   start_stream(kEventStream);
   write(": watching\n\n");
   auto staying = stay();
@@ -242,10 +247,27 @@ loop::Task<Result<void>> Exchange::run_traffic(control::TrafficWatch wanted) {
   co_return ended;
 }
 
-void Exchange::hear(const Told& told) {
-  if (!traffic_) return;
-  const std::string_view event = heard(*node_.snapshot, *traffic_, *job_->who, told);
-  if (!event.empty()) write(event);
+// That somebody looks at what others say is a matter of record. A client that connects again and again is noted once in
+// a while.
+void Exchange::note_watch() {
+  const std::string key = job_->who->user_id + "\n" + traffic_->project;
+  if (node_.watchings.wait_ms(key) > 0) return;
+  node_.watchings.count(key);
+  auto event =
+      audit::event_by(*job_->who, audit::Kind::traffic_watched, audit::Outcome::ok, node_.loop.clock().wall_ms());
+  event.project = traffic_->project;
+  event.subject = traffic_->project.empty() ? "traffic" : "project/" + traffic_->project;
+  event.client_address = asked_->head.peer_address;
+  event.request_id = request_id_;
+  node_.ring->push(std::move(event));
+}
+
+Hearing Exchange::hearing_of(const std::string& project) const {
+  return traffic_ ? hearing(*node_.snapshot, *traffic_, *job_->who, project) : Hearing::nothing;
+}
+
+void Exchange::hear(std::string_view event) {
+  if (traffic_ && !event.empty()) write(event);
 }
 
 // Keeps a stream open until its client goes, the credential ends or the server stops.

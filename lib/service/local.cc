@@ -22,13 +22,21 @@ constexpr int64_t kLookAgainMs = 60'000;
 constexpr size_t kMaxReported = 100'000;
 constexpr int kMaxTrafficWaiting = 256;  // messages on their way to those who watch traffic
 
-// On the node's loop. Hearing may end a watcher, and with it its place in the list.
-void tell(const Node& node, const Told& told) {
-  std::vector<std::shared_ptr<Exchange>> watchers;
-  for (const auto& exchange : node.exchanges)
-    if (exchange->hears()) watchers.push_back(exchange);
-  for (const auto& exchange : watchers)
-    exchange->hear(told);
+// On the node's loop. What nobody here may hear is not even written down. Hearing may end a watcher, and with it its
+// place in the list.
+void tell(const Node& node, const Spoken& spoken, const gateway::Redactor* secrets) {
+  std::vector<std::pair<std::shared_ptr<Exchange>, Hearing>> watchers;
+  for (const auto& exchange : node.exchanges) {
+    if (!exchange->hears()) continue;
+    const Hearing hearing = exchange->hearing_of(spoken.project->name);
+    if (hearing != Hearing::nothing) watchers.emplace_back(exchange, hearing);
+  }
+  std::string facts, contents;
+  for (const auto& [exchange, hearing] : watchers) {
+    std::string& event = hearing == Hearing::contents ? contents : facts;
+    if (event.empty()) event = told(spoken, secrets, hearing);
+    exchange->hear(event);
+  }
 }
 
 }  // namespace
@@ -54,7 +62,8 @@ Result<std::unique_ptr<Local>> Local::open(LocalOptions options) {
   control::KeyOptions key_options;
   key_options.data_dir = options.data_dir;
   key_options.key_file = options.key_file;
-  // A database was made with a key: without it its secrets are lost and its audit chain breaks, which must be noticed now.
+  // A database was made with a key: without it its secrets are lost and its audit chain breaks, which must be noticed
+  // now.
   MCPT_CHECK(store->read_and_wait(system_principal(), [&](store::Tx& tx) -> Result<void> {
     MCPT_TRY(const auto users, tx.list("user"));
     MCPT_TRY(const auto mark, tx.setting(control::kKeyMark));
@@ -115,7 +124,8 @@ void Local::attach(Node& node) {
   }
   if (ticker_) return;
   ticker_ = std::make_unique<loop::Timer>(node.loop);
-  ticker_->start(kTickMs, [this] { store_->wake_background(); }, kTickMs);
+  ticker_->start(
+      kTickMs, [this] { store_->wake_background(); }, kTickMs);
 }
 
 Local::Numbers Local::numbers() {
@@ -159,8 +169,10 @@ void Local::publish(SnapshotPtr next, Function<void()> published) {
 Result<std::optional<Identity>> Local::authenticate(Node& node, const Head& head) {
   const int64_t now = node.loop.clock().wall_ms();
   auto identity = service::authenticate(*node.snapshot, control_.keys(), head, now);
-  if (!identity) suspect_leak(node, head, now);
-  else if (*identity) expect_end(node, (*identity)->until_ms);
+  if (!identity)
+    suspect_leak(node, head, now);
+  else if (*identity)
+    expect_end(node, (*identity)->until_ms);
   return identity;
 }
 
@@ -242,7 +254,8 @@ Result<Access> Local::admit_now(Node& node, const Head& head) {
 }
 
 loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
-                                                      Function<Result<control::Response>(control::Context&)> work, loop::Scope& scope) {
+                                                      Function<Result<control::Response>(control::Context&)> work,
+                                                      loop::Scope& scope) {
   struct State {
     loop::Completion<control::Response> done;  // the loop's side
     control::Response response;                // the store's side, until it is posted
@@ -269,8 +282,11 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
     if (state->next == latest_) return finish(std::move(state->response));
     publish(state->next, [state, finish] { finish(std::move(state->response)); });
   };
-  if (read_only) store_->read(*job->who, std::move(body), std::move(done));
-  else store_->run(*job->who, std::move(body), std::move(done), job->route->takes_away() ? store::Reserve::open : store::Reserve::closed);
+  if (read_only)
+    store_->read(*job->who, std::move(body), std::move(done));
+  else
+    store_->run(*job->who, std::move(body), std::move(done),
+                job->route->takes_away() ? store::Reserve::open : store::Reserve::closed);
   auto result = co_await state->done.wait(scope);
   co_return result;
 }
@@ -281,7 +297,9 @@ loop::Task<Result<std::string>> Local::off_loop(Node& node, Function<Result<std:
     auto result = work();
     loop.post([done, result = std::move(result)]() mutable { done->resolve(std::move(result)); });
   });
-  if (!accepted) co_return fail(Error(Status::limit, "too many passwords are being checked").with_code("rate_limited").with_http(429));
+  if (!accepted)
+    co_return fail(
+        Error(Status::limit, "too many passwords are being checked").with_code("rate_limited").with_http(429));
   auto result = co_await done->wait(scope);
   co_return result;
 }
@@ -301,8 +319,8 @@ Result<std::vector<gateway::Credential>> Local::values_of(store::Tx& tx, const g
   return found;
 }
 
-loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server,
-                                                                        gateway::BearerPtr, loop::Scope& scope) {
+loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(
+    loop::Loop& loop, std::shared_ptr<const gateway::ServerSpec> server, gateway::BearerPtr, loop::Scope& scope) {
   using Found = std::vector<gateway::Credential>;
   Function<Result<Found>(store::Tx&)> work = [this, server](store::Tx& tx) -> Result<Found> {
     return values_of(tx, *server);
@@ -313,6 +331,7 @@ loop::Task<Result<std::vector<gateway::Credential>>> Local::credentials(loop::Lo
     options_.log.warn(server->name + ": " + result.error().message);
     co_return fail(result.error().status, server->name + ": the server's credentials cannot be read");
   }
+  secrets_.learn(server->id, *result);
   co_return result;
 }
 
@@ -332,41 +351,45 @@ void Local::record(size_t site, gateway::CallRecord record, Place place) {
   auto event = event_of(std::move(record));
   if (event.kind == audit::Kind::tool_call_trace && !event.server.empty())
     event.rule = node.rules.of(node.snapshot->policy, who, event.server, event.subject);
-  if (options_.strict_audit && place == Place::reserved) node.ring->push_reserved(std::move(event));
-  else node.ring->push(std::move(event));
+  if (options_.strict_audit && place == Place::reserved)
+    node.ring->push_reserved(std::move(event));
+  else
+    node.ring->push(std::move(event));
 }
 
-Told Local::without_secrets(store::Tx& tx, const Spoken& spoken) const {
-  std::vector<gateway::Credential> known;
-  for (const gateway::Attachment& attachment : spoken.project->attachments) {
-    auto values = values_of(tx, *attachment.server);
-    if (!values) return told(spoken, nullptr);
-    std::move(values->begin(), values->end(), std::back_inserter(known));
-  }
-  gateway::Redactor secrets;
-  secrets.learn(known);
-  return told(spoken, &secrets);
-}
-
-// What there is no room for is not told: traffic is to look at, the record is the audit log.
+// What there is no room for is not told: traffic is to look at, the record is the audit log. The store is asked only
+// for secrets of servers that were not opened since the start.
 void Local::tell_traffic(Spoken spoken) {
-  if (traffic_waiting_.fetch_add(1) >= kMaxTrafficWaiting) {
-    --traffic_waiting_;
+  if (traffic_waiting_->fetch_add(1) >= kMaxTrafficWaiting) {
+    --*traffic_waiting_;
     return;
   }
-  auto heard = std::make_shared<Told>();
-  store::Work work = [this, heard, spoken = std::move(spoken)](store::Tx& tx) -> Result<void> {
-    *heard = without_secrets(tx, spoken);
+  // Counted until the last loop has told it, or has gone.
+  std::shared_ptr<const Spoken> said(new Spoken(std::move(spoken)), [waiting = traffic_waiting_](const Spoken* one) {
+    delete one;
+    --*waiting;
+  });
+  auto known = secrets_.of(*said->project, system_clock().mono_ms());
+  if (known.unknown.empty()) return spread_traffic(std::move(said), std::move(known.redactor));
+  store::Work work = [this, unknown = std::move(known.unknown)](store::Tx& tx) -> Result<void> {
+    for (const auto& server : unknown) {
+      if (auto values = values_of(tx, *server))
+        secrets_.learn(server->id, *values);
+      else
+        secrets_.unreadable(server->id, system_clock().mono_ms());
+    }
     return {};
   };
-  store::Done done = [this, heard](Result<void> read, const store::Changes&) {
-    --traffic_waiting_;
-    if (!read) return;
-    std::lock_guard guard(attaching_);
-    for (Node* node : nodes_)
-      (void)node->loop.try_post([node, heard] { tell(*node, *heard); });
+  store::Done done = [this, said](Result<void>, const store::Changes&) {
+    spread_traffic(said, secrets_.of(*said->project, system_clock().mono_ms()).redactor);
   };
   store_->read(system_principal(), std::move(work), std::move(done));
+}
+
+void Local::spread_traffic(std::shared_ptr<const Spoken> spoken, std::shared_ptr<const gateway::Redactor> secrets) {
+  std::lock_guard guard(attaching_);
+  for (Node* node : nodes_)
+    (void)node->loop.try_post([node, spoken, secrets] { tell(*node, *spoken, secrets.get()); });
 }
 
 void Local::touch(Node& node, const Identity& identity, const std::string& address) {
@@ -386,7 +409,9 @@ void Local::touch(Node& node, const Identity& identity, const std::string& addre
   if (node.flusher.running()) return;
   node.flusher.start(kUseFlushMs, [this, &node] {
     auto uses = std::make_shared<std::vector<store::TokenUse>>(std::exchange(node.uses, {}));
-    store_->run(system_principal(), [uses](store::Tx& tx) { return tx.touch_tokens(*uses); }, [](Result<void>, const store::Changes&) {});
+    store_->run(
+        system_principal(), [uses](store::Tx& tx) { return tx.touch_tokens(*uses); },
+        [](Result<void>, const store::Changes&) {});
   });
 }
 

@@ -40,34 +40,40 @@ class RequestIds {
 
 struct Node {
   static constexpr int64_t kPulseMs = 1'000;
+  static constexpr int64_t kWatchNotedMs = 60'000;  // between two events about one who watches the same again
+  static constexpr size_t kWatchersKnown = 1'000;
 
   Node(loop::Loop& loop_in, gateway::Site& site_in, audit::Ring* ring_in)
       : loop(loop_in),
         site(site_in),
         ring(ring_in),
         guesses(loop_in.clock(), {limits::kBearerGuesses, limits::kBearerGuessMs, limits::kBearerGuessers}),
+        watchings(loop.clock(), {1, kWatchNotedMs, kWatchersKnown}),
         pulse(loop_in),
         flusher(loop_in),
         ender(loop_in) {
     turned();
-    pulse.start(kPulseMs, [this] { turned(); }, kPulseMs);
+    pulse.start(
+        kPulseMs, [this] { turned(); }, kPulseMs);
   }
 
   void turned() { meter.turned_ms.set(loop.now_ms()); }
 
   loop::Loop& loop;
   gateway::Site& site;
-  audit::Ring* ring;     // null in the gateway role, as is the snapshot
-  SnapshotPtr snapshot;  // from Authority::attach on
+  audit::Ring* ring;                                // null in the gateway role, as is the snapshot
+  SnapshotPtr snapshot;                             // from Authority::attach on
   std::shared_ptr<const gateway::Servers> servers;  // with which the upstreams were compared last
   std::list<std::shared_ptr<Exchange>> exchanges;
   Waiters watchers;  // polls of the changes feed
   RequestIds request_ids;
-  std::string accepted_host;  // the last one, as it was sent: settings do not change, so its next request needs no judgement
+  std::string
+      accepted_host;  // the last one, as it was sent: settings do not change, so its next request needs no judgement
   NodeMeter meter;
   std::atomic<bool> draining{false};  // written on the loop
-  bool quiet = false;  // draining, and its requests have ended
-  control::FailureLimit guesses;  // of tokens, by address
+  bool quiet = false;                 // draining, and its requests have ended
+  control::FailureLimit guesses;      // of tokens, by address
+  control::FailureLimit watchings;    // of traffic, that are in the record; by user and project
 
   RuleMemo rules;  // of the snapshot's policy
 

@@ -28,10 +28,14 @@ std::string_view outcome_of(const mcp::Message& answer) {
   return is_error && answer.outline().raw(*is_error) == "true" ? "tool error" : "ok";
 }
 
-// Every text in it without credentials of ours and without the servers' secrets.
+// Every text and every number in it without credentials of ours and without the servers' secrets.
 json::Value without_secrets(const json::Value& value, const gateway::Redactor& secrets) {
   const auto shown = [&secrets](const std::string& text) { return secrets.apply(redact(text)); };
   if (const std::string* text = value.as_string()) return json::Value::string(shown(*text));
+  if (const std::string* digits = value.number_text()) {
+    std::string left = shown(*digits);
+    return left == *digits ? value : json::Value::string(std::move(left));
+  }
   json::Value copy = value;
   for (json::Value& item : copy.items())
     item = without_secrets(item, secrets);
@@ -43,7 +47,8 @@ json::Value without_secrets(const json::Value& value, const gateway::Redactor& s
 }
 
 // A text that is JSON and not too long is shown; of all else the size.
-void add(json::Value& event, const std::string& name, const std::string& text, size_t bytes, const gateway::Redactor* secrets) {
+void add(json::Value& event, const std::string& name, const std::string& text, size_t bytes,
+         const gateway::Redactor* secrets) {
   auto parsed = secrets && !text.empty() ? json::parse(text) : Result<json::Value>(fail(Status::limit, "not shown"));
   if (parsed)
     event.set(name, without_secrets(*parsed, *secrets));
@@ -51,34 +56,46 @@ void add(json::Value& event, const std::string& name, const std::string& text, s
     event.set(name + "Bytes", json::Value::integer(static_cast<int64_t>(bytes)));
 }
 
-std::string event_text(const json::Value& event) { return "event: message\ndata: " + json::to_text(event) + "\n\n"; }
+constexpr size_t kMostMembers = 50;  // of a batch, as many as the gateway takes
+
+// The answer to the member of a batch with that id; "" when there is none. Without a list the whole batch was refused.
+std::string answer_to(const mcp::Message& message, const std::string& answers) {
+  const auto outline = json::Outline::read(answers, 2);
+  if (!outline) return {};
+  const json::Node& root = outline->root();
+  if (outline->raw(root).substr(0, 1) != "[") return answers;
+  if (!message.id_node()) return {};
+  for (const auto* node = outline->first(root); node; node = outline->after(root, *node)) {
+    const json::Node* id = outline->find(*node, "id");
+    if (id && outline->raw(*id) == message.id()) return std::string(outline->raw(*node));
+  }
+  return {};
+}
 
 }  // namespace
 
-Told told(const Spoken& spoken, const gateway::Redactor* secrets) {
-  Told told;
-  told.project = spoken.project->name;
+std::string told(const Spoken& spoken, const gateway::Redactor* secrets, Hearing hearing) {
   auto facts = json::parse(spoken.facts);
-  if (!facts) return told;
+  if (hearing == Hearing::nothing || !facts) return {};
   json::Value event = secrets ? without_secrets(*facts, *secrets) : *facts;
-  told.without_contents = event_text(event);
-  add(event, "request", spoken.request, spoken.request_bytes, secrets);
-  add(event, "answer", spoken.answer, spoken.answer_bytes, secrets);
-  told.with_contents = event_text(event);
-  return told;
+  if (hearing == Hearing::contents) {
+    add(event, "request", spoken.request, spoken.request_bytes, secrets);
+    add(event, "answer", spoken.answer, spoken.answer_bytes, secrets);
+  }
+  return "event: message\ndata: " + json::to_text(event) + "\n\n";
 }
 
-std::string_view heard(const Snapshot& snapshot, const control::TrafficWatch& wanted, const rbac::Principal& who,
-                       const Told& told) {
-  if (!wanted.project.empty() && wanted.project != told.project) return {};
+Hearing hearing(const Snapshot& snapshot, const control::TrafficWatch& wanted, const rbac::Principal& who,
+                const std::string& project) {
+  if (!wanted.project.empty() && wanted.project != project) return Hearing::nothing;
   rbac::Query record;
   record.action = rbac::Action::view;
   record.resource = rbac::Resource::audit;
-  record.name = told.project;
-  if (!snapshot.policy->allowed(who, record)) return {};
+  record.name = project;
+  if (!snapshot.policy->allowed(who, record)) return Hearing::nothing;
   rbac::Query contents;
   contents.operation = rbac::Operation::logs;
-  return snapshot.policy->allowed(who, contents) ? told.with_contents : told.without_contents;
+  return snapshot.policy->allowed(who, contents) ? Hearing::contents : Hearing::facts;
 }
 
 Tap::Tap(gateway::Responder& to, const gateway::Caller& caller, const gateway::HttpRequest& request, const Clock& clock)
@@ -131,19 +148,46 @@ std::string Tap::session(const gateway::HttpRequest& request) const {
   return opened ? opened->nonce : std::string();
 }
 
-std::optional<Spoken> Tap::spoken() {
+std::vector<Spoken> Tap::spoken() {
   told_ = true;
-  auto message = mcp::Message::parse(said_, mcp::Origin::client);
+  // Of a stream only the end counts, which is not there when it was cut.
+  std::string answer = cut_ ? std::string() : streamed_ ? last_event(kept_) : std::move(kept_);
+  if (gateway::is_batch(said_)) return members(answer);
+  const size_t bytes = streamed_ && !cut_ ? answer.size() : answer_bytes_;
+  std::vector<Spoken> out;
+  if (auto whole = one(said_, std::move(answer), bytes)) out.push_back(*std::move(whole));
+  return out;
+}
+
+// Each with its own answer; time and status are those of the batch.
+std::vector<Spoken> Tap::members(const std::string& answers) const {
+  std::vector<Spoken> out;
+  const auto outline = json::Outline::read(said_, 1);
+  if (!outline) return out;
+  for (const auto* node = outline->first(outline->root()); node && out.size() < kMostMembers;
+       node = outline->after(outline->root(), *node)) {
+    std::string said(outline->raw(*node));
+    const auto message = mcp::Message::parse(said, mcp::Origin::client);
+    std::string answer = message ? answer_to(*message, answers) : std::string();
+    const size_t bytes = answer.size();
+    if (auto member = one(std::move(said), std::move(answer), bytes)) out.push_back(*std::move(member));
+  }
+  return out;
+}
+
+std::optional<Spoken> Tap::one(std::string said, std::string answer_text, size_t answer_bytes) const {
+  auto message = mcp::Message::parse(said, mcp::Origin::client);
   if (!message) return std::nullopt;
   Spoken spoken;
   spoken.project = caller_.project;
-  spoken.request_bytes = said_.size();
-  if (said_.size() <= kTrafficTextBytes) spoken.request = said_;
-  // Of a stream only the end counts, which is not there when it was cut.
-  std::string answer_text = cut_ ? std::string() : streamed_ ? last_event(kept_) : std::move(kept_);
+  spoken.request_bytes = said.size();
+  if (said.size() <= kTrafficTextBytes) spoken.request = std::move(said);
   auto answer = mcp::Message::parse(answer_text, mcp::Origin::server);
-  const std::string_view outcome = answer ? outcome_of(*answer) : cut_ ? "not known" : status_ >= 200 && status_ < 300 ? "ok" : "refused";
-  spoken.answer_bytes = streamed_ && !cut_ ? answer_text.size() : answer_bytes_;
+  const std::string_view outcome = answer                            ? outcome_of(*answer)
+                                   : cut_                            ? "not known"
+                                   : status_ >= 200 && status_ < 300 ? "ok"
+                                                                     : "refused";
+  spoken.answer_bytes = answer_bytes;
   if (answer_text.size() <= kTrafficTextBytes) spoken.answer = std::move(answer_text);
   const std::string_view member = mcp::named_member(message->method());
   json::Writer writer(spoken.facts);

@@ -1,12 +1,13 @@
 // What MCP clients and the gateway say to each other at this moment, for those who watch it. Nothing is kept, and
-// nothing is done for it while nobody watches. On its way: Tap hears a message on its loop, Local knows the values of
-// secrets on the store's thread, each loop tells its watchers.
+// nothing is done for it while nobody watches the project. On its way: Tap hears a message on its loop, Local knows the
+// values of secrets, each loop that has a watcher who may hear of it writes it down and tells him.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/traffic.h"
 #include "gateway/endpoint.h"
@@ -21,7 +22,7 @@ inline constexpr size_t kTrafficTextBytes =
     64 << 10;  // of a request, or an answer, that is shown; of longer ones the size
 inline constexpr size_t kTrafficStreamBytes = 1 << 20;  // of an answer that is kept to find its end
 
-// One message of a client with what was answered, as it was.
+// One message of a client with what was answered, as it was. Of a batch each member is one.
 struct Spoken {
   std::shared_ptr<const gateway::ProjectView> project;
   std::string facts;  // JSON, of what is no content
@@ -30,20 +31,15 @@ struct Spoken {
   size_t request_bytes = 0, answer_bytes = 0;
 };
 
-// The same as two events of a stream: for those who may see what was said, and for those who may know that it was.
-// Shared by all loops.
-struct Told {
-  std::string project;
-  std::string with_contents, without_contents;
-};
+// What one watcher hears of a project: that something was said where he may view the audit record, and what it was with
+// the operation logs, which is the right to read what servers print, too.
+enum class Hearing : uint8_t { nothing, facts, contents };
+Hearing hearing(const Snapshot& snapshot, const control::TrafficWatch& wanted, const rbac::Principal& who,
+                const std::string& project);
 
-// `secrets` knows those of the project's servers; null: they cannot be known, and contents are left out.
-Told told(const Spoken& spoken, const gateway::Redactor* secrets);
-
-// Which of it one watcher hears: of projects whose audit record he may view, and contents with the operation logs,
-// which is the right to read what servers print, too.
-std::string_view heard(const Snapshot& snapshot, const control::TrafficWatch& wanted, const rbac::Principal& who,
-                       const Told& told);
+// As an event of a stream. `secrets` knows those of the project's servers; null: they cannot be known, and contents are
+// left out.
+std::string told(const Spoken& spoken, const gateway::Redactor* secrets, Hearing hearing);
 
 // Stands between the gateway and one exchange's answer and keeps the beginning of it.
 class Tap final : public gateway::Responder {
@@ -56,11 +52,13 @@ class Tap final : public gateway::Responder {
   void end_stream() override { to_.end_stream(); }
   bool gone() const override { return to_.gone(); }
 
-  // What is to be told, once the request has been served; nothing of what was no message. From then on it keeps nothing,
-  // and caller and request may go: an answer that stands as a stream is still written through it.
-  std::optional<Spoken> spoken();
+  // What is to be told, once the request has been served; nothing of what was no message. From then on it keeps
+  // nothing, and caller and request may go: an answer that stands as a stream is still written through it.
+  std::vector<Spoken> spoken();
 
  private:
+  std::vector<Spoken> members(const std::string& answers) const;
+  std::optional<Spoken> one(std::string said, std::string answer, size_t answer_bytes) const;
   void keep(std::string_view bytes);
   void note(int status, const gateway::Headers& headers);
   std::string session(const gateway::HttpRequest& request) const;

@@ -131,3 +131,69 @@ def test_refusals_and_legacy_sessions(gateway):
                            {"Authorization": f"Bearer {gateway.agent}", "Content-Type": "application/json",
                             "Accept": "application/json, text/event-stream", "Mcp-Session-Id": "no-such"})
     until(lambda: any(one["status"] == 404 for one in heard.messages), why=lambda: str(heard.messages))
+
+
+def test_numbers_and_values_of_before_are_not_told(gateway):
+    """An instance may say what its secret was when it began, and JSON may hold it as a number."""
+    gateway.mcpctl("create", "secret", "pin", "--data", "value=48151623")
+    gateway.stdio("figures", EXAMPLE, "--stdio", flags=("--env", "PIN=secret:pin/value"))
+    gateway.project("figures", "figures")
+    token = gateway.token("counter", "figures")
+    gateway.ready(token, "figures", project="figures")
+    heard = listen(gateway, gateway.admin, "?project=figures")
+
+    def say(message, **more):
+        client = wire.Modern(gateway.port, token, "figures")
+        before = len(heard.messages)
+        with client.connection:
+            client.call("figures__echo", {"message": message, **more})
+        until(lambda: [one for one in heard.messages[before:] if one["method"] == "tools/call"], why=lambda: heard.messages)
+        return [one for one in heard.messages[before:] if one["method"] == "tools/call"][-1]
+
+    until(lambda: say("warm up"))
+    told = say("x", pin=48151623, near=48151624, list=[[48151623]])["request"]["params"]["arguments"]
+    assert told == {"message": "x", "pin": "[redacted]", "near": 48151624, "list": [["[redacted]"]]}, told
+    gateway.mcpctl("patch", "secret", "pin", 'data={"value":"another-value-99"}')
+    gateway.ready(token, "figures", project="figures")
+    until(lambda: "another" not in json.dumps(say("was 48151623, is another-value-99")))
+    last = heard.messages[-1]
+    assert last["answer"]["result"]["content"][0]["text"] == "was [redacted], is [redacted]", last
+    assert "48151623" not in json.dumps(heard.messages), heard.messages
+
+
+def test_each_member_of_a_batch_is_told(gateway):
+    heard = listen(gateway, gateway.admin)
+    client = wire.Legacy(gateway.port, gateway.agent, version="2025-03-26")
+
+    def batch(*messages):
+        client.connection.send("POST", client.path, json.dumps(messages), client.fields(None))
+        return list(client.connection.events())
+
+    def request(id, tool, **arguments):
+        return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+    def told():
+        batch(request("a", "example__echo", message="first"), {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"},
+              request("b", "example__fail"), request("c", "nowhere__x"))
+        return [one for one in heard.messages if one["method"] == "notifications/roots/list_changed"]
+    until(told, pause=0.2)
+    until(lambda: {"ok", "tool error", "protocol error"} <= {one["outcome"] for one in heard.messages if one["method"] == "tools/call"},
+          why=lambda: heard.messages)
+    by_id = {one["request"].get("id"): one for one in heard.messages if one["method"] == "tools/call"}
+    assert [by_id[id]["outcome"] for id in "abc"] == ["ok", "tool error", "protocol error"], by_id
+    assert by_id["a"]["answer"]["result"]["content"][0]["text"] == "first" and by_id["b"]["answer"]["id"] == "b", by_id
+    assert {one["session"] for one in by_id.values()} != {""} and by_id["a"]["tokenName"] == "agent"
+    client.connection.close()
+
+
+def test_who_begins_to_watch_is_in_the_record(gateway):
+    bearer = user(gateway, "curious@example.com", VIEW)
+    streams = [listen(gateway, bearer, "?project=demo") for _ in range(6)]
+
+    def events():
+        return gateway.rest("GET", "audit/events?kind=traffic_watched&user=curious@example.com").json["items"]
+    until(events)
+    first = events()[-1]
+    assert (first["project"], first["tool"], first["outcome"]) == ("demo", "project/demo", "ok"), first
+    until(lambda: (call(gateway, "seen"), all(stream.messages for stream in streams))[1], pause=0.2)
+    assert len(events()) <= 2, events()  # once in a while on each of two loops, however often somebody connects
