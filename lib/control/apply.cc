@@ -119,7 +119,8 @@ Result<void> check_version(const Document& document, const Target& target) {
 // Values are compared in the clear for whoever may edit the secret, who could read them. For others the mask alone is
 // equal to what is here.
 Result<void> prepare_secret(Control& control, bool may_edit, Writing& writing) {
-  auto& [target, wanted, phc] = writing;
+  auto& target = writing.target;
+  auto& wanted = writing.wanted;
   if (!target.object) return {};
   auto* present = target.before.find("data");
   auto* data = wanted.find("data");

@@ -11,6 +11,7 @@
 #include "control/rights.h"
 #include "control/rules.h"
 #include "control/token_objects.h"
+#include "control/tool_prints.h"
 
 namespace mcptoken::control {
 
@@ -76,6 +77,7 @@ class Collector {
       if (kind.resource == Resource::secrets) MCPT_CHECK(secret(kind, object, document.fields));
       if (kind.resource == Resource::users) MCPT_CHECK(password(kind, object));
       if (kind.resource == Resource::rbac) MCPT_CHECK(drop_gone_tokens(context_.tx, document.fields));
+      if (kind.resource == Resource::servers) MCPT_CHECK(approvals(object, document.fields));
       documents.push_back(std::move(document));
     }
     return {};
@@ -104,6 +106,23 @@ class Collector {
       vault_->passwords[user.name] = *std::move(phc);
     else
       omit(kind, user.name, "password", allowed);
+    return {};
+  }
+
+  // Of a server that is not pinned, what was seen last is approved by nobody.
+  Result<void> approvals(const store::Object& server, Value& fields) {
+    const auto* pin = fields.find("pin");
+    if (!pin || !pin->as_bool().value_or(false)) return {};
+    MCPT_TRY(const auto tools, approved_tools(context_.tx, server.id));
+    if (tools.empty()) return {};
+    Value list = Value::array();
+    for (const auto& tool : tools) {
+      Value one = Value::object();
+      one.set("tool", text_value(tool.name));
+      one.set("digest", text_value(to_hex(tool.print)));
+      list.items().push_back(std::move(one));
+    }
+    fields.set(kApprovals, std::move(list));
     return {};
   }
 

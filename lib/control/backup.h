@@ -27,6 +27,8 @@
 namespace mcptoken::control {
 
 inline constexpr int64_t kBackupFormat = 1;
+// Of a pinned server: [{"tool", "digest"}], what its tools are approved as.
+inline constexpr std::string_view kApprovals = "approvedTools";
 
 // What restoring one document takes. `context` is that of the one transaction.
 struct Restoration {

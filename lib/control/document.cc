@@ -184,7 +184,8 @@ Result<std::optional<store::Object>> write_document(Control& control, Context& c
   out.effect = Effect::created;
   if (target.object) {
     auto differs = difference(up_to_date(kind, target.before), writing.wanted);
-    if (writing.phc) differs += differs.empty() ? "password" : ", password";
+    if (writing.phc) writing.also = "password";
+    if (!writing.also.empty()) differs += (differs.empty() ? "" : ", ") + writing.also;
     out.effect = Effect::unchanged;
     if (differs.empty()) return std::optional<store::Object>();
     add_reason(out.reason, "differs in " + differs);

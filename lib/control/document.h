@@ -56,6 +56,7 @@ struct Writing {
   Target target;
   json::Value wanted;
   std::optional<std::string> phc;  // of a user's new password
+  std::string also = {};           // what differs beside the fields, in words, and is written by who called; "" for nothing
 };
 // Compares, and writes what differs as `conflict` says. Sets effect and reason of `out`, whose kind and scope are
 // there; the object when it was written. denied: the rights of the same write by hand.

@@ -7,6 +7,7 @@
 #include "control/objects.h"
 #include "control/rights.h"
 #include "control/rules.h"
+#include "control/tool_prints.h"
 
 namespace mcptoken::control {
 
@@ -107,6 +108,43 @@ Result<std::optional<std::string>> new_password(const Restoration& restoration, 
   return present == at->second ? std::nullopt : std::optional(at->second);
 }
 
+Result<void> digest_rule(const Value& value) {
+  crypto::Digest digest{};
+  if (from_hex(*value.as_string(), digest)) return {};
+  return fail(Status::invalid, "must be 64 hexadecimal digits");
+}
+
+// What the tools of a server are to be approved as; it is no field of the server.
+Result<std::vector<ToolPrint>> take_approvals(Value& fields) {
+  static constexpr Field kOne[] = {
+      {.name = "tool", .type = Type::string, .shape = Shape::required, .min = 1, .max = 64 * 1024},
+      {.name = "digest", .type = Type::string, .shape = Shape::required, .rule = digest_rule},
+  };
+  static constexpr Field kFields[] = {{.name = kApprovals, .type = Type::list, .max = 10'000, .fields = kOne}};
+  std::vector<ToolPrint> out;
+  const auto* given = fields.find(kApprovals);
+  if (!given) return out;
+  Value body = Value::object();
+  body.set(kApprovals, *given);
+  fields.erase(kApprovals);
+  MCPT_TRY(const auto checked, check_fields(kFields, body, ""));
+  for (const auto& one : checked.find(kApprovals)->items()) {
+    ToolPrint print{one.text("tool"), {}};
+    from_hex(one.text("digest"), print.print);
+    out.push_back(std::move(print));
+  }
+  return out;
+}
+
+// Whether something that is approved in the backup is not, or otherwise, here.
+Result<bool> approvals_differ(store::Tx& tx, const store::Object& server, std::span<const ToolPrint> wanted) {
+  MCPT_TRY(const auto here, approved_tools(tx, server.id));
+  return std::any_of(wanted.begin(), wanted.end(), [&](const ToolPrint& one) {
+    return std::none_of(here.begin(), here.end(),
+                        [&](const ToolPrint& other) { return other.name == one.name && other.print == one.print; });
+  });
+}
+
 }  // namespace
 
 Result<Restored> restore_object(Restoration& restoration, Document document) {
@@ -125,6 +163,10 @@ Result<Restored> restore_object(Restoration& restoration, Document document) {
     MCPT_CHECK(fill_values(restoration, present, document.fields, out.reason));
     if (target.object) target.before.set("data", std::move(present));
   }
+  std::vector<ToolPrint> approvals;
+  if (kind.resource == Resource::servers) {
+    MCPT_TRY(approvals, take_approvals(document.fields));
+  }
   MCPT_TRY(auto wanted, check(kind, document.fields, Mode::replace, nullptr));
   for (const auto& [name, value] : recorded.members())
     wanted.set(name, value);
@@ -132,7 +174,14 @@ Result<Restored> restore_object(Restoration& restoration, Document document) {
   if (kind.resource == Resource::users) {
     MCPT_TRY(writing.phc, new_password(restoration, writing.wanted.text("email"), writing.target.object));
   }
-  MCPT_CHECK(write_document(restoration.control, context, restoration.conflict, std::move(writing), out));
+  if (!approvals.empty() && writing.target.object) {
+    MCPT_TRY(const bool differ, approvals_differ(context.tx, *writing.target.object, approvals));
+    if (differ) writing.also = "approved tools";
+  }
+  MCPT_TRY(const auto written, write_document(restoration.control, context, restoration.conflict, std::move(writing), out));
+  if (!written || approvals.empty()) return out;
+  MCPT_CHECK(require(context, rbac::Action::edit, kind.resource, document.scope));  // as for `approve tool`
+  MCPT_CHECK(approve_prints(context.tx, written->id, approvals));
   return out;
 }
 

@@ -69,6 +69,23 @@ Result<std::vector<std::string>> unapproved_tools(store::Tx& tx, const std::stri
   }
 }
 
+Result<std::vector<ToolPrint>> approved_tools(store::Tx& tx, const std::string& server_id) {
+  MCPT_TRY(const auto known, known_tools(tx, server_id));
+  std::vector<ToolPrint> out;
+  for (const auto& [name, prints] : known)
+    out.push_back({name, prints.approved});
+  return out;
+}
+
+Result<void> approve_prints(store::Tx& tx, const std::string& server_id, std::span<const ToolPrint> tools) {
+  for (const auto& tool : tools) {
+    MCPT_CHECK(tx.db().run("INSERT INTO tool_prints (server_id, tool, approved, seen) VALUES (?1, ?2, ?3, ?3)"
+                           " ON CONFLICT (server_id, tool) DO UPDATE SET approved = excluded.approved",
+                           server_id, tool.name, tool.print));
+  }
+  return {};
+}
+
 // {"tools":[NAME…]}, all or none. The server counts as changed: its lists are fetched anew, and clients hear of it.
 Result<Response> approve_tools(Control&, Context& context) {
   MCPT_CHECK(check_query(context.request, {}));

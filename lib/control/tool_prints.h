@@ -27,5 +27,9 @@ Result<ToolChanges> compare_tools(store::Tx& tx, const std::string& server_id, s
 Result<ToolChanges> note_tools(store::Tx& tx, const std::string& server_id, std::span<const ToolPrint> tools, bool pinned);
 // Tools of the server that wait for an approval, by name.
 Result<std::vector<std::string>> unapproved_tools(store::Tx& tx, const std::string& server_id);
+// What its tools are approved as, by name.
+Result<std::vector<ToolPrint>> approved_tools(store::Tx& tx, const std::string& server_id);
+// Approves these definitions, wherever they come from. One that was never seen here counts as seen like that.
+Result<void> approve_prints(store::Tx& tx, const std::string& server_id, std::span<const ToolPrint> tools);
 
 }  // namespace mcptoken::control

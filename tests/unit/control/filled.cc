@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "control/tool_prints.h"
+
 namespace mcptoken::control::testing {
 
 void Filled::fill() {
@@ -22,9 +24,15 @@ void Filled::fill() {
   post("servers",
        R"({"name":"local","description":"d","labels":{"a":"b"},"transport":"STDIO","command":["run","me"],
            "env":[{"name":"A","value":"b"},{"name":"K","valueFrom":{"secretRef":{"name":"keys","key":"k"}}}],
-           "replicas":3,"share":"session","healthCheck":{"tool":"t","arguments":{"x":[1,{"y":null}]},"intervalSeconds":5},
+           "replicas":3,"share":"principal","healthCheck":{"tool":"t","arguments":{"x":[1,{"y":null}]},"intervalSeconds":5},
            "timeouts":{"connectMs":1,"callMs":5},"cache":{"tools":{"t":60}},"allowPrivate":true,"pin":true,
            "repositoryUrl":"https://e.org/","containerPort":80})");
+  write([&](store::Tx& tx) -> Result<void> {  // of a pinned server
+    MCPT_TRY(const auto server, tx.get("server", "", "local"));
+    const ToolPrint seen{"t", crypto::sha256("as it was approved")};
+    MCPT_CHECK(note_tools(tx, server.id, std::span(&seen, 1), true));
+    return {};
+  });
   post("servers", R"({"name":"pkg","packageName":"@a/b@1.2","runtime":"python"})");
   post("servers", R"({"name":"img","dockerImage":"img:1"})");
   post("servers", R"({"name":"web","externalUrl":"https://e.org/mcp","transport":"SSE",

@@ -104,6 +104,10 @@ TEST_CASE("the rights of every write hold for a restored one") {
         made("secrets", R"({"name":"k","data":{"v":"x"}})"));
   needs(R"({"kind":"project","name":"p","proxyModel":"none","servers":["s"]})", {"role:edit,resource:projects"},
         {"role:expose,resource:servers,name:s"}, made("servers", R"({"name":"s","externalUrl":"https://e.org/"})"));
+  // Approving is editing, whoever may create the server.
+  needs(R"({"kind":"server","name":"s","externalUrl":"https://e.org/","pin":true,"approvedTools":[{"tool":"t","digest":")" +
+            std::string(64, 'a') + R"("}]})",
+        {"role:create,resource:servers"}, {"role:edit,resource:servers,name:s"});
   needs(R"({"kind":"proxymodel","name":"m","stages":[{"type":"exec","config":{"command":["x"]}}]})", {kEditor},
         {"role:run,resource:proxymodels,name:m"});
   needs(R"({"kind":"rbac","name":"d","subjects":["User:weak@example.org"],"roleBindings":["action:logs"]})", {kEditor},

@@ -1,4 +1,5 @@
 // What a restore does with what is there, and with what is no backup.
+#include "control/tool_prints.h"
 #include "unit/control/filled.h"
 
 using namespace mcptoken;
@@ -311,4 +312,47 @@ TEST_CASE("a token's record is checked like everything else") {
   Value copy = backup;
   object_in(copy, "mcptoken", "agent")->set("project", Value::string("none"));
   CHECK(restore(here, here.root, copy).text("message") == "mcptoken/none/agent: project: there is no project \"none\"");
+}
+
+TEST_CASE("what was approved of a pinned server is approved where it is restored, and what has changed since is not") {
+  Filled there, here(9);
+  there.fill();
+  const ToolPrint approved{"t", crypto::sha256("as it was approved")}, pulled{"t", crypto::sha256("as it is now")};
+  const auto waiting = [](Filled& world, const ToolPrint& tool) {
+    std::vector<std::string> out;
+    world.write([&](store::Tx& tx) -> Result<void> {
+      MCPT_TRY(const auto server, tx.get("server", "", "local"));
+      MCPT_CHECK(note_tools(tx, server.id, std::span(&tool, 1), true));
+      MCPT_TRY(out, unapproved_tools(tx, server.id));
+      return {};
+    });
+    return out;
+  };
+  const auto backup = backup_of(there, there.root);
+  CHECK(json::to_text(*object_in(backup, "server", "local")->find("approvedTools")) ==
+        R"([{"tool":"t","digest":")" + to_hex(approved.print) + R"("}])");
+  CHECK(object_in(backup, "server", "web")->find("approvedTools") == nullptr);
+  CHECK(restore(here, here.root, backup).status == 200);
+  // The first sight here is not the first: the definition was changed meanwhile.
+  CHECK(waiting(here, pulled) == std::vector<std::string>{"t"});
+  CHECK(waiting(here, approved).empty());
+
+  // Somebody approves the other one here; a restore of what was approved before is a difference like any other.
+  waiting(here, pulled);
+  here.expect(200, here.root, "POST", "/api/v1/servers/local/approve", R"({"tools":["t"]})");
+  CHECK(item(restore(here, here.root, backup, R"("conflict":"skip")"), "server/local") == "skipped (differs in approved tools)");
+  CHECK(restore(here, here.root, backup).status == 409);
+  CHECK(waiting(here, pulled).empty());
+  CHECK(item(restore(here, here.root, backup, R"("conflict":"overwrite")"), "server/local") == "updated (differs in approved tools)");
+  CHECK(waiting(here, pulled) == std::vector<std::string>{"t"});
+  CHECK(item(restore(here, here.root, backup), "server/local") == "unchanged");
+
+  const auto refused = [&](const std::string& list, const std::string& message) {
+    Value copy = backup;
+    object_in(copy, "server", "local")->set("approvedTools", parsed(list));
+    CHECK(restore(here, here.root, copy).text("message") == "server/local: " + message);
+  };
+  refused(R"([{"tool":"t","digest":"abc"}])", "approvedTools[0].digest: must be 64 hexadecimal digits");
+  refused(R"([{"tool":"t"}])", "approvedTools[0].digest: is required");
+  refused(R"("t")", "approvedTools: must be a list");
 }
