@@ -35,11 +35,14 @@ class Element final : loop::Scope::Hook {
     attach(whole.link.scope);
   }
   loop::Task<Result<void>> run() {
-    auto message = mcp::Message::parse(std::move(text_), mcp::Origin::client);
-    if (message && message->method() == "initialize")
+    std::string id;
+    auto message = mcp::Message::parse(std::move(text_), mcp::Origin::client, {}, &id);
+    if (message && message->method() == "initialize") {
+      id = message->id();
       message = fail(Error(Status::invalid, "initialize comes alone").with_rpc(mcp::rpc::kInvalidRequest));
+    }
     if (!message) {
-      refuse(exchange_, "null", message.error(), 400);
+      refuse(exchange_, id, message.error(), 400);
       co_return Result<void>();
     }
     auto shared = std::make_shared<const mcp::Message>(*std::move(message));

@@ -39,10 +39,11 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
     auto result = co_await task;
     co_return result;
   }
-  auto parsed = mcp::Message::parse(std::move(exchange.request.body), mcp::Origin::client);
+  std::string id;
+  auto parsed = mcp::Message::parse(std::move(exchange.request.body), mcp::Origin::client, {}, &id);
   if (!parsed) {
     int http = parsed.error().http;
-    refuse(exchange, "null", parsed.error(), http ? http : 400);
+    refuse(exchange, id, parsed.error(), http ? http : 400);
     co_return Result<void>();
   }
   auto message = std::make_shared<const mcp::Message>(*std::move(parsed));

@@ -80,7 +80,7 @@ json::ReadLimits server_limits(size_t bytes) {
   return limits;
 }
 
-Result<Message> Message::parse(std::string text, Origin origin, const json::ReadLimits& limits) {
+Result<Message> Message::parse(std::string text, Origin origin, const json::ReadLimits& limits, std::string* refused_id) {
   auto owned = std::make_unique<const std::string>(std::move(text));
   auto outline = Outline::read(*owned, 2, limits);
   if (!outline) {
@@ -89,7 +89,10 @@ Result<Message> Message::parse(std::string text, Origin origin, const json::Read
     return fail(std::move(error).with_rpc(rpc::kParseError).with_http(http));
   }
   Message message(std::move(owned), *std::move(outline));
-  MCPT_CHECK(message.classify(origin));
+  if (auto judged = message.classify(origin); !judged) {
+    if (refused_id) *refused_id = message.refused_id();
+    return fail(std::move(judged).error());
+  }
   return message;
 }
 
@@ -109,7 +112,7 @@ Result<void> Message::classify(Origin origin) {
   if (id_) {
     // Errors about unreadable requests carry a null id (JSON-RPC 2.0 section 5).
     if (error_ && id_->type == Type::null) id_ = nullptr;
-    else MCPT_CHECK(check_id());
+    else MCPT_CHECK(check_id(*id_));
   }
   if (method) {
     if (method->type != Type::string) return invalid_request("\"method\" must be a string");
@@ -129,13 +132,19 @@ Result<void> Message::classify(Origin origin) {
   return {};
 }
 
-Result<void> Message::check_id() const {
-  std::string_view raw = outline_.raw(*id_);
-  if (id_->type == Type::string) {
+// An answer to what is no request would be taken for one of the client's own.
+std::string Message::refused_id() const {
+  const Node* id = outline_.root().type == Type::object && outline_.find("method") ? outline_.find("id") : nullptr;
+  return id && check_id(*id) ? std::string(outline_.raw(*id)) : std::string();
+}
+
+Result<void> Message::check_id(const Node& id) const {
+  std::string_view raw = outline_.raw(id);
+  if (id.type == Type::string) {
     if (raw.size() > limits::kJsonIdBytes + 2) return invalid_request("the id is longer than 256 bytes");
     return {};
   }
-  if (id_->type == Type::number) {
+  if (id.type == Type::number) {
     bool negative = raw.starts_with('-');
     auto value = parse_decimal(raw.substr(negative ? 1 : 0));
     if (value && *value <= kMaxSafeInteger) return {};

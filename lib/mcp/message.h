@@ -39,8 +39,10 @@ json::ReadLimits server_limits(size_t bytes);
 
 class Message {
  public:
-  // Errors carry the JSON-RPC code to answer with (parse error, invalid request) and, where it could be read, nothing else.
-  static Result<Message> parse(std::string text, Origin origin, const json::ReadLimits& limits = {});
+  // Errors carry the JSON-RPC code to answer with (parse error, invalid request). `refused_id` becomes the raw id of a
+  // request that is refused, when it is one; null: the caller answers nothing.
+  static Result<Message> parse(std::string text, Origin origin, const json::ReadLimits& limits = {},
+                               std::string* refused_id = nullptr);
 
   MessageKind kind() const { return kind_; }
   bool is_call() const { return kind_ == MessageKind::request || kind_ == MessageKind::notification; }
@@ -67,7 +69,8 @@ class Message {
  private:
   Message(std::unique_ptr<const std::string> text, json::Outline outline) : text_(std::move(text)), outline_(std::move(outline)) {}
   Result<void> classify(Origin origin);
-  Result<void> check_id() const;
+  Result<void> check_id(const json::Node& id) const;
+  std::string refused_id() const;
 
   std::unique_ptr<const std::string> text_;  // behind a pointer: the outline borrows it, and messages move
   json::Outline outline_;

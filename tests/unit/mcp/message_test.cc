@@ -98,6 +98,19 @@ TEST_CASE("message: what is refused, and with which code") {
     CAPTURE(row.text);
     CHECK(code_of(row.text) == row.code);
   }
+  // A request that is refused is answered under its own id, where it has one that an answer may have.
+  const auto refused_id = [](const std::string& text) {
+    std::string id;
+    CHECK_FALSE(Message::parse(text, Origin::client, {}, &id));
+    return id;
+  };
+  CHECK(refused_id(R"({"jsonrpc":"2.0","id":7,"method":"ping","params":[]})") == "7");
+  CHECK(refused_id(R"({"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"Name":"x"}})") == "\"a\"");
+  CHECK(refused_id(R"({"jsonrpc":"1.0","id":7,"method":"ping"})") == "7");
+  CHECK(refused_id(R"({"jsonrpc":"2.0","id":7,"method":"ping","result":{}})") == "7");
+  for (const char* text : {R"({"jsonrpc":"2.0","id":1.5,"method":"ping"})", R"({"jsonrpc":"2.0","id":null,"method":"ping"})",
+                           R"({"jsonrpc":"2.0","id":7,"result":{},"error":{}})", R"({"jsonrpc":"2.0","id":7})", R"([{"id":7}])", "{"})
+    CHECK(refused_id(text) == "");
   auto refused = Message::parse("{", Origin::client);
   CHECK(refused.error().http == 400);
 }
