@@ -205,37 +205,18 @@ Result<void> insert(db::Transaction& transaction, db::Sql sql, std::span<Event> 
   return {};
 }
 
-bool never_writable(const Error& error) { return error.status == Status::too_large || error.status == Status::invalid; }
-
 }  // namespace
 
 Result<void> append_row(db::Transaction& transaction, Event& event) {
   return insert(transaction, kInsertOne, std::span(&event, 1));
 }
 
-Result<uint64_t> append_rows(db::Transaction& transaction, std::span<Event> events) {
-  uint64_t unwritable = 0;
+Result<void> append_rows(db::Transaction& transaction, std::span<Event> events) {
+  for (; events.size() >= kManyRows; events = events.subspan(kManyRows))
+    MCPT_CHECK(insert(transaction, kInsertMany, events.first(kManyRows)));
   for (Event& event : events)
-    event.seq = 0;
-  while (!events.empty()) {
-    if (events.size() >= kManyRows) {
-      auto done = insert(transaction, kInsertMany, events.first(kManyRows));
-      if (!done && !never_writable(done.error())) return fail(std::move(done).error());
-      if (done) {
-        events = events.subspan(kManyRows);
-        continue;
-      }
-    }
-    // One that can never be written must not hold up all that follow.
-    const auto few = events.first(std::min(events.size(), kManyRows));
-    for (Event& event : few) {
-      auto done = append_row(transaction, event);
-      if (!done && !never_writable(done.error())) return fail(std::move(done).error());
-      unwritable += !done;
-    }
-    events = events.subspan(few.size());
-  }
-  return unwritable;
+    MCPT_CHECK(append_row(transaction, event));
+  return {};
 }
 
 Result<void> summarize(db::Transaction& transaction, std::span<const Event> events) {

@@ -117,9 +117,9 @@ Ring& Recorder::add_ring(size_t capacity, size_t denied_capacity) {
 Result<bool> Recorder::write(db::Transaction& transaction) {
   std::lock_guard guard(mutex_);
   take();
-  MCPT_TRY(const uint64_t unwritable, append_rows(transaction, batch_));
+  MCPT_CHECK(append_rows(transaction, batch_));
   MCPT_CHECK(summarize(transaction, batch_));
-  MCPT_CHECK(write_gap(transaction, unwritable));
+  MCPT_CHECK(write_gap(transaction));
   return std::any_of(sources_.begin(), sources_.end(), [](const auto& one) { return !one->ring->empty(); });
 }
 
@@ -132,8 +132,8 @@ void Recorder::take() {
   next_source_ = (next_source_ + 1) % sources_.size();
 }
 
-Result<void> Recorder::write_gap(db::Transaction& transaction, uint64_t unwritable) {
-  uint64_t lost = unwritable, denials = 0;
+Result<void> Recorder::write_gap(db::Transaction& transaction) {
+  uint64_t lost = 0, denials = 0;
   for (auto& source : sources_) {
     source->writing_lost = source->ring->lost();
     source->writing_denials = source->ring->lost_denials();

@@ -97,7 +97,7 @@ class Recorder {
     uint64_t writing_lost = 0;  // in the transaction under way
     uint64_t writing_denials = 0;
   };
-  Result<void> write_gap(db::Transaction& transaction, uint64_t unwritable);
+  Result<void> write_gap(db::Transaction& transaction);
   void take();
 
   const Clock& clock_;
