@@ -159,7 +159,7 @@ CallOutcome outcome_of(const mcp::Message& message) {
 
 // A server's protocol error, as this client may see it: codes that concern our own hop become an internal error, and a
 // missing resource has the code of the client's era and the client's URI.
-Error relayed_error(const mcp::Message& message, const Client& client, const Subject& subject) {
+Error relayed_error(const mcp::Message& message, const Client& client, const Subject& subject, const Attachment& attachment) {
   Error error = message.to_error();
   if (error.rpc == mcp::rpc::kHeaderMismatch || error.rpc == mcp::rpc::kUnsupportedVersion) error.rpc = mcp::rpc::kInternalError;
   bool names_uri = error.data.find("\"uri\"") != std::string::npos;
@@ -167,6 +167,8 @@ Error relayed_error(const mcp::Message& message, const Client& client, const Sub
     Error plain = unknown_key(subject.kind, subject.key, client.era);
     error.rpc = plain.rpc;
     error.data = plain.data;
+  } else if (names_uri) {
+    error.data = exposed_data(attachment, error.data);
   }
   return error;
 }
@@ -227,6 +229,8 @@ std::string relay(const Exchange& exchange, const Client& client, const Subject&
     hop.server_info = info;
     hop.cacheable = subject.kind == Kind::resources && !is_input_required(upstream);
   }
+  const std::string meta = exposed_meta(*target.attachment, upstream);
+  hop.meta = meta;
   hop.edits = uri_edits(*target.attachment, upstream);
   hop.edits.insert(hop.edits.end(), std::make_move_iterator(edits.begin()), std::make_move_iterator(edits.end()));
   return mcp::to_client(upstream, hop);
@@ -238,6 +242,7 @@ Reply conclude(const Exchange& exchange, const Client& client, const Subject& su
                const mcp::Message& message, Result<Turn> turn, std::vector<json::Edit> edits, const std::string& state_target,
                const ClientState& state, CallRecord& record) {
   if (turn && !turn->answer) {
+    turn->requests = exposed_requests(*target.attachment, turn->requests);
     auto asking = ask_result(exchange, state_target, *turn);
     if (asking) return {mcp::result_message(message.id(), *asking)};
     turn = fail(std::move(asking).error());
@@ -264,7 +269,7 @@ Reply conclude(const Exchange& exchange, const Client& client, const Subject& su
     return {mcp::result_message(message.id(), *asking)};
   record.outcome = outcome_of(upstream->message);
   if (upstream->message.kind() == mcp::MessageKind::error)
-    return error_reply(message, client, relayed_error(upstream->message, client, subject));
+    return error_reply(message, client, relayed_error(upstream->message, client, subject, *target.attachment));
   return {relay(exchange, client, subject, target, upstream->message, message.id(), std::move(edits))};
 }
 
@@ -406,7 +411,7 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   loop::Scope scope(exchange.link.scope);
   const int64_t call_ms = server->call_ms;
   loop::Deadline deadline(exchange.site.loop, scope, call_ms, Error(Status::timeout, server->name + ": the call was not answered in time"));
-  CallEvents events(exchange, client, answer, deadline, call_ms);
+  CallEvents events(exchange, client, *target->attachment, answer, deadline, call_ms);
   answer.begin_waiting();
   std::string preamble;
   if (subject->kind == Kind::tools && has_gate(project)) {

@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "gateway/log_level.h"
+#include "gateway/uri.h"
 #include "json/edit.h"
 #include "json/writer.h"
 #include "mcp/input_request.h"
@@ -56,6 +57,11 @@ void CallEvents::on_request(mcp::Message message, Function<void(std::string)> re
   deadline_.refresh(limits::kAskMs);  // the call's own clock stands still while a person answers
   json::Edits edits(message.outline());
   edits.replace(*message.id_node(), json::quoted(id));
+  for (auto& edit : uri_edits(attachment_, message)) {
+    json::Node place;
+    place.value = edit.range;
+    edits.replace(place, edit.bytes);
+  }
   answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
 }
 

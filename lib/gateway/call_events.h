@@ -12,8 +12,10 @@ namespace mcptoken::gateway {
 
 class CallEvents final : public mcp::Events {
  public:
-  CallEvents(Exchange& exchange, const Client& client, Answer& answer, loop::Deadline& deadline, int64_t call_ms)
-      : exchange_(exchange), client_(client), answer_(answer), deadline_(deadline), call_ms_(call_ms) {}
+  // `attachment`: of the server that is called.
+  CallEvents(Exchange& exchange, const Client& client, const Attachment& attachment, Answer& answer, loop::Deadline& deadline,
+             int64_t call_ms)
+      : exchange_(exchange), client_(client), attachment_(attachment), answer_(answer), deadline_(deadline), call_ms_(call_ms) {}
   ~CallEvents() override;
 
   void on_notification(mcp::Message message) override;
@@ -26,6 +28,7 @@ class CallEvents final : public mcp::Events {
 
   Exchange& exchange_;
   const Client& client_;
+  const Attachment& attachment_;
   Answer& answer_;
   loop::Deadline& deadline_;
   int64_t call_ms_;

@@ -14,10 +14,6 @@ using json::Node;
 using json::Outline;
 using json::Type;
 
-std::string text_of(const Outline& outline, const Node* node) {
-  return node && node->type == Type::string ? outline.string(*node) : std::string();
-}
-
 std::string state_use(const std::string& target) { return "state:" + target; }
 
 Error unusable(std::string text) { return Error(Status::protocol, std::move(text)).with_rpc(mcp::rpc::kInternalError); }
@@ -180,7 +176,7 @@ std::optional<std::string> ask_instead_of_error(const Exchange& exchange, const 
   writer.begin_object();
   size_t number = 0;
   for (auto* entry = data->first(*list); entry; entry = data->after(*list, *entry)) {
-    if (entry->type != Type::object || text_of(*data, data->find(*entry, "mode")) != "url") return std::nullopt;
+    if (entry->type != Type::object || mcp::text_of(*data, data->find(*entry, "mode")) != "url") return std::nullopt;
     json::Edits edits(*data);
     if (const Node* id = data->find(*entry, "elicitationId")) edits.remove(*entry, *id);  // the modern era has none
     writer.key("q" + std::to_string(++number)).begin_object().member("method", "elicitation/create");

@@ -38,10 +38,10 @@ crypto::Digest print_of(const Outline& tool) {
 }
 
 // Of `_meta`: {"ui":{"resourceUri":…}}, and "ui/resourceUri" as the first drafts of the extension had it.
-void find_uris(const Outline& tool, std::vector<UriPlace>& out) {
-  const Node* meta = tool.find("_meta");
-  if (!meta || !contains(tool.raw(*meta), "esourceUri")) return;
-  auto outline = Outline::read(tool.raw(*meta), 2, item_limits(tool.raw(*meta)));
+void find_uris(const Outline& entry, std::vector<UriPlace>& out) {
+  const Node* meta = entry.find("_meta");
+  if (!meta || !contains(entry.raw(*meta), "esourceUri")) return;
+  auto outline = Outline::read(entry.raw(*meta), 2, item_limits(entry.raw(*meta)));
   if (!outline) return;
   const Node* ui = outline->find("ui");
   for (const Node* uri : {ui ? outline->find(*ui, "resourceUri") : nullptr, outline->find("ui/resourceUri")}) {
@@ -79,11 +79,11 @@ Result<Item> read_item(Kind kind, std::string_view raw) {
   item.key = outline.string(*key);
   item.raw = std::string(raw);
   item.key_range = key->value;
+  find_uris(outline, item.uris);
   if (kind == Kind::prompts) item.arguments = find_prompt_place(item.raw);
   if (kind != Kind::tools) return item;
   item.arguments = find_virtual_place(item.raw);
   item.print = print_of(outline);
-  find_uris(outline, item.uris);
   find_headers(outline, item);
   if (needs_task(outline)) item.unusable = "it can be called as a task only, and tasks are not offered here";
   return item;

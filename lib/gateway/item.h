@@ -25,8 +25,8 @@ struct Item {
   std::string raw;
   json::Range key_range;  // of the key's value in `raw`
   VirtualPlace arguments;  // tools and prompts: where the definition takes virtual arguments
-  // --- tools alone
   std::vector<UriPlace> uris;  // of its user interface (MCP Apps)
+  // --- tools alone
   std::shared_ptr<const mcp::ParamHeaders> headers;  // arguments that are headers, too; null: none
   std::string bad_headers;   // why its marks of such arguments break the rules, "" when they do not
   std::string unusable;      // why nobody can use it here, "" when they can

@@ -1,5 +1,7 @@
 #include "gateway/uri.h"
 
+#include <algorithm>
+
 #include "json/writer.h"
 
 namespace mcptoken::gateway {
@@ -12,47 +14,93 @@ using json::Type;
 constexpr std::string_view kOpen = "m.";
 constexpr char kClose = '+';
 
-// Edits of one array inside a message, whose entries are read one by one.
+constexpr std::string_view kUriKeys[] = {"uri\"", "resourceUri\"", "ui/resourceUri\""};
+
+// From quote to quote: long texts have few, and everything between two of them is passed over by memchr. Most messages have
+// no URI: a look at the bytes costs far less than reading them once more.
+bool has_uri_key(std::string_view raw) {
+  for (size_t at = raw.find('"'); at != raw.npos; at = raw.find('"', at + 1)) {
+    for (std::string_view key : kUriKeys)
+      if (raw.substr(at + 1, key.size()) == key) return true;
+  }
+  return false;
+}
+
+// Edits of one value inside a text, which is read anew, deep enough for a resource in what a tool answered in a message.
 class Rewriter {
  public:
-  Rewriter(const Attachment& attachment, std::string_view array, uint32_t offset, std::vector<json::Edit>& edits)
-      : attachment_(attachment), array_(array), offset_(offset), edits_(edits) {}
+  Rewriter(const Attachment& attachment, std::string_view value, uint32_t offset, std::vector<json::Edit>& edits)
+      : attachment_(attachment), offset_(offset), edits_(edits) {
+    if (!has_uri_key(value)) return;
+    // Keys spelt with escapes are nothing of the protocol's; where some are, those above them count alone.
+    for (size_t depth : {kDepth, kShallow}) {
+      auto read = Outline::read(value, depth, mcp::server_limits(limits::kUpstreamBodyBytes));
+      if (!read) continue;
+      outline_.emplace(*std::move(read));
+      return;
+    }
+  }
 
-  // Four levels: an entry, its members, those of its `content` or `resource`, and of a resource inside content.
-  void run() {
-    auto read = Outline::read(array_, 4, mcp::server_limits(limits::kUpstreamBodyBytes));
-    if (!read) return;  // keys spelt with escapes: nothing of the protocol's
-    outline_ = &*read;
-    for (auto* entry = read->first(read->root()); entry; entry = read->after(read->root(), *entry)) visit(*entry);
+  // An array of content blocks, messages or contents of a resource.
+  void blocks() {
+    if (outline_ && outline_->root().type == Type::array) each(outline_->root());
+  }
+  // An object of `inputRequests`: what a model is to be asked has messages.
+  void requests() {
+    if (!outline_ || outline_->root().type != Type::object) return;
+    for (auto* entry = outline_->first(outline_->root()); entry; entry = outline_->after(outline_->root(), *entry)) {
+      const Node* params = outline_->find(*entry, "params");
+      const Node* messages = params ? outline_->find(*params, "messages") : nullptr;
+      if (messages && messages->type == Type::array) each(*messages);
+    }
+  }
+  // An object with a URI of its own.
+  void data() {
+    if (outline_ && outline_->root().type == Type::object) uri_of(outline_->root(), "uri");
+  }
+  // A `_meta` object.
+  void meta() {
+    if (outline_) meta(outline_->root());
   }
 
  private:
-  // A content block, one of `contents`, or a prompt's message around a block.
-  void visit(const Node& entry) {
-    uri_of(entry);
-    if (const Node* resource = outline_->find(entry, "resource")) uri_of(*resource);
-    if (const Node* content = outline_->find(entry, "content")) visit(*content);
+  static constexpr size_t kDepth = 10, kShallow = 4;
+
+  void each(const Node& array) {
+    for (auto* entry = outline_->first(array); entry; entry = outline_->after(array, *entry)) block(*entry);
   }
-  void uri_of(const Node& object) {
-    const Node* uri = outline_->find(object, "uri");
+  // A content block, one of `contents`, or a message around one block or some.
+  void block(const Node& entry) {
+    uri_of(entry, "uri");
+    if (const Node* own = outline_->find(entry, "_meta")) meta(*own);
+    if (const Node* resource = outline_->find(entry, "resource")) block(*resource);
+    const Node* content = outline_->find(entry, "content");
+    if (!content) return;
+    if (content->type == Type::array) each(*content);
+    else block(*content);
+  }
+  // Of a user interface (MCP Apps): {"ui":{"resourceUri":…}}, and "ui/resourceUri" as the first drafts had it.
+  void meta(const Node& object) {
+    if (const Node* ui = outline_->find(object, "ui")) uri_of(*ui, "resourceUri");
+    uri_of(object, "ui/resourceUri");
+  }
+  void uri_of(const Node& object, std::string_view key) {
+    const Node* uri = outline_->find(object, key);
     if (!uri || uri->type != Type::string) return;
     json::Range range = {uri->value.begin + offset_, uri->value.end + offset_};
     edits_.emplace_back(range, json::quoted(exposed_uri(attachment_, outline_->string(*uri))));
   }
 
   const Attachment& attachment_;
-  std::string_view array_;
   uint32_t offset_;
   std::vector<json::Edit>& edits_;
-  const Outline* outline_ = nullptr;
+  std::optional<Outline> outline_;
 };
 
-// From quote to quote: long texts have few, and everything between two of them is passed over by memchr.
-bool has_key(std::string_view raw, std::string_view quoted) {
-  for (size_t at = raw.find('"'); at != raw.npos; at = raw.find('"', at + 1)) {
-    if (raw.substr(at, quoted.size()) == quoted) return true;
-  }
-  return false;
+std::string applied(std::string_view text, std::vector<json::Edit> edits) {
+  // They are found in the order in which members are looked for.
+  std::sort(edits.begin(), edits.end(), [](const auto& one, const auto& other) { return one.range.begin < other.range.begin; });
+  return json::apply(text, {0, static_cast<uint32_t>(text.size())}, edits);
 }
 
 }  // namespace
@@ -84,18 +132,39 @@ std::optional<Target> resolve_uri(const ProjectView& project, std::string_view u
   return std::nullopt;
 }
 
-std::vector<json::Edit> uri_edits(const Attachment& attachment, const mcp::Message& result) {
+std::vector<json::Edit> uri_edits(const Attachment& attachment, const mcp::Message& message) {
   std::vector<json::Edit> edits;
   if (attachment.prefix.empty()) return edits;
+  const auto rewriter = [&](const Node& node) { return Rewriter(attachment, message.outline().raw(node), node.value.begin, edits); };
   for (std::string_view member : {"content", "messages", "contents"}) {
-    const Node* array = result.in_result(member);
-    if (!array || array->type != Type::array) continue;
-    std::string_view raw = result.outline().raw(*array);
-    // Most results have none: a look at the bytes costs far less than reading them once more.
-    if (!has_key(raw, "\"uri\"")) continue;
-    Rewriter(attachment, raw, array->value.begin, edits).run();
+    const Node* array = message.in_result(member);
+    if (array && array->type == Type::array) rewriter(*array).blocks();
   }
+  if (const Node* asked = message.in_result("inputRequests")) rewriter(*asked).requests();
+  if (const Node* messages = message.param("messages")) rewriter(*messages).blocks();
+  std::sort(edits.begin(), edits.end(), [](const auto& one, const auto& other) { return one.range.begin < other.range.begin; });
   return edits;
+}
+
+std::string exposed_meta(const Attachment& attachment, const mcp::Message& result) {
+  const Node* meta = result.in_result("_meta");
+  if (!meta || meta->type != Type::object || attachment.prefix.empty()) return "";
+  const std::string_view raw = result.outline().raw(*meta);
+  std::vector<json::Edit> edits;
+  Rewriter(attachment, raw, 0, edits).meta();
+  return edits.empty() ? "" : applied(raw, std::move(edits));
+}
+
+std::string exposed_data(const Attachment& attachment, std::string_view data) {
+  std::vector<json::Edit> edits;
+  if (!attachment.prefix.empty()) Rewriter(attachment, data, 0, edits).data();
+  return applied(data, std::move(edits));
+}
+
+std::string exposed_requests(const Attachment& attachment, std::string_view requests) {
+  std::vector<json::Edit> edits;
+  if (!attachment.prefix.empty()) Rewriter(attachment, requests, 0, edits).requests();
+  return applied(requests, std::move(edits));
 }
 
 }  // namespace mcptoken::gateway

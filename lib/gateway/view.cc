@@ -161,7 +161,10 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
     std::string key = by_uri ? exposed_uri(attachment, item.key) : exposed_name(project, attachment, item.key);
     // A key that leads to another attachment could not be asked for: it is not shown.
     auto target = resolve_key(project, list.kind, key);
-    if (!target || target->attachment != &attachment) continue;
+    if (!target || target->attachment != &attachment) {
+      if (view.hidden.size() < kMostHidden) view.hidden.emplace_back(std::move(key), "it looks like one of another server of this project");
+      continue;
+    }
     if (view.count++ > 0) view.items.push_back(',');
     append_item(view.items, item, attachment, key, with_arguments);
   }

@@ -11,10 +11,6 @@ using json::Node;
 using json::Outline;
 using json::Type;
 
-std::string text_of(const Outline& outline, const Node* node) {
-  return node && node->type == Type::string ? outline.string(*node) : std::string();
-}
-
 Error unusable(std::string text) { return Error(Status::protocol, std::move(text)).with_rpc(rpc::kInternalError); }
 
 // Entries of `inputRequests`, down to the members of their params.
@@ -67,6 +63,8 @@ struct Collection {
 };
 
 }  // namespace
+
+std::string text_of(const Outline& outline, const Node* node) { return node ? outline.string(*node) : std::string(); }
 
 uint32_t needed_capability(std::string_view method, std::string_view mode) {
   if (method == "sampling/createMessage") return kSampling;

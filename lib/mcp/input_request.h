@@ -13,6 +13,9 @@
 
 namespace mcptoken::mcp {
 
+// The string that stands there; "" for another type, and for none.
+std::string text_of(const json::Outline& outline, const json::Node* node);
+
 // What a client must have declared for a request of a server; 0: no client takes it.
 uint32_t needed_capability(std::string_view method, std::string_view mode);
 

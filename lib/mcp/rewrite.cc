@@ -71,8 +71,9 @@ std::string client_meta(const Outline& outline, const Node& result, const Client
   json::Writer writer(out);
   writer.begin_object();
   const Node* node = outline.find(result, "_meta");
-  auto meta = node && node->type == json::Type::object ? Outline::read(outline.raw(*node), 1, server_limits(outline.raw(*node).size()))
-                                                       : Result<Outline>(fail(Status::not_found, ""));
+  const bool given = node && node->type == json::Type::object;
+  const std::string_view raw = !given ? std::string_view() : hop.meta.empty() ? outline.raw(*node) : hop.meta;
+  auto meta = raw.empty() ? Result<Outline>(fail(Status::not_found, "")) : Outline::read(raw, 1, server_limits(raw.size()));
   if (meta) {
     for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
       if (meta->key(*member) != kServerInfo) writer.key(meta->key(*member)).raw(meta->raw(*member));
@@ -110,7 +111,7 @@ std::string to_client(const Message& reply, const ClientHop& hop) {
       for (std::string_view key : {"resultType", "ttlMs", "cacheScope"}) {
         if (const Node* node = outline.find(*result, key)) edits.remove(*result, *node);
       }
-      if (meta && outline.raw(*meta).find(kServerInfo) != std::string_view::npos) {
+      if (meta && (!hop.meta.empty() || outline.raw(*meta).find(kServerInfo) != std::string_view::npos)) {
         std::string left = client_meta(outline, *result, hop);
         if (left.empty()) edits.remove(*result, *meta);
         else edits.set(*result, "_meta", left);

@@ -53,6 +53,7 @@ struct ClientHop {
   std::string_view id;           // raw JSON
   std::string_view server_info;  // raw JSON, modern only
   bool cacheable = false;        // modern: the result must say for how long and for whom; only for this client
+  std::string_view meta;         // raw JSON: what the result's `_meta` is to be read as, "" as it is
   std::vector<json::Edit> edits; // of the message's text, inside what is not the hop's own
 };
 std::string to_client(const Message& reply, const ClientHop& hop);

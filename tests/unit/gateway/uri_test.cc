@@ -1,5 +1,7 @@
 #include "gateway/uri.h"
 
+#include "mcp/rewrite.h"
+
 #include <doctest/doctest.h>
 
 using namespace mcptoken;
@@ -64,4 +66,47 @@ TEST_CASE("uri: all places in results, and nothing else") {
   CHECK(rewritten(from, odd) == odd);
   const std::string plain = R"({"content":[{"type":"resource_link","uri":"a:b"}]})";
   CHECK(rewritten(attachment("s", ""), plain) == plain);
+}
+
+TEST_CASE("uri: of user interfaces, of what a model is asked, and of errors") {
+  auto from = attachment("s", "s"), bare = attachment("s", "");
+  CHECK(rewritten(from, R"({"content":[{"type":"text","text":"x","_meta":{"ui":{"resourceUri":"ui://a"},"ui/resourceUri":"ui://a"}}]})") ==
+        R"({"content":[{"type":"text","text":"x","_meta":{"ui":{"resourceUri":"m.s+ui://a"},"ui/resourceUri":"m.s+ui://a"}}]})");
+  CHECK(rewritten(from, R"({"contents":[{"_meta":{"ui":{"resourceUri":"ui://a"}},"uri":"ui://b","text":"resourceUri"}]})") ==
+        R"({"contents":[{"_meta":{"ui":{"resourceUri":"m.s+ui://a"}},"uri":"m.s+ui://b","text":"resourceUri"}]})");
+  // What a tool answered, in what a model is asked: as a modern server's answer, and as a request of a legacy one.
+  const std::string messages = R"([{"role":"user","content":[{"type":"tool_result","toolUseId":"1","content":[)"
+                               R"({"type":"resource_link","uri":"a:b"},{"type":"resource","resource":{"uri":"a:c"}}]}]}])";
+  const std::string shown = R"([{"role":"user","content":[{"type":"tool_result","toolUseId":"1","content":[)"
+                            R"({"type":"resource_link","uri":"m.s+a:b"},{"type":"resource","resource":{"uri":"m.s+a:c"}}]}]}])";
+  const auto requests = [](const std::string& text) {
+    return R"({"q":{"method":"sampling/createMessage","params":{"messages":)" + text + R"(,"uri":"a:b"}},"r":{"method":"roots/list"}})";
+  };
+  CHECK(rewritten(from, R"({"resultType":"input_required","inputRequests":)" + requests(messages) + "}") ==
+        R"({"resultType":"input_required","inputRequests":)" + requests(shown) + "}");
+  CHECK(exposed_requests(from, requests(messages)) == requests(shown));
+  CHECK(exposed_requests(bare, requests(messages)) == requests(messages));
+  auto asked = mcp::Message::parse(R"({"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"messages":)" + messages + "}}",
+                                   mcp::Origin::server);
+  REQUIRE(asked);
+  CHECK(json::apply(asked->text(), asked->param("messages")->value, uri_edits(from, *asked)) == shown);
+
+  auto result = mcp::Message::parse(R"({"jsonrpc":"2.0","id":1,"result":{"_meta":{"a":1.0,"ui":{"resourceUri":"ui://a"}}}})", mcp::Origin::server);
+  REQUIRE(result);
+  CHECK(exposed_meta(from, *result) == R"({"a":1.0,"ui":{"resourceUri":"m.s+ui://a"}})");
+  CHECK(exposed_meta(bare, *result).empty());
+  for (auto era : {mcp::Era::legacy, mcp::Era::modern}) {
+    mcp::ClientHop hop;
+    hop.era = era;
+    hop.id = "1";
+    hop.server_info = "{}";
+    const auto meta = exposed_meta(from, *result);
+    hop.meta = meta;
+    CHECK(mcp::to_client(*result, hop).find(R"({"a":1.0,"ui":{"resourceUri":"m.s+ui://a"})") != std::string::npos);
+  }
+  CHECK(exposed_data(from, R"({"uri":"a:b","n":1})") == R"({"uri":"m.s+a:b","n":1})");
+  CHECK(exposed_data(from, R"(["uri"])") == R"(["uri"])");
+  // A key that is spelt with escapes, somewhere below, keeps nothing above it from being rewritten.
+  CHECK(rewritten(from, R"({"content":[{"type":"resource_link","uri":"a:b","x":{"y":{"z":{"w":{"u\u0072i":1}}}}}]})") ==
+        R"({"content":[{"type":"resource_link","uri":"m.s+a:b","x":{"y":{"z":{"w":{"u\u0072i":1}}}}}]})");
 }

@@ -136,6 +136,8 @@ TEST_CASE("view: a name that leads elsewhere is not shown") {
   for (auto& one : shown(view))
     names.push_back(one.name);
   CHECK(names == std::vector<std::string>{"a_x", "x", "a__b_y", "a__b", "a__b__y"});  // in configured order
+  const std::string why = "it looks like one of another server of this project";
+  CHECK(view.hidden == std::vector<std::pair<std::string, std::string>>{{"a__x", why}, {"a__b__y", why}});
 }
 
 TEST_CASE("view: entries keep their bytes but for the name") {
