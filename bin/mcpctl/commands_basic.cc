@@ -148,7 +148,7 @@ Command patch() {
                  .type = FlagType::kEnum,
                  .choices = "none|server",
                  .default_text = "none"}},
-      .examples = {{"mcpctl patch server grafana description=\"all dashboards\" replicas=2", ""},
+      .examples = {{"mcpctl patch server files description=\"all of them\" replicas=2", ""},
                    {"mcpctl patch project demo labels.env=prod prompt-", "sets a label, removes the prompt"},
                    {"mcpctl patch group/team members='[\"bob@example.com\"]'", "lists are JSON"}},
       .description = "KEY- removes a field. A value is text where the field is text, otherwise JSON."};

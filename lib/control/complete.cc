@@ -59,6 +59,11 @@ Result<void> check_launch(Value& object, bool values) {
   if (object.find("runtime") && given != "packageName") return bad("runtime: goes with packageName only");
   if (external && object.find("env")) return bad("env: goes with servers that are started here; use headers");
   if (!external && object.find("headers")) return bad("headers: go with externalUrl only; use env");
+  const auto* replicas = object.find("replicas");
+  const bool several = replicas && replicas->as_int().value_or(1) > 1;
+  if (several && external) return bad("replicas: a server behind externalUrl runs elsewhere: only 1, or 0 to switch it off");
+  if (several && object.text("share") == "session")
+    return bad("replicas: with share session each session has a process of its own: only 1, or 0 to switch it off");
   if (const auto* command = object.find("command"); command && !command->items().empty()) {
     const auto* program = command->items()[0].as_string();
     if (!program || program->empty() || program->starts_with('-')) return bad("command[0]: must name a program");

@@ -128,8 +128,9 @@ constexpr Field kDockerImage{.name = "dockerImage", .type = string, .help = "Con
                              .rule = image_rule};
 constexpr Field kExternalUrl{.name = "externalUrl", .type = string, .help = "URL of a server that runs elsewhere.",
                              .min = 1, .max = 2 * kKiB, .rule = url_rule};
-constexpr Field kReplicas{.name = "replicas", .type = integer, .help = "How many run.", .default_json = "1", .min = 0,
-                          .max = 10};
+constexpr Field kReplicas{.name = "replicas", .type = integer,
+                          .help = "How many processes run at most for those who share; 0: switched off.",
+                          .default_json = "1", .min = 0, .max = 10};
 constexpr Field kHealthCheck{.name = "healthCheck", .type = object, .help = "A tool to call as a probe.",
                              .fields = kHealthFields};
 constexpr Field kRepositoryUrl{.name = "repositoryUrl", .type = string, .help = "Where the source is; for people.",

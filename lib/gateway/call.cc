@@ -145,6 +145,7 @@ UpstreamCall prepare(const Exchange& exchange, const Client& client, const Route
   call.edits.push_back({std::string(route.member), std::move(member)});
   if (state.given) call.edits.push_back({"requestState", state.upstream});
   call.capabilities = client.declared;
+  call.any_replica = true;
   call.progress_token = exchange.site.next_token();
   call.log_level = client.log_level;
   call.trace = exchange.link.trace;

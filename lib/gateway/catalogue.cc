@@ -108,7 +108,7 @@ RawListPtr Catalogue::known(const UpstreamKey& upstream, Kind kind) const {
 
 loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
                                                loop::Scope& scope) {
-  Place place = {key_for(*server, caller), kind, ""};
+  Place place = {list_key_for(*server, caller), kind, ""};
   BearerPtr bearer = caller.bearer;
   auto entry = own_entry(place, caller.token_sha);
   int64_t now = site_.loop.now_ms();
@@ -272,7 +272,7 @@ loop::Task<Result<void>> Catalogue::compare(std::shared_ptr<const ServerSpec> se
 }
 
 RawListPtr Catalogue::at_hand(Kind kind, const ServerSpec& server, const CallerShare& caller) const {
-  Place place = {key_for(server, caller), kind, ""};
+  Place place = {list_key_for(server, caller), kind, ""};
   auto it = entries_.find(place);
   if (it == entries_.end() || !it->second->list) return nullptr;
   if (!it->second->list->is_private) return it->second->list;

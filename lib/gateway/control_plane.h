@@ -58,6 +58,7 @@ struct ServerSpec {
   std::string url;                   // sse, http
   bool allow_private = false;
   Share share = Share::project;
+  int replicas = 1;  // stdio: how many processes those who share may have between them; 0: the server is switched off
   int64_t connect_ms = limits::kConnectMs;
   int64_t first_byte_ms = limits::kFirstByteMs;
   int64_t call_ms = limits::kCallMs;            // total deadline of a call; progress starts it again

@@ -56,10 +56,11 @@ loop::Task<Result<UpstreamKey>> Upstreams::choose(std::shared_ptr<const ServerSp
   CallerShare plain = caller;
   plain.capabilities = 0;
   auto shared = key_for(*server, plain);
+  auto lists = list_key_for(*server, caller);  // there already, when the client has looked
   Site& home = server->transport == Transport::stdio ? site_.gateway.home_of(server->id) : site_;
-  Function<loop::Task<Result<mcp::PeerInfo>>(loop::Scope&)> work = [&home, server, shared,
+  Function<loop::Task<Result<mcp::PeerInfo>>(loop::Scope&)> work = [&home, server, lists,
                                                                      bearer = caller.bearer](loop::Scope& there) {
-    return home.upstreams.info(server, shared, bearer, there);
+    return home.upstreams.info(server, lists, bearer, there);
   };
   auto task = on_loop<mcp::PeerInfo>(site_.loop, home.loop, home.group, std::move(work), scope);
   MCPT_CO_TRY(auto info, co_await task);

@@ -35,13 +35,13 @@ bool is_away(const Error& error, bool is_process) {
 
 }  // namespace
 
-UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
+namespace {
+
+UpstreamKey make_key(const ServerSpec& server, const CallerShare& caller, bool exclusive) {
   UpstreamKey key;
   key.server_id = server.id;
   key.version = server.version;
   key.capabilities = caller.capabilities;
-  // Through the control plane a process with capabilities is found by the session that we have there.
-  bool exclusive = (server.transport != Transport::http || server.relayed) && caller.capabilities != 0;
   switch (exclusive ? Share::session : server.share) {
     case Share::installation: break;
     case Share::project: key.share = "project:" + caller.project_id; break;
@@ -50,6 +50,20 @@ UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
   }
   if (server.relayed && exclusive) key.share += "/token:" + caller.token_sha;  // a holder could forge his session's name
   return key;
+}
+
+// How many processes of it there may be.
+size_t most_processes(const ServerSpec& server) { return static_cast<size_t>(std::max(limits::kProcessesPerServer, server.replicas)); }
+
+}  // namespace
+
+UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller) {
+  // Through the control plane a process with capabilities is found by the session that we have there.
+  return make_key(server, caller, (server.transport != Transport::http || server.relayed) && caller.capabilities != 0);
+}
+
+UpstreamKey list_key_for(const ServerSpec& server, const CallerShare& caller) {
+  return server.relayed ? key_for(server, caller) : make_key(server, caller, false);
 }
 
 Upstreams::Upstreams(Site& site) : site_(site), sweeper_(site.loop), prober_(site.loop) {
@@ -86,9 +100,12 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(const UpstreamCall& call, mcp
 
 loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call, mcp::Events* events,
                                                         loop::Scope& scope) {
-  auto entry = find_ready(call.key);
+  const bool spread = call.any_replica && call.server->replicas > 1;
+  const UpstreamKey chosen = spread ? least_busy(*call.server, call.key) : UpstreamKey();
+  const UpstreamKey& key = spread ? chosen : call.key;
+  auto entry = find_ready(key);
   if (!entry) {
-    auto getting = get(call.server, call.key, call.bearer, scope);
+    auto getting = get(call.server, key, call.bearer, scope);
     MCPT_CO_TRY(entry, co_await getting);
   }
   const auto verdict = entry->breaker.ask(site_.loop.now_ms());
@@ -160,6 +177,7 @@ std::shared_ptr<Upstreams::Entry> Upstreams::find_ready(const UpstreamKey& key) 
 loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared_ptr<const ServerSpec> server, UpstreamKey key,
                                                                      BearerPtr bearer, loop::Scope& scope) {
   if (stopping_) co_return fail(Status::unavailable, "the gateway is shutting down");
+  if (server->replicas == 0) co_return fail(Status::unavailable, server->name + ": the server is switched off (it has 0 replicas)");
   auto& slot = entries_[key];
   if (!slot) {
     auto id = crypto::random_id();
@@ -207,7 +225,7 @@ loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry, Bearer
   if (entry->retired) co_return fail(entry->end.reason());
   entry->instance.learn(credentials);
   if (entry->server->transport == Transport::stdio) {
-    MCPT_CO_CHECK(make_room(entry->key));
+    MCPT_CO_CHECK(make_room(*entry));
     MCPT_CO_CHECK(make_process(entry, std::move(credentials)));
   } else {
     MCPT_CO_CHECK(make_http(*entry, std::move(credentials)));
@@ -280,21 +298,51 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   return {};
 }
 
-// At most kProcessesPerServer processes of one server: idle ones of older versions or other sessions make room.
-Result<void> Upstreams::make_room(const UpstreamKey& key) {
+size_t Upstreams::processes_of(const std::string& server_id) const {
+  return static_cast<size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& one) {
+    return one.first.server_id == server_id && one.second->exists();
+  }));
+}
+
+// The replica that has the least to do; another one while all are busy, there is room, and none of them fails.
+UpstreamKey Upstreams::least_busy(const ServerSpec& server, UpstreamKey key) const {
+  if (key.share.starts_with("session:")) return key;
+  const Entry* best = nullptr;
+  std::optional<int> unused;
+  bool failing = false;
+  for (key.replica = 0; key.replica < server.replicas; ++key.replica) {
+    const auto at = entries_.find(key);
+    if (at == entries_.end()) {
+      if (!unused) unused = key.replica;
+      continue;
+    }
+    const Entry& entry = *at->second;
+    const bool usable = entry.ready() && entry.breaker.state() == Circuit::closed;
+    failing |= !usable && !entry.opening.running();
+    if (usable && (!best || entry.calls < best->calls)) best = &entry;
+  }
+  const bool idle = best && best->calls == 0;
+  const bool room = unused && !failing && processes_of(server.id) < most_processes(server);
+  key.replica = !idle && room ? *unused : best ? best->key.replica : 0;
+  return key;
+}
+
+// There is a limit of processes of one server: idle ones of older versions or other sessions make room.
+Result<void> Upstreams::make_room(const Entry& wanted) {
+  const auto& key = wanted.key;
   std::vector<std::shared_ptr<Entry>> running;
   for (auto& [other, entry] : entries_) {
     if (other.server_id == key.server_id && other != key && entry->exists()) running.push_back(entry);
   }
-  if (static_cast<int>(running.size()) < limits::kProcessesPerServer) return {};
+  const size_t most = most_processes(*wanted.server);
+  if (running.size() < most) return {};
   std::shared_ptr<Entry> oldest;
   for (auto& entry : running) {
     bool idle = entry->ready() && entry->calls == 0;
     if (idle && (!oldest || entry->last_used_ms < oldest->last_used_ms)) oldest = entry;
   }
   if (!oldest) {
-    return fail(Error(Status::limit, "all " + std::to_string(limits::kProcessesPerServer) + " processes of server " +
-                                         running[0]->server->name + " are in use"));
+    return fail(Error(Status::limit, "all " + std::to_string(most) + " processes of server " + wanted.server->name + " are in use"));
   }
   retire(oldest, "room for others is needed");
   return {};
@@ -380,7 +428,9 @@ InstanceView Upstreams::view_of(const Entry& entry) const {
   out.circuit = entry.breaker.state();
   out.status = status_of(entry);
   if (entry.process && entry.process->alive()) out.pid = entry.process->pid();
-  if (const auto list = site_.catalogue.known(entry.key, Kind::tools)) {
+  UpstreamKey first = entry.key;
+  first.replica = 0;
+  if (const auto list = site_.catalogue.known(first, Kind::tools)) {
     out.tools.emplace();
     for (const auto& item : list->items)
       out.tools->push_back(item.key);

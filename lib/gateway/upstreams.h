@@ -6,6 +6,9 @@
 //  2. A connection is shared only among callers with equal keys: same server version, same share (project, principal, …),
 //     same client capabilities. One to the control plane belongs to one token. A stdio process with client
 //     capabilities belongs to one session or one call, because its requests carry no link to the call that caused them.
+//     Those who share a stdio server may have several processes of it between them (its replicas): a call goes to the one that
+//     has the least to do, and starts another while all are busy. What is bound to one process, lists and subscriptions, is
+//     with the first.
 //  3. A server that cannot be opened, or does not answer again and again, is asked again after a backoff; until then its last
 //     error is the answer, at once.
 #pragma once
@@ -35,6 +38,7 @@ struct UpstreamKey {
   int64_t version = 0;
   std::string share;
   uint32_t capabilities = 0;
+  int replica = 0;
   auto operator<=>(const UpstreamKey&) const = default;
 };
 
@@ -46,6 +50,9 @@ struct CallerShare {
   BearerPtr bearer;               // for relayed servers; no part of the key, which has the token's SHA
 };
 UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller);
+// Of the connection that lists come by: they may depend on what a client has declared, and no client is asked anything for
+// them, so that nobody who only lists has a process of its own.
+UpstreamKey list_key_for(const ServerSpec& server, const CallerShare& caller);
 
 struct UpstreamCall {
   UpstreamCall() = default;
@@ -63,6 +70,7 @@ struct UpstreamCall {
   std::string log_level;
   mcp::Trace trace;               // that came beside the request
   std::vector<http::Header> headers;  // Mcp-Param-*, for a modern HTTP server
+  bool any_replica = false;       // may go to any of those who share the key; otherwise to the first
 };
 
 // What came back, and from which era.
@@ -171,7 +179,9 @@ class Upstreams {
   loop::Task<Result<void>> connect(std::shared_ptr<Entry> entry, BearerPtr bearer);
   Result<void> make_process(const std::shared_ptr<Entry>& entry, std::vector<Credential> environment);
   Result<void> make_http(Entry& entry, std::vector<Credential> headers);
-  Result<void> make_room(const UpstreamKey& key);
+  Result<void> make_room(const Entry& wanted);
+  size_t processes_of(const std::string& server_id) const;
+  UpstreamKey least_busy(const ServerSpec& server, UpstreamKey key) const;
   loop::Task<Result<void>> raise_log_level(std::shared_ptr<Entry> entry, std::string level, loop::Scope& scope);
   void failed(Entry& entry, const Error& error);
   static InstanceStatus status_of(const Entry& entry);

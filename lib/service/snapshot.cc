@@ -84,6 +84,7 @@ Result<std::shared_ptr<const ServerSpec>> read_server(const store::Object& objec
   if (spec->transport == gateway::Transport::stdio) spec->command = command_of(doc);
   if (const Value* flag = doc.find("allowPrivate")) spec->allow_private = flag->as_bool().value_or(false);
   if (const Value* flag = doc.find("pin")) spec->pin = flag->as_bool().value_or(false);
+  if (const Value* replicas = doc.find("replicas")) spec->replicas = static_cast<int>(replicas->as_int().value_or(1));
   std::string share = doc.text("share", "project");
   spec->share = share == "installation" ? gateway::Share::installation
                 : share == "principal"  ? gateway::Share::principal

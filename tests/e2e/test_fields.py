@@ -40,7 +40,7 @@ servers:
       - {name: A, value: b}
       - {name: K, valueFrom: {secretRef: {name: keys, key: k}}}
     replicas: 3
-    share: session
+    share: principal
     healthCheck: {tool: t, arguments: {x: [1, {y: null}]}, intervalSeconds: 5}
     timeouts: {connectMs: 1, firstByteMs: 2, callMs: 5, discoveryMs: 4}
     cache: {tools: {echo: 60}}

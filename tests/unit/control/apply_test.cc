@@ -103,7 +103,7 @@ TEST_CASE("apply: what is new is made in the order of its references, and one ba
 TEST_CASE("apply: a file says all of the object") {
   World world;
   const auto root = world.admin();
-  world.expect(201, root, "POST", "/api/v1/servers", R"({"name":"s","externalUrl":"https://e.org/","replicas":4})");
+  world.expect(201, root, "POST", "/api/v1/servers", R"({"name":"s","externalUrl":"https://e.org/","replicas":0})");
   const auto document = R"({"kind":"server","name":"s","externalUrl":"https://e.org/","description":"d"})";
   auto reply = world.expect(200, root, "POST", kApply, documents(document));
   CHECK(effect(reply) == "updated");

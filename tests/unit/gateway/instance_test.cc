@@ -253,3 +253,104 @@ TEST_CASE("instance: one of an older definition is stale, and goes once it is id
   CHECK(world.stop_it(world.only()));
   CHECK(world.views().empty());
 }
+
+namespace {
+
+void set_replicas(World& world, int replicas) {
+  auto& server = world.project->attachments[0].server;
+  auto changed = std::make_shared<ServerSpec>(*server);
+  changed->replicas = replicas;
+  ++changed->version;
+  server = changed;
+}
+
+size_t count_calls(const std::vector<InstanceView>& views) {
+  size_t out = 0;
+  for (const auto& view : views) out += view.calls;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("instance: calls that overlap are spread over the replicas, and over no more") {
+  Watched world;
+  world.attach_example("ex");
+  set_replicas(world, 2);
+  for (int i = 0; i < 3; ++i) {  // one after another: one process does
+    CHECK(world.send(World::call("1", "ex__echo", R"({"message":"x"})")).last().find("result") != std::string::npos);
+    CHECK(world.views().size() == 1);
+  }
+  std::vector<Visit*> slow;
+  for (size_t i = 0; i < 4; ++i) {
+    slow.push_back(&world.begin("POST", World::call("1", "ex__slow", R"({"seconds":3,"steps":1})")));
+    world.turn_until([&] { return count_calls(world.views()) == i + 1; });
+    const auto views = world.views();
+    CHECK(views.size() == std::min<size_t>(i + 1, 2));
+    if (i % 2 == 1) {
+      REQUIRE(views.size() == 2);
+      CHECK(views[0].calls == views[1].calls);
+      CHECK(views[0].pid != views[1].pid);
+      CHECK(views[0].name != views[1].name);
+    }
+  }
+  for (auto* visit : slow) {
+    world.finish(*visit);
+    CHECK(visit->last().find("result") != std::string::npos);
+  }
+  // The first has nothing to do: it is the one.
+  const auto before = world.views();
+  world.send(World::call("1", "ex__crash"));
+  size_t ended = 0;
+  for (const auto& view : world.views()) ended += view.status == InstanceStatus::error;
+  CHECK(ended == 1);
+  // While one fails, the other takes what comes, and no third is tried.
+  CHECK(world.send(World::call("1", "ex__echo", R"({"message":"x"})")).last().find("result") != std::string::npos);
+  CHECK(world.views().size() == before.size());
+}
+
+TEST_CASE("instance: replicas that share a client's session, or a broken server, do not multiply") {
+  Watched world;
+  world.attach("broken", {"sh", "-c", "exit 3"});
+  set_replicas(world, 5);
+  for (int i = 0; i < 4; ++i) world.send(World::call("1", "broken__x"));
+  CHECK(world.views().size() == 1);
+
+  Watched exclusive;
+  exclusive.attach_example("ex", {"--era", "legacy"});
+  set_replicas(exclusive, 5);
+  const auto session = exclusive.session(R"({"roots":{}})");
+  std::vector<Visit*> slow;
+  for (int i = 0; i < 3; ++i)
+    slow.push_back(&exclusive.begin("POST", World::call("1", "ex__slow", R"({"seconds":0.3,"steps":1})"), {{"mcp-session-id", session}}));
+  exclusive.turn_until([&] { return count_calls(exclusive.views()) == 3; });
+  size_t own = 0;
+  for (const auto& view : exclusive.views()) own += view.share == Share::session;
+  CHECK(own == 1);
+  for (auto* visit : slow) exclusive.finish(*visit);
+}
+
+TEST_CASE("instance: a server with no replicas is switched off, and lists say so") {
+  Watched world;
+  world.attach_example("ex");
+  CHECK(world.send(World::call("1", "ex__echo", R"({"message":"x"})")).last().find("result") != std::string::npos);
+  set_replicas(world, 0);
+  CHECK(world.send(World::call("1", "ex__echo", R"({"message":"x"})")).last().find("ex: the server is switched off (it has 0 replicas)") !=
+        std::string::npos);
+  CHECK(world.send(World::request("1", "tools/list")).last().find(R"("io.mcptoken/unavailable":["ex"])") != std::string::npos);
+  CHECK(world.views().size() == 1);  // the one of before, until it is known to be stale
+}
+
+TEST_CASE("instance: clients that only list share a process, whatever they can be asked for") {
+  Watched world;
+  world.attach_example("ex", {"--era", "legacy"});
+  for (int i = 0; i < 12; ++i) {  // more than there may be processes
+    const auto session = world.session(R"({"roots":{},"elicitation":{}})");
+    const auto listed = world.send(World::request("1", "tools/list"), {{"mcp-session-id", session}}).last();
+    CHECK(listed.find("ex__echo") != std::string::npos);
+  }
+  auto only = world.only();
+  CHECK(only.share == Share::project);
+  const auto session = world.session(R"({"roots":{},"elicitation":{}})");
+  world.send(World::call("1", "ex__echo", R"({"message":"x"})"), {{"mcp-session-id", session}});
+  CHECK(world.views().size() == 2);  // who calls may be asked, and has one of his own
+}

@@ -197,7 +197,7 @@ class Follower {
 
 TEST_CASE_FIXTURE(Follower, "snapshot: servers and projects as the gateway sees them") {
   const std::string ids[] = {
-      insert("server", "files", R"({"command":["run","-x"],"timeouts":{"callMs":1234,"firstByteMs":99},"share":"session"})"),
+      insert("server", "files", R"({"command":["run","-x"],"timeouts":{"callMs":1234,"firstByteMs":99},"share":"session","replicas":0})"),
       insert("server", "remote", R"({"externalUrl":"https://h/mcp","allowPrivate":true})"),
       insert("server", "node", R"({"packageName":"@scope/pkg@1.2","runtime":"node"})"),
       insert("server", "python", R"({"packageName":"pkg@1.2","runtime":"python"})"),
@@ -222,6 +222,8 @@ TEST_CASE_FIXTURE(Follower, "snapshot: servers and projects as the gateway sees 
   CHECK(server(0).first_byte_ms == 99);
   CHECK(server(0).connect_ms == limits::kConnectMs);
   CHECK(server(0).share == gateway::Share::session);
+  CHECK(server(0).replicas == 0);
+  CHECK(server(1).replicas == 1);
   CHECK(server(0).transport == gateway::Transport::stdio);
   CHECK(view.attachments[1].prefix == "remote");
   CHECK(server(1).transport == gateway::Transport::http);
