@@ -7,6 +7,7 @@
 //   view.h           what one principal sees of it       answer.h      how a request is answered
 //   endpoint.h       requests in (legacy.cc, modern.cc), lists (lists.cc) and requests to one server (call.cc, input.h)
 //   watches.h        what servers say unasked            listener.h    who hears of it (listen_legacy.cc, listen_modern.cc)
+//   questions.h      what they ask apart from any call
 //   ticket.h         cursors and states that clients hand back
 //
 // This interface is all that the gateway sees of the control plane: lib/service implements it in process and from afar.

@@ -8,6 +8,7 @@
 #include "gateway/view.h"
 #include "json/edit.h"
 #include "json/writer.h"
+#include "mcp/input_request.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
@@ -54,6 +55,12 @@ Listener::Listener(Exchange& exchange, const Client& client, uint8_t kinds)
 
 Listener::~Listener() {
   link_.follow = nullptr;
+  for (auto& id : asked_) {
+    auto open = site_.asks.extract(id);
+    if (open.empty()) continue;
+    Error gone(Status::cancelled, "the client does not listen any more");
+    open.mapped().reply(mcp::error_message(open.mapped().upstream_id, std::move(gone).with_rpc(mcp::rpc::kInternalError)));
+  }
   site_.listeners.erase(this);
   site_.meter.listeners.set(static_cast<int64_t>(site_.listeners.size()));
   forget_watches(interests(), name_);
@@ -145,6 +152,34 @@ void Listener::suspect(const std::string& server_id, const std::string& share) {
       if (is_at(uri, server_id)) tell_updated(uri, nullptr);
     }
   }
+}
+
+void Listener::ask(const std::string& server_id, const mcp::Message& message, std::function<void(std::string)> reply) {
+  const uint32_t needed = mcp::needed_capability(message.method(), message.string_param("mode").value_or(""));
+  const auto& attachments = project_->attachments;
+  const auto from = std::find_if(attachments.begin(), attachments.end(), [&](const auto& one) { return one.server->id == server_id; });
+  std::erase_if(asked_, [this](const std::string& id) { return !site_.asks.contains(id); });
+  auto random = crypto::random_id();
+  if (!(capabilities_ & needed) || from == attachments.end() || asked_.size() >= limits::kAsksPerCall || !random) {
+    Error error(Status::not_supported, "the client does not offer this");
+    return reply(mcp::error_message(message.id(), std::move(error).with_rpc(mcp::rpc::kMethodNotFound)));
+  }
+  std::string id = std::to_string(site_.index) + "." + std::to_string(++site_.next_number) + "." + *random;
+  Ask one;
+  one.session = session_;
+  one.token_sha = who_->token_sha;
+  one.upstream_id = std::string(message.id());
+  one.reply = std::move(reply);
+  site_.asks.emplace(id, std::move(one));
+  json::Edits edits(message.outline());
+  edits.replace(*message.id_node(), json::quoted(id));
+  for (auto& edit : uri_edits(*from, message)) {
+    json::Node place;
+    place.value = edit.range;
+    edits.replace(place, edit.bytes);
+  }
+  send(sse_event(json::apply(message.text(), message.outline().root().value, edits.sorted())));
+  asked_.push_back(std::move(id));
 }
 
 void Listener::tell_updated(std::string_view uri, const mcp::Message* message) {

@@ -1,6 +1,7 @@
 // A client's open stream for what belongs to no request: the GET stream of a legacy session, or a subscriptions/listen.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -41,6 +42,11 @@ class Listener : public Standing {
   // Something may have been missed on the server's stream: all resources there that are wanted count as changed.
   void suspect(const std::string& server_id, const std::string& share);
 
+  bool is_of(const std::string& session) const { return session_ == session; }
+  // A question of a server that belongs to no call: asks the client, whose answer comes as a POST of its own, or replies with
+  // an error.
+  void ask(const std::string& server_id, const mcp::Message& message, std::function<void(std::string)> reply);
+
   // Says something when nothing was said for a while: proxies end streams that are silent.
   void beat(int64_t now_ms);
 
@@ -73,6 +79,7 @@ class Listener : public Standing {
   const uint8_t kinds_;
   std::shared_ptr<const ProjectView> project_;
   std::string name_;  // towards Watches
+  std::vector<std::string> asked_;  // ids of questions, some of which are answered
   int64_t beat_ms_ = 0;  // when the next sign of life is due
   std::unique_ptr<loop::Group> following_;  // last: its tasks use everything above
 };

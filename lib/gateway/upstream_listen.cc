@@ -8,6 +8,9 @@
 namespace mcptoken::gateway {
 namespace {
 
+constexpr int kTakeOverTries = 4;
+constexpr int64_t kTakeOverMs = 100;
+
 // The first message of a subscription says that it is in force.
 class Acknowledgement final : public mcp::Events {
  public:
@@ -75,9 +78,21 @@ loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> ser
   loop::Scope within(scope);
   Busy busy(entry->calls, entry->end, within);
   if (peer->info().era == mcp::Era::legacy) {
-    auto task = peer->listen(std::move(on_open), within);
-    auto ended = co_await task;
-    co_return ended;
+    Only only(*this, entry);
+    bool opened = false;
+    auto once = std::make_shared<Function<void()>>(std::move(on_open));
+    for (int tries = 0;; ++tries) {
+      Function<void()> open_now = [&opened, once] {
+        opened = true;
+        (*once)();
+      };
+      auto task = peer->listen(std::move(open_now), within);
+      auto ended = co_await task;
+      if (opened || !entry->questions || tries >= kTakeOverTries || within.cancelled()) co_return ended;
+      // The server may not have seen yet that the stream which was kept for questions has gone, and has one at a time.
+      loop::Sleep pause(site_.loop, kTakeOverMs << tries);
+      MCPT_CO_CHECK(co_await pause.wait(within));
+    }
   }
   std::string params = listen_params(site_.gateway.options().client_info, uris);
   std::vector<std::string_view> pieces{params};

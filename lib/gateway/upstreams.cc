@@ -4,9 +4,9 @@
 
 #include "base/limits.h"
 #include "gateway/hop.h"
+#include "gateway/questions.h"
 #include "gateway/relay_events.h"
 #include "gateway/site.h"
-#include "mcp/http_peer.h"
 #include "mcp/sse_peer.h"
 
 namespace mcptoken::gateway {
@@ -17,6 +17,7 @@ constexpr int64_t kStableMs = 30'000;         // a server that has run for so lo
 constexpr int64_t kRelayedBackoffMs = 1'000;  // the control plane has the server's own backoff
 constexpr int64_t kTrialMs = 500;             // between two calls that try a server whose circuit is open, over all loops
 constexpr int64_t kIdleMs = 5 * 60'000;
+constexpr int64_t kLeaveMs = 1'000;           // for taking leave of an HTTP server
 constexpr int64_t kSweepMs = 15'000;
 constexpr int64_t kProbeTickMs = 1'000;  // how exactly the intervals of probes are kept
 
@@ -139,6 +140,8 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
   loop::Scope within(scope);
   Busy busy(entry->calls, entry->end, within);
   const int64_t began_ns = metrics::now_ns();
+  std::optional<Questions::Heard> heard;
+  if (entry->questions && events) heard.emplace(*entry->questions, *events);
   auto task = peer->call(one, events, within);
   auto answer = co_await task;
   entry->last_used_ms = site_.loop.now_ms();
@@ -215,6 +218,7 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
   entry->opened_ms = site_.loop.now_ms();
   entry->log_level.clear();
   site_.meter.count_opening(entry->server->name, true);
+  want_stream(entry);
   entry->instance.opened(entry->process ? "process " + std::to_string(entry->process->pid()) : std::string());
   co_return Result<void>();
 }
@@ -293,8 +297,16 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   options.on_unrelated = [this, id = entry.server->id, share = entry.key.share](mcp::Message message) {
     site_.gateway.server_says(id, share, std::move(message));
   };
-  if (entry.server->transport == Transport::sse) entry.peer = std::make_shared<mcp::SsePeer>(site_.loop, site_.http, std::move(options));
-  else entry.peer = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
+  if (entry.server->transport == Transport::sse) {
+    entry.peer = std::make_shared<mcp::SsePeer>(site_.loop, site_.http, std::move(options));
+    return {};
+  }
+  entry.http = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
+  entry.peer = entry.http;
+  if (!has_one_client(*entry.server, entry.key)) return {};
+  constexpr std::string_view kSession = "session:";
+  entry.questions = std::make_shared<Questions>(site_, entry.server->id, entry.key.share.substr(kSession.size()));
+  entry.http->take_requests(entry.questions.get());
   return {};
 }
 
@@ -354,6 +366,10 @@ void Upstreams::retire(std::shared_ptr<Entry> entry, std::string_view why) {
   entry->retired = true;
   entry->instance.happened("stopping: " + std::string(why));
   entry->end.cancel(Error(Status::unavailable, entry->server->name + ": the server was stopped"));
+  if (entry->http) {
+    auto leaving = end_session_there(std::move(entry->http));
+    endings_.spawn(std::move(leaving));
+  }
   auto process = std::move(entry->process);
   if (!process) return;
   ended_.push_back(entry);
@@ -369,6 +385,15 @@ loop::Task<Result<void>> Upstreams::end(std::shared_ptr<Entry> entry, std::share
   entry->peer.reset();
   if (entry->forgotten) std::erase(ended_, entry);
   co_return stopped;
+}
+
+// A session that nobody uses any more is ended, where there is one (2025-11-25, session management).
+loop::Task<Result<void>> Upstreams::end_session_there(std::shared_ptr<mcp::HttpPeer> peer) {
+  loop::Scope scope(endings_.scope());
+  loop::Deadline deadline(site_.loop, scope, kLeaveMs, Error(Status::timeout, "the server has not answered in time"));
+  auto task = peer->close(scope);
+  auto closed = co_await task;
+  co_return closed;
 }
 
 void Upstreams::sweep() {

@@ -24,6 +24,7 @@
 #include "gateway/instance.h"
 #include "http/client.h"
 #include "loop/flight.h"
+#include "mcp/http_peer.h"
 #include "mcp/peer.h"
 #include "mcp/rewrite.h"
 #include "mcp/stdio_peer.h"
@@ -32,6 +33,7 @@
 namespace mcptoken::gateway {
 
 struct Site;
+class Questions;
 
 struct UpstreamKey {
   std::string server_id;
@@ -140,8 +142,12 @@ class Upstreams {
     UpstreamKey key;
     Instance instance;
     Breaker breaker;  // of its calls; that it cannot be opened is below
+    std::shared_ptr<Questions> questions;     // of one client's HTTP server; outlives the peer
     std::shared_ptr<mcp::Peer> peer;
     std::shared_ptr<mcp::StdioPeer> process;  // the same object, when it is a process
+    std::shared_ptr<mcp::HttpPeer> http;      // the same object, when it may have a session there
+    std::shared_ptr<loop::Scope> stream;      // that questions come on, while it is kept open for them
+    size_t listeners = 0;                     // who have it open themselves
     loop::Flight opening;
     int failures = 0;        // in a row: what runs for long enough ends the row
     int64_t opened_ms = 0;   // 0: it is not open
@@ -173,12 +179,28 @@ class Upstreams {
     std::shared_ptr<Entry> kept;
   };
   std::shared_ptr<Entry> find_ready(const UpstreamKey& key);  // null: it has to be opened
+  // A session has one stream: whoever listens has it instead of the one that is kept for questions.
+  struct Only {
+    Only(Upstreams& all_in, std::shared_ptr<Entry> entry_in) : all(all_in), entry(std::move(entry_in)) {
+      ++entry->listeners;
+      if (entry->stream) entry->stream->cancel(Error(Status::cancelled, "another stream takes its place"));
+    }
+    ~Only() {
+      if (--entry->listeners == 0) all.want_stream(entry);
+    }
+    Only(const Only&) = delete;
+    Only& operator=(const Only&) = delete;
+    Upstreams& all;
+    std::shared_ptr<Entry> entry;
+  };
   loop::Task<Result<std::shared_ptr<Entry>>> get(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
                                                 loop::Scope& scope);
   loop::Task<Result<void>> open(std::shared_ptr<Entry> entry, BearerPtr bearer);
   loop::Task<Result<void>> connect(std::shared_ptr<Entry> entry, BearerPtr bearer);
   Result<void> make_process(const std::shared_ptr<Entry>& entry, std::vector<Credential> environment);
   Result<void> make_http(Entry& entry, std::vector<Credential> headers);
+  loop::Task<Result<void>> keep_stream(std::shared_ptr<Entry> entry);
+  void want_stream(const std::shared_ptr<Entry>& entry);
   Result<void> make_room(const Entry& wanted);
   size_t processes_of(const std::string& server_id) const;
   UpstreamKey least_busy(const ServerSpec& server, UpstreamKey key) const;
@@ -191,6 +213,7 @@ class Upstreams {
   std::shared_ptr<Entry> entry_of(std::string_view id) const;
   void retire(std::shared_ptr<Entry> entry, std::string_view why);
   loop::Task<Result<void>> end(std::shared_ptr<Entry> entry, std::shared_ptr<mcp::StdioPeer> process);
+  loop::Task<Result<void>> end_session_there(std::shared_ptr<mcp::HttpPeer> peer);
   void sweep();
   void probe_due();
   loop::Task<Result<void>> probe(std::shared_ptr<Entry> entry);

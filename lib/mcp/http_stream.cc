@@ -187,6 +187,7 @@ void HttpPeer::dispatch(Message message, Events* events) {
     if (!events) events = stream_events_;
     if (events) return events->on_request(std::move(message), std::move(reply));
     // Nobody knows for whom the server asks: what belongs to a call is on that call's stream (2025-11-25, Streamable HTTP).
+    // Whoever has the session to himself takes such requests.
     options_.log.info(options_.label + ": refused " + std::string(message.method()) + ", which belongs to no call");
     Error reason(Status::not_supported, "what is asked for a call must be asked on the stream of that call");
     return reply(error_message(message.id(), std::move(reason).with_rpc(rpc::kMethodNotFound)));

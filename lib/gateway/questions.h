@@ -1,0 +1,50 @@
+// What a legacy server behind Streamable HTTP asks on the stream of its session, apart from any call (2025-11-25,
+// transports: such a request should not be about a call, yet servers ask like that while one runs).
+//
+// Invariant: a stream that carries questions belongs to one client (share: session). Everybody else's server is opened
+// so that the peer refuses what comes there, for nothing says whose question it is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/upstreams.h"
+#include "mcp/peer.h"
+
+namespace mcptoken::gateway {
+
+// Whether those who use this connection are one client, who can be asked.
+bool has_one_client(const ServerSpec& server, const UpstreamKey& key);
+
+// Of one connection, on its loop. A question goes to the youngest call that runs there, as on a pipe; without a call to
+// the session's own stream, when it has one.
+class Questions final : public mcp::Events {
+ public:
+  Questions(Site& site, std::string server_id, std::string session)
+      : site_(site), server_id_(std::move(server_id)), session_(std::move(session)) {}
+
+  void on_notification(mcp::Message) override {}  // those come another way
+  void on_request(mcp::Message message, Function<void(std::string)> reply) override;
+
+  // A call that can be asked, for as long as this lives.
+  class Heard {
+   public:
+    Heard(Questions& questions, mcp::Events& events) : questions_(questions), events_(events) {
+      questions.calls_.push_back(&events);
+    }
+    ~Heard() { std::erase(questions_.calls_, &events_); }
+    Heard(const Heard&) = delete;
+    Heard& operator=(const Heard&) = delete;
+
+   private:
+    Questions& questions_;
+    mcp::Events& events_;
+  };
+
+ private:
+  Site& site_;
+  const std::string server_id_, session_;
+  std::vector<mcp::Events*> calls_;  // oldest first
+};
+
+}  // namespace mcptoken::gateway
