@@ -11,6 +11,8 @@ namespace mcptoken::gateway {
 namespace {
 
 constexpr int64_t kDiscoverTtlMs = 60'000;
+constexpr size_t kSeenClients = 4'096;  // of a loop, that are remembered
+constexpr size_t kSeenText = 64;         // of a name
 
 Error mismatch(std::string message) { return Error(Status::invalid, std::move(message)).with_rpc(mcp::rpc::kHeaderMismatch); }
 
@@ -47,6 +49,25 @@ Error unsupported(const std::string& requested) {
 
 std::string result_meta(const Exchange& exchange) {
   return "{\"io.modelcontextprotocol/serverInfo\":" + server_info(exchange) + "}";
+}
+
+// A client of this era begins nothing, so that one who only looks would be in no record. What it asks first, and first again
+// after a while, is recorded like the beginning of a session; calls are recorded themselves.
+void note_client(Exchange& exchange, const Client& client, std::string_view method) {
+  auto& seen = exchange.site.modern_clients;
+  const int64_t now_ms = exchange.site.loop.now_ms();
+  const auto over = [now_ms](int64_t last_ms) { return now_ms - last_ms > limits::kSessionIdleMs; };
+  const std::string key = exchange.caller.who->token_sha + "\n" + exchange.caller.address + "\n" +
+                          client.name.substr(0, kSeenText) + "\n" + client.version.substr(0, kSeenText);
+  auto at = seen.find(key);
+  const bool is_new = at == seen.end() || over(at->second);
+  if (at == seen.end()) {
+    if (seen.size() >= kSeenClients) std::erase_if(seen, [&](const auto& one) { return over(one.second); });
+    if (seen.size() >= kSeenClients) seen.clear();
+    at = seen.emplace(key, now_ms).first;
+  }
+  at->second = now_ms;
+  if (is_new) exchange.site.gateway.plane().record(exchange.site.index, record_of(exchange, client, method), ControlPlane::Place::any);
 }
 
 void discover(Exchange& exchange, const mcp::Message& message) {
@@ -99,11 +120,14 @@ loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mc
   client.log_level = meta.log_level;
   Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
   if (message->method() == "server/discover") {
+    note_client(exchange, client, message->method());
     discover(exchange, *message);
   } else if (message->method() == "subscriptions/listen") {
+    note_client(exchange, client, message->method());
     auto task = listen_modern(exchange, client, message);
     MCPT_CO_CHECK(co_await task);
   } else if (Handler handler = find_modern_handler(message->method())) {
+    if (handler == serve_list) note_client(exchange, client, message->method());
     auto task = handler(exchange, client, message, answer);
     MCPT_CO_CHECK(co_await task);
   } else {

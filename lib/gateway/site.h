@@ -105,6 +105,7 @@ struct Site {
   // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
   std::unordered_map<std::string, int64_t> ended;
   std::unordered_map<std::string, SessionState> sessions;  // by session_key()
+  std::unordered_map<std::string, int64_t> modern_clients;  // when they were last seen, by token, address and name
   std::unordered_map<std::string, GateState> gates;   // open ones, by token and project
   std::unordered_map<std::string, LinkedText> links;  // by token, project, prompt and URI
   std::map<std::string, ModelHealth> models;          // by model_key(); those that nobody uses any more are swept

@@ -1,5 +1,7 @@
 #include "service/call_event.h"
 
+#include <algorithm>
+
 #include "json/writer.h"
 
 namespace mcptoken::service {
@@ -16,6 +18,13 @@ audit::Outcome outcome_of(gateway::CallOutcome outcome) {
   return audit::Outcome::protocol_error;
 }
 
+// A client that begins to ask things: to whom no server answers. What a legacy client subscribes to names one.
+bool is_beginning(const gateway::CallRecord& record) {
+  constexpr std::string_view kFirst[] = {"initialize",   "server/discover", "subscriptions/listen",    "tools/list",
+                                         "prompts/list", "resources/list",  "resources/templates/list"};
+  return record.server.empty() && std::find(std::begin(kFirst), std::end(kFirst), record.subject) != std::end(kFirst);
+}
+
 audit::Kind kind_of(const gateway::CallRecord& record) {
   switch (record.kind) {
     case gateway::RecordKind::gate: return audit::Kind::gate_decision;
@@ -24,7 +33,7 @@ audit::Kind kind_of(const gateway::CallRecord& record) {
     case gateway::RecordKind::call: break;
   }
   if (record.outcome == gateway::CallOutcome::denied) return audit::Kind::rbac_decision;
-  return record.subject == "initialize" && record.server.empty() ? audit::Kind::session_bind : audit::Kind::tool_call_trace;
+  return is_beginning(record) ? audit::Kind::session_bind : audit::Kind::tool_call_trace;
 }
 
 }  // namespace

@@ -369,3 +369,24 @@ done
   CHECK(has(legacy.last(), "asked for input that the client did not offer"));
   CHECK_FALSE(has(legacy.last(), "sampling"));
 }
+
+TEST_CASE("features: a modern client that only looks is recorded once, like the beginning of a session") {
+  Pair world;
+  const auto looks = [&] {
+    std::vector<std::string> out;
+    for (const auto& record : world.plane.records())
+      if (record.server.empty()) out.push_back(record.subject);
+    return out;
+  };
+  for (int i = 0; i < 3; ++i) world.send(World::modern("1", "tools/list"), World::modern_headers("tools/list"));
+  CHECK(looks() == std::vector<std::string>{"tools/list"});
+  world.send(World::modern("1", "server/discover"), World::modern_headers("server/discover"));
+  world.send(World::modern("1", "prompts/list"), World::modern_headers("prompts/list"));
+  CHECK(looks().size() == 1);
+  auto other = std::make_shared<rbac::Principal>(*world.who);
+  other->token_sha = std::string(64, 'b');
+  world.who = other;
+  world.send(World::modern("1", "server/discover"), World::modern_headers("server/discover"));
+  CHECK(looks() == std::vector<std::string>{"tools/list", "server/discover"});
+  CHECK(world.plane.records().back().who->token_sha == std::string(64, 'b'));
+}
