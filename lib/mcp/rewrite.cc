@@ -148,8 +148,9 @@ std::string notification(std::string_view method, std::string_view params) {
 }
 
 std::string request_head(std::string_view id, std::string_view method, bool has_params) {
-  std::string out = "{\"jsonrpc\":\"2.0\",\"id\":";
-  out.append(id).append(",\"method\":");
+  std::string out;
+  out.reserve(64 + id.size() + method.size());
+  out.append("{\"jsonrpc\":\"2.0\",\"id\":").append(id).append(",\"method\":");
   json::append_quoted(out, method);
   if (has_params) out.append(",\"params\":");
   return out;

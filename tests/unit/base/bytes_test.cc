@@ -49,3 +49,18 @@ TEST_CASE("the redactor removes credentials and keeps the public prefix") {
   CHECK(redact("mcpctl_ses_" + std::string(43, 'y')) == "mcpctl_ses_[redacted]");
   CHECK(redact("mcpctl_wat_" + std::string(96, 'a')) == "mcpctl_wat_[redacted]");
 }
+
+TEST_CASE("capital letters of ASCII alone become small ones, at any place") {
+  for (size_t length : {1, 7, 8, 9, 17}) {
+    for (size_t at = 0; at < length; ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string text(length, 'Q'), expected(length, 'q');
+        text[at] = expected[at] = static_cast<char>(c);
+        if (c >= 'A' && c <= 'Z') expected[at] = static_cast<char>(c + 32);
+        CAPTURE(c);
+        CHECK(lower(text) == expected);
+        CHECK(equals_ignoring_case(text, expected));
+      }
+    }
+  }
+}
