@@ -3,6 +3,7 @@
 import http.client
 import os
 import random
+import sqlite3
 import subprocess
 import threading
 import time
@@ -110,10 +111,19 @@ def test_killed_at_random_moments():
                 check(gateway, writer.living, writer.revoked, writer.unsure)
                 living += writer.living
                 revoked += writer.revoked
+            if round % 10 == 9:
+                verdict = gateway.rest("GET", "audit/verify").json
+                assert verdict["intact"], verdict
         check(gateway, chance.sample(living, min(200, len(living))), chance.sample(revoked, min(200, len(revoked))))
         assert revoked and len(living) > KILLS, (len(living), len(revoked))
         print(f"{KILLS} kills, {len(living)} tokens, {len(revoked)} revocations, slowest start {slowest * 1000:.0f} ms")
         assert slowest < (5 if SANITIZED else 1), slowest
+        assert gateway.stop() == 0
+        with sqlite3.connect(gateway.data / "mcptoken.db") as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        database.close()
+        gateway.start()
 
 
 def fill(folder):
