@@ -16,7 +16,7 @@ MCPTOKEN_BEGIN
 typedef struct mcptoken_config mcptoken_config;
 /* Thread-safety: safe; shared by all loops. */
 typedef struct mcptoken_service mcptoken_service;
-/* Thread-safety: the loop it was made on. */
+/* Thread-safety: the loop it was made on. Release it before the service. */
 typedef struct mcptoken_exchange mcptoken_exchange;
 
 /* Since: 0.1 */
@@ -52,7 +52,8 @@ MCPTOKEN_API mcptoken_status mcptoken_service_attach(mcptoken_service *service, 
  * its thread. Since: 0.1 */
 MCPTOKEN_API void mcptoken_service_drain(mcptoken_service *service, mcptoken_loop *loop, int64_t grace_ms, mcptoken_loop_fn done,
                                          void *user_data);
-/* After all loops have drained, from any thread, before the loops are freed: flushes audit, closes the store. Since: 0.1 */
+/* After all loops have drained, from any thread, also inside the last `done`, before the loops are freed: flushes audit, closes the
+ * store. Since: 0.1 */
 MCPTOKEN_API void mcptoken_service_free(mcptoken_service *service);
 /* 1 while no user exists: the first one is made with the code in <data_dir>/bootstrap-code. Since: 0.1 */
 MCPTOKEN_API int32_t mcptoken_service_needs_bootstrap(mcptoken_service *service);
@@ -116,7 +117,7 @@ typedef struct mcptoken_head {
 #define MCPTOKEN_HEAD_TLS 1u /* the connection, or the trusted proxy's client connection, is encrypted */
 
 /* How the service answers. Called on the loop's thread, during any call on the exchange or from the loop; never after
- * mcptoken_exchange_free. `head` once, `write` any number of times, `end` once.
+ * mcptoken_exchange_free or mcptoken_exchange_peer_closed, which the three may call themselves. `head` once, `write` any number of times, `end` once.
  * `length` >= 0: exactly that many body bytes follow, already complete: the host may wait for `end`.
  * `length` == -1: a stream; bytes are to be sent as they come. `write` returns the bytes that wait in the host's buffer; when it
  * exceeds the service's bound (1 MiB) or mcptoken_exchange_writable does not come for 30 s, the service ends the stream.

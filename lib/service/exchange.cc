@@ -340,8 +340,9 @@ void Exchange::respond(int status, gateway::Headers headers, std::string body) {
     headers.emplace_back("Vary", "Origin");
   }
   sink_->head(status, headers, static_cast<int64_t>(body.size()));
-  if (!body.empty() && !without_body) sink_->write(body);
-  sink_->end(true);
+  // Any call may have been the one that found the client gone.
+  if (sink_ && !body.empty() && !without_body) sink_->write(body);
+  if (sink_) sink_->end(true);
 }
 
 void Exchange::start_stream(gateway::Headers headers) {
@@ -358,6 +359,7 @@ void Exchange::write(std::string_view bytes) {
   if (!sink_ || answered_) return;
   sent_bytes_ += bytes.size();
   size_t waiting = sink_->write(bytes);
+  if (!sink_) return;  // the host found the client gone, and said so
   if (waiting > limits::kSendBufferBytes) return cut();
   if (waiting == 0)
     stalled_.stop();

@@ -254,6 +254,59 @@ static void client_goes(const char* session) {
   CHECK_NUMBER(0, silent.ended);
 }
 
+/* A host that notices out of the sink that the client has gone, or is done with the exchange. */
+struct leaving {
+  mcptoken_exchange* exchange;
+  int at, frees, called; /* at: 1 head, 2 write, 3 end */
+};
+static void leave(struct leaving* leaving, int at) {
+  CHECK(++leaving->called <= leaving->at); /* never afterwards */
+  if (at != leaving->at || !leaving->exchange) return;
+  if (leaving->frees)
+    mcptoken_exchange_free(leaving->exchange), leaving->exchange = NULL;
+  else
+    mcptoken_exchange_peer_closed(leaving->exchange);
+  mcptoken_loop_stop(loop);
+}
+static void leave_head(void* user_data, int32_t status, const mcptoken_header* headers, size_t count, int64_t length) {
+  (void)status, (void)headers, (void)count, (void)length;
+  leave(user_data, 1);
+}
+static size_t leave_write(void* user_data, const char* data, size_t size) {
+  (void)data, (void)size;
+  leave(user_data, 2);
+  return 1;
+}
+static void leave_end(void* user_data, int32_t ok) {
+  (void)ok;
+  leave(user_data, 3);
+}
+
+static void leaves_out_of_the_sink(const char* session) {
+  char authorization[CREDENTIAL + 8];
+  snprintf(authorization, sizeof authorization, "Bearer %s", session);
+  const mcptoken_header headers[] = {{"Host", "localhost"}, {"Authorization", authorization}};
+  const char* const targets[] = {"/api/v1/projects", "/api/v1/watch?kind=project"}; /* complete, and a stream */
+  for (int one = 0; one < 12; ++one) {
+    struct leaving leaving = {.at = 1 + one % 3, .frees = one / 3 % 2};
+    if (one >= 6 && leaving.at == 3) continue; /* a stream has no end */
+    const mcptoken_head head = {sizeof head, 0, "GET", targets[one / 6], "127.0.0.1", headers, 2, 0};
+    const mcptoken_sink sink = {sizeof sink, 0, &leaving, leave_head, leave_write, leave_end};
+    CHECK_OK(mcptoken_exchange_new(service, loop, &head, &sink, &leaving.exchange, &error));
+    mcptoken_exchange_end(leaving.exchange);
+    mcptoken_timer* timer = NULL;
+    CHECK_OK(mcptoken_timer_new(loop, too_late, NULL, &timer, &error));
+    mcptoken_timer_start(timer, PATIENCE_MS, 0);
+    if (leaving.called < leaving.at) mcptoken_loop_run(loop);
+    mcptoken_timer_free(timer);
+    mcptoken_loop_run_once(loop);
+    CHECK_NUMBER(leaving.at, leaving.called);
+    mcptoken_exchange_free(leaving.exchange);
+    mcptoken_loop_run_once(loop);
+  }
+  CHECK_NUMBER(200, ask("GET", "/api/v1/projects", session, NULL, NULL)->status);
+}
+
 static void drained(void* flag) {
   *(int*)flag = 1;
   mcptoken_loop_stop(loop);
@@ -366,6 +419,7 @@ int main(void) {
   mcp_session(session, token);
   watched(token);
   client_goes(session);
+  leaves_out_of_the_sink(session);
   CHECK_NUMBER(0, warnings);
   end(data_dir, session);
   nulls();
