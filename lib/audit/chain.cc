@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -53,10 +52,17 @@ class Bytes {
 
  private:
   char* room(size_t size) {
-    if (memory_.size() - size_ < size) memory_.resize(2 * (size_ + size) + 512);
-    return memory_.data() + std::exchange(size_, size_ + size);
+    if (memory_.size() - size_ < size) [[unlikely]]
+      grow(size);
+    char* const at = memory_.data() + size_;
+    size_ += size;
+    return at;
   }
-  void put(std::string_view text) { std::copy(text.begin(), text.end(), room(text.size())); }
+  [[gnu::noinline]] void grow(size_t size) { memory_.resize(2 * (size_ + size) + 512); }
+  void put(std::string_view text) {
+    char* const at = room(text.size());
+    if (!text.empty()) std::memcpy(at, text.data(), text.size());
+  }
   void field(char present, int64_t value) {
     const uint64_t number = big_endian(value);
     char* at = room(1 + sizeof number);

@@ -1,6 +1,7 @@
 #include "audit/tidy.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -20,9 +21,21 @@ constexpr size_t kSeenBytes = 4 * kTextBytes;
 
 bool may_hold_credential(std::string_view text) { return text.find("mcpctl_") != text.npos; }
 
+// Eight at a time: the top bit of a byte is set below 0x20, for 0x7f, and above.
+bool is_printable_ascii(std::string_view text) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  const char* at = text.data();
+  size_t left = text.size();
+  for (; left >= 8; at += 8, left -= 8) {
+    uint64_t word;
+    std::memcpy(&word, at, sizeof word);
+    if (((word - kEach * 0x20) | (word + kEach) | word) & kEach * 0x80) return false;
+  }
+  return std::all_of(at, at + left, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
 bool is_plain(std::string_view text) {
-  return text.size() <= kTextBytes && !may_hold_credential(text) &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  return text.size() <= kTextBytes && is_printable_ascii(text) && !may_hold_credential(text);
 }
 
 // Ends with "..." when it was longer.

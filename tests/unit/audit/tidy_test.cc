@@ -66,6 +66,14 @@ TEST_CASE("texts of events are one readable line") {
                "ok\xe2\x82") == "??????ok??");
   CHECK(tidied(std::string(kTextBytes, 'a')) == std::string(kTextBytes, 'a'));
   CHECK(tidied(std::string(kTextBytes + 1, 'a')) == std::string(kTextBytes - 3, 'a').append("..."));
+  for (size_t at = 0; at < 20; ++at) {  // wherever it is
+    for (char odd : {'\x1f', '\x7f', '\n'}) {
+      std::string text(20, '~'), expected(20, '~');
+      text[at] = odd;
+      expected[at] = '?';
+      CHECK(tidied(text) == expected);
+    }
+  }
   // Never in the middle of a character.
   std::string umlauts;
   while (umlauts.size() < 2 * kTextBytes)
