@@ -34,8 +34,10 @@ class Descriptor {
 };
 
 Error io_error(std::string_view what) {
+  const bool in_the_way = errno == EISDIR || errno == ENOTDIR || errno == ELOOP;
   const Status status = errno == ENOSPC || errno == EDQUOT ? Status::limit
                         : errno == ENOENT                  ? Status::not_found
+                        : in_the_way                       ? Status::corrupt
                                                            : Status::io;
   return Error(status, std::string(what) + ": " + strerror(errno));
 }

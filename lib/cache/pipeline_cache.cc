@@ -76,7 +76,11 @@ void PipelineCache::persist(const Key& key, const EntryPtr& entry) {
   if (!disk_in_use() || !entry) return;
   const std::string file = encode(key, *entry);
   if (static_cast<int64_t>(file.size()) > options_.disk_bytes) return;
-  if (auto written = directory_->write(key, file); !written) return turn_off(written.error());
+  if (auto written = directory_->write(key, file); !written) {
+    if (written.error().status != Status::corrupt) return turn_off(written.error());
+    ++stats_.damaged;  // something else is in the way of this one, which is nothing to the others
+    return;
+  }
   said_off_ = false;
   ++stats_.writes, ++stats_.disk_entries;
   stats_.disk_bytes += static_cast<int64_t>(file.size());

@@ -138,6 +138,34 @@ TEST_CASE_FIXTURE(Fixture, "a disk that takes nothing turns the files off for a 
   CHECK(value(other, numbered(3)) == "three");
 }
 
+TEST_CASE_FIXTURE(Fixture, "what is in the way of one file costs that one its place, and the others nothing") {
+  const auto plant = [&](int number, auto what) {
+    const auto path = file(numbered(number));
+    fs::create_directories(path.parent_path().parent_path());
+    fs::permissions(options().dir, fs::perms::owner_all);
+    what(path);
+  };
+  fs::create_directories(options().dir);
+  plant(1, [](const fs::path& path) { fs::create_directories(path / "full"); });
+  plant(2, [](const fs::path& path) { std::ofstream(path.parent_path()) << "a file"; });
+  plant(3, [&](const fs::path& path) { fs::create_directory_symlink(dir.path(), path.parent_path()); });
+  PipelineCache cache(options(), clock);
+  for (int i = 1; i <= 4; ++i)
+    put(cache, numbered(i), std::to_string(i));
+  for (int i = 1; i <= 4; ++i)
+    CHECK(value(cache, numbered(i)) == std::to_string(i));  // memory has them all
+  CHECK(cache.stats().disk);
+  CHECK(cache.stats().failures == 0);
+  CHECK(cache.stats().damaged == 3);
+  CHECK(log.empty());
+  PipelineCache after(options(), clock);
+  for (int i = 1; i <= 3; ++i)
+    CHECK_FALSE(after.get(numbered(i)));
+  CHECK(value(after, numbered(4)) == "4");
+  CHECK(after.list().size() == 1);
+  CHECK(fs::exists(file(numbered(1)) / "full"));  // none of ours
+}
+
 // A file system of its own while it lives.
 class SmallDisk {
  public:
