@@ -101,9 +101,9 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call(const UpstreamCall& call, mcp
 
 loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call, mcp::Events* events,
                                                         loop::Scope& scope) {
-  const bool spread = call.any_replica && call.server->replicas > 1;
-  const UpstreamKey chosen = spread ? least_busy(*call.server, call.key) : UpstreamKey();
-  const UpstreamKey& key = spread ? chosen : call.key;
+  std::optional<UpstreamKey> replica;
+  if (call.any_replica && call.server->replicas > 1) replica = least_busy(*call.server, call.key);
+  const UpstreamKey& key = replica ? *replica : call.key;
   auto entry = find_ready(key);
   if (!entry) {
     auto getting = get(call.server, key, call.bearer, scope);
