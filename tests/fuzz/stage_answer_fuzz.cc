@@ -39,8 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::set<std::string> ids;
     for (const Section& one : content->sections)
       require(!one.id.empty() && ids.insert(one.id).second && one.title.find('\n') == std::string::npos);
-    const auto again = read_stage_answer(write(*content));
-    require(again && *again == *content);
+    const auto reread = read_stage_answer(write(*content));
+    require(reread && *reread == *content);
   }
   if (const auto list = read_text_list(text)) {
     std::string out;
