@@ -117,7 +117,8 @@ typedef struct mcptoken_head {
 #define MCPTOKEN_HEAD_TLS 1u /* the connection, or the trusted proxy's client connection, is encrypted */
 
 /* How the service answers. Called on the loop's thread, during any call on the exchange or from the loop; never after
- * mcptoken_exchange_free or mcptoken_exchange_peer_closed, which the three may call themselves. `head` once, `write` any number of times, `end` once.
+ * mcptoken_exchange_free or mcptoken_exchange_peer_closed, which the three may call themselves. `head` once, `write` any
+ * number of times, `end` once.
  * `length` >= 0: exactly that many body bytes follow, already complete: the host may wait for `end`.
  * `length` == -1: a stream; bytes are to be sent as they come. `write` returns the bytes that wait in the host's buffer; when it
  * exceeds the service's bound (1 MiB) or mcptoken_exchange_writable does not come for 30 s, the service ends the stream.
