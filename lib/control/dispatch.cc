@@ -121,6 +121,24 @@ std::string_view word_of(store::Op op) {
   return op == store::Op::created ? "created" : op == store::Op::updated ? "updated" : "removed";
 }
 
+rbac::Action action_of(store::Op op) {
+  return op == store::Op::created   ? rbac::Action::create
+         : op == store::Op::updated ? rbac::Action::edit
+                                    : rbac::Action::delete_;
+}
+
+// The binding by which the caller could do that to the object of this name; empty when something else lets it happen
+// (its project or owner goes, a token is its owner's).
+std::string rule_of(const Context& context, rbac::Action action, rbac::Resource resource, std::string scope) {
+  if (context.who.kind != PrincipalKind::user && context.who.kind != PrincipalKind::token) return {};
+  rbac::Query query;
+  query.action = action;
+  query.resource = resource;
+  query.name = std::move(scope);
+  auto decision = context.policy.decide(context.who, query);
+  return decision.allowed ? std::move(decision.rule) : std::string();
+}
+
 // Also of a project that this transaction has removed.
 std::string project_name(Context& context, const std::string& id) {
   if (const auto project = context.tx.get(id)) return project->name;
@@ -147,6 +165,9 @@ Result<void> record_object(Context& context, const store::ObjectChange& change) 
   if (change.kind == "rbac" && change.name.starts_with(kTokenDefinitionPrefix))
     event.project = project_of_token(context, change.name.substr(kTokenDefinitionPrefix.size()));
   if (change.kind == "server") event.server = change.name;
+  if (const auto* kind = find_kind(change.kind))
+    event.rule = rule_of(context, action_of(change.op), kind->resource,
+                         change.project_id.empty() ? change.name : event.project + "/" + change.name);
   json::Value payload = json::Value::object();
   payload.set("change", text_value(word_of(change.op)));
   payload.set("id", text_value(change.id));
@@ -170,6 +191,8 @@ Result<void> record_token(Context& context, const store::TokenChange& change) {
   event.token_name = token.name;
   event.token_sha = token.sha;
   event.subject = "mcptoken/" + token.name;
+  event.rule = rule_of(context, created || rotated ? rbac::Action::create : rbac::Action::delete_,
+                       rbac::Resource::mcptokens, event.project + "/" + token.name);
   json::Value payload = json::Value::object();
   payload.set("id", text_value(token.id));
   payload.set("tokenSha", text_value(to_hex(token.sha)));

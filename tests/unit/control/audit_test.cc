@@ -45,6 +45,37 @@ struct Record : World {
 
 }  // namespace
 
+TEST_CASE("audit events of changes name the binding by which the caller made them") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+  const auto clerk =
+      world.user("c@example.org", {"role:create,resource:groups,name:g", "role:edit,resource:prompts,name:p/*",
+                                   "role:view,resource:projects", "role:create,resource:mcptokens,name:p/*"});
+  world.expect(201, clerk, "POST", "/api/v1/groups", R"({"name":"g"})");
+  world.expect(201, clerk, "POST", "/api/v1/prompts", R"({"name":"n","project":"p","content":"x"})");
+  world.expect(200, clerk, "PATCH", "/api/v1/prompts/n?project=p", R"({"content":"y"})");
+  const auto token = world.expect(201, clerk, "POST", "/api/v1/mcptokens", R"({"name":"t","project":"p"})");
+  world.expect(200, clerk, "DELETE", "/api/v1/mcptokens/" + token.text("id"));  // as its owner: by no binding
+  world.expect(200, root, "DELETE", "/api/v1/projects/p");
+  const auto rules = [&](audit::Kind kind, const std::string& subject) {
+    std::string out;
+    for (const auto& event : world.events(kind)) {
+      if (event.subject == subject)
+        out +=
+            "[" + event.rule.substr(event.rule.find(": ") == std::string::npos ? 0 : event.rule.find(": ") + 2) + "]";
+    }
+    return out;
+  };
+  CHECK(rules(audit::Kind::object_changed, "group/g") == "[role:create,resource:groups,name:g]");
+  // The latest first: that of the project's end is the administrator's.
+  CHECK(rules(audit::Kind::object_changed, "prompt/n") ==
+        "[role:edit,resource:*][role:edit,resource:prompts,name:p/*][role:edit,resource:prompts,name:p/*]");
+  CHECK(rules(audit::Kind::object_changed, "project/p") == "[role:edit,resource:*][role:edit,resource:*]");
+  CHECK(rules(audit::Kind::token_created, "mcptoken/t") == "[role:create,resource:mcptokens,name:p/*]");
+  CHECK(rules(audit::Kind::token_revoked, "mcptoken/t") == "[]");
+}
+
 TEST_CASE("audit export: the whole record in its order, for the operation and the view of all of it") {
   World world;
   const auto root = world.admin();
