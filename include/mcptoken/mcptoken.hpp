@@ -28,7 +28,7 @@
 #define MCPTOKEN_HIDDEN
 #endif
 
-namespace MCPTOKEN_HIDDEN mcptoken {
+namespace mcptoken MCPTOKEN_HIDDEN {
 
 using std::chrono::milliseconds;
 
