@@ -1,5 +1,7 @@
 #include "gateway/plugins/pipeline.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "gateway/plugins/cut.h"
 #include "gateway/plugins/outside.h"
@@ -20,15 +22,25 @@ constexpr size_t kPageBeginning = 300;          // bytes of a page that its titl
 constexpr size_t kSummarizedBytes = 32 * 1024;  // of a section
 constexpr int64_t kTitleTokens = 2'000;
 
+// What stages are told beside the text that are no functions of it alone: another answer, where there are such stages.
+std::string told_of(const PipelineInput& input) {
+  const auto& stages = input.pipeline->stages;
+  const bool tells = std::any_of(stages.begin(), stages.end(), [](const Stage& stage) {
+    return std::holds_alternative<ExecConfig>(stage.config) || std::holds_alternative<RegisteredConfig>(stage.config);
+  });
+  return tells ? std::string(to_text(input.type)) + " " + input.source : std::string();
+}
+
 // Another principal never gets what was made for this one, even of the same bytes.
-cache::Key key_for(const Site& site, const Caller& caller, const Pipeline& pipeline, std::string_view made_by,
+cache::Key key_for(const Site& site, const Caller& caller, const PipelineInput& input, std::string_view made_by,
                    std::string_view text) {
+  const Pipeline& pipeline = *input.pipeline;
   const auto digest = crypto::sha256(text);
   std::string models;
   for (const auto& llm : models_for(site, *caller.project, Tier::fast))
     models.append(llm->base_url).append("\n").append(llm->model).append("\n");
   return cache::key_of({"content", caller.project->id, pipeline.model, pipeline.version, made_by, models,
-                        caller.who->token_sha, as_text(digest)});
+                        caller.who->token_sha, told_of(input), as_text(digest)});
 }
 
 // Names and versions of the program's own stages in it; nothing when one of them does not say which it is: then what
@@ -205,7 +217,7 @@ loop::Task<Result<Content>> run_pipeline(Site& site, const Caller& caller, Pipel
   const bool cacheable = input.pipeline->cacheable && input.reach == Reach::everything && made_by;
   cache::Key key{};
   if (cacheable) {
-    key = key_for(site, caller, *input.pipeline, *made_by, text);
+    key = key_for(site, caller, input, *made_by, text);
     auto looking = shelf.get(site.loop, key, scope);
     auto found = co_await looking;
     if (!found && scope.cancelled()) co_return fail(scope.reason());

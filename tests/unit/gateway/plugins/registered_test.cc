@@ -56,7 +56,7 @@ struct Own : World {
   loop::Task<Result<void>> start(std::string content, size_t at) {
     Caller caller(who, project, bearer, "r", "127.0.0.1");
     PipelineInput input(project->model->content, ContentType::tool_result);
-    input.source = "s/tool";
+    input.source = source;
     PipelineReport report;
     auto task = run_pipeline(gateway->site(0), caller, std::move(input), content, report, scope);
     auto done = co_await task;
@@ -67,6 +67,7 @@ struct Own : World {
   crypto::Secret bearer{"mcpctl_pat_test"};
   std::deque<std::optional<Result<Content>>> results;
   PipelineReport last;
+  std::string source = "s/tool";
   loop::Scope scope;
   loop::Group group;
 };
@@ -293,6 +294,16 @@ TEST_CASE("a call that was given up is answered without effect, and while it run
   }
   REQUIRE(after);
   CHECK(after->text == "done");
+}
+
+TEST_CASE("what a stage made of a text is not shown for the same text from elsewhere, which it is told of") {
+  Own world(with([&](std::unique_ptr<StageCall> call) { (void)call->answer(text("of " + call->input().source)); }));
+  CHECK(world.run("text").text == "of s/tool");
+  CHECK(world.run("text").text == "of s/tool");
+  CHECK(world.last.cached);
+  world.source = "s/other";
+  CHECK(world.run("text").text == "of s/other");
+  CHECK_FALSE(world.last.cached);
 }
 
 TEST_CASE("the program may keep a call for longer than the gateway lives") {
