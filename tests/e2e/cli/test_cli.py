@@ -283,7 +283,7 @@ class Objects(Case):
         self.fake.state.fail_next = (403, {"error": "forbidden", "message": "needs create\x1b[2J servers\u202e", "hint": "ask Ada",
                                            "request_id": "req-9"})
         done = self.run_fail(1, "create", "group", "g")
-        self.assertEqual(done.stderr, "error: cannot create group/g: needs create[2J servers\nhint: ask Ada\nrequest id: req-9\n")
+        self.assertEqual(done.stderr, "error: cannot create group/g: needs create\\x1b[2J servers\nhint: ask Ada\nrequest id: req-9\n")
 
     def test_table(self):
         self.put("mcptokens", {"name": "a", "project": "demo", "prefix": "mcpctl_pat_abcd", "status": "active",

@@ -31,7 +31,7 @@ TEST_CASE("kinds and outcomes have one text each") {
       CHECK(*back == outcome);
     }
   }
-  CHECK(kinds == 17);
+  CHECK(kinds == 18);
   CHECK(outcomes == 5);
   CHECK(to_text(Outcome::tool_error) == "tool error");
   CHECK(!kind_of("Login"));
