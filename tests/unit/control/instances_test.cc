@@ -86,8 +86,8 @@ TEST_CASE("instances: a log goes on where its reader was, and the end of it can 
   const auto reader = world.user("r@example.org", {"role:view,resource:instances,name:files", "action:logs"});
   const auto lines = [&](const std::string& query) {
     std::string out;
-    for (const auto& line :
-         world.expect(200, reader, "GET", world.one("files-a1/logs" + query)).json.find("lines")->items())
+    const auto reply = world.expect(200, reader, "GET", world.one("files-a1/logs" + query));
+    for (const auto& line : reply.json.find("lines")->items())
       out += line.text("text").back();
     return out;
   };
