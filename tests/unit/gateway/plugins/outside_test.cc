@@ -38,9 +38,9 @@ std::string program(const std::string& script, int timeout_ms = 5'000, int max_b
 
 struct Outside : World {
   explicit Outside(Options options = {}, size_t loops = 1) : World(loops, std::move(options)) {}
-  void use(const std::string& stages) {
-    auto value = json::parse(R"({"name":"m","content":{"appliesTo":["toolResult"],"cacheable":false,"stages":[)" +
-                             stages + "]}}");
+  void use(const std::string& stages, bool cacheable = false) {
+    auto value = json::parse(R"({"name":"m","content":{"appliesTo":["toolResult"],"cacheable":)" +
+                             std::string(cacheable ? "true" : "false") + R"(,"stages":[)" + stages + "]}}");
     REQUIRE(value);
     project->model = read_model(*value);
     REQUIRE(project->model);
@@ -101,6 +101,18 @@ TEST_CASE("a program is told what every stage is told, and nothing secret") {
         R"("project":"home","principal":"reader","model":"m","config":{"depth":[1,"ü"]}})");
   CHECK_FALSE(has(told, "mcpctl_pat_"));
   CHECK_FALSE(has(told, principal->token_sha));
+}
+
+TEST_CASE("what a program made for one token is not shown to another one, even of the same bytes") {
+  Outside world;
+  world.use(program(R"(read -r line; p=${line#*'"principal":"'}; echo "{\"content\":\"for ${p%%\"*}\"}")"), true);
+  for (const char* name : {"ada", "bob", "ada"}) {
+    auto principal = std::make_shared<rbac::Principal>(*world.who);
+    principal->token_name = name;
+    principal->token_sha = std::string(64, name[0]);
+    world.who = principal;
+    CHECK(world.run("the same").text == std::string("for ") + name);
+  }
 }
 
 TEST_CASE("a program that hangs, floods, crashes or talks nonsense is passed over in time, and leaves no process") {
