@@ -36,7 +36,7 @@ class Case(unittest.TestCase):
                 self.environment[name] = os.environ[name]
 
     def start(self, *words, **options):
-        return subprocess.run([MCPCTL, *words], capture_output=True, text=True, timeout=30, cwd=self.home,
+        return subprocess.run([MCPCTL, *words], capture_output=True, text=True, timeout=60, cwd=self.home,
                               env={**self.environment, **options.pop("env", {})},
                               **({} if "input" in options else {"stdin": subprocess.DEVNULL}), **options)
 
@@ -164,7 +164,7 @@ class Login(Case):
         pid, terminal = pty.fork()
         if pid == 0:
             os.execve(MCPCTL, [MCPCTL, *words], self.environment)
-        shown, asked, deadline = b"", False, time.monotonic() + 20
+        shown, asked, deadline = b"", False, time.monotonic() + 60
         while time.monotonic() < deadline:
             if not select.select([terminal], [], [], 0.1)[0]:
                 continue

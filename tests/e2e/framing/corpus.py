@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 
-TIMEOUT_S = 5
+TIMEOUT_S = 20
 HOST = b"Host: 127.0.0.1\r\n"
 MARKER = b"GET /marker HTTP/1.1\r\n" + HOST + b"\r\n"
 JSON = b"Content-Type: application/json\r\n"

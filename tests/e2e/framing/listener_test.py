@@ -21,7 +21,7 @@ with open(PROGRAM, "rb") as program_file:
 HOST = b"Host: 127.0.0.1\r\n"
 
 
-def connect(server, timeout=10):
+def connect(server, timeout=60):
     sock = socket.create_connection(server.address, timeout=timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -50,7 +50,7 @@ def read_to_end(sock):
 
 
 def call(server, target, method="GET", body=b"", fields=None):
-    connection = http.client.HTTPConnection(*server.address, timeout=20)
+    connection = http.client.HTTPConnection(*server.address, timeout=60)
     connection.request(method, target, body=body or None, headers=fields or {})
     answer = connection.getresponse()
     data = answer.read()
@@ -62,7 +62,7 @@ def counters(server):
     return json.loads(call(server, "/counters")[1])
 
 
-def until(condition, seconds=5):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -141,7 +141,7 @@ class Requests(unittest.TestCase):
             for _ in range(20):
                 sock.sendall(request("/slow?ms=5"))
                 read_until(sock, b"slow")
-        self.assertLess(time.monotonic() - started, 3)
+        self.assertLess(time.monotonic() - started, 15)  # a turn that nobody asks for comes after a second
 
     def test_answer_before_the_body_closes(self):
         with connect(self.server) as sock:
@@ -185,7 +185,7 @@ class Requests(unittest.TestCase):
         sock.sendall(request("/slow?ms=60000"))
         time.sleep(0.02)
         sock.close()
-        self.assertTrue(until(lambda: counters(self.server)["cancelled"] == before + 1, 2))
+        self.assertTrue(until(lambda: counters(self.server)["cancelled"] == before + 1, 20))
         self.assertTrue(until(lambda: counters(self.server)["live"] == 1))
 
     def test_the_service_sees_the_head_as_sent(self):
@@ -254,7 +254,7 @@ class Streams(unittest.TestCase):
             started = time.monotonic()
             for sock in streams:
                 sock.close()
-            self.assertTrue(until(lambda: counters(server)["streams"] == 100, 5))
+            self.assertTrue(until(lambda: counters(server)["streams"] == 100))
             print(f"1000 ends noticed after {time.monotonic() - started:.3f} s")
             self.assertTrue(until(lambda: server.descriptors() <= open_descriptors - 1000))
             self.assertEqual(counters(server)["live"], 101)
@@ -268,10 +268,14 @@ class Streams(unittest.TestCase):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
             sock.sendall(request("/flood"))
             self.assertTrue(until(lambda: counters(server)["streams"] == 1))
-            time.sleep(0.3)
-            stalled = counters(server)["writable"]
-            time.sleep(0.2)
-            self.assertEqual(counters(server)["writable"], stalled)
+            stalled = None
+
+            def is_held_back():
+                nonlocal stalled
+                before, stalled = stalled, counters(server)["writable"]
+                time.sleep(0.2)
+                return before == stalled
+            self.assertTrue(until(is_held_back))
             total = 0
             while total < 30_000_000:
                 total += len(sock.recv(1 << 20))
@@ -281,7 +285,9 @@ class Streams(unittest.TestCase):
 
 
 class Limits(unittest.TestCase):
-    FAST = ("--loops", "1", "--header-deadline-ms", "300", "--body-deadline-ms", "400", "--idle-ms", "300")
+    # Fast beside the 10, 30 and 60 seconds that they are else; slow enough for a client that is given no time in between.
+    FAST = ("--loops", "1", "--header-deadline-ms", "1000", "--body-deadline-ms", "1200", "--idle-ms", "1000")
+    BOUND_S = 8
 
     def drip(self, sock, data, pause=0.05):
         """Sends byte by byte until the server closes; what it said, and when."""
@@ -306,16 +312,16 @@ class Limits(unittest.TestCase):
             with connect(server) as sock:
                 received, seconds = self.drip(sock, b"GET /marker?" + b"a" * 1000)
                 self.assertEqual(received, b"")
-                self.assertLess(seconds, 2)
+                self.assertLess(seconds, self.BOUND_S)
             with connect(server) as sock:
                 started = time.monotonic()
                 self.assertEqual(read_to_end(sock), b"")  # never sent a byte
-                self.assertLess(time.monotonic() - started, 2)
+                self.assertLess(time.monotonic() - started, self.BOUND_S)
             with connect(server) as sock:
                 sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5000\r\n\r\n")
                 received, seconds = self.drip(sock, b"x")
                 self.assertTrue(received.startswith(b"HTTP/1.1 408 "), received)
-                self.assertLess(seconds, 2)
+                self.assertLess(seconds, self.BOUND_S)
             with connect(server) as sock:
                 sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5000\r\n\r\n")
                 self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 408 "))
@@ -323,19 +329,19 @@ class Limits(unittest.TestCase):
                 sock.sendall(request("/marker"))
                 read_until(sock, b"marker")
                 _, seconds = self.drip(sock, request("/marker")[:-2] + b"A: b\r\n" * 100)
-                self.assertLess(seconds, 2)
+                self.assertLess(seconds, self.BOUND_S)
             self.assertEqual(counters(server)["marker"], 1)
 
     def test_a_call_that_takes_longer_than_all_deadlines(self):
         with Server(PROGRAM, *self.FAST) as server:
-            self.assertEqual(call(server, "/slow?ms=900"), (200, b"slow"))
+            self.assertEqual(call(server, "/slow?ms=2500"), (200, b"slow"))
 
     def test_slow_body_average(self):
-        with Server(PROGRAM, "--loops", "1") as server, connect(server, 20) as sock:
+        with Server(PROGRAM, "--loops", "1") as server, connect(server) as sock:
             sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5000\r\n\r\nabc")
             started = time.monotonic()
             self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 408 "))
-            self.assertTrue(4.5 < time.monotonic() - started < 9)
+            self.assertTrue(4.5 < time.monotonic() - started < 25)  # the deadline of a body is 30 s
 
     def test_connections_per_address(self):
         with Server(PROGRAM, "--loops", "2", "--connections-per-address", "5") as server:
@@ -366,14 +372,13 @@ class Limits(unittest.TestCase):
             for sock in held:
                 self.addCleanup(sock.close)
                 sock.sendall(request("/slow?ms=3000"))
-            time.sleep(0.3)
+            self.assertTrue(until(lambda: "cannot accept connections" in server.log()))
             ticks = server.cpu_ticks()
             time.sleep(1)
             self.assertLess(server.cpu_ticks() - ticks, 10, "spins without descriptors")
-            self.assertIn("cannot accept connections", server.log())
             for sock in held:
                 sock.close()
-            self.assertTrue(until(lambda: call(server, "/marker")[0] == 200, 10))
+            self.assertTrue(until(lambda: call(server, "/marker")[0] == 200))
             if not SANITIZED:  # without descriptors UBSan cannot look at memory and reports every object
                 self.assertLess(server.log().count("\n"), 10, server.log())
 
@@ -386,8 +391,7 @@ class Limits(unittest.TestCase):
                     sock.sendall(request("/stream"))
                 except ConnectionError:
                     pass
-            time.sleep(0.3)
-            self.assertIn("too many connections", server.log())
+            self.assertTrue(until(lambda: "too many connections" in server.log()))
             self.assertNotIn("cannot accept", server.log())
 
 class Process(unittest.TestCase):
@@ -425,14 +429,14 @@ class Process(unittest.TestCase):
             stream.sendall(request("/stream"))
             read_until(stream, b"hello\n\n")
             slow = connect(server)
-            slow.sendall(request("/slow?ms=600"))
-            time.sleep(0.1)
+            slow.sendall(request("/slow?ms=3000"))
+            self.assertTrue(until(lambda: counters(server)["live"] == 3))  # with the one that asks
             server.signal()
             self.assertTrue(read_to_end(stream).endswith(b"0\r\n\r\n"))
             self.assertEqual(read_to_end(idle), b"")
             # The other loop hears of the signal on its own.
             with self.assertRaises(ConnectionError):
-                end = time.monotonic() + 0.3
+                end = time.monotonic() + 2
                 while time.monotonic() < end:
                     connect(server).close()
             data = read_to_end(slow)
@@ -444,20 +448,20 @@ class Process(unittest.TestCase):
     def test_second_signal_ends_the_grace(self):
         with Server(PROGRAM, "--loops", "2") as server, connect(server) as slow:
             slow.sendall(request("/slow?ms=60000"))
-            time.sleep(0.1)
+            self.assertTrue(until(lambda: counters(server)["live"] == 2))
             server.signal()
             time.sleep(0.1)
             self.assertIsNone(server.process.poll())
             server.signal(signal.SIGINT)
-            self.assertEqual(server.wait(5), 0)
+            self.assertEqual(server.wait(20), 0)
 
     def test_grace_is_bounded(self):
         with Server(PROGRAM, "--loops", "1", "--grace-ms", "200") as server, connect(server) as slow:
             slow.sendall(request("/slow?ms=60000"))
-            time.sleep(0.1)
+            self.assertTrue(until(lambda: counters(server)["live"] == 2))
             server.signal()
             self.assertTrue(read_to_end(slow).startswith(b"HTTP/1.1 503 "))
-            self.assertEqual(server.wait(5), 0)
+            self.assertEqual(server.wait(20), 0)
 
     def test_start_lines_and_bad_settings(self):
         with Server(PROGRAM) as server:
@@ -472,7 +476,7 @@ class Process(unittest.TestCase):
             ([], {"MCPD_ADUIT": "strict"}, "unknown environment variable MCPD_ADUIT"),
         ):
             done = subprocess.run([PROGRAM, "--listen", "127.0.0.1:0", "--data-dir", "/tmp", *arguments], capture_output=True,
-                                  text=True, env={**environment, **extra}, timeout=10, check=False)
+                                  text=True, env={**environment, **extra}, timeout=60, check=False)
             self.assertEqual(done.returncode, 64, done.stderr)
             self.assertIn(words, done.stderr)
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-START_S = 10
+START_S = 60
 
 
 class Server:
@@ -45,7 +45,7 @@ class Server:
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=60):
         return self.process.wait(seconds)
 
     def status(self, key):
@@ -67,7 +67,7 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
