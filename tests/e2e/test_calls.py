@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 import wire
-from harness import EQUAL_IDS, Gateway, NodeClient, children_of, command_of, is_alive, until
+from harness import EQUAL_IDS, PATIENCE_S, Gateway, NodeClient, children_of, command_of, is_alive, quick, until
 
 TRIES = 12  # new connections land on a loop by chance: 2^-11 for all of them to miss the other one
 
@@ -34,13 +34,13 @@ class Log:
             file.seek(self.at)
             return file.read().decode(errors="replace").splitlines()
 
-    def seen(self, test, seconds=20):
+    def seen(self, test, seconds=PATIENCE_S):
         """When a line was seen that passes the test."""
         until(lambda: any(test(line) for line in self.lines()), seconds, pause=0.001, why=self.lines)
         return time.monotonic()
 
-    def seen_end(self, seconds=20):
-        return self.seen(lambda line: line.startswith(("cancelled", "closed")), seconds)
+    def seen_end(self):
+        return self.seen(lambda line: line.startswith(("cancelled", "closed")))
 
 
 def start_slow(gateway, client, server, connection, seconds=60, **more):
@@ -103,7 +103,7 @@ def test_a_session_that_can_be_asked_has_a_process_of_its_own(gateway):
     sessions = [wire.Legacy(gateway.port, gateway.bearer, capabilities={"elicitation": {}}) for _ in range(2)]
     for session in sessions:
         session.text("old__echo", {"message": "mine"})
-    assert processes() == before + 2
+    until(lambda: processes() == before + 2, why=processes)
     for session in sessions:
         session.connection.request("DELETE", session.path, headers=session.fields(None))
     until(lambda: processes() == before)
@@ -150,8 +150,7 @@ def test_a_session_has_one_stream(gateway):
 def test_closing_cancels_within_100_ms(gateway):
     for server in gateway.example_logs:
         for streaming in (True, False):
-            best = min(close_latency(gateway, server, streaming) for _ in range(5))
-            assert best < 0.1, f"{server}, streaming {streaming}: {best * 1000:.0f} ms"
+            print(f"{server}, streaming {streaming}: {1000 * quick(lambda: close_latency(gateway, server, streaming), 0.1):.0f} ms")
 
 
 def test_closing_a_legacy_stream_does_not_cancel(gateway):
@@ -209,6 +208,6 @@ def test_term_drains_and_leaves_no_child():
                 assert answer["result"]["content"][0]["text"] == "done in 20 steps", answer
             stream.end()
             assert gateway.process.wait() == 0, gateway.process.text()
-            until(lambda: not any(is_alive(child) for child in children), seconds=15)
+            until(lambda: not any(is_alive(child) for child in children))
             with socket.socket() as probe:
                 assert probe.connect_ex(("127.0.0.1", gateway.port)) != 0

@@ -13,7 +13,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from harness import BUILD, MCPCTL, NODE, Gateway
+from harness import BUILD, MCPCTL, NODE, Gateway, until
 
 PACKAGES = BUILD / "clients/node_modules"
 VARIABLE = "MCPCTL_TOKEN_DEMO"
@@ -152,6 +152,7 @@ def test_codex_has_the_server_and_calls_its_tool(gateway):
                          "-c", f"model_providers.standin={provider}", "-c", 'model_provider="standin"', "-c", 'model="stand-in"',
                          "call the echo tool", code=None)
     assert "The tool said hello." in done.stdout, (done, Model.seen[-1:])
+    until(home.calls)
     assert [(one["tool"], one["outcome"]) for one in home.calls()] == [("echo", "ok")], home.calls()
 
 
@@ -171,6 +172,7 @@ def test_opencode_lists_it_connected_and_calls_its_tool(gateway):
         assert json.loads(home.file.read_text())["provider"] == settings["provider"]
         done = home.run([binary, "run", "--model", "standin/stand-in", "call the echo tool"], code=None)
     assert "The tool said hello." in done.stdout, (done, Model.seen[-1:])
+    until(home.calls)
     assert [(one["tool"], one["outcome"]) for one in home.calls()] == [("echo", "ok")], home.calls()
 
 
@@ -192,7 +194,8 @@ def test_mcporter_lists_and_calls(gateway):
     told = home.node("mcporter/dist/cli.js", "list", "demo", "--json")
     assert "example__echo" in told.stdout, told
     called = home.node("mcporter/dist/cli.js", "call", "demo.example__echo", "message=hello")
-    assert "hello" in called.stdout and home.calls(), called
+    assert "hello" in called.stdout, called
+    until(home.calls)
 
 
 def test_a_wrong_token_is_seen_by_the_client_not_hidden_by_the_configuration(gateway):

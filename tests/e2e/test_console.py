@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import wire
-from harness import MCPCTL, Gateway, NodeClient, children_of, command_of, until
+from harness import MCPCTL, Gateway, NodeClient, children_of, command_of, quick, until
 
 HOSTILE = "\x1b[2J\x1b[1;1Hevil\u202e\x07\x9b31m"
 
@@ -57,14 +57,15 @@ class Terminal:
     def keys(self, *keys):
         self.tmux("send-keys", "-t", "x", *keys)
 
-    def shows(self, *texts, seconds=20):
+    def shows(self, *texts, without=""):
+        """What is there, once it has these and not that."""
         def found():
             shown = self.text()
-            return shown if all(text in shown for text in texts) else None
-        return until(found, seconds, why=self.text)
+            return shown if all(text in shown for text in texts) and not (without and without in shown) else None
+        return until(found, why=self.text)
 
     def hides(self, text):
-        until(lambda: text not in self.text(), 20, why=self.text)
+        until(lambda: text not in self.text(), why=self.text)
 
     def resize(self, columns, rows):
         self.tmux("resize-window", "-t", "x", "-x", str(columns), "-y", str(rows))
@@ -81,16 +82,16 @@ def test_a_call_of_a_real_client_is_seen_within_a_second(gateway):
     with Terminal(gateway, "console", "--audit") as terminal:
         terminal.shows("TIME", "TOKEN", "OUTCOME", gateway.url, "following")
         with NodeClient(gateway, gateway.token("robot"), "v1") as client:
-            seen = []
-            for number in range(5):
+
+            def seen():
                 terminal.keys("c")
                 before = terminal.text().count(" echo ")
                 client.call("example__echo", message="hello there")
                 called = time.monotonic()
                 until(lambda: terminal.text().count(" echo ") > before, why=terminal.text)
-                seen.append(time.monotonic() - called)
-            assert min(seen) < 1, seen  # the others are a busy machine's
-            print("seen after", [f"{seconds:.2f} s" for seconds in seen])
+                return time.monotonic() - called
+
+            print(f"seen after {quick(seen, 1, tries=10):.2f} s")
         line = next(line for line in terminal.text().split("\n") if " echo " in line and "robot" in line)
         assert re.fullmatch(r"\d\d:\d\d:\d\d robot +echo +ok +\d+ *", line), line
         terminal.keys("k")
@@ -107,12 +108,11 @@ def test_detail_sessions_filters_and_export(gateway):
         call(gateway, gateway.token("third"), tool="nowhere__x")
         terminal.shows("third", "denied", "mcptoken/watched")
         terminal.keys("/", "watched", "Enter")
-        assert "third" not in terminal.shows("1 of ", "  /watched", "token_created")
+        terminal.shows("1 of ", "  /watched", "token_created", without="third")
         terminal.keys("c", "/", "third", "Enter", "Enter")
         terminal.shows("ENTRY", "tokenName        third", "outcome          denied", "requestId")
         terminal.keys("q", "c", "o", "o")
-        shown = terminal.shows("  denied")
-        assert "token_created" not in shown and "third" in shown, shown
+        terminal.shows("  denied", "third", without="token_created")
         terminal.keys("c", "G", "t")
         terminal.shows("token third")
         terminal.keys("e")
@@ -137,8 +137,7 @@ def test_sessions_of_clients(gateway):
         terminal.keys("Tab")
         terminal.shows("SESSION", "sitting", "e2e-v1")
         terminal.keys("Enter")
-        shown = terminal.shows("  session ", "session_bind", " echo ")
-        assert "object_changed" not in shown, shown
+        terminal.shows("  session ", "session_bind", " echo ", without="object_changed")
 
 
 def test_any_size_will_do(gateway):
@@ -154,10 +153,10 @@ def test_any_size_will_do(gateway):
                 lines = terminal.text().split("\n")[:-1]
                 fits = len(lines) == rows and all(len(line) <= columns for line in lines)
                 return fits and lines[0].startswith(" mcpctl console") and lines
-            lines = until(drawn, 20, why=terminal.text)
+            until(drawn, why=terminal.text)
             if columns >= 80:
                 full = lambda: len(re.findall(r"^\d\d:\d\d:\d\d ", terminal.text(), re.M)) == rows - 3  # noqa: E731
-                until(full, 20, why=terminal.text)
+                until(full, why=terminal.text)
         terminal.keys("C-c")
         terminal.shows("ended 130")
 
@@ -181,20 +180,20 @@ def test_live_traffic_shows_what_was_said(gateway):
         with NodeClient(gateway, gateway.token("live"), "v1") as client:
             client.call("example__echo", message="first")
             terminal.shows("live", "tools/call example__echo")
-            seen = []
-            for number in range(5):
+
+            def seen():
                 before = terminal.text().count("example__echo")
-                client.call("example__echo", message=f"number {number}\nand a line")
+                client.call("example__echo", message="one more\nand a line")
                 called = time.monotonic()
                 until(lambda: terminal.text().count("example__echo") > before, why=terminal.text)
-                seen.append(time.monotonic() - called)
-            assert min(seen) < 1, seen  # the others are a busy machine's
-            print("seen after", [f"{seconds:.2f} s" for seconds in seen])
+                return time.monotonic() - called
+
+            print(f"seen after {quick(seen, 1, tries=10):.2f} s")
             terminal.shows("initialize", "ok")
             terminal.keys("G", "Enter")
             terminal.shows("ENTRY", "tokenName        live", "durationMs", "request", '"method": "tools/call"')
             terminal.keys("End")
-            terminal.shows("Text of the answer", "number 4", "and a line")
+            terminal.shows("Text of the answer", "one more", "and a line")
             terminal.keys("q", "Tab")
             terminal.shows("SESSION", "live")
             terminal.keys("Enter")
@@ -211,16 +210,16 @@ def test_live_traffic_filters_resizes_and_cannot_be_steered(gateway):
         shown = terminal.shows("tool error", "protocol error", "other", "evil").split("\n")
         assert shown[0].startswith(" mcpctl console") and shown[1].startswith("TIME"), shown
         terminal.keys("/", "other", "Enter")
-        assert "number" not in terminal.shows("  /other", "protocol error")
+        terminal.shows("  /other", "protocol error", without="number")
         terminal.keys("G", "Enter")
         shown = terminal.shows("ENTRY", "evil").split("\n")
         assert shown[0].startswith(" mcpctl console") and shown[1].startswith("ENTRY"), shown
         terminal.keys("q", "c", "o")
-        assert " ok " not in terminal.shows("  failed", "tool error", "protocol error")
+        terminal.shows("  failed", "tool error", "protocol error", without=" ok ")
         for columns, rows in ((120, 30), (40, 10), (80, 24)):
             terminal.resize(columns, rows)
             until(lambda: len(terminal.text().split("\n")) == rows + 1 and terminal.text().startswith(" mcpctl console"),  # noqa: B023
-                  20, why=terminal.text)
+                  why=terminal.text)
         terminal.keys("?")
         terminal.shows("KEYS", "export what is shown")
         terminal.keys("x", "q")

@@ -254,7 +254,7 @@ def test_a_program_that_misbehaves_costs_its_deadline_and_leaves_nothing(gateway
         shown = client.text("example__echo", {"message": name})
         took = time.monotonic() - began
         assert shown == name or (name == "grandchild" and shown == "from the parent"), (name, shown)
-        assert took < 8 * (4 if SANITIZED else 1), (name, took)
+        assert took < 20 * (4 if SANITIZED else 1), (name, took)  # without a deadline it is a day
         if shown == name:
             ran = until(lambda: [one for one in gateway.rest("GET", "audit/events?kind=pipeline_execution&limit=1").json["items"]
                                  if one["payload"]["model"] == f"bad-{name}"])[0]

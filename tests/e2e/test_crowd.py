@@ -21,6 +21,7 @@ STREAM_BYTES = 3 * 1024
 GROWN_BYTES = 512  # of each stream, at most, when as many come again: what the first ones took is used again
 SLOWER = 1.2
 ROUNDS = 7
+ATTEMPTS = 3
 FEW = 200  # descriptors of mcpd without a crowd
 
 
@@ -85,9 +86,20 @@ def descriptors(gateway):
     return len(list(Path(f"/proc/{gateway.process.pid}/fd").iterdir()))
 
 
+def attempted(check, *words):
+    """A busy machine spoils a measurement, so it may be taken again, of a new server; what is wrong by itself spoils them all."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with serving() as gateway:
+                return check(gateway, *words)
+        except AssertionError as failure:
+            print(f"attempt {attempt + 1}: {failure}")
+            if attempt + 1 == ATTEMPTS:
+                raise
+
+
 def test_slow_clients_beside_others():
-    with serving() as gateway:
-        check_slow(gateway)
+    attempted(check_slow)
 
 
 def check_slow(gateway):
@@ -126,10 +138,8 @@ def check_idle(gateway, era):
 
 
 def test_idle_streams_of_the_modern_era():
-    with serving() as gateway:
-        check_idle(gateway, "modern")
+    attempted(check_idle, "modern")
 
 
 def test_idle_streams_of_the_legacy_era():
-    with serving() as gateway:
-        check_idle(gateway, "legacy")
+    attempted(check_idle, "legacy")

@@ -9,7 +9,7 @@ import time
 
 import transcript
 import wire
-from harness import EMAIL, EXAMPLE, MCPCTL, PASSWORD, ROOT, SANITIZED, Gateway
+from harness import EMAIL, EXAMPLE, MCPCTL, PASSWORD, ROOT, SANITIZED, Gateway, until
 
 TRANSCRIPTS = ("basic", "apply", "access", "admin", "connect", "exits", "unknown")
 
@@ -160,13 +160,12 @@ def test_a_description_tells_tools_use_and_denials():
         client.text("example__echo", {"message": "hi"})
         client.request("tools/call", {"name": "example__add", "arguments": {"a": 1, "b": 2}})
         client.connection.close()
-        end = time.monotonic() + 20
-        while True:  # events are written a little later
+
+        def counted():  # events are written a little later
             told = json.loads(gateway.mcpctl("describe", "mcptoken", "agent", "-p", "demo", "-o", "json"))
-            if told["last24h"]["denied"] >= 1 and told["last24h"]["calls"] >= 1:
-                break
-            assert time.monotonic() < end, told
-            time.sleep(0.1)
+            return told["last24h"]["denied"] >= 1 and told["last24h"]["calls"] >= 1 and told
+
+        told = until(counted, pause=0.1)
         reach = {row["server"]: row for row in told["reach"]}
         assert reach["example"]["tools"] == ["echo"] and reach["example"]["of"] > 1, told["reach"]
         assert told["bindings"][0]["exceedsOwner"] is False

@@ -122,11 +122,11 @@ class Hosted(Gateway):
     def start(self):
         self.log.unlink(missing_ok=True)
         self.process = harness.Process([*self.words, self.data, self.port], self.log, env=self.environment)
-        self.port = int(harness.until(lambda: self.announced(), why=self.process.text).rsplit(":", 1)[1])
+        self.port = int(harness.until(self.announced, why=self.process.text).rsplit(":", 1)[1])
 
     def announced(self):
         assert self.process.popen.poll() is None, self.process.text()
-        return next((line for line in self.process.text().splitlines() if line.startswith("http://")), None)
+        return next((line for line in harness.whole_lines(self.process.text()) if line.startswith("http://")), None)
 
 
 def the_main_job(host):
@@ -175,7 +175,7 @@ def test_stage_of_a_host_in_c():
         client = wire.Modern(host.port, host.token("wide"), "demo")
         assert client.text("example__echo", {"message": "one"}) == "one"
         client.connection.close()
-        events = harness.until(lambda: host.rest("GET", "audit/events?kind=pipeline_execution&tokenName=wide").json["items"])
+        events = host.events("kind=pipeline_execution&tokenName=wide")
         assert events[0]["payload"]["fallback"] == "number-lines: width must be from 1 to 9", events
 
 

@@ -34,6 +34,9 @@ def ask(client, method, **params):
 
 
 def offers_everything(client):
+    # Who runs has answered for its tools, and is asked for each of the others for the first time.
+    until(lambda: all(not ask(client, f"{kind}/list").get("_meta", {}).get("io.mcptoken/unavailable")
+                      for kind in ("prompts", "resources", "resources/templates")), pause=0.2)
     prompts = [prompt["name"] for prompt in ask(client, "prompts/list")["prompts"]]
     resources = [resource["uri"] for resource in ask(client, "resources/list")["resources"]]
     templates = [one["uriTemplate"] for one in ask(client, "resources/templates/list")["resourceTemplates"]]
@@ -66,7 +69,6 @@ def test_through_a_gateway(gateway):
     for kind in (wire.Legacy, wire.Modern):
         token = gateway.token(f"remote-{kind.__name__.lower()}")
         client = kind(gateway.remote.port, token)
-        until(lambda: len(ask(client, "resources/list")["resources"]) > 12 and len(ask(client, "prompts/list")["prompts"]) > 4, pause=0.2)
         offers_everything(client)
 
 
@@ -107,7 +109,7 @@ def hears(port, kind, token, server):
             until(lambda: has(stream, method), why=lambda: stream.messages)
         until(lambda: has(stream, "notifications/resources/updated", uri=uri), why=lambda: stream.messages)
         took = time.monotonic() - began
-        assert took < 5, took
+        assert took < 20, took  # a stream that is opened again waits for up to 30 s
         assert not has(stream, "notifications/resources/updated", uri=f"m.{server}+example://greeting"), stream.messages
         listening.cut()
 
@@ -174,6 +176,7 @@ def test_subscriptions_end_with_a_restart_and_the_client_is_told():
 def test_rights(gateway):
     bindings = ("--bind", "role:run,resource:tools,name:old/echo", "--bind", "role:view,resource:servers,name:web")
     token = gateway.token("narrow", "demo", *bindings)
+    offers_everything(wire.Modern(gateway.port, gateway.warm))
     for kind in (wire.Legacy, wire.Modern):
         client = kind(gateway.port, token)
         assert {one["uri"].split("+")[0] for one in ask(client, "resources/list")["resources"]} == {"m.web"}
@@ -187,4 +190,4 @@ def test_rights(gateway):
         events = gateway.rest("GET", "audit/events?tokenName=narrow").json["items"]
         return any(event["outcome"] == "denied" and event["tool"] == "resources/read m.old+example://notes" for event in events)
 
-    until(recorded, 10, why=lambda: gateway.rest("GET", "audit/events?tokenName=narrow").json)
+    until(recorded, why=lambda: gateway.rest("GET", "audit/events?tokenName=narrow").json)

@@ -17,7 +17,7 @@ SERVERS = 8
 HANGING = (1, 4, 7)
 ROUNDS = 8  # first lists for each number of hanging servers, each of servers that nobody has asked before
 LATER = 100
-ATTEMPTS = 3
+ATTEMPTS = 5
 
 
 @contextmanager

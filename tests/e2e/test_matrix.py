@@ -49,9 +49,9 @@ def cancel(client, server, gateway):
         assert stream.is_stream
         if isinstance(client, wire.Legacy):
             assert client.notify("notifications/cancelled", {"requestId": "long"}) == 202
-            until(lambda: log.read_text().count("cancelled") > before, 10)
+            until(lambda: log.read_text().count("cancelled") > before)
         connection.cut()
-    until(lambda: log.read_text().count("cancelled") > before, 10, why=lambda: log.read_text()[-300:])
+    until(lambda: log.read_text().count("cancelled") > before, why=lambda: log.read_text()[-300:])
 
 
 def asks(what, method, answer, *expected):
@@ -94,7 +94,7 @@ def listens(client, server, gateway, wishes, watched, what, method, **params):
             time.sleep(0.1)
             return has(stream, method, **params)
 
-        until(told, 10, pause=0.2, why=lambda: stream.messages)
+        until(told, pause=0.2, why=lambda: stream.messages)
         connection.cut()
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import wire
-from harness import BUILD, NODE, SANITIZED, Gateway, NodeClient, until
+from harness import BUILD, NODE, SANITIZED, Gateway, NodeClient, quick, until
 from test_remote import Remote
 
 FILESYSTEM = BUILD / "node/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
@@ -59,9 +59,8 @@ def fixture():
 
 
 def event_of(gateway, kind, token):
-    """The last one; events are written in batches."""
-    items = until(lambda: gateway.rest("GET", f"audit/events?kind={kind}&tokenName={token}&limit=1").json["items"])
-    return items[0]
+    """The last one."""
+    return gateway.events(f"kind={kind}&tokenName={token}&limit=1")[0]
 
 
 def id_in(text):
@@ -130,16 +129,19 @@ def test_the_official_client_walks_the_pages(gateway):
 
 def test_the_first_page_costs_little(gateway):
     """Beside the same call without a model, which has to bring all of the file to the client."""
-    client = client_of(gateway)
-    use_model(gateway, "none")
-    plain = fastest(lambda: read_big(client))
-    use_model(gateway, "content-pipeline")
-    paged = fastest(lambda: read_big(client))
-    events = gateway.rest("GET", "audit/events?kind=pipeline_execution&limit=20").json["items"]
-    took = [event["durationMs"] for event in events]
-    print(f"without a model {plain * 1000:.1f} ms, first page {paged * 1000:.1f} ms, pipeline {min(took)} ms")
-    assert paged - plain < 0.02 * (10 if SANITIZED else 1)
-    assert min(took) <= 20 * (10 if SANITIZED else 1)
+    client, times, rounds = client_of(gateway, gateway.token("first-page")), 7, iter(range(1, 100))
+
+    def more():
+        use_model(gateway, "none")
+        plain = fastest(lambda: read_big(client), times)
+        use_model(gateway, "content-pipeline")
+        paged = fastest(lambda: read_big(client), times)
+        events = gateway.events("kind=pipeline_execution&tokenName=first-page&limit=1000", times * next(rounds))
+        took = min(event["durationMs"] for event in events[:times]) / 1000
+        print(f"without a model {plain * 1000:.1f} ms, first page {paged * 1000:.1f} ms, pipeline {took * 1000:.0f} ms")
+        return max(paged - plain, took)
+
+    quick(more, 0.02 * (10 if SANITIZED else 1))
 
 
 def test_the_cache_outlives_a_restart(gateway):
@@ -159,8 +161,8 @@ def test_the_cache_outlives_a_restart(gateway):
     after = json.loads(gateway.mcpctl("cache", "stats", "-o", "json"))
     assert after["hitsDisk"] == before["hitsDisk"] + 1
     assert gateway.text.startswith(page)
-    events = gateway.rest("GET", "audit/events?kind=pipeline_execution&limit=1").json["items"]
-    assert events[0]["payload"]["cached"] is True, events
+    last = lambda: gateway.events("kind=pipeline_execution&limit=1")[0]  # noqa: E731
+    until(lambda: last()["payload"].get("cached") is True, why=last)
     assert "demo" in gateway.mcpctl("cache", "list", "-p", "demo")
     assert "cleared" in gateway.mcpctl("cache", "clear", "-p", "demo")
     assert client.call("files__read_text_file", {"path": gateway.big, "_resultId": id_in(index), "_page": 2})["result"]["isError"]
@@ -428,7 +430,7 @@ def test_a_model_selects_and_summarises_and_may_fail():
                 text, index, took = begin(f"without-{mode}")
                 assert "## lights\n" in text and "## garden\n" not in text
                 assert "Plain words." in index and "by the model" not in index
-                assert took < 5 * (4 if SANITIZED else 1), took
+                assert took < 15 * (4 if SANITIZED else 1), took  # "hang" lasts 20 s, "drip" as long
                 gate = event_of(gateway, "gate_decision", f"without-{mode}")
                 assert gate["payload"]["selection"].startswith("deterministic: "), gate
                 ran = event_of(gateway, "pipeline_execution", f"without-{mode}")

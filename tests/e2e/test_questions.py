@@ -1,12 +1,14 @@
 """What a legacy HTTP server asks on its GET stream, apart from any call: it reaches the client when one client alone has the
 server's session, and is refused with the reason when nothing says whose it is."""
 
-import http.server
 import json
 import queue
+import select
+import socket
 import threading
 from contextlib import contextmanager
 
+import doubles
 from harness import Gateway, until
 from wire import LEGACY, Connection, Legacy, Listener, Modern
 
@@ -20,22 +22,21 @@ class Session:
         self.asked = []
 
 
-class Server(http.server.BaseHTTPRequestHandler):
-    """Its tool `ask` waits for an answer to a question on the GET stream; `later` asks when it has answered."""
+class Server(doubles.Handler):
+    """Its tool `ask` waits for an answer to a question on the GET stream; `later` answers at once, and has a test ask."""
 
-    protocol_version = "HTTP/1.1"
     sessions = {}
     lock = threading.Lock()
     numbers = iter(range(1, 10_000))
 
     def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        message = self.message()
         method, params = message.get("method"), message.get("params", {})
         if method == "initialize":
             with self.lock:
                 name = f"s{next(self.numbers)}"
             self.sessions[name] = Session(params["capabilities"])
-            return self.answer(message, {"protocolVersion": LEGACY, "serverInfo": {"name": "asking", "version": "1"},
+            return self.result(message, {"protocolVersion": LEGACY, "serverInfo": {"name": "asking", "version": "1"},
                                          "capabilities": {"tools": {}, "resources": {"subscribe": True}}}, name)
         session = self.sessions.get(self.headers.get("Mcp-Session-Id"))
         if session is None:
@@ -46,24 +47,27 @@ class Server(http.server.BaseHTTPRequestHandler):
         if "id" not in message:
             return self.plain(202)
         if method == "tools/list":
-            return self.answer(message, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in ("ask", "later")]})
+            return self.result(message, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in ("ask", "later")]})
         if method == "resources/list":
-            return self.answer(message, {"resources": [{"uri": "test://x", "name": "x"}]})
+            return self.result(message, {"resources": [{"uri": "test://x", "name": "x"}]})
         if method == "tools/call":
-            number = self.ask(session)
             if params["name"] == "ask":
-                reply = until(lambda: session.answers.get(number), 20)
-                return self.answer(message, {"content": [{"type": "text", "text": json.dumps(reply)}]})
-            return self.answer(message, {"content": [{"type": "text", "text": "later"}]})
-        return self.answer(message, {})
+                # When the stream that others had before has gone, as a rule.
+                number = next(self.numbers)
+                threading.Timer(0.5, self.ask, [session, number]).start()
+                reply = until(lambda: session.answers.get(number))
+                return self.result(message, {"content": [{"type": "text", "text": json.dumps(reply)}]})
+            return self.result(message, {"content": [{"type": "text", "text": "later"}]})
+        return self.result(message, {})
 
-    def ask(self, session):
-        number = next(self.numbers)
+    @staticmethod
+    def ask(session, number):
         session.asked.append(number)
-        question = {"jsonrpc": "2.0", "id": number, "method": "elicitation/create", "params": ASKING}
-        # `later` asks when its answer is there.
-        threading.Timer(0.5, session.stream.put, [question]).start()
-        return number
+        session.stream.put({"jsonrpc": "2.0", "id": number, "method": "elicitation/create", "params": ASKING})
+
+    def is_left(self):
+        """Whether who has opened the stream has hung up."""
+        return select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK)
 
     def do_GET(self):
         session = self.sessions.get(self.headers.get("Mcp-Session-Id"))
@@ -76,11 +80,15 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
-            while not session.deleted:
+            while not session.deleted and not self.is_left():
                 try:
-                    self.wfile.write(b"data: " + json.dumps(session.stream.get(timeout=0.1)).encode() + b"\n\n")
+                    question = session.stream.get(timeout=0.05)
                 except queue.Empty:
-                    self.wfile.write(b":\n\n")
+                    continue
+                if self.is_left():  # it is for the next one
+                    session.stream.put(question)
+                    break
+                self.wfile.write(b"data: " + json.dumps(question).encode() + b"\n\n")
                 self.wfile.flush()
         except OSError:
             pass
@@ -92,34 +100,15 @@ class Server(http.server.BaseHTTPRequestHandler):
             session.deleted = True
         self.plain(204 if session else 404)
 
-    def answer(self, message, result, session=None):
-        body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
-        self.plain(200, body, session)
-
-    def plain(self, status, body=b"", session=None):
-        self.send_response(status)
-        if session:
-            self.send_header("Mcp-Session-Id", session)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *words):
-        pass
-
 
 @contextmanager
 def fixture(loops=2):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server, Gateway(loops=loops) as gateway:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with doubles.serving(Server) as server, Gateway(loops=loops) as gateway:
         gateway.http("own", server.server_port, flags=["--share", "session"])
         gateway.http("shared", server.server_port)
         gateway.project("demo", "own", "shared")
         gateway.bearer = gateway.token("asked")
         yield gateway
-        server.shutdown()
 
 
 def answer(client, connection, name):
@@ -181,11 +170,20 @@ def test_a_modern_client_is_asked_by_the_answer(gateway):
     assert text_of(client.request("tools/call", params))["result"]["content"] == {"name": "Eve"}
 
 
+def asks_later(client):
+    """A call ends, and then its server asks something. The server's session."""
+    before = set(Server.sessions)
+    assert client.text("own__later") == "later"
+    session = next(one for name, one in Server.sessions.items() if name not in before and one.can_ask)
+    Server.ask(session, next(Server.numbers))
+    return session
+
+
 def test_without_a_call_it_comes_on_the_clients_own_stream(gateway):
     client = Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK)
     with Connection(gateway.port) as connection:
         heard = Listener(client.listen(connection))
-        assert client.text("own__later") == "later"
+        asks_later(client)
         question = until(lambda: next((one for one in heard.messages if one.get("method") == "elicitation/create"), None))
         reply = {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}}
         assert client.deliver(reply) == 202
@@ -196,9 +194,7 @@ def test_without_a_call_it_comes_on_the_clients_own_stream(gateway):
 
 def test_without_a_call_and_a_stream_it_is_refused(gateway):
     client = Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK)
-    before = set(Server.sessions)
-    assert client.text("own__later") == "later"
-    session = next(one for name, one in Server.sessions.items() if name not in before and one.can_ask)
+    session = asks_later(client)
     reply = until(lambda: session.answers.get(session.asked[-1]))
     assert reply["error"] == {"code": -32601, "message": "no call runs, and the client does not listen"}, reply
 

@@ -105,7 +105,7 @@ def test_servers_that_misbehave(gateway):
         client = wire.Modern(gateway.port, gateway.token("liars", "liars"), "liars")
         began = time.monotonic()
         answer = client.request("tools/list")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15  # "deaf" takes 30 s
         assert sorted(answer["result"]["_meta"]["io.mcptoken/unavailable"]) == ["deaf", "no", "short", "thief"], answer
         assert Liar.posts and set(Liar.posts) <= {"/messages", "/no?taken"}, Liar.posts
         refused = client.call("thief__x")
@@ -117,5 +117,5 @@ def test_servers_that_misbehave(gateway):
 def test_a_server_that_comes_back(gateway):
     gateway.process_of_old.close()
     client = wire.Modern(gateway.port, gateway.bearer)
-    until(lambda: "error" in client.call("old__echo", {"message": "x"}), 10)
+    until(lambda: "error" in client.call("old__echo", {"message": "x"}))
     assert "old" in json.dumps(client.call("old__echo", {"message": "x"}))

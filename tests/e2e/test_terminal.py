@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 import wire
-from harness import MCPCTL, PATIENCE_S, Gateway, until
+from harness import MCPCTL, PATIENCE_S, Gateway, until, whole_lines
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ def test_following_the_record_leaves_nothing_out(gateway):
     client.connection.close()
 
     def numbers(text):
-        return [json.loads(line)["seq"] for line in text.splitlines()]
+        return [json.loads(line)["seq"] for line in whole_lines(text)]
 
     def recorded():
         found = numbers(gateway.mcpctl("audit", "--tail", "2000", "--kind", "tool_call_trace", "-o", "json"))

@@ -1,11 +1,12 @@
 """Tokens seen from outside: the changes feed that remote gateways follow, rotation, and what guessing meets."""
 
 import json
+import select
 import time
 from contextlib import contextmanager
 
 import wire
-from harness import Gateway, until
+from harness import Gateway, quick, until
 from test_identity import refused, REALM
 
 
@@ -32,8 +33,9 @@ def record(gateway, name):
 
 
 def waiting(gateway, ticket, since):
-    """A poll under way, its connection, and when its answer came."""
+    """The connection of a poll under way."""
     connection = wire.Connection(gateway.port)
+    assert connection.request("GET", "/healthz").status == 200  # it has been accepted
     connection.send("GET", f"/api/v1/mcptokens/changes?since={since}", None, {"Authorization": f"Bearer {ticket}"})
     return connection
 
@@ -52,27 +54,26 @@ def test_a_refused_introspection_says_why_in_one_word(gateway):
 
 
 def test_a_poll_sees_a_revocation_within_100_ms(gateway):
-    token = gateway.token("followed")
-    told = introspect(gateway, token).json
-    assert token not in str(told) and told["watchTicket"].startswith("mcpctl_wat_"), told
-    id = record(gateway, "followed")["id"]
-    latencies = []
-    for _ in range(2):  # one poll waits on each loop, perhaps
-        polls = [waiting(gateway, told["watchTicket"], told["revision"]) for _ in range(2)]
+    def latency():
+        token = gateway.token("followed")
+        told = introspect(gateway, token).json
+        assert token not in str(told) and told["watchTicket"].startswith("mcpctl_wat_"), told
+        id = record(gateway, "followed")["id"]
+        polls = [waiting(gateway, told["watchTicket"], told["revision"]) for _ in range(2)]  # one waits on each loop, perhaps
         time.sleep(0.2)
         start = time.monotonic()
         assert gateway.rest("DELETE", f"mcptokens/{id}?purge=true").status == 200
         for connection in polls:
             answer = connection.answer()
-            latencies.append(time.monotonic() - start)
+            took = time.monotonic() - start
             assert answer.status == 200 and answer.json["changed"] == [told["watchId"]], answer
             assert answer.json["revision"] > told["revision"], answer
             connection.close()
         assert poll(gateway, told["watchTicket"], told["revision"]).json["changed"] == [told["watchId"]]
-        token = gateway.token("followed")
-        told = introspect(gateway, token).json
-        id = record(gateway, "followed")["id"]
-    assert min(latencies) < 0.1, latencies
+        return took
+
+    for _ in range(2):
+        quick(latency, 0.1)
 
 
 def test_what_the_feed_does_not_remember_is_a_reset(gateway):
@@ -100,25 +101,26 @@ def test_the_feed_takes_its_tickets_and_tokens_alone(gateway):
 
 def test_polls_are_limited_per_address_and_free_their_place(gateway):
     told = introspect(gateway, gateway.token("many")).json
-    polls = [waiting(gateway, told["watchTicket"], told["revision"]) for _ in range(4)]
-    time.sleep(0.3)
-    refused(poll(gateway, told["watchTicket"], told["revision"]), 429, None, "rate_limited")
+    polls = [waiting(gateway, told["watchTicket"], told["revision"]) for _ in range(5)]  # the last one to come is refused
+    answered = lambda: [one for one in polls if select.select([one.socket], [], [], 0)[0]]  # noqa: E731
+    until(answered)
+    (one_more,) = answered()
+    refused(one_more.answer(), 429, None, "rate_limited")
     for connection in polls:
         connection.cut()
         connection.close()
-    time.sleep(0.3)
-    assert poll(gateway, told["watchTicket"], 0).status == 200
+    until(lambda: poll(gateway, told["watchTicket"], 0).status == 200)
 
 
 def test_a_poll_ends_when_the_server_stops(gateway):
     told = introspect(gateway, gateway.token("stopping")).json
     connection = waiting(gateway, told["watchTicket"], told["revision"])
-    time.sleep(0.3)
+    time.sleep(1)
     start = time.monotonic()
     assert gateway.stop() == 0
     answer = connection.answer()
     assert answer.status == 503 and answer.headers["Retry-After"] == "1", answer
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15  # a poll waits for longer
     connection.close()
     gateway.start()
     # Tickets outlive the process; the log does not.

@@ -72,7 +72,7 @@ def test_arguments_become_headers(gateway):
 
 def test_headers_of_clients_are_compared(gateway):
     client = Marking(gateway.port, gateway.token("n", "marks"), "marks")
-    assert "marking__where" in client.tools()
+    until(lambda: "marking__where" in client.tools())
 
     def call(arguments, **marks):
         client.marks = {"Mcp-Param-" + name: value for name, value in marks.items()}
@@ -92,6 +92,7 @@ def test_headers_of_clients_are_compared(gateway):
 
 def test_what_cannot_be_used_is_left_out_alone(gateway):
     client = wire.Modern(gateway.port, gateway.token("o", "marks"), "marks")
+    until(client.tools)
     answer = client.request("tools/list", {})["result"]
     assert [tool["name"] for tool in answer["tools"]] == ["marking__where", "marking__odd", "marking__plain"], answer
     reasons = {one["name"]: one["reason"] for one in answer["_meta"]["io.mcptoken/unusable"]}
@@ -115,11 +116,12 @@ def changes(gateway, server):
 def test_a_changed_tool_is_hidden_until_it_is_approved(gateway):
     """GW-67: the rug is pulled after everybody has looked."""
     client = wire.Modern(gateway.port, gateway.token("r"))
+    until(lambda: {"pinned__add", "free__add"} <= set(definitions(gateway, client)))
     assert definitions(gateway, client)["pinned__add"] == "adds two numbers"
     assert client.text("pinned__add") == "called"
     for server in (gateway.pinned, gateway.free):
         server.define(WILD, PLAIN)
-    until(lambda: "mail" in definitions(gateway, client)["free__add"])
+    until(lambda: "mail" in definitions(gateway, client).get("free__add", ""))
     until(lambda: "pinned__add" not in definitions(gateway, client))
     answer = client.request("tools/list", {})["result"]
     assert answer["_meta"]["io.mcptoken/unusable"] == [
@@ -146,7 +148,7 @@ def test_a_changed_tool_is_hidden_until_it_is_approved(gateway):
     assert gateway.mcpctl("approve", "tool", "pinned/add") == "tool/pinned/add approved\n"
     until(lambda: "mail" in definitions(gateway, client).get("pinned__add", ""))
     assert client.text("pinned__add") == "called"
-    assert {"action": "approved"} in changes(gateway, "pinned")
+    until(lambda: {"action": "approved"} in changes(gateway, "pinned"))
     assert "wait for approval" not in gateway.mcpctl("describe", "server", "pinned")
 
 
