@@ -56,7 +56,7 @@ static void timers(void) {
   mcptoken_loop_run(loop);
   int64_t took = now_ms() - start;
   CHECK_NUMBER(1, once.ticks);
-  CHECK(took >= 19 && took < 2000);
+  CHECK(took >= 19 && took < 4000);
 
   CHECK_OK(mcptoken_timer_new(loop, tick, &often, &often.timer, &error));
   mcptoken_timer_start(often.timer, 0, 5);
@@ -178,10 +178,10 @@ static void foreign_loop(void) {
   CHECK_OK(mcptoken_timer_new(loop, done, &fired, &timer, &error));
   mcptoken_timer_start(timer, 50, 0);
   int64_t start = now_ms();
-  drive(loop, 5000, &fired);
+  drive(loop, 30000, &fired);
   int64_t took = now_ms() - start;
   CHECK(fired);
-  CHECK(took >= 49 && took < 1000);
+  CHECK(took >= 49 && took < 10000); /* far from the end of its patience */
 
   int idle = drive(loop, 1000, NULL);
   printf("%d wake-ups in an idle second\n", idle);

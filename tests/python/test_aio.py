@@ -98,12 +98,12 @@ class Aio(unittest.IsolatedAsyncioTestCase):
     async def test_end_that_is_given_up(self):
         """What it has begun goes on, and ends once, whoever waits for it."""
         login, _ = await self.bearers()
-        going = asyncio.Event()
+        going, go_on = asyncio.Event(), asyncio.Event()
 
         async def slow():
             yield b"{"
             going.set()
-            await asyncio.sleep(0.3)
+            await go_on.wait()
             yield b"}"
 
         request = asyncio.ensure_future(
@@ -113,6 +113,7 @@ class Aio(unittest.IsolatedAsyncioTestCase):
             await asyncio.wait_for(self.gateway.aclose(), 0.05)
         gc.collect()
         self.assertEqual((await self.ask("GET", "/api/v1/projects", login))[0], 503)
+        go_on.set()
         await asyncio.gather(*(asyncio.wait_for(self.gateway.aclose(), 30) for _ in range(3)))
         answer = await request
         self.assertEqual(answer.status, 400)

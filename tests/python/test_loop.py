@@ -127,7 +127,7 @@ class Foreign(unittest.IsolatedAsyncioTestCase):
         done = asyncio.get_running_loop().create_future()
         timer = Timer(self.loop, lambda: done.set_result(time.monotonic()))
         late = []
-        for _ in range(5):  # the best of some, on a machine that does other things, too
+        while not late or (min(late) >= 0.005 and len(late) < 50):  # a machine that does other things spoils one or the other
             done = asyncio.get_running_loop().create_future()
             start = time.monotonic()
             timer.start(0.05)

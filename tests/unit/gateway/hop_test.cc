@@ -23,7 +23,7 @@ struct TwoLoops {
   }
   template <class Done>
   bool turn_until(Done&& done) {
-    for (auto end = asker->now_ms() + 5'000; !done() && asker->now_ms() < end; std::this_thread::yield())
+    for (auto end = asker->now_ms() + 60'000; !done() && asker->now_ms() < end; std::this_thread::yield())
       asker->run_once();
     return done();
   }

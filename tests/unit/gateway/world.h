@@ -255,7 +255,7 @@ class World {
     return out;
   }
   template <class Done>
-  void turn_until(Done done, int64_t limit_ms = 10'000) {
+  void turn_until(Done done, int64_t limit_ms = 60'000) {
     loop::Loop& loop = *loops_[0];
     loop::Timer poll(loop), watchdog(loop);
     bool late = false;

@@ -75,7 +75,7 @@ class Harness {
     bool late = false;
     poll.start(
         1, [] {}, 1);
-    watchdog.start(10'000, [&] { late = true; });
+    watchdog.start(60'000, [&] { late = true; });
     while (!done() && !late) {
       loop->defer([this] { loop->stop(); });
       loop->run();

@@ -162,7 +162,7 @@ TEST_CASE("a host that has closed its own stdin gets a working child") {
   for (const Fd* fd : {&process->pidfd, &process->in, &process->out, &process->err}) CHECK(fd->get() > 2);
   REQUIRE(write(process->in.get(), "fine\n", 5) == 5);
   pollfd wanted{process->out.get(), POLLIN, 0};
-  REQUIRE(poll(&wanted, 1, 2000) == 1);
+  REQUIRE(poll(&wanted, 1, 20'000) == 1);
   char text[32] = {};
   CHECK(read(process->out.get(), text, sizeof text - 1) == 9);
   CHECK(std::string_view(text) == "got fine\n");
@@ -187,14 +187,14 @@ TEST_CASE("children end with the process that started them") {
   waitpid(parent, nullptr, 0);
   close(report[0]);
   close(report[1]);
-  CHECK(ends_within(child, 2000));
+  CHECK(ends_within(child, 20'000));
 }
 
 TEST_CASE("children end with the thread that started them") {
   Process process;
   std::thread([&] { process = spawn(ChildRun::sh("exec sleep 100"), -1).value(); }).join();
   pollfd wanted{process.pidfd.get(), POLLIN, 0};
-  CHECK(poll(&wanted, 1, 2000) == 1);
+  CHECK(poll(&wanted, 1, 20'000) == 1);
   put_down(std::move(process));
 }
 
@@ -202,12 +202,12 @@ TEST_CASE("put down: the group ends and nothing is left to collect") {
   Process process = spawn(ChildRun::sh("sleep 100 & echo $!; wait"), -1).value();
   pid_t leader = process.pid;
   pollfd wanted{process.out.get(), POLLIN, 0};
-  REQUIRE(poll(&wanted, 1, 2000) == 1);
+  REQUIRE(poll(&wanted, 1, 20'000) == 1);
   char text[32] = {};
   REQUIRE(read(process.out.get(), text, sizeof text - 1) > 0);
   auto grandchild = static_cast<pid_t>(strtol(text, nullptr, 10));
   REQUIRE_FALSE(ended(grandchild));
   put_down(std::move(process));
-  CHECK(ends_within(grandchild, 2000));
-  CHECK(ends_within(leader, 2000));
+  CHECK(ends_within(grandchild, 20'000));
+  CHECK(ends_within(leader, 20'000));
 }

@@ -83,7 +83,7 @@ class ChildRun {
   void turn_until_stopped() {
     bool late = false;
     mcptoken::loop::Timer limit(*loop);
-    limit.start(20'000, [this, &late] { late = true; loop->stop(); });
+    limit.start(60'000, [this, &late] { late = true; loop->stop(); });
     loop->run();
     REQUIRE_FALSE(late);
   }

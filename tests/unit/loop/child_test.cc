@@ -144,7 +144,9 @@ TEST_CASE("stderr comes in lines, long ones in pieces") {
 
 TEST_CASE("stop: stdin, then TERM, then KILL") {
   ChildRun polite, deaf;
-  REQUIRE(polite.start(quick(ChildRun::sh("trap 'echo term; exit 7' TERM; echo up; while :; do sleep 0.01; done"))));
+  ChildSpec slow_to_go = quick(ChildRun::sh("trap 'echo term; exit 7' TERM; echo up; while :; do sleep 0.01; done"));
+  slow_to_go.kill_after_ms = 60'000;  // it has to be given the processor before that
+  REQUIRE(polite.start(std::move(slow_to_go)));
   polite.until_line("up");
   polite.child->stop();
   polite.child->stop();
@@ -176,7 +178,7 @@ TEST_CASE("grandchildren end with the child: stopped, killed, or ended by itself
     if (way == "kill") run.child->kill("test");
     if (way == "destroy") run.child.reset();
     else run.until_exit();
-    CHECK(ends_within(grandchild, 2000));
+    CHECK(ends_within(grandchild, 20'000));
   }
 }
 
@@ -187,7 +189,7 @@ TEST_CASE("TERM reaches the whole group") {
       "trap : TERM; sh -c 'trap \"echo inner; exit\" TERM; echo up; while :; do sleep 0.01; done' & wait; wait; echo "
       "leader");
   spec.term_after_ms = 1;
-  spec.kill_after_ms = 10'000;
+  spec.kill_after_ms = 60'000;
   REQUIRE(run.start(std::move(spec)));
   run.until_line("up");
   run.child->stop();
@@ -275,7 +277,7 @@ TEST_CASE("200 starts and ends leave no process and no descriptor") {
     }
     first.child.reset();
   }
-  for (int i = 0; i < 500 && has_children(); ++i) {  // one that took longer to go is collected by the next start
+  for (int i = 0; i < 20'000 && has_children(); ++i) {  // one that took longer to go is collected by the next start
     usleep(1000);
     CHECK_FALSE(first.start(ChildSpec()));
   }

@@ -70,7 +70,7 @@ struct Fixture {
     options.identity.client_info = R"({"name":"t"})";
     options.identity.capabilities = capabilities;
     options.era = era;
-    options.probe_ms = 100;
+    options.probe_ms = script == kSilent ? 100 : 30'000;  // who says something is waited for
     options.make_spec = [this, script]() -> Result<loop::ChildSpec> {
       ++starts;
       loop::ChildSpec spec;
@@ -88,7 +88,7 @@ struct Fixture {
     bool late = false;
     poll.start(
         1, [] {}, 1);
-    watchdog.start(10'000, [&] { late = true; });
+    watchdog.start(60'000, [&] { late = true; });
     while (!done() && !late) {
       loop->defer([this] { loop->stop(); });
       loop->run();

@@ -52,7 +52,7 @@ uint64_t run_and_kill(const std::string& dir, uint64_t first, std::chrono::micro
   }
   ::close(fds[1]);
   pollfd first_one{fds[0], POLLIN, 0};
-  if (from_first) REQUIRE(poll(&first_one, 1, 20'000) == 1);
+  if (from_first) REQUIRE(poll(&first_one, 1, 60'000) == 1);
   std::this_thread::sleep_for(life);
   kill(child, SIGKILL);
   int status = 0;

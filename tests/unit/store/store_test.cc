@@ -261,7 +261,7 @@ TEST_CASE_FIXTURE(StoreFixture, "jobs that never stop do not starve the backgrou
                            return false;
                          },
                          {}});
-  for (int i = 0; i < 2000 && !ran; ++i)
+  for (int i = 0; i < 20'000 && !ran; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const bool ran_beside_jobs = ran;  // closing gives a turn anyway
   stop = true;
