@@ -47,9 +47,9 @@ T guard_value(T fallback, Body&& body) noexcept {
 }
 
 // Argument checks: INVALID with the argument's name.
-inline Result<void> require(bool present, const char* name) {
-  if (present) return {};
+[[gnu::cold, gnu::noinline]] inline Result<void> missing(const char* name) {
   return fail(Status::invalid, std::string(name) + " is required");
 }
+inline Result<void> require(bool present, const char* name) { return present ? Result<void>() : missing(name); }
 
 }  // namespace mcptoken::capi

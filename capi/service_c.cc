@@ -153,6 +153,8 @@ class HostSink final : public service::Sink {
   mcptoken_sink sink_;
 };
 
+constexpr size_t kUsualFieldBytes = 1024;  // of all fields of a request together
+
 Result<service::Head> read_head(const mcptoken_head& in) {
   MCPT_CHECK(require(in.method, "method"));
   MCPT_CHECK(require(in.target, "target"));
@@ -163,8 +165,8 @@ Result<service::Head> read_head(const mcptoken_head& in) {
   head.peer_address = view(in.peer_address);
   head.tls = (in.flags & MCPTOKEN_HEAD_TLS) != 0;
   head.content_length = in.content_length;
-  head.headers.reserve(in.header_count);
-  for (size_t i = 0; i < in.header_count; ++i) head.headers.emplace_back(lower(view(in.headers[i].name)), view(in.headers[i].value));
+  head.headers.reserve(in.header_count, kUsualFieldBytes);
+  for (size_t i = 0; i < in.header_count; ++i) head.headers.add(view(in.headers[i].name), view(in.headers[i].value));
   return head;
 }
 

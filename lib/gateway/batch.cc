@@ -31,7 +31,8 @@ class Element final : loop::Scope::Hook {
   Element(const Exchange& whole, std::string_view raw)
       : exchange_(whole.site, whole.caller, request_, answer_, link_), text_(raw) {
     request_.method = "POST";
-    for (auto& [name, value] : whole.request.headers) request_.headers.emplace_back(name, name == "accept" ? "application/json" : value);
+    for (const auto field : whole.request.headers)
+      request_.headers.add(field.name, field.name == "accept" ? "application/json" : field.value);
     attach(whole.link.scope);
   }
   loop::Task<Result<void>> run() {

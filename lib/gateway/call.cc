@@ -93,7 +93,7 @@ class Recording {
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
   bool possible() const { return kept_; }
-  void finish(CallRecord record) {
+  void finish(CallRecord&& record) {
     kept_ = false;
     site_.meter.count_call(record.server, record.outcome);
     site_.gateway.plane().record(site_.index, std::move(record), ControlPlane::Place::reserved);
@@ -411,7 +411,8 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
   call.headers = tool.headers;
   loop::Scope scope(exchange.link.scope);
   const int64_t call_ms = server->call_ms;
-  loop::Deadline deadline(exchange.site.loop, scope, call_ms, Error(Status::timeout, server->name + ": the call was not answered in time"));
+  loop::Deadline::Reason late = [&name = server->name] { return Error(Status::timeout, name + ": the call was not answered in time"); };
+  loop::Deadline deadline(exchange.site.loop, scope, call_ms, std::move(late));
   CallEvents events(exchange, client, *target->attachment, answer, deadline, call_ms);
   answer.begin_waiting();
   std::string preamble;

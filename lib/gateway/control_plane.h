@@ -197,7 +197,7 @@ class ControlPlane {
   virtual bool reserve_record(size_t site) = 0;
   virtual void release_record(size_t site) = 0;
   enum class Place : uint8_t { any, reserved };
-  virtual void record(size_t site, CallRecord record, Place place) = 0;
+  virtual void record(size_t site, CallRecord&& record, Place place) = 0;
 };
 
 // Who calls, for one request. The exchange that made it outlives the request's handling.

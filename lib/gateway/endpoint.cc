@@ -21,73 +21,56 @@ Headers json_headers() { return {{"Content-Type", "application/json"}, {"Cache-C
 // What the message says goes before what its carrier does.
 mcp::Trace trace_of(const HttpRequest& request, const mcp::ClientMeta& meta) {
   auto trace = mcp::read_trace(meta.trace_parent, meta.trace_state);
-  const auto* parent = trace.parent.empty() ? request.header("traceparent") : nullptr;
+  const auto parent = trace.parent.empty() ? request.header("traceparent") : std::nullopt;
   if (!parent) return trace;
-  const auto* state = request.header("tracestate");
+  const auto state = request.header("tracestate");
   return mcp::read_trace(trim(*parent), state ? trim(*state) : std::string_view());
 }
 
+// What a request refused on the spot leaves to be done.
+loop::Task<Result<void>> nothing_more() { co_return Result<void>(); }
+
+// Judges the message and hands it to its era.
 loop::Task<Result<void>> serve_post(Exchange& exchange) {
   bool repeated = false;
-  const std::string* type = exchange.request.header("content-type", &repeated);
+  const auto type = exchange.request.header("content-type", &repeated);
   if (repeated || !type || !is_json(*type)) {
     refuse(exchange, "null", Error(Status::invalid, "the content type must be application/json").with_rpc(mcp::rpc::kInvalidRequest), 415);
-    co_return Result<void>();
+    return nothing_more();
   }
-  if (is_batch(exchange.request.body)) {
-    auto task = serve_batch(exchange);
-    auto result = co_await task;
-    co_return result;
-  }
+  if (is_batch(exchange.request.body)) return serve_batch(exchange);
   std::string id;
   auto parsed = mcp::Message::parse(std::move(exchange.request.body), mcp::Origin::client, {}, &id);
   if (!parsed) {
     int http = parsed.error().http;
     refuse(exchange, id, parsed.error(), http ? http : 400);
-    co_return Result<void>();
+    return nothing_more();
   }
   auto message = std::make_shared<const mcp::Message>(*std::move(parsed));
   auto meta = mcp::read_client_meta(*message);
   if (!meta) {
     refuse(exchange, message->id(), meta.error(), 400);
-    co_return Result<void>();
+    return nothing_more();
   }
   exchange.link.method = message->method().substr(0, kLoggedMethod);
   exchange.link.trace = trace_of(exchange.request, *meta);
-  if (message->is_call() && meta->protocol_version) {
-    auto task = serve_modern(exchange, std::move(message), *std::move(meta));
-    auto result = co_await task;
-    co_return result;
-  }
-  const std::string* version = exchange.request.header("mcp-protocol-version", &repeated);
+  if (message->is_call() && meta->protocol_version) return serve_modern(exchange, std::move(message), *std::move(meta));
+  const auto version = exchange.request.header("mcp-protocol-version", &repeated);
   if (repeated || (version && !mcp::is_legacy(*version))) {
     bool modern = version && mcp::is_modern(*version);
-    std::string text = modern ? "a request of revision " + *version + " names it in params._meta"
+    std::string text = modern ? "a request of revision " + std::string(*version) + " names it in params._meta"
                               : "the MCP-Protocol-Version header is not one we serve";
     refuse(exchange, message->id(),
            Error(Status::invalid, text).with_rpc(modern ? mcp::rpc::kInvalidParams : mcp::rpc::kInvalidRequest), 400);
-    co_return Result<void>();
+    return nothing_more();
   }
-  auto task = serve_legacy(exchange, std::move(message));
-  auto result = co_await task;
-  co_return result;
+  return serve_legacy(exchange, std::move(message));
 }
 
 }  // namespace
 
-const std::string* HttpRequest::header(std::string_view name, bool* repeated) const {
-  const std::string* found = nullptr;
-  if (repeated) *repeated = false;
-  for (auto& [key, value] : headers) {
-    if (key != name) continue;
-    if (found && repeated) *repeated = true;
-    if (!found) found = &value;
-  }
-  return found;
-}
-
 bool accepts(const HttpRequest& request, std::string_view media_type) {
-  const std::string* accept = request.header("accept");
+  const auto accept = request.header("accept");
   if (!accept) return false;
   std::string_view family = media_type.substr(0, media_type.find('/'));
   std::string_view rest = *accept;

@@ -15,6 +15,7 @@
 #include "gateway/responder.h"
 #include "gateway/session_id.h"
 #include "gateway/site.h"
+#include "http/fields.h"
 #include "mcp/message.h"
 #include "mcp/trace.h"
 
@@ -22,11 +23,11 @@ namespace mcptoken::gateway {
 
 struct HttpRequest {
   std::string method;
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  http::Fields headers;
   std::string body;
 
   // The one value of a header; nothing when it is absent. More than one: `repeated` is set.
-  const std::string* header(std::string_view name, bool* repeated = nullptr) const;
+  std::optional<std::string_view> header(std::string_view name, bool* repeated = nullptr) const { return headers.find(name, repeated); }
 };
 
 // What is left of a request whose answer is a stream without an end of its own, when its handling has returned: message,

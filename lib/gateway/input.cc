@@ -80,11 +80,6 @@ std::string input_required(const Exchange& exchange, std::string_view requests, 
 loop::Task<Result<Turn>> call_and_ask(Site& site, const Client& client, UpstreamCall& call, CallEvents& events,
                                       loop::Scope& scope) {
   Turn turn;
-  if (client.era == mcp::Era::modern || client.declared == 0) {  // one round: nothing has to be kept for another
-    auto task = site.upstreams.call(call, &events, scope);
-    MCPT_CO_TRY(turn.answer, co_await task);
-    co_return turn;
-  }
   const auto edits = call.edits;
   for (int round = 0;; ++round) {
     auto task = site.upstreams.call(call, &events, scope);
@@ -144,6 +139,12 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
   }
   // Whoever is to be asked by a server while it works has a connection with capabilities there.
   const bool parks = client.era == mcp::Era::modern && call.key.capabilities != 0 && !call.server->relayed;
+  if (!parks && (client.era == mcp::Era::modern || client.declared == 0)) {  // one round
+    Turn turn;
+    auto task = site.upstreams.call(call, &events, scope);
+    MCPT_CO_TRY(turn.answer, co_await task);
+    co_return turn;
+  }
   if (!parks) {
     auto task = call_and_ask(site, client, call, events, scope);
     auto turn = co_await task;

@@ -72,7 +72,7 @@ void take_notification(Exchange& exchange, const std::optional<SessionId>& sessi
   const json::Node* request = message.param("requestId");
   if (!request) return;
   // The call runs where its POST arrived, which may be any loop.
-  exchange.site.gateway.tell_all([key = std::pair(session->nonce, std::string(message.outline().raw(*request)))](Site& site) {
+  exchange.site.gateway.tell_all([key = running_key(session->nonce, message.outline().raw(*request))](Site& site) {
     auto it = site.running.find(key);
     if (it == site.running.end()) return;
     it->second->cancel(Error(Status::cancelled, "the client cancelled the request").with_rpc(mcp::rpc::kRequestCancelled));
@@ -84,23 +84,25 @@ class Registration {
  public:
   Registration(Site& site, const std::optional<SessionId>& session, std::string_view id, loop::Scope& scope) : site_(site) {
     if (!session) return;
-    auto [it, added] = site.running.emplace(std::pair(session->nonce, std::string(id)), &scope);
-    if (added) key_ = it->first;
+    auto [it, added] = site.running.emplace(running_key(session->nonce, id), &scope);
+    if (added) key_ = &it->first;
   }
   ~Registration() {
-    if (key_) site_.running.erase(*key_);
+    if (key_) site_.running.erase(site_.running.find(*key_));
   }
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
 
  private:
   Site& site_;
-  std::optional<std::pair<std::string, std::string>> key_;
+  const std::string* key_ = nullptr;  // where it stands in the table
 };
 
 }  // namespace
 
 Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
   bool repeated = false;
-  const std::string* id = exchange.request.header("mcp-session-id", &repeated);
+  const auto id = exchange.request.header("mcp-session-id", &repeated);
   if (repeated) return fail(Error(Status::invalid, "two Mcp-Session-Id headers").with_http(400).with_rpc(mcp::rpc::kInvalidRequest));
   if (!id) return std::optional<SessionId>();
   auto& who = *exchange.caller.who;
@@ -142,7 +144,7 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
     client.name = client.session->client_name;
     client.version = client.session->client_version;
     exchange.operation.speaks(client.session->revision);
-  } else if (auto* version = exchange.request.header("mcp-protocol-version")) {
+  } else if (const auto version = exchange.request.header("mcp-protocol-version")) {
     exchange.operation.speaks(trim(*version));
   }
   if (meta) client.progress_token = meta->progress_token;

@@ -91,7 +91,7 @@ bool remember(const Exchange& exchange, const SessionId& session, std::function<
 }  // namespace
 
 loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
-  const std::string* version = exchange.request.header("mcp-protocol-version");
+  const auto version = exchange.request.header("mcp-protocol-version");
   if (!exchange.request.header("mcp-session-id") || (version && mcp::is_modern(*version))) {
     respond_plain(exchange, 405, {{"Allow", "POST"}});
     co_return Result<void>();

@@ -18,7 +18,7 @@ Error mismatch(std::string message) { return Error(Status::invalid, std::move(me
 
 Result<void> compare(const HttpRequest& request, std::string_view header, std::string_view shown, std::string_view wanted) {
   bool repeated = false;
-  const std::string* raw = request.header(header, &repeated);
+  const auto raw = request.header(header, &repeated);
   if (repeated) return fail(mismatch("two " + std::string(shown) + " headers"));
   if (!raw) return fail(mismatch("the " + std::string(shown) + " header is missing"));
   auto value = mcp::decode_header(*raw);
@@ -91,7 +91,7 @@ loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mc
   exchange.operation.speaks(version);
   if (!mcp::is_modern(version)) {
     bool differs = false;
-    const std::string* header = exchange.request.header("mcp-protocol-version", &differs);
+    const auto header = exchange.request.header("mcp-protocol-version", &differs);
     differs |= header && trim(*header) != version;
     Error error = differs ? mismatch("the MCP-Protocol-Version header differs from the body") : unsupported(version);
     refuse(exchange, message->id(), error, 400);

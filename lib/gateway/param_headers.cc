@@ -43,18 +43,18 @@ Result<void> check_param_headers(const HttpRequest& request, const ToolFacts& to
   if (!tool.marks) return {};
   for (auto& header : tool.headers) {
     bool repeated = false;
-    const std::string* raw = request.header(lower(header.name), &repeated);
+    const auto raw = request.header(lower(header.name), &repeated);
     if (!raw || repeated) return fail(mismatch((raw ? "two " : "no ") + header.name + " headers"));
     auto given = mcp::decode_header(*raw);
     auto right = mcp::decode_header(header.value);
     if (!given) return fail(mismatch("the " + header.name + " header is not well encoded"));
     if (!right || *given != *right) return fail(mismatch("the " + header.name + " header differs from the body"));
   }
-  for (auto& [name, value] : request.headers) {
-    if (!tool.marks->has(name)) continue;
-    auto is_it = [&name = name](const http::Header& header) { return equals_ignoring_case(header.name, name); };
+  for (const auto field : request.headers) {
+    if (!tool.marks->has(field.name)) continue;
+    auto is_it = [name = field.name](const http::Header& header) { return equals_ignoring_case(header.name, name); };
     if (std::none_of(tool.headers.begin(), tool.headers.end(), is_it))
-      return fail(mismatch("the " + name + " header differs from the body"));
+      return fail(mismatch("the " + std::string(field.name) + " header differs from the body"));
   }
   return {};
 }

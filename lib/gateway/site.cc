@@ -58,6 +58,12 @@ void Site::beat() {
 uint64_t Site::next_mark() { return ++next_number * gateway.sites() + index; }
 std::string Site::next_token() { return std::to_string(next_mark()); }
 
+std::string running_key(std::string_view nonce, std::string_view id) {
+  std::string out;
+  out.reserve(nonce.size() + 1 + id.size());
+  return out.append(nonce).append(1, ' ').append(id);
+}
+
 void Site::end_session(const std::string& nonce) {
   if (ended.size() >= kEndedSessions) {
     auto oldest = ended.begin();
@@ -68,8 +74,8 @@ void Site::end_session(const std::string& nonce) {
   }
   ended.emplace(nonce, loop.now_ms());
   upstreams.end_session(nonce);
-  for (auto& [key, scope] : std::map(running)) {
-    if (key.first == nonce) scope->cancel(Error(Status::cancelled, "the session has ended"));
+  for (auto& [key, scope] : std::unordered_map(running)) {
+    if (key.starts_with(running_key(nonce, ""))) scope->cancel(Error(Status::cancelled, "the session has ended"));
   }
 }
 

@@ -79,6 +79,9 @@ struct SessionState {
   int64_t used_ms = 0;
 };
 
+// A call of a legacy session, whose nonce has no space.
+std::string running_key(std::string_view nonce, std::string_view id);
+
 class Listener;
 
 struct Site {
@@ -95,8 +98,8 @@ struct Site {
   Watches watches;
   Parking parking;
 
-  // Running calls of legacy sessions, by session nonce and request id: for notifications/cancelled.
-  std::map<std::pair<std::string, std::string>, loop::Scope*> running;
+  // Running calls of legacy sessions, by running_key(): for notifications/cancelled.
+  std::unordered_map<std::string, loop::Scope*> running;
   std::unordered_map<std::string, Ask> asks;
   std::set<Listener*> listeners;  // none comes or goes while they are told of something
   // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.

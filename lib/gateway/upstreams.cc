@@ -82,11 +82,11 @@ Upstreams::~Upstreams() = default;
 
 loop::Task<Result<UpstreamAnswer>> Upstreams::call(const UpstreamCall& call, mcp::Events* events, loop::Scope& scope) {
   Site& home = call.server->transport == Transport::stdio ? site_.gateway.home_of(call.server->id) : site_;
-  if (&home == &site_) {
-    auto task = call_here(call, events, scope);
-    auto answer = co_await task;
-    co_return answer;
-  }
+  return &home == &site_ ? call_here(call, events, scope) : call_there(home, call, events, scope);
+}
+
+loop::Task<Result<UpstreamAnswer>> Upstreams::call_there(Site& home, const UpstreamCall& call, mcp::Events* events,
+                                                         loop::Scope& scope) {
   auto relay = std::make_shared<Relay>();
   Aim aim(*relay, events);
   Function<loop::Task<Result<UpstreamAnswer>>(loop::Scope&)> work =

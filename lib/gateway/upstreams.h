@@ -135,6 +135,7 @@ class Upstreams {
   loop::Task<Result<void>> stop(loop::Scope& scope);
 
  private:
+  loop::Task<Result<UpstreamAnswer>> call_there(Site& home, const UpstreamCall& call, mcp::Events* events, loop::Scope& scope);
   struct Entry : std::enable_shared_from_this<Entry> {
     Entry(std::shared_ptr<const ServerSpec> server_in, const UpstreamKey& key_in, Instance instance_in, Breaker breaker_in)
         : server(std::move(server_in)), key(key_in), instance(std::move(instance_in)), breaker(std::move(breaker_in)) {}

@@ -19,7 +19,8 @@ constexpr std::string_view kUriKeys[] = {"uri\"", "resourceUri\"", "ui/resourceU
 // From quote to quote: long texts have few, and everything between two of them is passed over by memchr. Most messages have
 // no URI: a look at the bytes costs far less than reading them once more.
 bool has_uri_key(std::string_view raw) {
-  for (size_t at = raw.find('"'); at != raw.npos; at = raw.find('"', at + 1)) {
+  for (size_t at = raw.find('"'); at != raw.npos && at + 1 < raw.size(); at = raw.find('"', at + 1)) {
+    if (raw[at + 1] != 'u' && raw[at + 1] != 'r') continue;  // as none of them begins
     for (std::string_view key : kUriKeys)
       if (raw.substr(at + 1, key.size()) == key) return true;
   }

@@ -63,7 +63,7 @@ PoolKeyView Sending::key() const {
 Result<void> Sending::start() {
   started_ = true;
   if (!request_.url) return fail(Status::invalid, "request: no URL");
-  if (!request_.checked) MCPT_CHECK(check_request(request_));
+  if (request_.start.empty()) MCPT_CHECK(check_request(request_));
   lease_ = pool_.take(key());
   if (!lease_.connection) return dial();
   reused_ = true;

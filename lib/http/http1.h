@@ -26,15 +26,18 @@ struct Request {
   const Url* url = nullptr;
   std::span<const Header> headers;
   std::span<const std::string_view> body;  // pieces, sent one after the other without being joined
-  bool checked = false;                    // check_request() has been asked about the same method and headers before
+  // What write_request_start() has made of the same method, URL and checked headers before; "": it is made now.
+  std::string_view start;
 };
 
 // Status::invalid: a method or header name that is no token, a value with control characters (CR, LF, NUL, ...), or a
 // header that belongs to the connection.
 Result<void> check_request(const Request& request);
 
-// Replaces `out` by the request line and headers of a request that has been checked.
+// Replaces `out` by the request line and headers of a request that has been checked, or by all of them that do not depend on
+// its body.
 void write_request_head(const Request& request, std::string& out);
+void write_request_start(const Request& request, std::string& out);
 
 // One header of an answer, as sent but without the space around the value. The views live as long as the answer's head.
 struct Field {

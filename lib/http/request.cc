@@ -43,7 +43,7 @@ Result<void> check_request(const Request& request) {
   return {};
 }
 
-void write_request_head(const Request& request, std::string& out) {
+void write_request_start(const Request& request, std::string& out) {
   const Url& url = *request.url;
   out.assign(request.method).append(" ").append(url.target).append(" HTTP/1.1\r\nHost: ");
   url.append_host(out);
@@ -55,6 +55,11 @@ void write_request_head(const Request& request, std::string& out) {
   }
   // Without it a server may choose a compression (RFC 9110 section 12.5.3), and bodies are passed on as they are.
   if (!has_encoding) out += "Accept-Encoding: identity\r\n";
+}
+
+void write_request_head(const Request& request, std::string& out) {
+  if (request.start.empty()) write_request_start(request, out);
+  else out.assign(request.start);
   if (announces_length(request)) {
     uint64_t length = 0;
     for (std::string_view piece : request.body)

@@ -110,15 +110,19 @@ class Sleep {
 // Cancels a scope when time is up, unless destroyed or refreshed before.
 class Deadline {
  public:
-  Deadline(Loop& loop, Scope& scope, int64_t ms, Error reason) : scope_(scope), reason_(std::move(reason)), timer_(loop) {
+  Deadline(Loop& loop, Scope& scope, int64_t ms, Error reason)
+      : Deadline(loop, scope, ms, Reason([reason = std::move(reason)] { return reason; })) {}
+  // Most deadlines are met: the words for those that are not are put together when it has come to that.
+  using Reason = Function<Error()>;
+  Deadline(Loop& loop, Scope& scope, int64_t ms, Reason reason) : scope_(scope), reason_(std::move(reason)), timer_(loop) {
     refresh(ms);
   }
-  void refresh(int64_t ms) { timer_.start(ms, [this] { scope_.cancel(reason_); }); }
+  void refresh(int64_t ms) { timer_.start(ms, [this] { scope_.cancel(reason_()); }); }
   void stop() { timer_.stop(); }
 
  private:
   Scope& scope_;
-  Error reason_;
+  Reason reason_;
   Timer timer_;
 };
 

@@ -42,6 +42,7 @@ class Scope {
 
   void cancel(Error reason = Error(Status::cancelled, "cancelled"));
   bool cancelled() const { return reason_ != nullptr; }
+  bool has_hooks() const { return hooks_ != nullptr; }  // whether anybody would hear of a cancellation
   const Error& reason() const { return *reason_; }
 
  private:

@@ -33,8 +33,8 @@ struct Group::Detached {
     };
     Detached get_return_object() noexcept { return {true}; }
     static Detached get_return_object_on_allocation_failure() noexcept { return {false}; }
-    static void* operator new(size_t size) noexcept { return ::operator new(size, std::nothrow); }
-    static void operator delete(void* memory) noexcept { ::operator delete(memory); }
+    static void* operator new(size_t size) noexcept { return Frames::take(size); }
+    static void operator delete(void* memory, size_t size) noexcept { Frames::give(memory, size); }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }
     void return_void() {}
@@ -57,7 +57,7 @@ void Group::spawn(Task<Result<void>> task, Function<void(Result<void>)> done) {
 }
 
 Group::~Group() {
-  scope_.cancel();
+  if (first_ || scope_.has_hooks()) scope_.cancel();  // most have nothing left to end
   while (first_) first_->handle.destroy();
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/function.h"
 #include "base/result.h"
+#include "loop/frames.h"
 #include "loop/scope.h"
 
 namespace mcptoken::loop {
@@ -39,8 +40,8 @@ class [[nodiscard]] Task<Result<T>> {
 
     Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
     static Task get_return_object_on_allocation_failure() noexcept { return Task(nullptr); }
-    static void* operator new(size_t size) noexcept { return ::operator new(size, std::nothrow); }
-    static void operator delete(void* memory) noexcept { ::operator delete(memory); }
+    static void* operator new(size_t size) noexcept { return Frames::take(size); }
+    static void operator delete(void* memory, size_t size) noexcept { Frames::give(memory, size); }
     std::suspend_always initial_suspend() noexcept { return {}; }
     struct Final {
       bool await_ready() noexcept { return false; }

@@ -17,6 +17,7 @@ HttpPeer::~HttpPeer() {
 
 HttpPeer::Headers::~Headers() {
   for (auto& header : list) crypto::wipe(header.value.data(), header.value.size());
+  crypto::wipe(start.data(), start.size());
 }
 
 loop::Task<Result<void>> HttpPeer::open(loop::Scope& scope) {
@@ -127,11 +128,13 @@ std::vector<http::Header> HttpPeer::headers_for(Era era, std::string_view method
 // Calls of a legacy session differ in their bodies alone.
 Result<std::shared_ptr<const HttpPeer::Headers>> HttpPeer::session_headers() {
   if (session_headers_) return session_headers_;
-  auto headers = std::make_shared<const Headers>(headers_for(Era::legacy, "", ""));
+  auto headers = std::make_shared<Headers>(headers_for(Era::legacy, "", ""));
   http::Request request;
   request.method = "POST";
+  request.url = &options_.url;
   request.headers = headers->list;
   MCPT_CHECK(http::check_request(request));
+  http::write_request_start(request, headers->start);
   session_headers_ = headers;
   return headers;
 }
@@ -148,7 +151,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   request.method = "POST";
   if (era == Era::legacy && open_) {
     MCPT_CO_TRY(sent.headers, session_headers());
-    request.checked = true;
+    request.start = sent.headers->start;
   } else {
     auto headers = headers_for(era, call.method, call.name);
     if (era == Era::modern) headers.insert(headers.end(), call.headers.begin(), call.headers.end());

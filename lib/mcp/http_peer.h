@@ -65,6 +65,7 @@ class HttpPeer final : public Peer {
     explicit Headers(std::vector<http::Header> list_in) : list(std::move(list_in)) {}
     ~Headers();
     std::vector<http::Header> list;
+    std::string start;  // of a request with them; "": not made
   };
   struct Sent {
     std::string id;

@@ -36,8 +36,9 @@ Result<void> check_spelling(const Outline& outline, const Node& object, const st
   for (auto* member = outline.first(object); member; member = outline.after(object, *member)) {
     std::string_view key = outline.key(*member);
     for (std::string_view name : known) {
-      if (json::may_fold_to(key, name) && json::folds_to(key, name))
-        return invalid_request("member \"" + std::string(name) + "\" is spelt in another case");
+      if (!json::may_fold_to(key, name)) continue;
+      if (key == name) break;  // which equals no other one
+      if (json::folds_to(key, name)) return invalid_request("member \"" + std::string(name) + "\" is spelt in another case");
     }
   }
   return {};

@@ -75,6 +75,7 @@ Result<Judged> judge_session(const Snapshot& snapshot, const crypto::Digest& sha
 
 // A raw credential under whatever name, or what other servers take one from.
 bool has_query_token(std::string_view query) {
+  if (query.empty()) return false;
   for (std::string_view part : split(query, '&')) {
     const auto text = http::percent_decode(part, http::Plus::space);
     if (text && (text->substr(0, text->find('=')) == "access_token" || !token::find_raw(*text).empty())) return true;
@@ -83,14 +84,6 @@ bool has_query_token(std::string_view query) {
 }
 
 }  // namespace
-
-std::vector<std::string_view> Head::values(std::string_view name) const {
-  std::vector<std::string_view> out;
-  for (auto& [key, value] : headers) {
-    if (key == name) out.push_back(value);
-  }
-  return out;
-}
 
 Result<void> parse_target(Head& head) {
   std::string_view target = head.target;
@@ -148,11 +141,12 @@ namespace {
 
 // What stands behind the scheme.
 Result<std::optional<std::string_view>> raw_bearer(const Head& head) {
-  auto credentials = head.values("authorization");
+  bool repeated = false;
+  const auto credentials = head.headers.find("authorization", &repeated);
   if (has_query_token(head.query)) return fail(invalid_request("a token in the query is refused, and may have leaked: revoke it"));
-  if (credentials.size() > 1) return fail(invalid_request("two credentials"));
-  if (credentials.empty()) return std::optional<std::string_view>();
-  std::string_view value = trim(credentials[0]);
+  if (repeated) return fail(invalid_request("two credentials"));
+  if (!credentials) return std::optional<std::string_view>();
+  std::string_view value = trim(*credentials);
   size_t space = value.find(' ');
   if (!equals_ignoring_case(value.substr(0, space), "Bearer")) return std::optional<std::string_view>();
   std::string_view raw = space == std::string_view::npos ? std::string_view() : value.substr(space);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "crypto/secret.h"
+#include "http/fields.h"
 #include "service/snapshot.h"
 #include "token/token.h"
 
@@ -21,13 +22,11 @@ struct Head {
   std::string target;              // as sent
   std::vector<std::string> path;   // decoded segments; none for "/"
   std::string query;               // without '?'
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in order
+  http::Fields headers;
   std::string peer_address;
   bool tls = false;
   int64_t content_length = -1;     // -1: unknown
   bool has_body = false;
-
-  std::vector<std::string_view> values(std::string_view name) const;
 };
 
 // Splits and decodes the target. invalid: not in origin form, an encoded slash, NUL, dot or bad escape, an empty segment.

@@ -38,7 +38,7 @@ audit::Kind kind_of(const gateway::CallRecord& record) {
 
 }  // namespace
 
-audit::Event event_of(gateway::CallRecord record) {
+audit::Event event_of(gateway::CallRecord&& record) {
   auto event = audit::event_by(*record.who, kind_of(record), outcome_of(record.outcome), record.time_ms);
   event.project = std::move(record.project);
   event.session = std::move(record.session);

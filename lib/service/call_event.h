@@ -6,6 +6,6 @@
 
 namespace mcptoken::service {
 
-audit::Event event_of(gateway::CallRecord record);
+audit::Event event_of(gateway::CallRecord&& record);
 
 }  // namespace mcptoken::service

@@ -122,16 +122,17 @@ bool Exchange::answer_probe() {
 }
 
 Result<void> Exchange::check_host() const {
-  const auto hosts = asked_->head.values("host");
-  if (hosts.size() == 1 && !hosts[0].empty() && hosts[0] == node_.accepted_host) return {};
-  MCPT_CHECK(judge_host(hosts));
-  node_.accepted_host = hosts[0];
+  bool repeated = false;
+  const auto host = asked_->head.headers.find("host", &repeated);
+  if (host && !repeated && !host->empty() && *host == node_.accepted_host) return {};
+  MCPT_CHECK(judge_host(repeated ? std::string_view() : host.value_or("")));
+  node_.accepted_host = *host;
   return {};
 }
 
-Result<void> Exchange::judge_host(const std::vector<std::string_view>& hosts) const {
+Result<void> Exchange::judge_host(std::string_view given) const {
   std::string host, port;
-  if (hosts.size() != 1 || !split_host(hosts[0], host, port)) {
+  if (!split_host(given, host, port)) {
     return fail(Error(Status::invalid, "the Host header is malformed").with_code("invalid_request").with_http(400));
   }
   const Config& config = service_.config();
@@ -146,10 +147,11 @@ Result<void> Exchange::judge_host(const std::vector<std::string_view>& hosts) co
 // An Origin is allowed when it is the server's own (host and port of the Host; the scheme is judged only when we know
 // it) or listed.
 Result<void> Exchange::check_origin() {
-  auto origins = asked_->head.values("origin");
-  if (origins.empty()) return {};
-  if (origins.size() > 1) return fail(origin_denied());
-  std::string_view origin = origins[0];
+  bool repeated = false;
+  const auto given = asked_->head.headers.find("origin", &repeated);
+  if (!given) return {};
+  if (repeated) return fail(origin_denied());
+  const std::string_view origin = *given;
   auto& listed = service_.config().allowed_origins;
   if (std::find(listed.begin(), listed.end(), origin) != listed.end()) {
     cors_origin_ = origin;
@@ -160,7 +162,7 @@ Result<void> Exchange::check_origin() {
   if (asked_->head.tls && scheme != "https") return fail(origin_denied());
   std::string host, port, own_host, own_port;
   if (!split_host(origin.substr(scheme.size() + 3), host, port) ||
-      !split_host(asked_->head.values("host")[0], own_host, own_port)) {
+      !split_host(*asked_->head.headers.find("host"), own_host, own_port)) {
     return fail(origin_denied());
   }
   std::string usual = scheme == "https" ? "443" : "80";
@@ -171,7 +173,7 @@ Result<void> Exchange::check_origin() {
 }
 
 bool Exchange::answer_preflight() {
-  if (asked_->head.method != "OPTIONS" || cors_origin_.empty() || asked_->head.values("access-control-request-method").empty())
+  if (asked_->head.method != "OPTIONS" || cors_origin_.empty() || !asked_->head.headers.find("access-control-request-method"))
     return false;
   respond(204,
           {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},

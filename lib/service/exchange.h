@@ -74,7 +74,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Error no_such_server() const;
   Result<void> judge_head();
   Result<void> check_host() const;
-  Result<void> judge_host(const std::vector<std::string_view>& hosts) const;
+  Result<void> judge_host(std::string_view given) const;  // "" is malformed
   Result<void> check_origin();
   Result<void> check_length(int64_t bytes) const;
   bool answer_probe();
@@ -90,6 +90,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> begin_rest();
   Result<void> begin_without_rest();
   loop::Task<Result<void>> run_mcp();
+  loop::Task<Result<void>> run_tapped(Local& local);
   Result<std::shared_ptr<control::Request>> read_request();
   void make_job(std::shared_ptr<control::Request> request);
   loop::Task<Result<void>> run_rest();

@@ -149,18 +149,17 @@ Result<std::shared_ptr<control::Request>> Exchange::read_request() {
   request->body = std::move(body_);
   request->request_id = request_id_;
   request->client_address = asked_->head.peer_address;
-  auto agents = asked_->head.values("user-agent");
-  if (!agents.empty()) request->client_name = redact(agents[0].substr(0, 128));
-  auto versions = asked_->head.values("if-match");
-  if (!versions.empty()) {
-    std::string_view text = trim(versions[0]);
+  if (const auto agent = asked_->head.headers.find("user-agent")) request->client_name = redact(agent->substr(0, 128));
+  if (const auto version = asked_->head.headers.find("if-match")) {
+    std::string_view text = trim(*version);
     if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
     request->if_match = parse_decimal(text);
     if (!request->if_match) return fail(Error(Status::invalid, "If-Match holds no version").with_http(400));
   }
   if (!request->body.empty()) {
-    auto types = asked_->head.values("content-type");
-    if (types.size() != 1 || !equals_ignoring_case(trim(types[0].substr(0, types[0].find(';'))), "application/json")) {
+    bool repeated = false;
+    const auto type = asked_->head.headers.find("content-type", &repeated);
+    if (!type || repeated || !equals_ignoring_case(trim(type->substr(0, type->find(';'))), "application/json")) {
       return fail(Error(Status::invalid, "the content type must be application/json")
                       .with_code("unsupported_media_type")
                       .with_http(415));

@@ -199,8 +199,7 @@ void raise_alarm(Node& node, const Log& log, const Head& head, const crypto::Dig
   if (!first && node.loop.now_ms() - last->second < limits::kLeakAlarmMs) return;
   last->second = node.loop.now_ms();
   event.client_address = head.peer_address;
-  auto agents = head.values("user-agent");
-  if (!agents.empty()) event.client_name = agents[0].substr(0, 128);
+  if (const auto agent = head.headers.find("user-agent")) event.client_name = agent->substr(0, 128);
   event.rule = why;
   log.warn(event.subject + ": " + why + ", from " + head.peer_address);
   node.ring->push(std::move(event));
@@ -345,12 +344,11 @@ void Local::release_record(size_t site) {
   if (options_.strict_audit) nodes_[site]->ring->release();
 }
 
-void Local::record(size_t site, gateway::CallRecord record, Place place) {
+void Local::record(size_t site, gateway::CallRecord&& record, Place place) {
   Node& node = *nodes_[site];
-  const auto who = record.who;
-  auto event = event_of(std::move(record));
+  auto event = event_of(std::move(record));  // which leaves him
   if (event.kind == audit::Kind::tool_call_trace && !event.server.empty())
-    event.rule = node.rules.of(node.snapshot->policy, who, event.server, event.subject);
+    event.rule = node.rules.of(node.snapshot->policy, record.who, event.server, event.subject);
   if (options_.strict_audit && place == Place::reserved)
     node.ring->push_reserved(std::move(event));
   else

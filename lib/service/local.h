@@ -70,7 +70,7 @@ class Local final : public Authority {
   std::optional<Error> refusal(size_t, const rbac::Principal&, const Error&) override { return std::nullopt; }
   bool reserve_record(size_t site) override;
   void release_record(size_t site) override;
-  void record(size_t site, gateway::CallRecord record, Place place) override;
+  void record(size_t site, gateway::CallRecord&& record, Place place) override;
   loop::Task<Result<gateway::PromptsPtr>> prompts(size_t site, const gateway::Caller& caller,
                                                   loop::Scope& scope) override;
   loop::Task<Result<gateway::GateState>> gate_state(size_t site, const gateway::Caller& caller,

@@ -52,7 +52,7 @@ loop::Task<Result<std::vector<gateway::Credential>>> Remote::credentials(loop::L
   co_return out;
 }
 
-void Remote::record(size_t site, gateway::CallRecord record, ControlPlane::Place) {
+void Remote::record(size_t site, gateway::CallRecord&& record, ControlPlane::Place) {
   places_[site].reporter->record(std::move(record));
 }
 

@@ -45,7 +45,7 @@ class Remote final : public Authority {
   // Nothing waits for a record here: the control plane records the calls that it runs, and is told the rest.
   bool reserve_record(size_t) override { return true; }
   void release_record(size_t) override {}
-  void record(size_t site, gateway::CallRecord record, ControlPlane::Place place) override;
+  void record(size_t site, gateway::CallRecord&& record, ControlPlane::Place place) override;
   loop::Task<Result<void>> flush(Node& node, loop::Scope& scope) override;
 
   // --- any thread, for those who watch

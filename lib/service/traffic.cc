@@ -140,8 +140,8 @@ void Tap::write(std::string_view bytes) {
 }
 
 std::string Tap::session(const gateway::HttpRequest& request) const {
-  const std::string* header = request.header("mcp-session-id");
-  const std::string id = given_session_.empty() && header ? *header : given_session_;
+  const auto header = request.header("mcp-session-id");
+  const std::string id = given_session_.empty() && header ? std::string(*header) : given_session_;
   if (id.empty()) return {};
   const auto& who = *caller_.who;
   auto opened = gateway::open_session(id, caller_.bearer, who.token_sha, who.project_id, began_wall_ms_);

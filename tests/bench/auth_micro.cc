@@ -62,9 +62,9 @@ struct World {
       entry.sha = minted.sha;
       entry.who = std::move(who);
       snapshot.tokens.put(std::move(entry));
-      heads[i].headers = {{"host", "127.0.0.1"},
-                          {"content-type", "application/json"},
-                          {"authorization", "Bearer " + std::string(minted.raw.reveal())}};
+      heads[i].headers.add("host", "127.0.0.1");
+      heads[i].headers.add("content-type", "application/json");
+      heads[i].headers.add("authorization", "Bearer " + std::string(minted.raw.reveal()));
     }
     policy = std::make_unique<rbac::Policy>(std::move(definitions), std::vector<rbac::Group>(), rbac::Ceiling::live,
                                             rbac::ToolGrant::view);

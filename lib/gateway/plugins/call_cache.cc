@@ -41,7 +41,7 @@ CallCache::CallCache(const Exchange& exchange, const Client& client, const Targe
   if (server.share == Share::session) return;         // what it answers depends on what the session has done
   for (auto never : {"requestState", "inputResponses", "task"})
     if (request.param(never)) return;
-  tool_ = server.id + "\n" + target.upstream_name;
+  keeps_ = true;
   if (auto at = server.cache_ms.find(target.upstream_name); at != server.cache_ms.end()) operator_ms_ = at->second;
 }
 
@@ -64,8 +64,10 @@ void CallCache::settle_key(const RawListPtr& tools) {
       {"call", caller.project->id, caller.who->token_sha, server.id, version, name, print, as_text(digest)});
 }
 
+std::string CallCache::tool() const { return target_.attachment->server->id + "\n" + target_.upstream_name; }
+
 bool CallCache::may_find() const {
-  return !tool_.empty() && (operator_ms_ != 0 || site_.keeping_tools.contains(tool_));
+  return keeps_ && (operator_ms_ != 0 || (!site_.keeping_tools.empty() && site_.keeping_tools.contains(tool())));
 }
 
 loop::Task<Result<std::optional<UpstreamAnswer>>> CallCache::find(loop::Scope& scope) {
@@ -89,12 +91,12 @@ loop::Task<Result<std::optional<UpstreamAnswer>>> CallCache::find(loop::Scope& s
 }
 
 void CallCache::keep(const UpstreamAnswer& answer) {
-  if (tool_.empty() || !is_keepable(answer.message)) return;
+  if (!keeps_) return;
   const int64_t said = operator_ms_ > 0 ? operator_ms_ : said_ms(answer.message);
-  if (said <= 0) return;
+  if (said <= 0 || !is_keepable(answer.message)) return;
   if (operator_ms_ == 0) {
     if (site_.keeping_tools.size() >= kKnownTools) site_.keeping_tools.clear();
-    site_.keeping_tools.insert(tool_);
+    site_.keeping_tools.insert(tool());
   }
   if (!key_)
     settle_key(site_.catalogue.at_hand(Kind::tools, *target_.attachment->server, share_of(exchange_, client_)));

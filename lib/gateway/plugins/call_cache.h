@@ -28,6 +28,7 @@ class CallCache {
   void keep(const UpstreamAnswer& answer);
 
  private:
+  std::string tool() const;  // and its server
   void settle_key(const RawListPtr& tools);
 
   Site& site_;
@@ -35,7 +36,7 @@ class CallCache {
   const Client& client_;
   const Target& target_;
   const mcp::Message& request_;
-  std::string tool_;  // server and tool; "": nothing is kept
+  bool keeps_ = false;
   int64_t operator_ms_ = 0;
   std::optional<cache::Key> key_;  // once it was needed
 };

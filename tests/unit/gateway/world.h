@@ -66,7 +66,7 @@ class FakePlane final : public ControlPlane {
     return recording;
   }
   void release_record(size_t) override { --reserved; }
-  void record(size_t, CallRecord record, Place place) override {
+  void record(size_t, CallRecord&& record, Place place) override {
     if (place == Place::reserved) --reserved;
     std::lock_guard lock(mutex_);
     records_.push_back(std::move(record));
@@ -187,9 +187,10 @@ class World {
     Visit& visit = visits_.emplace_back();
     visit.request.method = method;
     visit.request.body = body;
-    visit.request.headers = std::move(headers);
+    for (auto& [name, value] : headers)
+      visit.request.headers.add(name, value);
     auto add = [&](const char* name, const char* value) {
-      if (!visit.request.header(name)) visit.request.headers.emplace_back(name, value);
+      if (!visit.request.header(name)) visit.request.headers.add(name, value);
     };
     add("content-type", "application/json");
     add("accept", "application/json, text/event-stream");

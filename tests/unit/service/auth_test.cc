@@ -44,7 +44,7 @@ struct Fixture {
     Head head;
     head.query = std::move(query);
     for (auto& value : credentials)
-      head.headers.emplace_back("authorization", value);
+      head.headers.add("authorization", value);
     return authenticate(snapshot, keys, head, kNow);
   }
   // The code of the refusal, "" when admitted, "none" without credentials.
@@ -276,7 +276,7 @@ TEST_CASE_FIXTURE(Fixture, "auth: a token that was just revoked may report, and 
     snapshot.tokens.put(one);
     CHECK(code({"Bearer " + raw}) == "invalid_token");
     Head head;
-    head.headers.emplace_back("authorization", "Bearer " + raw);
+    head.headers.add("authorization", "Bearer " + raw);
     return authenticate_reporter(snapshot, keys, head, now_ms).has_value();
   };
   CHECK(reports(kNow, kNow));

@@ -107,7 +107,7 @@ class Life {
   }
   Result<std::optional<Identity>> present(const Token& token) const {
     Head head;
-    head.headers.emplace_back("authorization", "Bearer " + token.raw);
+    head.headers.add("authorization", "Bearer " + token.raw);
     return authenticate(*now_, world_->control->keys(), head, clock());
   }
   void judge() {
