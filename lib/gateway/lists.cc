@@ -131,10 +131,13 @@ std::string reason_of(const Exchange& exchange, Kind kind, const ListView& view)
   return "this token may use the " + std::string(kind == Kind::prompts ? "prompts" : "resources") + " of none of this project's servers";
 }
 
-std::string list_result(const Exchange& exchange, const Client& client, Kind kind, const ListView& view, const std::string& cursor) {
+// The whole answer.
+std::string list_message(const Exchange& exchange, const Client& client, Kind kind, const ListView& view, const std::string& cursor,
+                         std::string_view id) {
   std::string out;
   out.reserve(view.items.size() + 512);
   json::Writer writer(out);
+  writer.begin_object().member("jsonrpc", "2.0").raw_member("id", id).key("result");
   writer.begin_object().raw_member(row_of(kind).array, view.items);
   if (!cursor.empty()) writer.member("nextCursor", cursor);
   bool modern = client.era == mcp::Era::modern;
@@ -160,7 +163,7 @@ std::string list_result(const Exchange& exchange, const Client& client, Kind kin
     if (!reason.empty()) writer.member("io.mcptoken/reason", reason);
     writer.end_object();
   }
-  writer.end_object();
+  writer.end_object().end_object();
   return out;
 }
 
@@ -217,7 +220,7 @@ loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessageP
     ListView closed;
     closed.items.push_back(']');
     put_in_front(closed, own.items);
-    answer.finish(200, mcp::result_message(message->id(), list_result(exchange, client, kind, closed, "")));
+    answer.finish(200, list_message(exchange, client, kind, closed, "", message->id()));
     co_return Result<void>();
   }
   Gathering gathering(exchange, client, kind);
@@ -232,7 +235,7 @@ loop::Task<Result<void>> serve_list(Exchange& exchange, Client& client, MessageP
   if (at->attachment < exchange.caller.project->attachments.size()) {
     MCPT_CO_TRY(cursor, cursor_for(exchange, kind, *at));
   }
-  answer.finish(200, mcp::result_message(message->id(), list_result(exchange, client, kind, view, cursor)));
+  answer.finish(200, list_message(exchange, client, kind, view, cursor, message->id()));
   co_return Result<void>();
 }
 

@@ -100,9 +100,13 @@ std::optional<Target> resolve_key(const ProjectView& project, Kind kind, std::st
   return row_of(kind).by_uri ? resolve_uri(project, key) : resolve(project, key);
 }
 
+Visibility::Visibility(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server) {
+  if (kind == Kind::tools) tools_.emplace(project.policy->tools_of(who, server));
+  else all_ = project.policy->may_use_server(who, server);
+}
+
 bool may_use(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server, std::string_view key) {
-  if (kind == Kind::tools) return project.policy->may_use_tool(who, server, key);
-  return project.policy->may_use_server(who, server);
+  return Visibility(project, who, kind, server).is_one(key);
 }
 
 bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server) {
@@ -136,6 +140,56 @@ void append_item(std::string& out, const Item& item, const Attachment& attachmen
   out += json::apply(item.raw, {0, static_cast<uint32_t>(item.raw.size())}, edits);
 }
 
+// What a page takes at most, but for what is put into its entries.
+size_t bytes_of(const RawList& list, size_t from, size_t most) {
+  size_t bytes = 0;
+  for (; from < list.items.size() && most > 0; ++from, --most)
+    bytes += list.items[from].raw.size() + kMaxNameBytes;
+  return bytes;
+}
+
+// How an attachment's entries are named, as far as that is the same for all of them.
+class Naming {
+ public:
+  Naming(const ProjectView& project, const Attachment& attachment, Kind kind)
+      : project_(project), attachment_(attachment), kind_(kind) {
+    if (row_of(kind).by_uri) return;
+    const std::string own = attachment.prefix.empty() ? "" : attachment.prefix + project.separator;
+    const auto may_take = [&](const Attachment& other) {
+      return &other != &attachment && !other.prefix.empty() && (other.prefix + project.separator).starts_with(own);
+    };
+    simple_ = std::none_of(project.attachments.begin(), project.attachments.end(), may_take);
+    prefix_bytes_ = own.size();
+    start_ = json::quoted(own);
+    start_.pop_back();  // its closing quote
+  }
+
+  // Most names are a prefix and the server's own one, which no other server of the project could be asked for by.
+  bool append_simply(std::string& out, const Item& item) const {
+    const bool plain = item.key_range.size() == item.key.size() + 2;  // it is spelt without escapes
+    if (!simple_ || !plain || prefix_bytes_ + item.key.size() + kWidestCharacter > kMaxNameBytes) return false;
+    out.append(item.raw, 0, item.key_range.begin).append(start_);
+    out.append(item.raw, item.key_range.begin + 1);
+    return true;
+  }
+  std::string exposed(const Item& item) const {
+    return row_of(kind_).by_uri ? exposed_uri(attachment_, item.key) : exposed_name(project_, attachment_, item.key);
+  }
+  // A key that leads to another attachment could not be asked for.
+  bool leads_back(std::string_view key) const {
+    const auto target = resolve_key(project_, kind_, key);
+    return target && target->attachment == &attachment_;
+  }
+
+ private:
+  const ProjectView& project_;
+  const Attachment& attachment_;
+  Kind kind_;
+  bool simple_ = false;
+  size_t prefix_bytes_ = 0;
+  std::string start_;  // of the name as JSON
+};
+
 void add_hidden(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
                 const RawList& list) {
   const bool by_uri = row_of(list.kind).by_uri;
@@ -152,21 +206,27 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
                  const RawList& list, size_t from, size_t most) {
   view.fresh_until_ms = std::min(view.fresh_until_ms, list.fresh_until_ms);
   if (from == 0) add_hidden(view, project, who, attachment, list);
-  bool by_uri = row_of(list.kind).by_uri;
   const auto type = list.kind == Kind::tools ? ContentType::tool_result : ContentType::prompt;
-  const bool with_arguments = !by_uri && makes_sections(model_of(project, attachment), type);
+  const bool with_arguments = !row_of(list.kind).by_uri && makes_sections(model_of(project, attachment), type);
+  const Naming naming(project, attachment, list.kind);
+  const Visibility visible(project, who, list.kind, attachment.server->name);
+  view.items.reserve(view.items.size() + bytes_of(list, from, most - view.count));
   for (; from < list.items.size() && view.count < most; ++from) {
     const Item& item = list.items[from];
-    if (!may_use(project, who, list.kind, attachment.server->name, item.key)) continue;
-    std::string key = by_uri ? exposed_uri(attachment, item.key) : exposed_name(project, attachment, item.key);
-    // A key that leads to another attachment could not be asked for: it is not shown.
-    auto target = resolve_key(project, list.kind, key);
-    if (!target || target->attachment != &attachment) {
-      if (view.hidden.size() < kMostHidden) view.hidden.emplace_back(std::move(key), "it looks like one of another server of this project");
-      continue;
+    if (!visible.is_one(item.key)) continue;
+    const bool is_changed = (with_arguments && item.arguments.at != 0) || (!item.uris.empty() && !attachment.prefix.empty());
+    const size_t before = view.items.size();
+    if (view.count > 0) view.items.push_back(',');
+    if (is_changed || !naming.append_simply(view.items, item)) {
+      std::string key = naming.exposed(item);
+      if (!naming.leads_back(key)) {
+        view.items.resize(before);
+        if (view.hidden.size() < kMostHidden) view.hidden.emplace_back(std::move(key), "it looks like one of another server of this project");
+        continue;
+      }
+      append_item(view.items, item, attachment, key, with_arguments);
     }
-    if (view.count++ > 0) view.items.push_back(',');
-    append_item(view.items, item, attachment, key, with_arguments);
+    ++view.count;
   }
   return from;
 }

@@ -30,7 +30,16 @@ std::optional<std::string> expand(const ProjectView& project, const Attachment& 
 
 // Where a name or URI of that kind leads. For completion the key of a template may be a URI that it expands to.
 std::optional<Target> resolve_key(const ProjectView& project, Kind kind, std::string_view key);
-// Whether the principal sees that entry of a server, and may use it: one answer for lists and calls.
+// Which entries of a server the principal sees, and may use: one answer for lists and calls. Borrows everything.
+class Visibility {
+ public:
+  Visibility(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server);
+  bool is_one(std::string_view key) const { return tools_ ? tools_->allows(key) : all_; }
+
+ private:
+  std::optional<rbac::ToolRights> tools_;
+  bool all_ = false;
+};
 bool may_use(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server, std::string_view key);
 // Whether there can be any such entry: lets a list skip the server.
 bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind kind, std::string_view server);

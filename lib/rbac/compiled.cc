@@ -121,10 +121,28 @@ Holdings Policy::Compiled::own(const Principal& who) const {
   return {};
 }
 
+namespace {
+
+bool may_view_project(Holdings owner, std::string_view project) {
+  if (project.empty()) return false;
+  return allows(owner, Right{bit_of(Action::view), Resource::projects, {Range::Kind::one, project, {}}});
+}
+
+}  // namespace
+
 bool Policy::Compiled::owner_may_view_project(const Principal& token) const {
-  if (token.project.empty()) return false;
-  return allows(user(token.user_id),
-                Right{bit_of(Action::view), Resource::projects, {Range::Kind::one, token.project, {}}});
+  return may_view_project(user(token.user_id), token.project);
+}
+
+Judges Policy::Compiled::judges_of(const Principal& who) const {
+  Judges out;
+  out.everything = who.kind == PrincipalKind::system;
+  if (out.everything) return out;
+  out.own = own(who);
+  if (who.kind != PrincipalKind::token || ceiling == Ceiling::mint) return out;
+  out.owner = user(who.user_id);
+  out.nothing = !may_view_project(*out.owner, who.project);
+  return out;
 }
 
 }  // namespace mcptoken::rbac

@@ -45,8 +45,7 @@ class Holding {
   std::vector<Source> sources_;
 };
 
-// What one principal holds: its own subject and its groups.
-using Holdings = std::span<const Holding* const>;
+// Holdings are what one principal holds: its own subject and its groups.
 bool allows(Holdings holdings, const Right& wanted);
 bool allows(Holdings holdings, const Query& query);
 
@@ -70,14 +69,8 @@ struct Policy::Compiled {
   Holdings own(const Principal& who) const;
   bool owner_may_view_project(const Principal& token) const;
 
-  // The one place where kinds of principals and the live ceiling are told apart. `test` judges holdings.
-  template <class Test>
-  bool passes(const Principal& who, const Test& test) const {
-    if (who.kind == PrincipalKind::system) return true;
-    if (!test(own(who))) return false;
-    return who.kind != PrincipalKind::token || ceiling == Ceiling::mint ||
-           (owner_may_view_project(who) && test(user(who.user_id)));
-  }
+  // The one place where kinds of principals and the live ceiling are told apart.
+  Judges judges_of(const Principal& who) const;
 
   Ceiling ceiling;
   ToolGrant tool_grant;
@@ -91,5 +84,12 @@ struct Policy::Compiled {
     return found == index.end() ? Holdings() : Holdings(found->second);
   }
 };
+
+// `test` judges holdings.
+template <class Test>
+bool passes(const Judges& judges, const Test& test) {
+  if (judges.everything) return true;
+  return !judges.nothing && test(judges.own) && (!judges.owner || test(*judges.owner));
+}
 
 }  // namespace mcptoken::rbac

@@ -98,18 +98,27 @@ Policy::Policy(std::vector<Definition> definitions, std::vector<Group> groups, C
 ToolGrant Policy::tool_grant() const { return compiled_->tool_grant; }
 
 bool Policy::allowed(const Principal& who, const Query& query) const {
-  return compiled_->passes(who, [&](Holdings held) { return allows(held, query); });
+  return passes(compiled_->judges_of(who), [&](Holdings held) { return allows(held, query); });
 }
 
 bool Policy::may_use_tool(const Principal& who, std::string_view server, std::string_view tool) const {
-  Right wanted = tool_right(server, tool);
-  return compiled_->passes(who, [&](Holdings held) { return allows(held, wanted); });
+  return tools_of(who, server).allows(tool);
+}
+
+ToolRights Policy::tools_of(const Principal& who, std::string_view server) const {
+  return ToolRights(compiled_->judges_of(who), server);
+}
+
+bool ToolRights::allows(std::string_view tool) const {
+  const Right wanted = tool_right(server_, tool);
+  return passes(judges_, [&](Holdings held) { return rbac::allows(held, wanted); });
 }
 
 bool Policy::may_use_server(const Principal& who, std::string_view server) const {
   Right view{bit_of(Action::view), Resource::servers, {Range::Kind::one, server, {}}}, run = all_tools_of(server);
-  return compiled_->passes(who, [&](Holdings held) { return allows(held, view); }) ||
-         compiled_->passes(who, [&](Holdings held) { return allows(held, run); });
+  const Judges judges = compiled_->judges_of(who);
+  return passes(judges, [&](Holdings held) { return allows(held, view); }) ||
+         passes(judges, [&](Holdings held) { return allows(held, run); });
 }
 
 bool Policy::may_use_any_tool(const Principal& who, std::string_view server) const {

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -68,6 +70,29 @@ struct Scope {
   bool admits(std::string_view name) const;
 };
 
+class Holding;  // everything one subject holds, see compiled.h
+using Holdings = std::span<const Holding* const>;
+
+// Whose holdings have to allow what a principal does. Borrows the policy.
+struct Judges {
+  bool everything = false, nothing = false;
+  Holdings own;
+  std::optional<Holdings> owner;  // of a token under a live ceiling: both must
+};
+
+// The tools of one server that a principal may use: Policy::may_use_tool for many of them, the common part of it found
+// once. Borrows the policy, and the server's name.
+class ToolRights {
+ public:
+  bool allows(std::string_view tool) const;
+
+ private:
+  friend class Policy;
+  ToolRights(Judges judges, std::string_view server) : judges_(judges), server_(server) {}
+  Judges judges_;
+  std::string_view server_;
+};
+
 // Immutable once built; shared by all threads.
 class Policy {
  public:
@@ -84,6 +109,7 @@ class Policy {
   // Tool T of attached server S: run tools S/T, which view servers S implies unless ToolGrant::run. The same function
   // answers for lists and for calls. Attachment to the project is the caller's to check first. No allocation.
   bool may_use_tool(const Principal& who, std::string_view server, std::string_view tool) const;
+  ToolRights tools_of(const Principal& who, std::string_view server) const;
   // Resources and prompts of S: view servers S or run tools S/*.
   bool may_use_server(const Principal& who, std::string_view server) const;
   // Exactly: is there a name of a tool that may_use_tool() would allow? Lets a list skip the server.
