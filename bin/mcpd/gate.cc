@@ -235,9 +235,8 @@ Verdict judge_framers(const RequestHead& head, const Framers& framers, Framing& 
 
 }  // namespace
 
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+bool same_ignoring_case(const char* a, const char* b, size_t size) {
+  return std::equal(a, a + size, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::optional<Refusal> judge(const RequestHead& head, Framing& framing) {

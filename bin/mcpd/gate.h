@@ -51,6 +51,9 @@ std::optional<Refusal> judge(const RequestHead& head, Framing& framing);
 // Value of the Allow field that goes with a 405.
 inline constexpr std::string_view kAllowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-bool equals_ignoring_case(std::string_view a, std::string_view b);
+bool same_ignoring_case(const char* a, const char* b, size_t size);
+inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && same_ignoring_case(a.data(), b.data(), a.size());  // most differ in length already
+}
 
 }  // namespace mcpd

@@ -44,8 +44,16 @@ enum class Status : int32_t {
 // One line for people in `message` (never a secret, never parsed); `code` is the stable word of the HTTP answer
 // ("wrong_project"), `hint` what to do next. `http` and `rpc` are set by whoever knows them, 0 otherwise. `data` is the
 // raw JSON of a JSON-RPC error's `data`, empty when there is none.
+//
+// What has to do with errors alone is kept out of line and marked cold: a request passes a hundred places where something may
+// fail, and what it runs through should be small and lie together.
 struct Error {
-  Error(Status status_in, std::string message_in) : status(status_in), message(std::move(message_in)) {}
+  [[gnu::cold]] Error(Status status_in, std::string message_in);
+  [[gnu::cold]] Error(const Error& other);
+  [[gnu::cold]] Error(Error&& other) noexcept;
+  [[gnu::cold]] Error& operator=(const Error& other);
+  [[gnu::cold]] Error& operator=(Error&& other) noexcept;
+  [[gnu::cold]] ~Error();
 
   Error&& with_code(std::string_view value) && { code = value; return std::move(*this); }
   Error&& with_hint(std::string value) && { hint = std::move(value); return std::move(*this); }
@@ -68,8 +76,8 @@ struct Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
-inline tl::unexpected<Error> fail(Status status, std::string message) { return fail(Error(status, std::move(message))); }
+[[gnu::cold]] tl::unexpected<Error> fail(Error error);
+[[gnu::cold]] tl::unexpected<Error> fail(Status status, std::string message);
 
 }  // namespace mcptoken
 
@@ -79,11 +87,11 @@ inline tl::unexpected<Error> fail(Status status, std::string message) { return f
 // MCPT_TRY(auto user, find(id));  MCPT_CHECK(write(user));  and their forms for coroutines.
 #define MCPT_TRY_(tmp, target, expr, ret)                                     \
   auto tmp = (expr);                                                          \
-  if (!tmp) ret ::mcptoken::fail(std::move(tmp).error());                     \
+  if (!tmp) [[unlikely]] ret ::mcptoken::fail(std::move(tmp).error());        \
   target = *std::move(tmp)
 #define MCPT_TRY(target, ...) MCPT_TRY_(MCPT_CAT(try_, __LINE__), target, (__VA_ARGS__), return)
 #define MCPT_CO_TRY(target, ...) MCPT_TRY_(MCPT_CAT(try_, __LINE__), target, (__VA_ARGS__), co_return)
 #define MCPT_CHECK(...) \
-  do { if (auto check_ = (__VA_ARGS__); !check_) return ::mcptoken::fail(std::move(check_).error()); } while (0)
+  do { if (auto check_ = (__VA_ARGS__); !check_) [[unlikely]] return ::mcptoken::fail(std::move(check_).error()); } while (0)
 #define MCPT_CO_CHECK(...) \
-  do { if (auto check_ = (__VA_ARGS__); !check_) co_return ::mcptoken::fail(std::move(check_).error()); } while (0)
+  do { if (auto check_ = (__VA_ARGS__); !check_) [[unlikely]] co_return ::mcptoken::fail(std::move(check_).error()); } while (0)

@@ -20,9 +20,11 @@ std::string sse_event(std::string_view message) {
 
 void Answer::begin_waiting() {
   if (!accepts_stream_ || finished_) return;
-  timer_.start(limits::kStreamAfterMs, [this] {
-    if (!streaming_) start_stream();
-  });
+  loop_.deadlines().arm(*this, limits::kStreamAfterMs);
+}
+
+void Answer::on_deadline() {
+  if (!streaming_) start_stream();
 }
 
 void Answer::start_stream() {
@@ -32,7 +34,7 @@ void Answer::start_stream() {
   headers.emplace_back("Cache-Control", "no-store");
   headers.emplace_back("X-Accel-Buffering", "no");
   responder_.start_stream(std::move(headers));
-  timer_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
+  heart_.start(limits::kHeartbeatMs, [this] { responder_.write(":\n\n"); }, limits::kHeartbeatMs);
 }
 
 bool Answer::send(std::string_view message) {
@@ -45,7 +47,8 @@ bool Answer::send(std::string_view message) {
 void Answer::finish(int status, std::string message) {
   if (finished_) return;
   finished_ = true;
-  timer_.stop();
+  disarm();
+  heart_.stop();
   if (responder_.gone()) return;
   if (streaming_) {
     responder_.write(sse_event(message));
@@ -59,10 +62,12 @@ void Answer::finish(int status, std::string message) {
 void Answer::withdraw() {
   if (finished_) return;
   finished_ = true;
-  if (responder_.gone()) return timer_.stop();
+  disarm();
+  heart_.stop();
+  if (responder_.gone()) return;
   if (!accepts_stream_) return responder_.respond(202, std::move(headers_), "");
   if (!streaming_) start_stream();
-  timer_.stop();
+  heart_.stop();
   responder_.end_stream();
 }
 

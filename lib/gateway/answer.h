@@ -12,10 +12,10 @@
 
 namespace mcptoken::gateway {
 
-class Answer {
+class Answer final : loop::Deadlines::Node {
  public:
   Answer(loop::Loop& loop, Responder& responder, bool accepts_stream, Headers headers = {})
-      : responder_(responder), accepts_stream_(accepts_stream), headers_(std::move(headers)), timer_(loop) {}
+      : loop_(loop), responder_(responder), accepts_stream_(accepts_stream), headers_(std::move(headers)), heart_(loop) {}
 
   // From here on silence is bridged: first by turning into a stream, then by comments.
   void begin_waiting();
@@ -30,13 +30,15 @@ class Answer {
   bool streaming() const { return streaming_; }
 
  private:
+  void on_deadline() override;
   void start_stream();
+  loop::Loop& loop_;
   Responder& responder_;
   const bool accepts_stream_;
   bool streaming_ = false;
   bool finished_ = false;
   Headers headers_;
-  loop::Timer timer_;
+  loop::Timer heart_;  // once it is a stream
 };
 
 // One event of a stream. JSON may hold line breaks between its tokens: each line is a data field of its own.

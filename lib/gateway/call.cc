@@ -302,8 +302,8 @@ bool works_on(const std::optional<ContentSource>& source, const Result<Turn>& tu
 
 CallerShare share_of(const Exchange& exchange, const Client& client) {
   CallerShare share;
-  share.project_id = exchange.caller.project->id;
-  share.token_sha = exchange.caller.who->token_sha;
+  share.project = exchange.caller.project;
+  share.who = exchange.caller.who;
   share.session = client.session ? client.session->nonce : exchange.caller.request_id;
   share.capabilities = client.capabilities;
   share.bearer = exchange.caller.to_control_plane;

@@ -110,7 +110,7 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
                                                loop::Scope& scope) {
   Place place = {list_key_for(*server, caller), kind, ""};
   BearerPtr bearer = caller.bearer;
-  auto entry = own_entry(place, caller.token_sha);
+  auto entry = own_entry(place, caller.who->token_sha);
   int64_t now = site_.loop.now_ms();
   bool fresh = entry->list && !entry->stale && now < entry->list->fresh_until_ms;
   auto& meter = site_.meter;
@@ -276,7 +276,7 @@ RawListPtr Catalogue::at_hand(Kind kind, const ServerSpec& server, const CallerS
   auto it = entries_.find(place);
   if (it == entries_.end() || !it->second->list) return nullptr;
   if (!it->second->list->is_private) return it->second->list;
-  place.token = caller.token_sha;
+  place.token = caller.who->token_sha;
   it = entries_.find(place);
   return it == entries_.end() ? nullptr : it->second->list;
 }

@@ -150,7 +150,7 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
     auto turn = co_await task;
     co_return turn;
   }
-  share.session = site.parking.free_place(call.server->id, share.token_sha);
+  share.session = site.parking.free_place(call.server->id, share.who->token_sha);
   call.key = key_for(*call.server, share);
   auto task = site.parking.begin(whose, std::move(call), &events, scope);
   auto turn = co_await task;

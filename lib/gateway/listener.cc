@@ -68,8 +68,8 @@ Listener::~Listener() {
 
 CallerShare Listener::share() const {
   CallerShare out;
-  out.project_id = project_->id;
-  out.token_sha = who_->token_sha;
+  out.project = project_;
+  out.who = who_;
   out.session = session_;
   out.capabilities = capabilities_;
   out.bearer = bearer_;

@@ -45,11 +45,11 @@ UpstreamKey make_key(const ServerSpec& server, const CallerShare& caller, bool e
   key.capabilities = caller.capabilities;
   switch (exclusive ? Share::session : server.share) {
     case Share::installation: break;
-    case Share::project: key.share = "project:" + caller.project_id; break;
-    case Share::principal: key.share = "token:" + caller.token_sha; break;
+    case Share::project: key.share = "project:" + caller.project->id; break;
+    case Share::principal: key.share = "token:" + caller.who->token_sha; break;
     case Share::session: key.share = "session:" + caller.session; break;
   }
-  if (server.relayed && exclusive) key.share += "/token:" + caller.token_sha;  // a holder could forge his session's name
+  if (server.relayed && exclusive) key.share += "/token:" + caller.who->token_sha;  // a holder could forge his session's name
   return key;
 }
 

@@ -46,7 +46,8 @@ struct UpstreamKey {
 
 // What the client side of a call is: decides which connection it may use.
 struct CallerShare {
-  std::string project_id, token_sha;
+  std::shared_ptr<const ProjectView> project;
+  std::shared_ptr<const rbac::Principal> who;
   std::string session;            // nonce of a legacy session, or unique per call
   uint32_t capabilities = 0;      // that can be relayed to this client
   BearerPtr bearer;               // for relayed servers; no part of the key, which has the token's SHA

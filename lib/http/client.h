@@ -145,7 +145,7 @@ class [[nodiscard]] Exchange::ReadingAll final : public Operation {
 };
 
 // co_await: Result<std::unique_ptr<Exchange>>.
-class [[nodiscard]] Sending final : public Operation, private Deadlines::Node {
+class [[nodiscard]] Sending final : public Operation, private loop::Deadlines::Node {
  public:
   ~Sending() override;
   Result<std::unique_ptr<Exchange>> await_resume();

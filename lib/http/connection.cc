@@ -161,7 +161,7 @@ bool Connection::finish() {
   return reader_.complete() && reader_.keeps_alive() && begin_ == end_ && !unsent() && !write_failed_;
 }
 
-void Connection::rest(IdleOwner& owner, Deadlines& deadlines, int64_t idle_ms) {
+void Connection::rest(IdleOwner& owner, loop::Deadlines& deadlines, int64_t idle_ms) {
   idle_owner_ = &owner;
   buffers_.give(std::move(buffer_));
   begin_ = end_ = 0;

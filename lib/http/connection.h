@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "http/deadlines.h"
 #include "http/http1.h"
 #include "http/transport.h"
+#include "loop/loop.h"
 
 namespace mcptoken::http {
 
@@ -48,7 +48,7 @@ class Waiter {
 };
 
 // Thread-safety: the loop's thread. Destruction closes the connection.
-class Connection final : private Transport::Listener, private Deadlines::Node {
+class Connection final : private Transport::Listener, private loop::Deadlines::Node {
  public:
   Connection(std::unique_ptr<Transport> transport, Buffers& buffers);
   ~Connection();
@@ -73,7 +73,7 @@ class Connection final : private Transport::Listener, private Deadlines::Node {
   // Ends the exchange: true when the connection is as new. Reads what has arrived already, but waits for nothing.
   bool finish();
   // Between exchanges: the owner is told when the other side closes, sends something, or `idle_ms` have passed.
-  void rest(IdleOwner& owner, Deadlines& deadlines, int64_t idle_ms);
+  void rest(IdleOwner& owner, loop::Deadlines& deadlines, int64_t idle_ms);
   void wake();
 
  private:

@@ -69,7 +69,7 @@ struct Bucket final : IdleOwner {
 class Pool {
  public:
   Pool(loop::Loop& loop, std::unique_ptr<Dialer> dialer, const ClientLimits& limits)
-      : dialer_(std::move(dialer)), limits_(limits), deadlines_(loop) {}
+      : dialer_(std::move(dialer)), limits_(limits), deadlines_(loop.deadlines()) {}
   ~Pool();
 
   // The connection used last, or an empty lease.
@@ -82,7 +82,7 @@ class Pool {
   size_t idle() const { return idle_; }
   void close_idle();
   Dialer& dialer() { return *dialer_; }
-  Deadlines& deadlines() { return deadlines_; }
+  loop::Deadlines& deadlines() { return deadlines_; }
 
  private:
   friend struct Bucket;
@@ -92,7 +92,7 @@ class Pool {
 
   std::unique_ptr<Dialer> dialer_;
   ClientLimits limits_;
-  Deadlines deadlines_;
+  loop::Deadlines& deadlines_;
   Buffers buffers_;
   size_t idle_ = 0;
   std::unordered_map<PoolKey, Bucket, PoolKeyHash, PoolKeyEqual> buckets_;

@@ -109,6 +109,7 @@ std::span<const Edit> Edits::sorted() {
   });
   if (removals_.empty() && additions_.empty() && edits_.size() < 2) return edits_;
   std::vector<const Node*> containers;
+  containers.reserve(removals_.size() + additions_.size());
   for (const Removal& removal : removals_) {
     containers.push_back(removal.container);
   }
@@ -124,9 +125,10 @@ std::span<const Edit> Edits::sorted() {
   additions_.clear();
 
   // Outer ranges come before what they contain, and later edits of one range after earlier ones.
-  std::stable_sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) {
+  const auto is_before = [](const Edit& a, const Edit& b) {
     return a.range.begin != b.range.begin ? a.range.begin < b.range.begin : a.range.end > b.range.end;
-  });
+  };
+  if (!std::is_sorted(edits_.begin(), edits_.end(), is_before)) std::stable_sort(edits_.begin(), edits_.end(), is_before);
   size_t kept = 0;
   for (Edit& edit : edits_) {
     if (kept > 0 && edit.range.begin < edits_[kept - 1].range.end) {

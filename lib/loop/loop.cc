@@ -2,6 +2,7 @@
 
 #include <uv.h>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <thread>
@@ -132,7 +133,7 @@ void close_and_delete(Handle* handle) {
 
 }  // namespace
 
-Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl) : clock_(clock), impl_(std::move(impl)) {}
+Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl) : clock_(clock), impl_(std::move(impl)), deadlines_(std::make_unique<Deadlines>(*this)) {}
 
 Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
   auto impl = std::make_unique<Impl>();
@@ -156,6 +157,7 @@ Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
 }
 
 Loop::~Loop() {
+  deadlines_.reset();
   impl_->deferred.clear();
   for (auto& timer : impl_->idle_timers) close_and_delete(timer.release());
   impl_->idle_timers.clear();
@@ -222,6 +224,50 @@ void Timer::stop() {
   uv_timer_set_repeat(handle, 0);
   loop_.impl().idle_timers.emplace_back(handle);
   callback_ = nullptr;
+}
+
+namespace {
+
+constexpr int64_t kSlackMs = 1;  // deadlines close together are looked at once
+
+// Of the machine, like the timer's: a clock that stands still must not keep a deadline from coming.
+int64_t now_of_timers() { return system_clock().mono_ms(); }
+
+}  // namespace
+
+void Deadlines::arm(Node& node, int64_t delay_ms) {
+  const int64_t now = now_of_timers();
+  node.disarm();
+  node.at_ms_ = now + (delay_ms < 0 ? 0 : delay_ms);
+  node.link_before(waiting_);
+  if (!timer_.running() || node.at_ms_ < timer_at_ms_) schedule(node.at_ms_, now);
+}
+
+void Deadlines::schedule(int64_t at_ms, int64_t now) {
+  timer_at_ms_ = at_ms;
+  timer_.start(at_ms - now, [this] { fire(); });
+}
+
+void Deadlines::fire() {
+  const int64_t now = now_of_timers();
+  int64_t earliest = INT64_MAX;
+  List due;
+  for (Node* node = waiting_.next_; node != &waiting_;) {
+    Node* const next = node->next_;
+    if (node->at_ms_ <= now) {
+      node->disarm();
+      node->link_before(due);
+    } else {
+      earliest = std::min(earliest, node->at_ms_);
+    }
+    node = next;
+  }
+  if (earliest != INT64_MAX) schedule(std::max(earliest, now + kSlackMs), now);
+  while (due.next_ != &due) {
+    Node* const node = due.next_;
+    node->disarm();
+    node->on_deadline();
+  }
 }
 
 Result<void> Watch::start(int fd, int events, Function<void(int)> callback) {

@@ -21,6 +21,8 @@ namespace mcptoken::loop {
 
 using Callback = Function<void()>;
 
+class Deadlines;
+
 class Loop {
  public:
   static Result<std::unique_ptr<Loop>> create(const Clock& clock = system_clock());
@@ -47,6 +49,7 @@ class Loop {
   int64_t now_ms() const { return clock_.mono_ms(); }
   const Clock& clock() const { return clock_; }
   bool on_thread() const;        // meaningful once the loop has run
+  Deadlines& deadlines() { return *deadlines_; }
 
   struct Impl;                   // defined by loop.cc; timers and watches use it
   Impl& impl() { return *impl_; }
@@ -55,6 +58,7 @@ class Loop {
   Loop(const Clock& clock, std::unique_ptr<Impl> impl);
   const Clock& clock_;
   std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Deadlines> deadlines_;  // last: its timer is one of the loop's
 };
 
 // A one-shot or repeating timer. Destruction stops it; the callback may destroy it.
@@ -107,23 +111,69 @@ class Sleep {
   Timer timer_;
 };
 
+// Many deadlines on one timer. Calls set and drop some each, and nearly none of them ever passes: dropping one only
+// unlinks it, and the timer is set again when it fires.
+class Deadlines {
+ public:
+  // A node leaves its list when it is destroyed.
+  class Node {
+   public:
+    Node() = default;
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+    void disarm() {
+      previous_->next_ = next_;
+      next_->previous_ = previous_;
+      previous_ = next_ = this;
+    }
+
+   protected:
+    virtual ~Node() { disarm(); }
+    virtual void on_deadline() {}  // disarmed before; may destroy the node
+
+   private:
+    friend class Deadlines;
+    void link_before(Node& other) {
+      previous_ = other.previous_;
+      next_ = &other;
+      previous_->next_ = other.previous_ = this;
+    }
+    Node* previous_ = this;
+    Node* next_ = this;
+    int64_t at_ms_ = 0;
+  };
+
+  explicit Deadlines(Loop& loop) : timer_(loop) {}
+  void arm(Node& node, int64_t delay_ms);  // anew when it is armed
+
+ private:
+  struct List final : Node {};  // the head of a ring
+  void schedule(int64_t at_ms, int64_t now);
+  void fire();
+
+  Timer timer_;
+  List waiting_;
+  int64_t timer_at_ms_ = 0;
+};
+
 // Cancels a scope when time is up, unless destroyed or refreshed before.
-class Deadline {
+class Deadline final : Deadlines::Node {
  public:
   Deadline(Loop& loop, Scope& scope, int64_t ms, Error reason)
       : Deadline(loop, scope, ms, Reason([reason = std::move(reason)] { return reason; })) {}
   // Most deadlines are met: the words for those that are not are put together when it has come to that.
   using Reason = Function<Error()>;
-  Deadline(Loop& loop, Scope& scope, int64_t ms, Reason reason) : scope_(scope), reason_(std::move(reason)), timer_(loop) {
+  Deadline(Loop& loop, Scope& scope, int64_t ms, Reason reason) : loop_(loop), scope_(scope), reason_(std::move(reason)) {
     refresh(ms);
   }
-  void refresh(int64_t ms) { timer_.start(ms, [this] { scope_.cancel(reason_()); }); }
-  void stop() { timer_.stop(); }
+  void refresh(int64_t ms) { loop_.deadlines().arm(*this, ms); }
+  void stop() { disarm(); }
 
  private:
+  void on_deadline() override { scope_.cancel(reason_()); }
+  Loop& loop_;
   Scope& scope_;
   Reason reason_;
-  Timer timer_;
 };
 
 }  // namespace mcptoken::loop
