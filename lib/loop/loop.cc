@@ -202,6 +202,12 @@ void Loop::defer(Callback work) {
   if (impl_->deferred.size() == 1 && !impl_->turning) uv_async_send(&impl_->wake);
 }
 
+// libuv reads the machine's clock as often as it has waited, in the same unit and from the same start.
+int64_t Loop::now_ms() const {
+  const bool known = impl_->turning && &clock_ == &system_clock();
+  return known ? static_cast<int64_t>(uv_now(&impl_->loop)) : clock_.mono_ms();
+}
+
 bool Loop::on_thread() const { return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
 
 void Timer::start(int64_t delay_ms, Callback callback, int64_t repeat_ms) {
@@ -231,12 +237,12 @@ namespace {
 constexpr int64_t kSlackMs = 1;  // deadlines close together are looked at once
 
 // Of the machine, like the timer's: a clock that stands still must not keep a deadline from coming.
-int64_t now_of_timers() { return system_clock().mono_ms(); }
+int64_t now_of_timers(Loop& loop) { return &loop.clock() == &system_clock() ? loop.now_ms() : system_clock().mono_ms(); }
 
 }  // namespace
 
 void Deadlines::arm(Node& node, int64_t delay_ms) {
-  const int64_t now = now_of_timers();
+  const int64_t now = now_of_timers(loop_);
   node.disarm();
   node.at_ms_ = now + (delay_ms < 0 ? 0 : delay_ms);
   node.link_before(waiting_);
@@ -249,7 +255,7 @@ void Deadlines::schedule(int64_t at_ms, int64_t now) {
 }
 
 void Deadlines::fire() {
-  const int64_t now = now_of_timers();
+  const int64_t now = now_of_timers(loop_);
   int64_t earliest = INT64_MAX;
   List due;
   for (Node* node = waiting_.next_; node != &waiting_;) {

@@ -46,7 +46,8 @@ class Loop {
   void retire(F&& callback) {
     if (callback) defer([owned = std::forward<F>(callback)] {});
   }
-  int64_t now_ms() const { return clock_.mono_ms(); }
+  // By the monotonic clock. Within a turn it is when the turn began: what is asked for each request must cost nothing.
+  int64_t now_ms() const;
   const Clock& clock() const { return clock_; }
   bool on_thread() const;        // meaningful once the loop has run
   Deadlines& deadlines() { return *deadlines_; }
@@ -143,7 +144,7 @@ class Deadlines {
     int64_t at_ms_ = 0;
   };
 
-  explicit Deadlines(Loop& loop) : timer_(loop) {}
+  explicit Deadlines(Loop& loop) : loop_(loop), timer_(loop) {}
   void arm(Node& node, int64_t delay_ms);  // anew when it is armed
 
  private:
@@ -151,6 +152,7 @@ class Deadlines {
   void schedule(int64_t at_ms, int64_t now);
   void fire();
 
+  Loop& loop_;
   Timer timer_;
   List waiting_;
   int64_t timer_at_ms_ = 0;
