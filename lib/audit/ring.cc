@@ -10,17 +10,17 @@ namespace mcptoken::audit {
 
 // --- Ring
 
-void Ring::Free::operator()(std::byte* memory) const { ::operator delete (memory, std::align_val_t{alignof(Event)}); }
+void Ring::Free::operator()(std::byte* memory) const { ::operator delete (memory, std::align_val_t{alignof(PackedEvent)}); }
 
 Ring::Ring(size_t capacity, size_t denied_capacity, std::function<void()> wake)
-    : slots_(static_cast<std::byte*>(::operator new (capacity * sizeof(Event), std::align_val_t{alignof(Event)}))),
+    : slots_(static_cast<std::byte*>(::operator new (capacity * sizeof(PackedEvent), std::align_val_t{alignof(PackedEvent)}))),
       mask_(capacity - 1),
       denied_capacity_(denied_capacity),
       wake_(std::move(wake)) {}
 
 Ring::~Ring() {
   for (size_t i = tail_; i != head_; ++i)
-    slot(i)->~Event();
+    slot(i)->~PackedEvent();
 }
 
 bool Ring::has_room() {
@@ -29,10 +29,15 @@ bool Ring::has_room() {
   return wanted - tail_seen_ <= mask_;
 }
 
-void Ring::put(Event&& event) {
+// False: a large one found no memory, and is counted.
+bool Ring::put(const Event& event) try {
   const size_t head = head_.load(std::memory_order_relaxed);
-  new (slot(head)) Event(std::move(event));
+  new (slot(head)) PackedEvent(event);
   head_.store(head + 1, std::memory_order_release);
+  return true;
+} catch (const std::bad_alloc&) {
+  lost_.fetch_add(1, std::memory_order_release);
+  return false;
 }
 
 bool Ring::reserve() {
@@ -44,7 +49,7 @@ bool Ring::reserve() {
 void Ring::push_reserved(Event&& event) {
   --reserved_;
   cut(event);
-  put(std::move(event));
+  put(event);
   wake_();
 }
 
@@ -52,7 +57,7 @@ bool Ring::push(Event&& event) {
   bool kept = true;
   cut(event);
   if (has_room()) {
-    put(std::move(event));
+    kept = put(event);
   } else if (event.outcome == Outcome::denied) {
     kept = push_denial(std::move(event));
   } else {
@@ -83,8 +88,8 @@ size_t Ring::drain(std::vector<Event>& out, size_t max) {
   const size_t tail = tail_.load(std::memory_order_relaxed);
   const size_t count = std::min(max, head_.load(std::memory_order_acquire) - tail);
   for (size_t i = tail; i != tail + count; ++i) {
-    out.push_back(std::move(*slot(i)));
-    slot(i)->~Event();
+    out.push_back(slot(i)->unpack());
+    slot(i)->~PackedEvent();
   }
   tail_.store(tail + count, std::memory_order_release);
   if (count == max || !has_denied_.load(std::memory_order_acquire)) return count;

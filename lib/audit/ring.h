@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "audit/event.h"
+#include "audit/packed_event.h"
 #include "base/clock.h"
 #include "base/limits.h"
 
@@ -46,10 +47,10 @@ class Ring {
 
  private:
   bool has_room();
-  void put(Event&& event);
+  bool put(const Event& event);
   bool push_denial(Event&& event);
   bool lose_denial();
-  Event* slot(size_t index) { return reinterpret_cast<Event*>(slots_.get()) + (index & mask_); }
+  PackedEvent* slot(size_t index) { return reinterpret_cast<PackedEvent*>(slots_.get()) + (index & mask_); }
 
   struct Free {
     void operator()(std::byte* memory) const;

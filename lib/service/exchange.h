@@ -90,7 +90,6 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> begin_rest();
   Result<void> begin_without_rest();
   loop::Task<Result<void>> run_mcp();
-  loop::Task<Result<void>> run_tapped(Local& local);
   Result<std::shared_ptr<control::Request>> read_request();
   void make_job(std::shared_ptr<control::Request> request);
   loop::Task<Result<void>> run_rest();

@@ -81,14 +81,12 @@ loop::Task<Result<void>> Exchange::run_mcp() {
   Local* local = service_.local();
   if (local && asked_->mcp.method == "POST" && local->traffic_is_watched(access_->project->name))
     tap_ = std::make_unique<Tap>(*this, *asked_->caller, asked_->mcp, node_.loop.clock());
-  return tap_ ? run_tapped(*local) : gateway::serve(node_.site, *asked_->caller, asked_->mcp, *this, link_);
-}
-
-loop::Task<Result<void>> Exchange::run_tapped(Local& local) {
-  auto task = gateway::serve(node_.site, *asked_->caller, asked_->mcp, *tap_, link_);
+  gateway::Responder& responder = tap_ ? static_cast<gateway::Responder&>(*tap_) : *this;
+  auto task = gateway::serve(node_.site, *asked_->caller, asked_->mcp, responder, link_);
   auto result = co_await task;
+  if (!tap_) co_return result;
   for (Spoken& spoken : tap_->spoken())
-    local.tell_traffic(std::move(spoken));
+    local->tell_traffic(std::move(spoken));
   co_return result;
 }
 
