@@ -221,7 +221,8 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
       std::string key = naming.exposed(item);
       if (!naming.leads_back(key)) {
         view.items.resize(before);
-        if (view.hidden.size() < kMostHidden) view.hidden.emplace_back(std::move(key), "it looks like one of another server of this project");
+        if (view.hidden.size() < kMostHidden)
+          view.hidden.emplace_back(std::move(key), "it looks like one of another server of this project");
         continue;
       }
       append_item(view.items, item, attachment, key, with_arguments);

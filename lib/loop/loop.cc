@@ -133,7 +133,8 @@ void close_and_delete(Handle* handle) {
 
 }  // namespace
 
-Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl) : clock_(clock), impl_(std::move(impl)), deadlines_(std::make_unique<Deadlines>(*this)) {}
+Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl)
+    : clock_(clock), impl_(std::move(impl)), deadlines_(std::make_unique<Deadlines>(*this)) {}
 
 Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
   auto impl = std::make_unique<Impl>();

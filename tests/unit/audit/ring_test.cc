@@ -149,21 +149,53 @@ TEST_CASE("producer and consumer need no lock between them") {
   CHECK(received + refused == kEvents);
 }
 
+TEST_CASE("an event comes out of the ring as it went in, large or small") {
+  Event event;
+  event.time_ms = -7;
+  event.kind = Kind::gate_decision;
+  event.outcome = Outcome::transport_error;
+  event.duration_ms = 0;
+  event.token_sha = crypto::Digest{1, 2, 3};
+  int number = 0;
+  for (auto* text : {&event.project, &event.session, &event.user, &event.token_name, &event.client_name, &event.client_version,
+                     &event.client_address, &event.server, &event.subject, &event.rule, &event.request_id, &event.reported_by})
+    *text = std::string(static_cast<size_t>(number++), 'x') + '\0' + std::to_string(number);
+  for (const size_t bytes : {size_t{0}, size_t{1}, kPayloadBytes}) {
+    event.payload = std::string(bytes, 'p');
+    const auto owner = std::make_unique<Ring>(2, 2, [] {});
+    REQUIRE(owner->push(Event(event)));
+    std::vector<Event> out;
+    REQUIRE(owner->drain(out, 2) == 1);
+    const Event& back = out[0];
+    CHECK(back.time_ms == event.time_ms);
+    CHECK(back.kind == event.kind);
+    CHECK(back.outcome == event.outcome);
+    CHECK(back.duration_ms == event.duration_ms);
+    CHECK(back.token_sha == event.token_sha);
+    CHECK(!back.argument_digest);
+    for (auto text : {&Event::project, &Event::session, &Event::user, &Event::token_name, &Event::client_name, &Event::client_version,
+                      &Event::client_address, &Event::server, &Event::subject, &Event::rule, &Event::request_id,
+                      &Event::reported_by, &Event::payload})
+      CHECK(back.*text == event.*text);
+  }
+}
+
 TEST_CASE_FIXTURE(RecorderFixture, "events of all rings are written, a batch at a time, none starving") {
   Ring& one = recorder.add_ring();
   Ring& two = recorder.add_ring();
-  for (int i = 0; i < 450; ++i)
+  constexpr int kBatch = limits::kAuditBatch, kEvents = 2 * kBatch + 50;
+  for (int i = 0; i < kEvents; ++i)
     REQUIRE(one.push(numbered(i)));
-  REQUIRE(two.push(numbered(1000)));
-  CHECK(wakes == 451);
+  REQUIRE(two.push(numbered(kEvents)));
+  CHECK(wakes == kEvents + 1);
   CHECK(turn());
-  CHECK(count(Kind::tool_call_trace) == 200);
+  CHECK(count(Kind::tool_call_trace) == kBatch);
   CHECK(turn());
   Filter filter;
-  filter.subject = "1000";
+  filter.subject = std::to_string(kEvents);
   CHECK(query(filter).events.size() == 1);
   CHECK(!turn());
-  CHECK(count(Kind::tool_call_trace) == 451);
+  CHECK(count(Kind::tool_call_trace) == kEvents + 1);
   CHECK(gaps().empty());
   CHECK(!turn());
 }

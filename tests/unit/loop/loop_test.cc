@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <thread>
 
 using namespace mcptoken;
@@ -162,6 +164,65 @@ TEST_CASE("deferred work runs in order and cannot starve the loop") {
   loop->defer([&] { order.push_back(2); });
   loop->run();
   CHECK(order == std::vector<int>{1, 2, 3});
+}
+
+namespace {
+
+struct Due final : Deadlines::Node {
+  Due(std::string& told_in, char name_in) : told(told_in), name(name_in) {}
+  void on_deadline() override {
+    told.push_back(name);
+    if (then) then();
+  }
+  std::string& told;
+  char name;
+  std::function<void()> then;
+};
+
+}  // namespace
+
+TEST_CASE("deadlines of one loop pass in their time, however they were set, moved, dropped or destroyed") {
+  auto loop = std::move(Loop::create()).value();
+  std::string told;
+  Due late(told, 'l'), early(told, 'e'), moved(told, 'm'), dropped(told, 'd'), last(told, 'z');
+  auto doomed = std::make_unique<Due>(told, 'x');
+  auto& all = loop->deadlines();
+  all.arm(late, 40);
+  all.arm(early, 5);
+  all.arm(moved, 1);
+  all.arm(moved, 60);
+  all.arm(dropped, 10);
+  all.arm(*doomed, 15);
+  dropped.disarm();
+  early.then = [&] {
+    doomed.reset();
+    all.arm(early, 1);  // again
+    early.then = nullptr;
+  };
+  all.arm(last, 100);
+  last.then = [&] { loop->stop(); };
+  const int64_t began_ms = system_clock().mono_ms();
+  loop->run();
+  CHECK(told.back() == 'z');
+  std::sort(told.begin(), told.end());
+  CHECK(told == "eelmz");
+  CHECK(system_clock().mono_ms() - began_ms >= 100);
+}
+
+TEST_CASE("a deadline that is due together with others may destroy them") {
+  auto loop = std::move(Loop::create()).value();
+  std::string told;
+  auto one = std::make_unique<Due>(told, '1'), two = std::make_unique<Due>(told, '2');
+  Due last(told, 'z');
+  loop->deadlines().arm(*one, 5);
+  loop->deadlines().arm(*two, 5);
+  loop->deadlines().arm(last, 50);
+  one->then = [&] { two.reset(); };
+  two->then = [&] { one.reset(); };
+  last.then = [&] { loop->stop(); };
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  loop->run();
+  CHECK(told == "1z");
 }
 
 TEST_CASE("a deadline cancels its scope with its reason; sleep ends early when cancelled") {

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <memory>
+#include <thread>
+#include <vector>
 
 #include "loop/loop.h"
 
@@ -146,4 +149,25 @@ TEST_CASE("the completion callback gets the result") {
               [&](Result<void> result) { status = result ? Status::pending : result.error().status; });
   group.cancel(Error(Status::cancelled, "bye"));
   CHECK(status == Status::cancelled);
+}
+
+TEST_CASE("frames are taken again by those of their size, and none is lost to sizes that are not kept") {
+  for (const size_t size : {size_t{1}, size_t{128}, size_t{129}, size_t{8192}, size_t{8193}, size_t{100'000}}) {
+    std::vector<void*> all;
+    for (int i = 0; i < 200; ++i) {
+      all.push_back(Frames::take(size));
+      REQUIRE(all.back());
+      std::memset(all.back(), i, size);
+    }
+    for (int i = 0; i < 200; ++i)
+      CHECK(static_cast<unsigned char*>(all[static_cast<size_t>(i)])[size - 1] == i);
+    for (void* one : all)
+      Frames::give(one, size);
+  }
+  // On another thread, which ends.
+  std::thread([] {
+    void* one = Frames::take(500);
+    Frames::give(one, 500);
+    Frames::give(Frames::take(500), 500);
+  }).join();
 }
