@@ -159,6 +159,20 @@ Value attached(const Describing& it) {
   return Value::array(std::move(items));
 }
 
+// People read these; all of something is what its list is for. What is cut off is counted.
+constexpr size_t kDescribed = 200;
+
+void cut_lists(Value& out) {
+  std::string cut;
+  for (auto& [name, value] : out.members()) {
+    if (!value.is(json::Type::array) || value.items().size() <= kDescribed) continue;
+    cut += (cut.empty() ? "" : "; ") + std::to_string(kDescribed) + " of " + std::to_string(value.items().size()) +
+           " " + name;
+    value.items().resize(kDescribed);
+  }
+  if (!cut.empty()) out.set("shown", text_value(cut));
+}
+
 Result<Value> tokens_where(const Describing& it, std::optional<std::string> project_id, const std::string& owner_id) {
   MCPT_TRY(const auto tokens, it.context.tx.list_tokens(std::move(project_id)));
   std::vector<Value> items;
@@ -168,8 +182,10 @@ Result<Value> tokens_where(const Describing& it, std::optional<std::string> proj
     const bool visible =
         owns(it.context, token) || may_view(it.context, Resource::mcptokens, token_scope(project, token.name));
     if (!wanted || !visible) continue;
-    MCPT_TRY(auto item, token_json(it.context, token, project));
-    items.push_back(std::move(item));
+    items.emplace_back();  // beyond what is shown it is counted alone
+    if (items.size() <= kDescribed) {
+      MCPT_TRY(items.back(), token_json(it.context, token, project));
+    }
   }
   return Value::array(std::move(items));
 }
@@ -323,6 +339,7 @@ Result<Response> describe_in(Control& control, Context& context, const Running& 
   for (const auto& row : kRows) {
     if (row.kind == kind.name) MCPT_CHECK(row.describe(it, out));
   }
+  cut_lists(out);
   return answer(200, out);
 }
 

@@ -83,15 +83,13 @@ class Compiler {
   Result<Value> inherit(const Source& source) {
     Value out = Value::object();
     out.set("name", text_value(source.name));
-    const Value* gate = source.document.find("gate");
-    if (gate && gate->as_bool().value_or(false)) out.set("gate", *gate);
     std::string worker;  // the parent that works on content
     std::vector<Value> stages;
     Value inherited;
     const Value* parents = source.document.find("extends");
     for (const Value& parent : parents ? parents->items() : std::vector<Value>()) {
       MCPT_TRY(const auto compiled, compile(parent.as_string() ? *parent.as_string() : ""));
-      if (const Value* one = compiled.find("gate")) out.set("gate", *one);
+      if (const Value* one = compiled.find("gate")) out.set("gate", *one);  // it is there when it is true
       const Value* content = compiled.find("content");
       if (!content) continue;
       if (!worker.empty()) return bad("\"" + worker + "\" and " + quoted_name(compiled) + " both work on content");
@@ -99,6 +97,9 @@ class Compiler {
       inherited = *content;
       stages = content->find("stages")->items();
     }
+    const Value* gate = source.document.find("gate");
+    if (gate) out.erase("gate");
+    if (gate && gate->as_bool().value_or(false)) out.set("gate", *gate);
     const Value* own = source.document.find("stages");
     if (own) stages.insert(stages.end(), own->items().begin(), own->items().end());
     if (stages.empty()) return out;

@@ -68,12 +68,22 @@ Result<Names> named_in(const Kind& kind, const Value* object) {
   return names;
 }
 
+// A right on objects of this project alone names it already; of a token its own project is known.
+bool knows_project(const Context& context, const Kind& kind, const std::string& project) {
+  if (kind.scope != KindScope::project) return false;
+  if (context.who.kind == rbac::PrincipalKind::token && context.who.project == project) return true;
+  const auto scope = context.policy.scope(context.who, Action::create, kind.resource);
+  return std::any_of(scope.names.begin(), scope.names.end(),
+                     [&](const std::string& name) { return name.starts_with(project + "/"); });
+}
+
 // Who names what he may not view would learn from the answer whether it is there. Himself everybody knows; whoever may
-// escalate can learn all; what is made in a project needs a right in that project, which names it already.
-Result<void> may_name(const Context& context, const Reference& reference) {
-  if (reference.kind.empty() || reference.kind == "project" || may_escalate(context)) return {};
+// escalate can learn all.
+Result<void> may_name(const Context& context, const Kind& kind, const Reference& reference) {
+  if (reference.kind.empty() || may_escalate(context)) return {};
   const auto& name = reference.value;
   if (reference.kind == "user" && normal_email(name) == context.who.user_email) return {};
+  if (reference.kind == "project" && knows_project(context, kind, name)) return {};
   return require(context, Action::view, find_kind(reference.kind)->resource, name);
 }
 
@@ -84,7 +94,7 @@ Result<void> check_references(const Context& context, const Kind& kind, const Va
   MCPT_TRY(const auto named, named_in(kind, before));
   return each_reference(kind, copy, [&](Reference& reference) -> Result<void> {
     if (reference.field.use == Use::none)
-      return named.contains({reference.kind, reference.value}) ? Result<void>() : may_name(context, reference);
+      return named.contains({reference.kind, reference.value}) ? Result<void>() : may_name(context, kind, reference);
     const auto& name = reference.value;
     if (reference.field.use == Use::secret) {
       if (may(context, Action::edit, Resource::secrets, name)) return {};

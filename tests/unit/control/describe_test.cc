@@ -85,6 +85,28 @@ TEST_CASE("describe: access of users and groups, holders of definitions, use of 
   CHECK(world.expect(200, narrow, "GET", "/api/v1/secrets/keys/describe").body.find(kSecretValue) == std::string::npos);
 }
 
+TEST_CASE("describe: of long lists a beginning is shown, and how long they are") {
+  World world;
+  const auto root = world.admin();
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"p","proxyModel":"none"})");
+  const auto add = [&](int number) {
+    const auto name = "n" + std::to_string(number);
+    world.expect(201, root, "POST", "/api/v1/prompts", R"({"project":"p","content":"c","name":")" + name + "\"}");
+    world.expect(201, root, "POST", "/api/v1/mcptokens", R"({"project":"p","name":")" + name + "\"}");
+  };
+  for (int i = 0; i < 200; i++)
+    add(i);
+  auto told = world.expect(200, root, "GET", "/api/v1/projects/p/describe");
+  CHECK(told.json.find("shown") == nullptr);
+  CHECK(told.json.find("tokens")->items().size() == 200);
+  add(200);
+  told = world.expect(200, root, "GET", "/api/v1/projects/p/describe");
+  CHECK(told.text("shown") == "200 of 201 tokens; 200 of 201 prompts");
+  for (auto name : {"tokens", "prompts"})
+    CHECK(told.json.find(name)->items().size() == 200);
+  CHECK(told.json.find("tokens")->items().back().text("kind") == "mcptoken");
+}
+
 TEST_CASE("describe: instances and errors of a server are for whoever may view them") {
   World world;
   const auto root = world.admin();

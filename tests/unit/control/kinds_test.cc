@@ -93,6 +93,8 @@ TEST_CASE("a model inherits from all that it extends, and no two of them may do 
   const auto create = [&](const char* body) { world.expect(201, world.root, "POST", kModels, body); };
   create(R"({"name":"redacting","cacheable":false,"stages":[{"type":"regex-redact","config":{"patterns":["a+"]}}]})");
   create(R"({"name":"gated","extends":["gate","redacting"],"stages":["truncate"],"appliesTo":["prompt"]})");
+  create(R"({"name":"open","extends":["gated"],"gate":false})");
+  create(R"({"name":"again","extends":["open","gate"]})");
   world.read([&](store::Tx& tx) -> Result<void> {
     const auto text = [&](const char* name) { return json::to_text(compile_model(tx, name).value()); };
     CHECK(text("none") == R"({"name":"none"})");
@@ -103,6 +105,9 @@ TEST_CASE("a model inherits from all that it extends, and no two of them may do 
           R"({"name":"gated","gate":true,"content":{"appliesTo":["prompt"],"cacheable":false,"stages":)"
           R"([{"type":"regex-redact","config":{"patterns":["a+"],"replacement":"[redacted]"}},)"
           R"({"type":"truncate","config":{"maxBytes":8192}}]}})");
+    const auto gate_of = [&](const char* name) { return compile_model(tx, name)->find("gate") != nullptr; };
+    CHECK_FALSE(gate_of("open"));  // what a model says itself wins over what its parents say
+    CHECK(gate_of("again"));
     return {};
   });
   world.refused(kModels, R"({"name":"x","extends":["redacting","subindex"]})",

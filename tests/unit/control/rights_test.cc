@@ -175,6 +175,7 @@ TEST_CASE("who names what he may not view is not told whether it is there") {
   world.expect(201, root, "POST", "/api/v1/groups", R"({"name":"there"})");
   world.expect(201, root, "POST", "/api/v1/proxymodels", R"({"name":"there","stages":[{"type":"paginate"}]})");
   world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"own","proxyModel":"there"})");
+  world.expect(201, root, "POST", "/api/v1/projects", R"({"name":"there"})");
   const auto writer = world.user("w@example.org", {"role:create,resource:*", "role:edit,resource:projects,name:own",
                                                    "role:run,resource:proxymodels"});
   struct Row {
@@ -187,6 +188,8 @@ TEST_CASE("who names what he may not view is not told whether it is there") {
       {"groups", R"({"name":"g","members":["$@example.org"]})"},
       {"projects", R"({"name":"q","proxyModel":"$"})"},
       {"proxymodels", R"({"name":"m","extends":["$"]})"},
+      {"prompts", R"({"name":"p","project":"$","content":"c"})"},
+      {"promptrequests", R"({"name":"p","project":"$","content":"c"})"},
   };
   const auto with = [](std::string text, const std::string& name) {
     for (size_t at; (at = text.find('$')) != text.npos;)
@@ -212,4 +215,9 @@ TEST_CASE("who names what he may not view is not told whether it is there") {
   world.expect(201, writer, "POST", "/api/v1/projects", R"({"name":"plain","proxyModel":"gate"})");
   world.expect(200, writer, "PATCH", "/api/v1/projects/own", R"({"description":"x"})");
   world.expect(403, writer, "PATCH", "/api/v1/projects/plain", R"({"proxyModel":"there"})");
+  // A right in one project names it.
+  const auto author = world.user("a@example.org", {"role:edit,resource:prompts,name:there/*"});
+  world.expect(201, author, "POST", "/api/v1/prompts", R"({"name":"own","project":"there","content":"c"})");
+  world.expect(200, author, "PATCH", "/api/v1/prompts/own?project=there", R"({"summary":"s"})");
+  world.expect(403, author, "POST", "/api/v1/prompts", R"({"name":"own","project":"own","content":"c"})");
 }
