@@ -56,7 +56,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 21> kKeys = {{
+constexpr std::array<Key, 22> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -107,6 +107,7 @@ constexpr std::array<Key, 21> kKeys = {{
        return {};
      }},
     {"require_sandbox", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.require_sandbox, flag(v)); return {}; }},
+    {"adopt_orphans", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.adopt_orphans, flag(v)); return {}; }},
     {"loopback_only", [](service::Config& c, std::string_view v) -> Result<void> { MCPT_TRY(c.loopback_only, flag(v)); return {}; }},
     {"control_plane_url",
      [](service::Config& c, std::string_view v) -> Result<void> {

@@ -71,6 +71,7 @@ Outcome<Config> make_config(const Settings& settings, const Endpoint& endpoint) 
     if (auto failure = set(row.service_key, value, row.name)) return *failure;
   }
   if (auto failure = set("loopback_only", endpoint.address.is_loopback() ? "true" : "false", "listen")) return *failure;
+  if (auto failure = set("adopt_orphans", "true", "adopt_orphans")) return *failure;
   if (auto failure = set("listen_port", std::to_string(endpoint.port), "listen")) return *failure;
   return config;
 }

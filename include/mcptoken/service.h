@@ -24,7 +24,8 @@ MCPTOKEN_API mcptoken_status mcptoken_config_new(mcptoken_config **config_out, m
 /* Keys and their text: data_dir (required, or control_plane_url), key_file, allowed_hosts, allowed_origins, upstream_allow
  * (comma-separated), token_ceiling (live | mint), tool_grant (view | run), max_token_ttl ("365d"), max_tokens (1 to
  * 1000000000: usable ones of a project, and of an owner), audit (buffered | strict), audit_retention ("90d", which it is
- * without, or never: how long audit events are kept), require_sandbox (true | false),
+ * without, or never: how long audit events are kept), require_sandbox (true | false), adopt_orphans (true | false: whether
+ * processes that a server leaves behind end with it; only for a program that starts no other processes itself),
  * loopback_only (true | false: whether Host must be a loopback name), listen_port (the port that a Host header may
  * name), control_plane_url (in place of data_dir: the service is a gateway of the control plane there, keeps nothing,
  * and asks and calls with each caller's own bearer), token_positive_ttl_ms and token_negative_ttl_ms (0 to 3600000:

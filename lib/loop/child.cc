@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "loop/orphans.h"
 #include "loop/sandbox.h"
 
 namespace mcptoken::loop {
@@ -262,7 +263,7 @@ bool Child::collect() {
   if (waitid(P_PIDFD, id, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
     if (info.si_pid == 0) return false;
     ::kill(-process_.pid, SIGKILL);
-    waitid(P_PIDFD, id, &info, WEXITED | WNOHANG);
+    collect_known(process_.pid, process_.pidfd.get(), info);
   }
   exit_.emplace();
   if (info.si_code == CLD_EXITED) exit_->code = info.si_status;

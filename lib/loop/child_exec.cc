@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "loop/orphans.h"
 #include "loop/sandbox.h"
 
 namespace mcptoken::loop {
@@ -191,19 +192,24 @@ Result<void> await_exec(const Fd& errors, const ChildSpec& spec, const std::stri
               "cannot start '" + program + "': " + reason);
 }
 
-bool collected(const Fd& pidfd) {
+struct Dying {
+  pid_t pid = -1;
+  Fd pidfd;
+};
+
+bool collected(const Dying& one) {
   siginfo_t info{};
-  if (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG) != 0) return errno == ECHILD;
+  if (collect_known(one.pid, one.pidfd.get(), info) != 0) return errno == ECHILD;
   return info.si_pid != 0;
 }
 
 // Killed processes that took longer to go than a destructor may wait.
 struct Graveyard {
   std::mutex mutex;
-  std::vector<Fd> waiting;
-  void visit(Fd newcomer = Fd()) {
+  std::vector<Dying> waiting;
+  void visit(Dying newcomer = Dying()) {
     std::lock_guard lock(mutex);
-    if (newcomer) waiting.push_back(std::move(newcomer));
+    if (newcomer.pidfd) waiting.push_back(std::move(newcomer));
     std::erase_if(waiting, collected);
   }
 };
@@ -247,7 +253,10 @@ Result<Process> spawn(const ChildSpec& spec, int ruleset_fd) {
       ruleset_fd,      in.read.get(),       out.write.get(),    err.write.get(),          errors.write.get(),
       getpid()};
   Process process;
-  process.pid = fork_with_pidfd(plan, process.pidfd);
+  process.pid = start_known([&](const std::string& mark) {
+    if (!mark.empty()) plan.env.insert(plan.env.begin(), const_cast<char*>(mark.c_str()));
+    return fork_with_pidfd(plan, process.pidfd);
+  });
   if (process.pid < 0) return fail(Status::io, "cannot start '" + program + "': fork: " + text(errno));
   errors.write.reset();
   process.in = std::move(in.write);
@@ -266,7 +275,7 @@ void put_down(Process process) {
   // as its own group is reached by its number alone.
   if (kill(-process.pid, SIGKILL) != 0) kill(process.pid, SIGKILL);
   wait_readable(process.pidfd.get(), limits::kReapMs);
-  graveyard().visit(std::move(process.pidfd));
+  graveyard().visit({process.pid, std::move(process.pidfd)});
 }
 
 }  // namespace mcptoken::loop

@@ -1,14 +1,20 @@
 #include "service/service.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/bytes.h"
 #include "json/writer.h"
+#include "loop/orphans.h"
 #include "service/exchange.h"
 
 namespace mcptoken::service {
 
 namespace {
+
+constexpr int64_t kOrphansMs = 250;
+constexpr int kLastRounds = 20, kLastRoundMs = 10;  // each brings to light what those before had started
 
 bool has_ended(const Snapshot& snapshot, const rbac::Principal& who, int64_t now_ms) {
   Identity identity;
@@ -41,6 +47,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   options.addresses = std::make_shared<const http::AddressPolicy>(std::move(addresses));
   options.log = log;
   service->gateway_ = std::make_unique<gateway::Gateway>(std::move(options), service->authority());
+  if (settings.adopt_orphans) MCPT_CHECK(loop::adopt_orphans());
   return service;
 }
 
@@ -100,7 +107,10 @@ Service::~Service() {
   }
   remote_.reset();
   gateway_.reset();
+  orphans_.reset();
   nodes_.clear();
+  for (int round = 0; config_.adopt_orphans && round < kLastRounds && loop::end_orphans() > 0; ++round)
+    std::this_thread::sleep_for(std::chrono::milliseconds(kLastRoundMs));
 }
 
 Result<void> Service::before_first_exchange() const {
@@ -121,6 +131,11 @@ Result<void> Service::attach(loop::Loop& loop) {
   auto& site = gateway_->attach(loop);
   nodes_.push_back(std::make_unique<Node>(loop, site, local_ ? &local_->add_ring() : nullptr));
   authority().attach(*nodes_.back());
+  if (config_.adopt_orphans && !orphans_) {
+    orphans_ = std::make_unique<loop::Timer>(loop);
+    orphans_->start(
+        kOrphansMs, [] { loop::end_orphans(); }, kOrphansMs);
+  }
   return {};
 }
 

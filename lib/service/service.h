@@ -35,6 +35,7 @@ struct Config {
   bool strict_audit = false;
   std::optional<int64_t> audit_retention_ms = 90 * 24 * 3600'000LL;  // nothing: for ever
   bool require_sandbox = false;
+  bool adopt_orphans = false;                // what servers leave running ends with them; see loop/orphans.h
   int64_t upstream_backoff_ms = 30'000;      // the longest pause before a server that failed is asked again
   bool loopback_only = true;                 // the Host of a request must be a loopback name or allowed
   uint16_t listen_port = 0;                  // that a Host may name; 0: any
@@ -111,6 +112,7 @@ class Service {
   std::atomic<bool> opened_{false};  // an exchange has been: what the loops read without a lock changes no more
   std::vector<std::unique_ptr<Node>> nodes_;
   std::atomic<size_t> quiet_nodes_{0};
+  std::unique_ptr<loop::Timer> orphans_;  // on the first loop
 };
 
 }  // namespace mcptoken::service

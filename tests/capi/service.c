@@ -13,6 +13,7 @@ static void settings(void) {
               {"max_tokens", "100", "0"},
               {"audit", "strict", "none"},
               {"require_sandbox", "false", "no"},
+              {"adopt_orphans", "false", "yes"},
               {"loopback_only", "true", "TRUE"},
               {"cache_dir", "", NULL},
               {"token_ungate_ttl_ms", "1", "0"},
