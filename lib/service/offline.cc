@@ -28,6 +28,19 @@ Result<control::Keys> open_keys(const std::string& data_dir, const std::string& 
   return control::Keys::open(options);
 }
 
+// The record is examined as it is, so it must be one that this build could have written.
+Result<void> need_this_schema(db::Connection& connection) {
+  MCPT_TRY(const int there, db::schema_version(connection, "audit"));
+  const auto newest = static_cast<int>(audit::schema().migrations.size());
+  if (there == newest) return {};
+  const auto what =
+      "the audit record has schema " + std::to_string(there) + ", this build examines schema " + std::to_string(newest);
+  return fail(Error(Status::not_supported, what)
+                  .with_hint(there > newest
+                                 ? "use the build that wrote it, or a newer one"
+                                 : "use the build that wrote it, or start mcpd once, which brings it up to date"));
+}
+
 }  // namespace
 
 Result<void> reset_password(const std::string& data_dir, const std::string& key_file, const std::string& email,
@@ -65,6 +78,7 @@ Result<std::string> verify_audit(const std::string& data_dir, const std::string&
   MCPT_CHECK(lock.acquire(data_dir));
   MCPT_TRY(const auto keys, open_keys(data_dir, key_file));
   MCPT_TRY(auto connection, db::Connection::open(db::OpenOptions(store::database_path(data_dir))));
+  MCPT_CHECK(need_this_schema(*connection));
   MCPT_TRY(auto transaction, db::Transaction::begin(*connection, db::Transaction::Mode::read));
   audit::Verification found;
   while (!found.done)

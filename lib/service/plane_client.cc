@@ -1,9 +1,11 @@
 #include "service/plane_client.h"
 
+#include "base/limits.h"
+
 namespace mcptoken::service {
 namespace {
 
-constexpr size_t kAnswerBytes = 1024 * 1024;
+constexpr size_t kAnswerBytes = limits::kBodyBytes;
 constexpr std::string_view kPool = "control plane";  // each request carries its own bearer and is judged alone
 
 // What is said of a refusal is the control plane's; which statuses are one is ours.

@@ -21,8 +21,16 @@ void Remote::attach(Node& node) {
     auto shared = std::make_shared<crypto::Secret>(std::move(ticket));
     first.post([follower, shared, revision] { follower->offer(std::move(*shared), revision); });
   };
-  places_.push_back({node.loop, std::make_unique<Verdicts>(node, options_, log_, std::move(offer)),
+  auto refuse = [this, &here = node.loop](const crypto::Digest& sha) { refused(here, sha); };
+  places_.push_back({node.loop, std::make_unique<Verdicts>(node, options_, log_, std::move(offer), std::move(refuse)),
                      std::make_unique<Reporter>(node.loop, node.site.http, options_.plane, log_), node.site.http});
+}
+
+// What one loop was told, the others must not doubt: without the feed each would find out for itself.
+void Remote::refused(const loop::Loop& here, const crypto::Digest& sha) {
+  for (auto& place : places_) {
+    if (&place.loop != &here) place.loop.post([verdicts = place.verdicts.get(), sha] { verdicts->forget(sha); });
+  }
 }
 
 loop::Task<Result<Access>> Remote::admit(Node& node, const Head& head, loop::Scope& scope) {
@@ -83,11 +91,12 @@ void Remote::write_metrics(metrics::Text& text) const {
 
 std::optional<Error> Remote::refusal(size_t site, const rbac::Principal& who, const Error& failure) {
   if (failure.http != 401) return std::nullopt;
-  auto refused = plane_error(failure.http, failure.data);
+  auto said = plane_error(failure.http, failure.data);
   crypto::Digest sha{};
-  if (!refused || !from_hex(who.token_sha, sha)) return std::nullopt;
+  if (!said || !from_hex(who.token_sha, sha)) return std::nullopt;
   places_[site].verdicts->forget(sha);
-  return refused;
+  refused(places_[site].loop, sha);
+  return said;
 }
 
 }  // namespace mcptoken::service

@@ -61,6 +61,7 @@ class Remote final : public Authority {
     cache::Lru<std::string, gateway::PromptsPtr> prompts{kPromptLists};  // by token and version
   };
   static constexpr size_t kPromptLists = 256;
+  void refused(const loop::Loop& here, const crypto::Digest& sha);
   VerdictOptions options_;
   Log log_;
   std::vector<Post> places_;            // by the site's index

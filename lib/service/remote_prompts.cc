@@ -7,6 +7,9 @@
 namespace mcptoken::service {
 namespace {
 
+// As many of the largest, all of them quotation marks, as one answer may hold.
+constexpr std::string_view kPromptsPage = "/prompts/visible?limit=12";
+
 std::string path_of(const gateway::Caller& caller, std::string_view rest) {
   return "/api/v1/projects/" + caller.project->name + std::string(rest);
 }
@@ -35,16 +38,20 @@ loop::Task<Result<gateway::PromptsPtr>> Remote::prompts(size_t site, const gatew
   const std::string key = caller.who->token_sha + ":" + caller.project->prompts_version;
   if (!caller.project->has_prompts) co_return std::make_shared<const gateway::Prompts>();
   if (auto* known = place.prompts.find(key)) co_return *known;
-  std::string path = path_of(caller, "/prompts/visible");
-  auto asking =
-      ask_plane(place.client, options_.plane, path, caller.to_control_plane->copy(), limits::kIntrospectMs, scope);
-  auto answer = co_await asking;
-  if (!answer && answer.error().status == Status::denied) co_return std::make_shared<const gateway::Prompts>();
-  if (!answer) co_return fail(std::move(answer).error());
   auto prompts = std::make_shared<gateway::Prompts>();
-  const json::Value* items = answer->find("items");
-  for (auto& item : items ? items->items() : std::vector<json::Value>())
-    prompts->push_back(read_prompt(item));
+  std::string cursor;
+  do {
+    std::string path = path_of(caller, std::string(kPromptsPage) + (cursor.empty() ? "" : "&cursor=" + cursor));
+    auto asking =
+        ask_plane(place.client, options_.plane, path, caller.to_control_plane->copy(), limits::kIntrospectMs, scope);
+    auto answer = co_await asking;
+    if (!answer && answer.error().status == Status::denied) co_return std::make_shared<const gateway::Prompts>();
+    if (!answer) co_return fail(std::move(answer).error());
+    const json::Value* items = answer->find("items");
+    for (auto& item : items ? items->items() : std::vector<json::Value>())
+      prompts->push_back(read_prompt(item));
+    cursor = answer->text("cursor");
+  } while (!cursor.empty());
   place.prompts.put(key, prompts);
   co_return gateway::PromptsPtr(std::move(prompts));
 }

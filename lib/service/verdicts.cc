@@ -23,11 +23,12 @@ bool named(const TokenChanges& changes, const std::string& watch_id) {
 
 }  // namespace
 
-Verdicts::Verdicts(Node& node, const VerdictOptions& options, Log log, OnTicket on_ticket)
+Verdicts::Verdicts(Node& node, const VerdictOptions& options, Log log, OnTicket on_ticket, OnRefusal on_refusal)
     : node_(node),
       options_(options),
       log_(std::move(log)),
       on_ticket_(std::move(on_ticket)),
+      on_refusal_(std::move(on_refusal)),
       good_(limits::kGoodVerdicts),
       refused_(limits::kRefusedVerdicts),
       sweeper_(node.loop) {
@@ -83,6 +84,7 @@ loop::Task<Result<void>> Verdicts::answer(std::shared_ptr<Question> question) {
     if (!verdict) co_return fail(std::move(verdict).error());
     if (overtaken) co_return fail(plane_away("the token changes faster than it can be asked about"));
     keep(question->sha, *verdict);
+    if ((*verdict)->refusal) on_refusal_(question->sha);
     question->answer = *std::move(verdict);
     co_return Result<void>();
   }
@@ -134,7 +136,11 @@ void Verdicts::say_whether_away(const Error* why) {
   (away_ ? meter_.failed : meter_.asked).add();
 }
 
-void Verdicts::forget(const crypto::Digest& sha) { good_.erase(sha); }
+// Running requests of the token are asked about by the next sweep().
+void Verdicts::forget(const crypto::Digest& sha) {
+  good_.erase(sha);
+  if (auto at = questions_.find(sha); at != questions_.end()) at->second->meanwhile.all = true;
+}
 
 // --- requests that run
 

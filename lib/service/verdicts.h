@@ -5,7 +5,8 @@
 //  negative_ms for
 //     refusals, on the monotonic clock. That nobody could be asked is not remembered.
 //  2. One question about a token at a time; what changed while it was under way is asked about again.
-//  3. A running request has a good verdict that is still fresh, or ends: it is asked about before the lifetime is over,
+//  3. A refusal ends the good verdicts of all loops about the token, and what they were being told meanwhile is asked again.
+//  4. A running request has a good verdict that is still fresh, or ends: it is asked about before the lifetime is over,
 //  and
 //     at once when the changes feed names the token.
 #pragma once
@@ -50,9 +51,11 @@ struct VerdictMeter {
 
 class Verdicts {
  public:
-  // `on_ticket` gets the ticket of each good answer, and the revision it was given at.
+  // `on_ticket` gets the ticket of each good answer, and the revision it was given at; `on_refusal` the token of each
+  // refusal.
   using OnTicket = std::function<void(crypto::Secret ticket, int64_t revision)>;
-  Verdicts(Node& node, const VerdictOptions& options, Log log, OnTicket on_ticket);
+  using OnRefusal = std::function<void(const crypto::Digest& sha)>;
+  Verdicts(Node& node, const VerdictOptions& options, Log log, OnTicket on_ticket, OnRefusal on_refusal);
 
   // A good verdict or a refusal; the error: nobody could say.
   loop::Task<Result<VerdictPtr>> judge(const Bearer& bearer, loop::Scope& scope);
@@ -87,6 +90,7 @@ class Verdicts {
   const VerdictOptions& options_;
   Log log_;
   OnTicket on_ticket_;
+  OnRefusal on_refusal_;
   VerdictMeter meter_;
   bool away_ = false;  // said in the log already
   cache::Lru<crypto::Digest, VerdictPtr, DigestHash> good_;

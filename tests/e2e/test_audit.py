@@ -48,6 +48,14 @@ def test_the_record_is_checked_from_near_and_far():
             other = f"{noted.split(':')[0]}:{'0' * 64}"
             assert verify(gateway, "--expect-head", other)[0] == 1
             assert verify(gateway, "--expect-head", "7")[0] == 1 and verify(gateway, "--expect-head")[0] == 64
+            newest, = database.execute("SELECT version FROM schema_versions WHERE name = 'audit'").fetchone()
+            for version, advice in ((newest - 1, "start mcpd once"), (newest + 1, "a newer one")):
+                with database:
+                    database.execute("UPDATE schema_versions SET version = ? WHERE name = 'audit'", (version,))
+                code, _, errors = verify(gateway)
+                assert code == 1 and f"has schema {version}" in errors and advice in errors, errors
+            with database:
+                database.execute("UPDATE schema_versions SET version = ? WHERE name = 'audit'", (newest,))
             # Behind the end, where it would be taken for the next event.
             columns = ", ".join(name for _, name, *_ in database.execute("PRAGMA table_info(audit)") if name != "seq")
             database.execute(f"INSERT INTO audit ({columns}) SELECT {columns} FROM audit WHERE seq = 1")

@@ -521,7 +521,7 @@ def test_rb_08_two_thousand_revocations_without_the_feed(plane):
 def test_br_27_rb_08_revocation_without_the_feed_is_bound_by_the_age_of_verdicts(plane):
     ttl_s = 2
     proxy = DeafProxy(plane.port)
-    with Remote(plane, "--token-positive-ttl-ms", ttl_s * 1000, url=f"http://127.0.0.1:{proxy.port}") as remote:
+    with Remote(plane, url=f"http://127.0.0.1:{proxy.port}", loops=4) as remote:
         # The control plane judges each call for itself: none runs that the gateway still believes in.
         record, token = mint(plane, "deaf-call")
         client = wire.Modern(remote.port, token)
@@ -531,6 +531,19 @@ def test_br_27_rb_08_revocation_without_the_feed_is_bound_by_the_age_of_verdicts
         answer = client.connection.answer()
         assert (answer.status, answer.json["error"]) == (401, "invalid_token"), answer
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+        # What one loop is told counts for all, which have believed in it until now.
+        record, token = mint(plane, "deaf-loops")
+        fields = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": wire.RPC_ACCEPT}
+        connections = [wire.Connection(remote.port) for _ in range(16)]
+        statuses = lambda: [one.request("POST", "/projects/demo/mcp", INITIALIZE, fields).status for one in connections]
+        assert statuses() == [200] * 16
+        revoke(plane, record)
+        assert statuses() == [200] * 16  # nobody has asked yet
+        client = wire.Modern(remote.port, token)
+        client.connection.send("POST", client.path, *called(client, "example__echo", {"message": "x"}))
+        assert client.connection.answer().status == 401
+        until(lambda: statuses() == [401] * 16, seconds=10, why=statuses)
+    with Remote(plane, "--token-positive-ttl-ms", ttl_s * 1000, url=f"http://127.0.0.1:{proxy.port}") as remote:
         def refusal():
             record, token = mint(plane, f"deaf-{time.monotonic_ns()}")
             listens, runs = running_work(plane, remote, token)
