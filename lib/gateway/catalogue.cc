@@ -20,6 +20,7 @@ constexpr int64_t kLongestTtlMs = 24 * 3600'000;
 constexpr size_t kMaxPages = 100;
 constexpr size_t kMaxItems = 10'000;
 constexpr size_t kMaxEntries = 4'096;
+constexpr int kAttempts = 2;       // at a list that does not change while it is fetched
 constexpr int64_t kSlackMs = 100;  // an asker's deadline starts a moment before the flight that it begins
 
 using Names = std::unordered_set<std::string>;
@@ -156,18 +157,29 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
 loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::shared_ptr<const ServerSpec> server, Place place,
                                             BearerPtr bearer) {
   Site& home = site_.gateway.home_of(server->id);
-  const uint64_t before = entry->invalidations;
   loop::Scope& scope = group_.scope();
-  Function<loop::Task<Result<RawListPtr>>(loop::Scope&)> work;
-  if (&home == &site_) {
-    work = [this, server, place, bearer](loop::Scope& here) { return fetch(server, place, bearer, here); };
-  } else {
-    work = [&home, server, place, bearer](loop::Scope& there) -> loop::Task<Result<RawListPtr>> {
-      return home.catalogue.from_home(server, place, bearer, there);
-    };
+  const auto begin = [&] {
+    Function<loop::Task<Result<RawListPtr>>(loop::Scope&)> work;
+    if (&home == &site_) {
+      work = [this, server, place, bearer](loop::Scope& here) { return fetch(server, place, bearer, here); };
+    } else {
+      work = [&home, server, place, bearer](loop::Scope& there) -> loop::Task<Result<RawListPtr>> {
+        return home.catalogue.from_home(server, place, bearer, there);
+      };
+    }
+    return on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
+  };
+  uint64_t before = 0;
+  Result<RawListPtr> list = RawListPtr();
+  // What was fetched while it changed may be from before: those who wait would be answered under an old definition.
+  // Once more, since a server may say at each list that it has changed.
+  for (int attempt = 0; attempt < kAttempts && list; ++attempt) {
+    before = entry->invalidations;
+    auto task = begin();
+    auto fetched = co_await task;
+    if (fetched || attempt == 0) list = std::move(fetched);
+    if (entry->invalidations == before) break;
   }
-  auto task = on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
-  auto list = co_await task;
   if (&home == &site_) (list ? site_.meter.fetched : site_.meter.fetch_failures).add();
   if (!list) {
     entry->missed = true;

@@ -4,16 +4,18 @@ model, and what is kept over restarts."""
 import contextlib
 import http.server
 import json
+import os
 import random
 import re
 import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import wire
-from harness import BUILD, NODE, SANITIZED, Gateway, NodeClient, quick, until
+from harness import BUILD, EXAMPLE, NODE, SANITIZED, Gateway, NodeClient, command_of, is_alive, quick, until
 from test_crowd import cpu_s
 from test_remote import Remote
 
@@ -278,11 +280,44 @@ def test_the_gate_in_the_gateway_role(gateway):
         paged.path_of_big = gateway.big
         page, index = (part["text"] for part in read_big(paged)["content"])
         assert gateway.text.startswith(page + read_big(paged, _resultId=id_in(index), _page=2)["content"][0]["text"])
-    # Open there, open here.
-    assert "example__echo" in wire.Modern(gateway.port, token).tools()
+        # Open there, open here.
+        assert "example__echo" in wire.Modern(gateway.port, token).tools()
+        gateway.mcpctl("delete", "mcptoken", "away", "-p", "demo")
+        until(lambda: status_of(client) == 401, 5)
+        again = gateway.token("away")  # a new token of the same name
+        assert wire.Modern(remote.port, again).tools() == ["begin_session"]
+        replaced = wire.Modern(remote.port, again)
+        replaced.text("begin_session", {"tags": ["lights", "x", "y"]})
+        rotated = gateway.mcpctl("rotate", "mcptoken", "away", "-p", "demo", "--grace", "1h").split()[0]
+        assert wire.Modern(remote.port, rotated).tools() == ["begin_session"] and "example__echo" in replaced.tools()
+    with Remote(gateway) as remote:  # a gateway that has seen none of it
+        assert "example__echo" in wire.Modern(remote.port, again).tools()
+        assert wire.Modern(remote.port, rotated).tools() == ["begin_session"]
+
+
+def status_of(client):
+    message = client.message("tools/list", {})
+    with wire.Connection(client.port) as connection:
+        return connection.request("POST", client.path, json.dumps(message), client.fields(message)).status
 
 
 # --- prompts
+
+
+def test_a_gateway_elsewhere_knows_all_prompts_however_long_they_are(gateway):
+    """More than one answer of the control plane holds."""
+    gateway.project("long", "example")
+    for number in range(80):
+        made = gateway.rest("POST", "prompts", {"name": f"long-{number}", "project": "long", "content": f"word{number} " * 6500})
+        assert made.status == 201, made
+    use_model(gateway, "default", "long")
+    token = gateway.token("long", "long")
+    with Remote(gateway) as remote:
+        client = wire.Modern(remote.port, token, "long")
+        text = client.text("begin_session", {"tags": ["word79", "x", "y"]})
+        assert "## long-79\n" in text and all(f"- long-{number}:" in text for number in range(79))
+        prompts = client.request("prompts/list", {})["result"]["prompts"]
+        assert {f"long-{number}" for number in range(80)} <= {one["name"] for one in prompts}
 
 
 def test_a_proposal_becomes_a_prompt(gateway):
@@ -538,3 +573,53 @@ def test_a_program_as_a_stage(gateway):
     client = client_of(gateway)
     assert read_big(client)["content"][0]["text"] == str(len(gateway.text))
     use_model(gateway, "none")
+
+
+LEAVING = """
+import os, subprocess, sys, time
+# One in a session of its own, one whose starter has gone, too, one that knows nothing of where it comes from.
+subprocess.Popen(["setsid", "sleep", "%(seconds)s"])
+subprocess.run(["sh", "-c", "setsid setsid -f sleep %(seconds)s"])
+subprocess.run(["env", "-i", "/usr/bin/setsid", "-f", "sleep", "%(seconds)s"])
+%(rest)s
+"""
+
+
+def sleeping(seconds):
+    """Of any parent: what was left behind has another one."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [pid for pid in pids if command_of(pid) == f"sleep\0{seconds}\0" and is_alive(pid)]
+
+
+def test_what_a_program_leaves_behind_ends_with_it(gateway):
+    """However it leaves: an answer, a crash, a deadline."""
+    base = 1_000_000 + os.getpid() * 10
+    rests = {"answer": "print('{\"content\": \"done\"}')", "crash": "sys.exit(3)", "hang": "time.sleep(60)"}
+    for number, (name, rest) in enumerate(rests.items()):
+        seconds = base + number
+        script = LEAVING % {"seconds": seconds, "rest": rest}
+        stage = {"type": "exec", "config": {"command": ["/usr/bin/python3", "-c", script], "timeoutMs": 8000}}
+        made = gateway.rest("POST", "proxymodels", {"name": f"leaving-{name}", "cacheable": False, "stages": [stage]})
+        assert made.status == 201, made
+        use_model(gateway, f"leaving-{name}")
+        client = client_of(gateway)
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(lambda: read_big(client)["content"][0]["text"])
+            if name == "hang":
+                until(lambda: len(sleeping(seconds)) == 3)
+            assert reading.result() == ("done" if name == "answer" else gateway.text)
+        until(lambda: not sleeping(seconds), 5, why=lambda: f"{name}: {sleeping(seconds)} are left")
+    use_model(gateway, "none")
+
+
+def test_a_helper_of_a_running_server_stays_until_the_server_ends(gateway):
+    seconds = 2_000_000 + os.getpid()
+    gateway.stdio("starter", "sh", "-c", f"setsid -f sleep {seconds}; exec {EXAMPLE} --stdio")
+    gateway.project("helped", "starter")
+    client = wire.Modern(gateway.port, gateway.token("helped", "helped"), "helped")
+    assert client.text("starter__echo", {"message": "x"}) == "x"
+    until(lambda: sleeping(seconds))
+    time.sleep(1.5)  # several looks at what was left behind
+    assert len(sleeping(seconds)) == 1
+    assert gateway.rest("PATCH", "servers/starter", {"replicas": 0}).status == 200
+    until(lambda: not sleeping(seconds), 20)

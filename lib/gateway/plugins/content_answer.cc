@@ -1,5 +1,6 @@
 // What a server answered, through the pipeline.
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/limits.h"
 #include "gateway/plugins/content.h"
@@ -121,21 +122,35 @@ std::string entry_with(const Asking& asking, const std::string& text) {
   return out;
 }
 
+std::string redacted(const Pipeline& pipeline, std::string text) {
+  for (const Stage& stage : pipeline.stages) {
+    if (auto* config = std::get_if<RedactConfig>(&stage.config)) redact(*config, text);
+  }
+  return text;
+}
+
+// Names hide as much as values. What became equal gets a number, so that it is still an object.
+void redact_names(const Pipeline& pipeline, std::vector<json::Member>& members) {
+  std::unordered_map<std::string, size_t> taken;
+  for (auto& [name, member] : members) {
+    auto shown = redacted(pipeline, name);
+    const size_t before = taken[shown]++;
+    if (shown != name) name = before == 0 ? std::move(shown) : shown + "-" + std::to_string(before + 1);
+  }
+}
+
 void redact_all(const Pipeline& pipeline, const std::string& text, const std::string& shown, json::Value& value) {
   if (auto* string = value.as_string()) {
     if (*string == text && !text.empty()) {
       value = json::Value::string(shown);
       return;
     }
-    std::string changed = *string;
-    for (const Stage& stage : pipeline.stages) {
-      if (auto* config = std::get_if<RedactConfig>(&stage.config)) redact(*config, changed);
-    }
-    value = json::Value::string(std::move(changed));
+    value = json::Value::string(redacted(pipeline, *string));
     return;
   }
   for (auto& item : value.items())
     redact_all(pipeline, text, shown, item);
+  redact_names(pipeline, value.members());
   for (auto& [name, member] : value.members())
     redact_all(pipeline, text, shown, member);
 }
@@ -191,15 +206,17 @@ class Processing {
     if (!structured_ || structured_->type != json::Type::object) return;
     auto outline = Outline::read(answer_.outline().raw(*structured_), 1, mcp::server_limits(limits::kUpstreamBodyBytes));
     if (!outline) return;
+    // A server may send as many of both as it likes.
+    std::unordered_map<std::string_view, const Place*> texts;
+    for (const Place& place : places_)
+      if (place.may_have_more) texts.emplace(place.text.of(answer_.text()), &place);
     for (auto* member = outline->first(outline->root()); member; member = outline->after(outline->root(), *member)) {
-      for (const Place& place : places_) {
-        if (place.may_have_more && member->type == json::Type::string &&
-            outline->raw(*member) == place.text.of(answer_.text())) {
-          repeated_ = {member->value.begin + structured_->value.begin, member->value.end + structured_->value.begin};
-          repeats_ = place.text;
-          return;
-        }
-      }
+      if (member->type != json::Type::string) continue;
+      const auto found = texts.find(outline->raw(*member));
+      if (found == texts.end()) continue;
+      repeated_ = {member->value.begin + structured_->value.begin, member->value.end + structured_->value.begin};
+      repeats_ = found->second->text;
+      return;
     }
   }
   bool is_repeated(const Place& place) const { return repeated_.size() > 0 && place.text.begin == repeats_.begin; }

@@ -15,15 +15,11 @@ namespace mcptoken::gateway {
 namespace {
 
 constexpr std::string_view kPrefix = "res_";
-constexpr size_t kRandomChars = 20;  // crypto::random_id
 constexpr size_t kListedNames = 20;
 constexpr std::string_view kNotToBeKept = R"(,"ttlMs":0,"cacheScope":"private")";  // part of a resource
 
-bool is_result_id(std::string_view text) {
-  return text.size() == kPrefix.size() + kRandomChars && text.starts_with(kPrefix) &&
-         std::all_of(text.begin() + kPrefix.size(), text.end(),
-                     [](char c) { return is_digit(c) || (c >= 'a' && c <= 'z'); });
-}
+// Also one that was copied wrongly: the tool must not be called for it.
+bool means_result_id(std::string_view text) { return text.starts_with(kPrefix); }
 
 std::string text_or_number(const json::Outline& outline, const json::Node* node) {
   if (!node) return "";
@@ -133,7 +129,7 @@ std::optional<LookUp> read_look_up(const mcp::Message& request, ContentType type
   LookUp out;
   out.type = type;
   out.id = text_or_number(*outline, outline->find("_resultId"));
-  if (!is_result_id(out.id)) return std::nullopt;
+  if (!means_result_id(out.id)) return std::nullopt;
   out.page = text_or_number(*outline, outline->find("_page"));
   out.section = text_or_number(*outline, outline->find("_section"));
   return out;
@@ -156,7 +152,7 @@ std::optional<LookUp> take_look_up(std::string& uri) {
     if (!decoded) return std::nullopt;
     *value = *std::move(decoded);
   }
-  if (!is_result_id(out.id)) return std::nullopt;
+  if (!means_result_id(out.id)) return std::nullopt;
   uri.resize(hash);
   out.uri = uri;
   return out;

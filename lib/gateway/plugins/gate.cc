@@ -127,8 +127,7 @@ loop::Task<Result<Opening>> open_gate(Exchange& exchange, const Client& client, 
                                       std::string description, Answer* answer, loop::Scope& scope) {
   auto listing = visible_prompts(exchange, scope);
   MCPT_CO_TRY(auto prompts, co_await listing);
-  auto looking = state_of(exchange, scope);
-  MCPT_CO_TRY(auto state, co_await looking);
+  GateState state;  // who begins has read nothing yet, whatever was given before
   Opening out;
   Tags wanted = tags;
   if (!description.empty() && !prompts->empty()) {
@@ -139,7 +138,7 @@ loop::Task<Result<Opening>> open_gate(Exchange& exchange, const Client& client, 
     if (chosen) wanted = *std::move(chosen);
   }
   out.selection = out.how == "model" ? take_prompts(*prompts, wanted, kPromptBudget)
-                                     : select_prompts(*prompts, wanted, state.given, kPromptBudget);
+                                     : select_prompts(*prompts, wanted, {}, kPromptBudget);
   auto preparing = prepare_prompts(exchange, client, out.selection, scope);
   MCPT_CO_CHECK(co_await preparing);
   for (auto& prompt : out.selection.full)

@@ -65,8 +65,6 @@ std::string words_of(std::string_view text) {
   return out;
 }
 
-bool is_in(const std::string& tag, std::string_view text) { return words_of(text).find(tag) != std::string::npos; }
-
 std::string heading_of(const Prompt& prompt) { return "## " + prompt.name + "\n"; }
 
 size_t cost(const Prompt& prompt) { return heading_of(prompt).size() + prompt.content.size() + 2; }
@@ -94,11 +92,13 @@ int64_t score(const Prompt& prompt, const std::vector<std::string>& tags) {
   std::string about = prompt.summary;
   for (auto& chapter : prompt.chapters)
     about += "\n" + chapter;
+  const std::string places[] = {words_of(prompt.content), words_of(about), words_of(prompt.name)};
   int64_t sum = 0;
   for (auto& tag : tags) {
     const std::string words = words_of(tag);
     if (words == " ") continue;
-    sum += 3 * is_in(words, prompt.name) + 2 * is_in(words, about) + 1 * is_in(words, prompt.content);
+    for (int64_t i = 0; i < 3; ++i)
+      if (places[i].find(words) != std::string::npos) sum += i + 1;
   }
   return sum * prompt.priority;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/bytes.h"
 #include "gateway/plugins/cut.h"
@@ -112,13 +113,15 @@ std::string slug(std::string_view title) {
   return out.empty() ? "section" : out;
 }
 
+// Thousands of equal titles cost no more than others: each goes on where the last one of its kind was.
 void give_ids(std::vector<Section>& sections) {
-  std::set<std::string> taken;
+  std::unordered_set<std::string> taken;
+  std::unordered_map<std::string, size_t> last;
   for (Section& section : sections) {
     const std::string base = slug(section.title);
     section.id = base;
-    for (size_t n = 2; !taken.insert(section.id).second; ++n)
-      section.id = base + "-" + std::to_string(n);
+    for (size_t& n = last.emplace(base, 1).first->second; !taken.insert(section.id).second;)
+      section.id = base + "-" + std::to_string(++n);
   }
 }
 

@@ -180,8 +180,11 @@ TEST_CASE("what is wrong with a look into a result is said so that a model under
   CHECK(Reading::failed(world.part(id, "\"_page\":1.5")));
   CHECK(Reading::text(world.part(id, "\"x\":1")) == "give either _page or _section with _resultId");
   CHECK(Reading::text(world.part("res_00000000000000000000", "\"_page\":1")).starts_with("this result is not known"));
-  // An argument of that name that is none of ours belongs to the server.
   const size_t before = world.calls();
+  for (auto cut : {"res_", "res_0000", "res_00000000000000000000x", "res_0000000000000000000Z"})
+    CHECK(Reading::text(world.part(cut, "\"_page\":1")).starts_with("this result is not known"));
+  CHECK(world.calls() == before);
+  // An argument of that name that is none of ours belongs to the server.
   world.part("mine", "\"_page\":1");
   CHECK(world.calls() == before + 1);
 }
@@ -271,6 +274,10 @@ TEST_CASE("what is redacted is found nowhere: not in blocks, resources, structur
   CHECK_FALSE(has(json::to_text(other), "secret-"));
   const auto page = world.part(Reading::id_in(Reading::text(other, 1)), "\"_page\":2");
   CHECK(json::to_text(*page.find("structuredContent")) == R"({"key":"[redacted]"})");
+  world.answer_with(
+      R"({"content":[],"structuredContent":{"secret-1":{"a secret-2":3},"secret-4":[{"secret-5":"x"}]}})");
+  CHECK(json::to_text(*world.read_file().find("structuredContent")) ==
+        R"({"[redacted]":{"a [redacted]":3},"[redacted]-2":[{"[redacted]":"x"}]})");
   CHECK_FALSE(has(json::to_text(page), "secret-"));
 }
 

@@ -158,6 +158,19 @@ TEST_CASE("a gate that was opened elsewhere, or before a restart, is open here; 
   CHECK(world.listed());
 }
 
+TEST_CASE("who begins anew is given everything anew, after the time of an open gate and within it") {
+  Gated world;
+  const auto first = world.text(world.begin_session());
+  CHECK(has(first, "## always\n"));
+  CHECK(has(first, "## lights\n"));
+  CHECK(world.text(world.begin_session()) == first);
+  Gated later;
+  auto& state = later.plane.gates[later.who->token_sha];
+  state.until_ms = later.loop().clock().wall_ms() - 1;
+  state.given = {"always", "lights"};
+  CHECK(later.text(later.begin_session()) == first);
+}
+
 TEST_CASE("calling a tool opens the gate and puts what fits in front of the result") {
   Gated world;
   auto& visit = world.send(World::call("1", "one__echo", R"({"message":"switch the lights"})"));

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <set>
 
 #include "json/outline.h"
@@ -73,6 +74,21 @@ TEST_CASE("Markdown is split at headings, small ones are joined, large ones cut"
   CHECK(together(content) == text);
   CHECK_FALSE(content.paged);
   CHECK(content.text.find("- two-3: Two (3) (") != std::string::npos);
+}
+
+TEST_CASE("equal titles get numbers, however many there are, and not those that a title has already") {
+  std::string text = "# x-3\n";
+  for (int i = 0; i < 100'000; ++i)
+    text += "# x\n";
+  const auto begin = std::chrono::steady_clock::now();
+  const Content content = split_sections(of(text), {1, 256});
+  CHECK(std::chrono::steady_clock::now() - begin <
+        std::chrono::seconds(20));  // a look at all before it would take hours
+  REQUIRE(content.sections.size() == 100'001);
+  CHECK(content.sections[1].id == "x");
+  CHECK(content.sections[2].id == "x-2");
+  CHECK(content.sections[3].id == "x-4");
+  CHECK(content.sections.back().id == "x-100001");
 }
 
 TEST_CASE("JSON is split at top-level elements, which are named") {
