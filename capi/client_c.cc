@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "capi/blocking.h"
 #include "capi/handles.h"
+#include "http/chars.h"
 #include "json/value.h"
 #include "mcptoken/version.h"
 
@@ -13,6 +14,7 @@ struct mcptoken_client {
   std::unique_ptr<Blocking> blocking;
   http::Url base;
   crypto::Secret bearer;
+  std::string user_agent = "libmcptoken/" MCPTOKEN_VERSION;
   int64_t timeout_ms = kDefaultMs;
   int32_t http_status = 0;
 };
@@ -54,7 +56,7 @@ Error refusal(const Answer& answer) {
 loop::Task<Result<Answer>> call(mcptoken_client& client, std::string method, http::Url url, std::string body, loop::Scope& scope) {
   std::vector<http::Header> headers;
   headers.push_back({"Accept", "application/json"});
-  headers.push_back({"User-Agent", "mcpctl/" MCPTOKEN_VERSION});
+  headers.push_back({"User-Agent", client.user_agent});
   if (!client.bearer.empty()) headers.push_back({"Authorization", "Bearer " + std::string(client.bearer.reveal())});
   if (!body.empty()) headers.push_back({"Content-Type", "application/json"});
   std::vector<std::string_view> pieces;
@@ -98,6 +100,19 @@ mcptoken_status mcptoken_client_new(const char* base_url, const char* bearer, si
 
 void mcptoken_client_free(mcptoken_client* client) {
   guard(nullptr, [&] { return release(client); });
+}
+
+mcptoken_status mcptoken_client_introduce(mcptoken_client* client, const char* name, const char* version,
+                                          mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(client, "client"));
+    if (!http::is_token(view(name))) return fail(Status::invalid, "name has to be a token of HTTP");
+    if (!http::is_token(view(version))) return fail(Status::invalid, "version has to be a token of HTTP");
+    return alone(client, [&]() -> Result<void> {
+      client->user_agent = std::string(name) + "/" + version;
+      return {};
+    });
+  });
 }
 
 mcptoken_status mcptoken_client_call(mcptoken_client* client, const char* method, const char* path, const char* body, size_t body_size,

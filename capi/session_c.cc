@@ -1,5 +1,7 @@
 #include "mcptoken/session.h"
 
+#include <algorithm>
+
 #include "capi/handles.h"
 #include "capi/session_handle.h"
 #include "json/value.h"
@@ -22,6 +24,32 @@ Result<void> object(std::string_view json, const char* name) {
   MCPT_TRY(auto type, json::validate(json));
   if (type != json::Type::object) return fail(Status::invalid, std::string(name) + " must be a JSON object");
   return {};
+}
+
+bool is_shown(std::string_view text) {
+  return !text.empty() &&
+         std::none_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; });
+}
+
+std::string client_info(std::string_view name, std::string_view version) {
+  std::string out;
+  json::Writer(out).begin_object().member("name", name).member("version", version).end_object();
+  return out;
+}
+
+void make_peer(mcptoken_session& session) {
+  mcp::HttpOptions options;
+  options.url = session.url;
+  options.label = session.url.host;
+  options.identity = session.identity;
+  options.era = session.era;
+  options.http = Blocking::options();
+  options.pool_key = "session";
+  options.open_ms = session.timeout_ms;
+  if (!session.bearer.empty())
+    options.headers.push_back({"Authorization", "Bearer " + std::string(session.bearer.reveal())});
+  session.peer =
+      std::make_unique<mcp::HttpPeer>(session.blocking->loop(), session.blocking->http(), std::move(options));
 }
 
 Result<void> request(mcptoken_session* session, const std::string& method, const std::string& params, mcptoken_bytes** out) {
@@ -55,21 +83,15 @@ mcptoken_status mcptoken_session_new(const char* url, const char* bearer, size_t
     MCPT_CHECK(require(url, "url"));
     if (era < MCPTOKEN_ERA_AUTO || era > MCPTOKEN_ERA_MODERN) return fail(Status::invalid, "era is one of MCPTOKEN_ERA_*");
     auto session = std::make_unique<mcptoken_session>();
-    json::Writer(session->identity.client_info).begin_object().member("name", "mcpctl").member("version", MCPTOKEN_VERSION).end_object();
-    mcp::HttpOptions options;
-    MCPT_TRY(options.url, http::parse_url(url));
-    options.label = options.url.host;
-    options.identity = session->identity;
-    options.era = era == MCPTOKEN_ERA_LEGACY   ? mcp::EraChoice::legacy
-                  : era == MCPTOKEN_ERA_MODERN ? mcp::EraChoice::modern
-                                               : mcp::EraChoice::probe;
-    options.http = Blocking::options();
-    options.pool_key = "session";
+    session->identity.client_info = client_info("libmcptoken", MCPTOKEN_VERSION);
+    MCPT_TRY(session->url, http::parse_url(url));
+    session->era = era == MCPTOKEN_ERA_LEGACY   ? mcp::EraChoice::legacy
+                   : era == MCPTOKEN_ERA_MODERN ? mcp::EraChoice::modern
+                                                : mcp::EraChoice::probe;
     session->timeout_ms = time_of(timeout_ms);
-    options.open_ms = session->timeout_ms;
-    if (bearer_size > 0) options.headers.push_back({"Authorization", "Bearer " + std::string(view(bearer, bearer_size))});
+    if (bearer_size > 0) session->bearer = crypto::Secret(view(bearer, bearer_size));
     MCPT_TRY(session->blocking, Blocking::create());
-    session->peer = std::make_unique<mcp::HttpPeer>(session->blocking->loop(), session->blocking->http(), std::move(options));
+    make_peer(*session);
     *session_out = session.release();
     return {};
   });
@@ -77,6 +99,21 @@ mcptoken_status mcptoken_session_new(const char* url, const char* bearer, size_t
 
 void mcptoken_session_free(mcptoken_session* session) {
   guard(nullptr, [&] { return release(session); });
+}
+
+mcptoken_status mcptoken_session_introduce(mcptoken_session* session, const char* name, const char* version,
+                                           mcptoken_error** error_out) {
+  return guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(session, "session"));
+    if (!is_shown(view(name))) return fail(Status::invalid, "name is required, without control characters");
+    if (!is_shown(view(version))) return fail(Status::invalid, "version is required, without control characters");
+    return alone(session, [&]() -> Result<void> {
+      if (session->connected) return fail(Status::misuse, "who the host is has to be said before it connects");
+      session->identity.client_info = client_info(view(name), view(version));
+      make_peer(*session);
+      return {};
+    });
+  });
 }
 
 void mcptoken_session_on_notification(mcptoken_session* session, mcptoken_notification_fn callback, void* user_data) {

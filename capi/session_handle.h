@@ -7,14 +7,18 @@
 #include <string>
 
 #include "capi/blocking.h"
+#include "crypto/secret.h"
 #include "mcp/http_peer.h"
 #include "mcp/param_header.h"
 #include "mcptoken/session.h"
 
 struct mcptoken_session {
   std::unique_ptr<mcptoken::capi::Blocking> blocking;
+  mcptoken::http::Url url;
+  mcptoken::crypto::Secret bearer;
+  mcptoken::mcp::EraChoice era = mcptoken::mcp::EraChoice::probe;
   mcptoken::mcp::PeerIdentity identity;
-  std::unique_ptr<mcptoken::mcp::HttpPeer> peer;
+  std::unique_ptr<mcptoken::mcp::HttpPeer> peer;  // made of the above, anew when that changes before connect
   int64_t timeout_ms = mcptoken::capi::kDefaultMs;
   bool connected = false;
   mcptoken_notification_fn on_notification = nullptr;

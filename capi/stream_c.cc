@@ -1,5 +1,6 @@
 #include "mcptoken/stream.h"
 
+#include <algorithm>
 #include <iterator>
 #include <optional>
 
@@ -147,7 +148,9 @@ Result<void> begin(mcptoken_stream& stream, std::string_view method, std::vector
   run->method = method;
   run->body = body;
   if (!body.empty()) run->pieces.push_back(run->body);
-  run->headers.push_back({"User-Agent", "mcpctl/" MCPTOKEN_VERSION});
+  const auto names_host = [](const http::Header& header) { return equals_ignoring_case(header.name, "user-agent"); };
+  if (std::none_of(headers.begin(), headers.end(), names_host))
+    run->headers.push_back({"User-Agent", "libmcptoken/" MCPTOKEN_VERSION});
   if (!stream.bearer.empty())
     run->headers.push_back({"Authorization", "Bearer " + std::string(stream.bearer.reveal())});
   run->headers.insert(run->headers.end(), std::make_move_iterator(headers.begin()),

@@ -1,5 +1,7 @@
 #include "api.h"
 
+#include <mcptoken/version.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -133,9 +135,10 @@ Result<Api> Api::open(const Settings& settings, bool needs_login, int64_t timeou
   mcptoken_client* client = nullptr;
   mcptoken_error* error = nullptr;
   const char* bearer = settings.token.empty() ? nullptr : settings.token.data();
-  const mcptoken_status status =
+  mcptoken_status status =
       mcptoken_client_new(settings.server.c_str(), bearer, settings.token.size(), timeout_ms, &client, &error);
   api.client_.reset(client);
+  if (status == MCPTOKEN_OK) status = mcptoken_client_introduce(client, "mcpctl", MCPTOKEN_VERSION, &error);
   const Error detail(error);
   if (status == MCPTOKEN_OK) return api;
   Failure failure = failure_of(error, "cannot use the control plane \"" + settings.server + "\"");

@@ -1,5 +1,7 @@
 #include "mcp_probe.h"
 
+#include <mcptoken/version.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -143,6 +145,7 @@ class Probe {
     mcptoken_status status = mcptoken_session_new(plan_.url.c_str(), bearer, plan_.token.size(), plan_.timeout_ms,
                                                   plan_.era, &session, &error);
     session_.reset(session);
+    if (status == MCPTOKEN_OK) status = mcptoken_session_introduce(session, "mcpctl", MCPTOKEN_VERSION, &error);
     if (status == MCPTOKEN_OK) status = mcptoken_session_connect(session, &error);
     const Error detail(error);
     // Whatever the refusal looked like, without a session nothing can be said about the contract.

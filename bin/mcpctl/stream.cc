@@ -1,5 +1,7 @@
 #include "stream.h"
 
+#include <mcptoken/version.h>
+
 #include <algorithm>
 
 namespace mcpctl {
@@ -8,7 +10,7 @@ namespace {
 constexpr size_t kIdleStreams = 8;
 
 std::vector<mcptoken_header> headers_of(const HeaderList& headers) {
-  std::vector<mcptoken_header> out;
+  std::vector<mcptoken_header> out = {{"User-Agent", "mcpctl/" MCPTOKEN_VERSION}};
   for (const auto& [name, value] : headers)
     out.push_back({name.c_str(), value.c_str()});
   return out;

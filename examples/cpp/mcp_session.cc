@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
     return std::cerr << "usage: mcp_session URL [TOOL [ARGUMENTS]] < TOKEN\n", 2;
   try {
     mcptoken::Session session(argv[1], token);
+    session.introduce("mcp-session", "1.0");
     session.on_notification([](std::string_view json) { std::cerr << json << '\n'; });
     session.connect();
     if (argc > 2) {

@@ -16,6 +16,11 @@ MCPTOKEN_API mcptoken_status mcptoken_client_new(const char *base_url, const cha
                                                  mcptoken_client **client_out, mcptoken_error **error_out);
 /* While a call runs in another thread: that is CANCELLED, and the client goes when it has returned. Since: 0.1 */
 MCPTOKEN_API void mcptoken_client_free(mcptoken_client *client);
+/* How the host calls itself from now on (User-Agent: name/version), instead of "libmcptoken" and this library's version. The control
+ * plane's record of audit events shows it. INVALID: what is no token of HTTP, like one with blanks; MISUSE: another thread is in a
+ * call. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_client_introduce(mcptoken_client *client, const char *name, const char *version,
+                                                       mcptoken_error **error_out);
 /* One request; `path` begins with '/', `body` may be NULL. Ok for 2xx, with the answer's body. Otherwise the error carries the
  * HTTP status and the answer's error, message, hint and request id: UNAUTHENTICATED (401), DENIED (403), NOT_FOUND (404),
  * EXISTS or CONFLICT (409), LIMIT (429), INVALID (400, 405, 413, 415, 422; or the request cannot be sent: a method, path or bearer that

@@ -375,6 +375,12 @@ class Client {
           return mcptoken_client_new(base_url.c_str(), bearer.data(), bearer.size(), detail::count(timeout), out,
                                      error);
         })) {}
+  // How the host calls itself from now on, as User-Agent.
+  void introduce(const std::string& name, const std::string& version) {
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_client_introduce(client_.get(), name.c_str(), version.c_str(), error);
+    });
+  }
   std::string call(const std::string& method, const std::string& path, std::string_view body = {}) {
     return detail::text([&](auto out, auto error) {
       return mcptoken_client_call(client_.get(), method.c_str(), path.c_str(), body.data(), body.size(), out, error);
@@ -425,6 +431,12 @@ class Session {
           return mcptoken_session_new(url.c_str(), bearer.data(), bearer.size(), detail::count(timeout),
                                       static_cast<int32_t>(era), out, error);
         })) {}
+  // How the host calls itself towards the server. Before connect().
+  void introduce(const std::string& name, const std::string& version) {
+    detail::check([&](mcptoken_error** error) {
+      return mcptoken_session_introduce(session_.get(), name.c_str(), version.c_str(), error);
+    });
+  }
   // An empty one stops.
   void on_notification(Notification callback) {
     auto kept = callback ? std::make_unique<Notification>(std::move(callback)) : nullptr;

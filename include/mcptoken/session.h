@@ -35,6 +35,10 @@ MCPTOKEN_API mcptoken_status mcptoken_session_new(const char *url, const char *b
 /* Releases without a farewell; see mcptoken_session_close. From a callback, or while a call runs in another thread: that call is
  * CANCELLED, and the session goes when it has returned; no callback begins after that. Since: 0.1 */
 MCPTOKEN_API void mcptoken_session_free(mcptoken_session *session);
+/* How the host calls itself towards the server (clientInfo), instead of "libmcptoken" and this library's version. Before connect.
+ * INVALID: nothing, or control characters; MISUSE. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_introduce(mcptoken_session *session, const char *name, const char *version,
+                                                        mcptoken_error **error_out);
 /* Receives notifications from now on; NULL stops. Since: 0.1 */
 MCPTOKEN_API void mcptoken_session_on_notification(mcptoken_session *session, mcptoken_notification_fn callback, void *user_data);
 /* Declares what the host can answer, a JSON object like {"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{}}, and who

@@ -25,7 +25,7 @@ MCPTOKEN_API mcptoken_status mcptoken_stream_new(const char *url, const char *be
 /* Closes the connection. While a call runs in another thread: that is CANCELLED, and the stream goes when it has returned. Since: 0.1 */
 MCPTOKEN_API void mcptoken_stream_free(mcptoken_stream *stream);
 /* Begins a request; what is left of the answer before it is dropped. Authorization, Host and the headers of the connection are
- * the library's. `body` may be NULL. INVALID; MISUSE: another thread is in a call. Since: 0.1 */
+ * the library's; User-Agent is when it is not among yours. `body` may be NULL. INVALID; MISUSE: another thread is in a call. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_stream_send(mcptoken_stream *stream, const char *method, const mcptoken_header *headers,
                                                   size_t header_count, const char *body, size_t body_size, mcptoken_error **error_out);
 /* The same for one MCP message, posted as a client of Streamable HTTP does: the headers of the transport follow from the message

@@ -12,7 +12,8 @@ static mcptoken_client* new_client(int port, const char* bearer) {
 }
 
 static void answers(void) {
-  static const char* const canned[] = {ANSWER("200 OK", "{\"a\":1}"), ANSWER("201 Created", "{}"), NULL};
+  static const char* const canned[] = {ANSWER("200 OK", "{\"a\":1}"), ANSWER("201 Created", "{}"),
+                                       ANSWER("204 No Content", ""), NULL};
   struct canned_server server;
   mcptoken_bytes* answer = NULL;
   canned_start(&server, canned);
@@ -24,11 +25,22 @@ static void answers(void) {
   CHECK_OK(mcptoken_client_call(client, "POST", "/api/v1/projects", "{\"name\":\"p\"}", 12, &answer, &error));
   CHECK_BYTES("{}", answer);
   CHECK_NUMBER(201, mcptoken_client_http_status(client));
+  CHECK_OK(mcptoken_client_introduce(client, "My-Host", "4.2", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "client", mcptoken_client_introduce(NULL, "a", "1", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "name", mcptoken_client_introduce(client, "My Host", "1", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "name", mcptoken_client_introduce(client, NULL, "1", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "version", mcptoken_client_introduce(client, "a", "1\r\nX: y", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "version", mcptoken_client_introduce(client, "a", NULL, &error));
+  CHECK_OK(mcptoken_client_call(client, "DELETE", "/api/v1/projects/p", NULL, 0, &answer, &error));
+  CHECK_BYTES("", answer);
   mcptoken_client_free(client);
   canned_stop(&server);
   CHECK(strncmp(server.seen[0], "GET /api/v1/version?x=1 HTTP/1.1\r\n", 34) == 0);
   CHECK(strstr(server.seen[0], "uthorization: Bearer secret-bearer\r\n") != NULL);
   CHECK(strncmp(server.seen[1], "POST /api/v1/projects HTTP/1.1\r\n", 32) == 0);
+  for (int i = 0; i < 2; ++i)
+    CHECK(strstr(server.seen[i], "\r\nUser-Agent: libmcptoken/" MCPTOKEN_VERSION "\r\n") != NULL);
+  CHECK(strstr(server.seen[2], "\r\nUser-Agent: My-Host/4.2\r\n") != NULL);
   CHECK(strstr(server.seen[1], "\r\n\r\n{\"name\":\"p\"}") != NULL);
 }
 

@@ -249,9 +249,13 @@ void services(const std::string& data_dir) {
 void clients() {
   const std::string nobody = "http://127.0.0.1:1";
   mcp::Client client(nobody, "bearer", milliseconds(2000));
+  client.introduce("hpp", "1");
+  CHECK(thrown([&] { client.introduce("h p p", "1"); }) == MCPTOKEN_INVALID);
   CHECK(thrown([&] { client.call("GET", "/"); }) == MCPTOKEN_UNAVAILABLE && client.http_status() == 0);
   CHECK(thrown([&] { mcp::Identity unknown(client); }) == MCPTOKEN_UNAVAILABLE);
   mcp::Session session(nobody + "/mcp", {}, milliseconds(2000), mcp::Session::Era::modern);
+  session.introduce("hpp host", "1");
+  CHECK(thrown([&] { session.introduce("", "1"); }) == MCPTOKEN_INVALID);
   session.on_notification([](std::string_view) {});
   session.on_notification({});
   session.on_input(R"({"roots":{}})", [](std::string_view, std::string_view) { return R"({"roots":[]})"; });

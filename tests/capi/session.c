@@ -74,6 +74,8 @@ static void legacy_session(void) {
   canned_stop(&server);
   for (int i = 0; i < 8; ++i)
     CHECK(strstr(server.seen[i], "uthorization: Bearer secret-bearer\r\n") != NULL);
+  CHECK(strstr(server.seen[0], "\"clientInfo\":{\"name\":\"libmcptoken\",\"version\":\"" MCPTOKEN_VERSION "\"}") !=
+        NULL);
   CHECK(strstr(server.seen[1], "notifications/initialized") != NULL);
   CHECK(strstr(server.seen[2], "s-1") != NULL && strstr(server.seen[2], "\"method\":\"tools/list\"") != NULL);
   CHECK(strstr(server.seen[3], "\"cursor\":\"c\"") != NULL);
@@ -126,10 +128,18 @@ static void modern_session(void) {
               mcptoken_session_on_input(session, "{\"tools\":{}}", 12, answer, NULL, &error));
   CHECK_OK(mcptoken_session_on_input(session, NULL, 0, NULL, NULL, &error));
   CHECK_OK(mcptoken_session_on_input(session, "{\"elicitation\":{}}", 18, answer, &declines, &error));
+  CHECK_OK(mcptoken_session_introduce(session, "nobody", "0", &error));
+  CHECK_OK(mcptoken_session_introduce(session, "My \"host\"", "4.2", &error)); /* the last one counts */
+  CHECK_FAILS(MCPTOKEN_INVALID, "session", mcptoken_session_introduce(NULL, "a", "1", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "name", mcptoken_session_introduce(session, NULL, "1", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "name", mcptoken_session_introduce(session, "a\nb", "1", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "version", mcptoken_session_introduce(session, "a", "", &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "version", mcptoken_session_introduce(session, "a", NULL, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "session", mcptoken_session_answer(NULL, "{}", 2, &error));
   CHECK_FAILS(MCPTOKEN_MISUSE, "nothing is asked", mcptoken_session_answer(session, "{}", 2, &error));
   CHECK_OK(mcptoken_session_connect(session, &error));
   CHECK_FAILS(MCPTOKEN_MISUSE, "connects", mcptoken_session_on_input(session, "{}", 2, NULL, NULL, &error));
+  CHECK_FAILS(MCPTOKEN_MISUSE, "connects", mcptoken_session_introduce(session, "late", "1", &error));
   CHECK_OK(mcptoken_session_call_tool(session, "a", "{\"region\":\"\303\251\"}", 15, &json, &error));
   CHECK_BYTES("{\"resultType\":\"complete\",\"content\":[]}", json);
   CHECK_NUMBER(1, asked);
@@ -139,6 +149,8 @@ static void modern_session(void) {
   canned_stop(&server);
   CHECK(strstr(server.seen[1], "\"io.modelcontextprotocol/clientCapabilities\":{\"elicitation\":{\"form\":{}}}") !=
         NULL);
+  for (int i = 0; i < 7; ++i)
+    CHECK(strstr(server.seen[i], "clientInfo\":{\"name\":\"My \\\"host\\\"\",\"version\":\"4.2\"}") != NULL);
   CHECK(strstr(server.seen[2], "Mcp-Param-") == NULL && strstr(server.seen[3], "\"method\":\"tools/list\"") != NULL);
   CHECK(strstr(server.seen[4], "Mcp-Param-Region: =?base64?w6k=?=\r\n") != NULL);
   CHECK(strstr(server.seen[5], "\"inputResponses\":{\"k\":{\"action\":\"accept\"}},\"requestState\":\"s\\u00e9\"") !=

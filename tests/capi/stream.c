@@ -28,6 +28,7 @@ static void bodies_and_events(void) {
       HEAD("200 OK", "application/json") "Content-Length: 2\r\n\r\n{}", HEAD("200 OK", "text/plain") "Content-Length: 1\r\n\r\nz", NULL};
   struct canned_server server;
   const mcptoken_header headers[] = {{"Accept", "text/event-stream"}, {"Mcp-Session-Id", "s"}};
+  const mcptoken_header named = {"user-agent", "My-Host/4.2"};
   canned_start(&server, canned);
   mcptoken_stream* stream = new_stream(server.port);
   CHECK_NUMBER(0, mcptoken_stream_status(stream));
@@ -50,7 +51,7 @@ static void bodies_and_events(void) {
   CHECK_TEXT("message", mcptoken_stream_event_type(stream));
   expect(stream, MCPTOKEN_STREAM_END, NULL);
 
-  CHECK_OK(mcptoken_stream_send(stream, "GET", NULL, 0, NULL, 0, &error));
+  CHECK_OK(mcptoken_stream_send(stream, "GET", &named, 1, NULL, 0, &error));
   expect(stream, MCPTOKEN_STREAM_HEAD, NULL);
   CHECK_OK(mcptoken_stream_send(stream, "DELETE", NULL, 0, NULL, 0, &error));
   expect(stream, MCPTOKEN_STREAM_HEAD, NULL);
@@ -62,6 +63,9 @@ static void bodies_and_events(void) {
     CHECK(strstr(server.seen[i], "uthorization: Bearer secret-bearer\r\n") != NULL);
   CHECK(strstr(server.seen[0], "\r\n\r\n{\"x\":2}") != NULL && strstr(server.seen[0], "Mcp-Session-Id: s\r\n") != NULL);
   CHECK(strncmp(server.seen[3], "DELETE ", 7) == 0);
+  CHECK(strstr(server.seen[1], "\r\nUser-Agent: libmcptoken/" MCPTOKEN_VERSION "\r\n") != NULL);
+  CHECK(strstr(server.seen[2], "\r\nuser-agent: My-Host/4.2\r\n") != NULL &&
+        strstr(server.seen[2], "libmcptoken") == NULL);
 }
 
 /* The headers of the transport follow from the message. */

@@ -100,6 +100,20 @@ def test_a_session_in_cpp(gateway):
     run(example("mcp-session"), gateway.endpoint("other"), input=token, code=2)
 
 
+def test_the_record_names_the_program(gateway):
+    """Not one that it was made with: mcpctl by its name, others by theirs or the library's."""
+    def clients(query):
+        return {event.get("clientName") for event in gateway.rest("GET", f"audit/events?limit=200{query}").json["items"]}
+
+    for name, words in (("mcpctl", None), ("mcp-session", [example("mcp-session"), gateway.endpoint()])):
+        token = gateway.token(f"of-{name}")
+        run(*words, input=token) if words else gateway.mcpctl("test", "mcp", gateway.endpoint(), "--token", token)
+        found = harness.until(lambda: clients(f"&kind=session_bind&tokenName=of-{name}"), pause=0.1)
+        assert found == {name}, found
+    version = gateway.mcpctl("version").split()[1]
+    harness.until(lambda: f"mcpctl/{version}" in clients(""), pause=0.1, why=lambda: clients(""))
+
+
 def test_node_through_koffi(gateway):
     """Beside the packages, so that the import is found."""
     script = BUILD / "node/verify_token.mjs"

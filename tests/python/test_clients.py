@@ -65,6 +65,9 @@ class Rest(unittest.TestCase):
                 self.assertEqual(client.http_status, 0)
                 self.assertEqual(client.call("POST", "/api/v1/x?a=1", {"a": "ü"}), {"items": []})
                 self.assertIsNone(client.call("DELETE", "/api/v1/x", '{"raw":1}'))
+                client.introduce("host", "4.2")
+                with self.assertRaises(mcptoken.Invalid):
+                    client.introduce("my host", "4.2")
                 with self.assertRaises(mcptoken.Denied) as caught:
                     client.call("GET", "/api/v1/x")
                 self.assertEqual(client.http_status, 403)
@@ -77,6 +80,7 @@ class Rest(unittest.TestCase):
                              [("POST", "/api/v1/x?a=1", b'{"a": "\\u00fc"}'), ("DELETE", "/api/v1/x", b'{"raw":1}'),
                               ("GET", "/api/v1/x", b"")])
             self.assertEqual({seen[2]["Authorization"] for seen in server.seen}, {"Bearer secret-bearer"})
+            self.assertEqual([seen[2]["User-Agent"] for seen in server.seen], [f"libmcptoken/{mcptoken.version()}"] * 2 + ["host/4.2"])
 
     def test_no_connection(self):
         with Server() as server:
@@ -166,7 +170,10 @@ class Mcp(unittest.TestCase):
             notes = []
             session = Session(server.url + "/mcp", "secret-bearer", era=Era.LEGACY)
             session.on_notification(notes.append)
+            session.introduce("my host", "4.2")
             with session:
+                with self.assertRaises(mcptoken.Misuse):
+                    session.introduce("late", "1")
                 self.assertEqual(session.info()["serverInfo"]["name"], "s")
                 self.assertEqual([tool["name"] for tool in session.list_tools()], ["a", "b"])
                 self.assertTrue(session.call_tool("a", {"x": 1})["isError"])
@@ -177,6 +184,7 @@ class Mcp(unittest.TestCase):
                 self.assertEqual((caught.exception.jsonrpc_code, str(caught.exception)), (-32601, "no such method"))
                 session.notify("notifications/x", {"y": 2})
             self.assertEqual(server.seen[-1][0], "DELETE")
+            self.assertEqual(json.loads(server.seen[0][3])["params"]["clientInfo"], {"name": "my host", "version": "4.2"})
             self.assertEqual(json.loads(server.seen[4][3])["params"]["arguments"], {"x": 1})
             self.assertEqual({seen[2]["Mcp-Session-Id"] for seen in server.seen[1:]}, {"s-1"})
 

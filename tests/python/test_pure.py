@@ -1,13 +1,27 @@
 """Tokens, bindings, kinds, JSON and errors."""
 
+import builtins
 import gc
 import hashlib
 import pickle
+import sys
 import unittest
 
 import mcptoken
 from mcptoken import json, kind, rbac, token
 from mcptoken.json import JsonType
+
+
+class Names(unittest.TestCase):
+    def test_all_of_them_at_once(self):
+        """`from mcptoken import *` hides nothing that everybody has, and every name is there."""
+        names = set(mcptoken.__all__)
+        self.assertEqual(names & (sys.stdlib_module_names | set(dir(builtins))), set())
+        self.assertEqual([name for name in names if not hasattr(mcptoken, name)], [])
+        user = {}
+        exec("import json, token\nfrom mcptoken import *", user)
+        self.assertEqual((user["json"].dumps([1]), user["token"].NAME), ("[1]", 1))
+        self.assertIs(user["Session"], mcptoken.Session)
 
 
 class Tokens(unittest.TestCase):

@@ -12,7 +12,7 @@ include/mcptoken are the reference for what the functions do.
 """
 
 from . import aio, asgi, json, kind, rbac, stage, token
-from ._native import ABI_VERSION, lib as _lib
+from ._native import ABI_VERSION, lib as _lib, word as _word
 from .auth import Identity, verify
 from .client import Client
 from .errors import (Busy, Cancelled, Conflict, Corrupt, Denied, Error, Exists, Expired, InternalError, Invalid, LimitReached,
@@ -24,19 +24,20 @@ from .session import Era, Session, base_url, health
 from .stream import Step, Stream, What
 from .token import TokenKind
 
-__version__ = _lib.mcptoken_version().decode()
+__version__ = _word(_lib.mcptoken_version())
 
 
 def version() -> str:
     """Of the library that is loaded."""
-    return _lib.mcptoken_version().decode()
+    return _word(_lib.mcptoken_version())
 
 
 def abi_version() -> int:
-    return _lib.mcptoken_abi_version()
+    return int(_lib.mcptoken_abi_version())
 
 
-__all__ = ["aio", "asgi", "json", "kind", "rbac", "stage", "token", "ABI_VERSION",
+# For `from mcptoken import *`: without json and token, which have the names of modules of the standard library.
+__all__ = ["aio", "asgi", "kind", "rbac", "stage", "ABI_VERSION",
            "Client", "Identity", "verify", "Events", "Loop", "Timer",
            "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Era", "Session", "base_url", "health", "Step",
            "Stream", "What",

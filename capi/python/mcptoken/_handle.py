@@ -7,8 +7,12 @@ have not drained still use each other. Nor in a child that was forked: it shares
 import os
 import threading
 import weakref
+from typing import Any, Callable, Tuple, TypeVar
 
 from .errors import Misuse
+
+
+Self = TypeVar("Self", bound="Handle")
 
 
 class Handle:
@@ -16,7 +20,7 @@ class Handle:
 
     _free = ""
 
-    def __init__(self, pointer, needs=(), owned=True):
+    def __init__(self, pointer: Any, needs: Tuple[Any, ...] = (), owned: bool = True) -> None:
         """`needs`: objects that the library expects to live longer than this one, and what it calls, which must not lead back to this one:
         see weakly(). `owned` False: part of the first."""
         from . import _native
@@ -29,7 +33,7 @@ class Handle:
         self._finalizer.atexit = False
 
     @property
-    def pointer(self):
+    def pointer(self) -> Any:
         if not self._finalizer.alive:
             raise Misuse(-101, f"this {type(self).__name__} has been closed")
         if self._part_of is not None:
@@ -37,33 +41,33 @@ class Handle:
         return self._pointer
 
     @property
-    def closed(self):
+    def closed(self) -> bool:
         return not self._finalizer.alive
 
-    def close(self):
+    def close(self) -> None:
         """Releases it; a second time does nothing."""
         self._finalizer()
 
-    def __enter__(self):
+    def __enter__(self: Self) -> Self:
         return self
 
-    def __exit__(self, *failure):
+    def __exit__(self, *failure: Any) -> None:
         self.close()
 
 
-def weakly(owner, function, fallback=None):
+def weakly(owner: Any, function: Callable[..., Any], fallback: Any = None) -> Callable[..., Any]:
     """`function(owner, …)` for the library to call, without keeping its owner alive. Whoever drops that on another thread leaves the
     library with something to call until the loop's thread has released it."""
     this = weakref.ref(owner)
 
-    def body(*arguments):
+    def body(*arguments: Any) -> Any:
         one = this()
         return fallback if one is None else function(one, *arguments)
 
     return body
 
 
-def _release(free, pointer, needs, process):
+def _release(free: Callable[[Any], Any], pointer: Any, needs: Tuple[Any, ...], process: int) -> None:
     """What belongs to a loop is released on its thread: the collector may run on any."""
     if process != os.getpid():
         return
@@ -74,5 +78,5 @@ def _release(free, pointer, needs, process):
     free(pointer)
 
 
-def _keep(_pointer):
+def _keep(_pointer: Any) -> None:
     pass

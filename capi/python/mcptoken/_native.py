@@ -8,7 +8,9 @@ import math
 import os
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple, Union
 
+Text = Union[str, bytes]
 ABI_VERSION = 0  # of the headers that this file repeats
 NEVER_MS = 2**63 - 1
 
@@ -63,7 +65,7 @@ _N = c_size_t
 _STATUS = c_int32
 
 # Name: (result, parameters), in the order of the headers.
-PROTOTYPES = {
+PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "mcptoken_version": (_S, []),
     "mcptoken_abi_version": (c_int32, []),
     # error.h, bytes.h
@@ -140,6 +142,7 @@ PROTOTYPES = {
     # client.h, session.h
     "mcptoken_client_new": (_STATUS, [_S, _S, _N, c_int64, _O, _O]),
     "mcptoken_client_free": (None, [_H]),
+    "mcptoken_client_introduce": (_STATUS, [_H, _S, _S, _O]),
     "mcptoken_client_call": (_STATUS, [_H, _S, _S, _S, _N, _O, _O]),
     "mcptoken_client_http_status": (c_int32, [_H]),
     # auth.h
@@ -153,6 +156,7 @@ PROTOTYPES = {
     "mcptoken_identity_free": (None, [_H]),
     "mcptoken_session_new": (_STATUS, [_S, _S, _N, c_int64, c_int32, _O, _O]),
     "mcptoken_session_free": (None, [_H]),
+    "mcptoken_session_introduce": (_STATUS, [_H, _S, _S, _O]),
     "mcptoken_session_on_notification": (None, [_H, NotificationFn, c_void_p]),
     "mcptoken_session_on_input": (_STATUS, [_H, _S, _N, InputFn, c_void_p, _O]),
     "mcptoken_session_answer": (_STATUS, [_H, _S, _N, _O]),
@@ -212,7 +216,7 @@ PROTOTYPES = {
 }
 
 
-def _load():
+def _load() -> ctypes.CDLL:
     """MCPTOKEN_LIBRARY, else the one in this folder (a wheel has it), else what the loader finds."""
     beside = Path(__file__).parent / f"libmcptoken.so.{ABI_VERSION}"
     name = os.environ.get("MCPTOKEN_LIBRARY") or (str(beside) if beside.exists() else beside.name)
@@ -231,7 +235,17 @@ def _load():
 lib = _load()
 
 
-def text(value, what="text"):
+def word(found: Optional[bytes], errors: str = "strict") -> str:
+    """The text that a function returns."""
+    return (found or b"").decode(errors=errors)
+
+
+def nobody(kind: Any) -> Any:
+    """No callback of that kind: NULL."""
+    return kind()
+
+
+def text(value: Text, what: str = "text") -> bytes:
     """UTF-8 for a NUL-terminated parameter."""
     encoded = data(value)
     if b"\0" in encoded:
@@ -239,12 +253,12 @@ def text(value, what="text"):
     return encoded
 
 
-def data(value):
+def data(value: Union[Text, bytearray, memoryview]) -> bytes:
     """Bytes for a parameter whose size is given: of a text, or of what has bytes."""
     return value.encode() if isinstance(value, str) else bytes(memoryview(value))
 
 
-def milliseconds(seconds, least=0):
+def milliseconds(seconds: float, least: int = 0) -> int:
     """A time for the library; math.inf is its longest."""
     if not seconds >= 0:
         raise ValueError(f"{seconds} is no time: seconds, 0 or more")

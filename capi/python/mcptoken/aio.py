@@ -6,8 +6,9 @@
 """
 
 import asyncio
+import logging
 from collections import deque
-from typing import Any, AsyncIterable, AsyncIterator, Iterable, List, Optional, Tuple, Union
+from typing import Any, AsyncIterable, AsyncIterator, Callable, Deque, Iterable, List, Optional, Tuple, Union
 
 from .errors import Misuse
 from .loop import Loop
@@ -19,7 +20,7 @@ Headers = Iterable[Tuple[str, str]]
 class Driver:
     """Turns a library loop whenever it has something to do, from the running asyncio loop."""
 
-    def __init__(self, loop: Loop):
+    def __init__(self, loop: Loop) -> None:
         self.loop = loop
         self._asyncio = asyncio.get_running_loop()
         self._fd = loop.fd
@@ -41,7 +42,7 @@ class Driver:
                 handle.cancel()
         self._timer = self._soon = None
 
-    def _turn(self):
+    def _turn(self) -> None:
         for handle in (self._timer, self._soon):
             if handle:
                 handle.cancel()
@@ -62,15 +63,16 @@ class Cut(ConnectionError):
 class Response:
     """An answer as it comes. Close it, or read it to its end: `async for`, read()."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.status = 0
         self.headers: List[Tuple[str, str]] = []
         self.length = -1  # of the body; -1: a stream
-        self._head = asyncio.get_running_loop().create_future()
-        self._pieces, self._waiting, self._ended, self._ok = deque(), 0, False, False
+        self._head: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
+        self._pieces: Deque[bytes] = deque()
+        self._waiting, self._ended, self._ok = 0, False, False
         self._changed = asyncio.Event()
         self._exchange: Optional[Exchange] = None
-        self._poke = None
+        self._poke: Callable[[], None] = lambda: None
 
     def header(self, name: str) -> Optional[str]:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -116,18 +118,18 @@ class Response:
 
     # The sink's three, called by the library.
 
-    def _sink_head(self, status, headers, length):
+    def _sink_head(self, status: int, headers: List[Tuple[str, str]], length: int) -> None:
         self.status, self.headers, self.length = status, headers, length
         if not self._head.done():
             self._head.set_result(None)
 
-    def _sink_write(self, data):
+    def _sink_write(self, data: bytes) -> int:
         self._pieces.append(data)
         self._waiting += len(data)
         self._changed.set()
         return self._waiting
 
-    def _sink_end(self, ok):
+    def _sink_end(self, ok: bool) -> None:
         self._ended, self._ok = True, ok
         self._changed.set()
         if not self._head.done():
@@ -135,18 +137,18 @@ class Response:
 
 
 class _Sink:
-    def __init__(self, response):
+    def __init__(self, response: Response) -> None:
         self.head, self.write, self.end = response._sink_head, response._sink_write, response._sink_end
 
 
 class Gateway:
     """A service with one loop, on the running asyncio loop. Settings as in mcptoken.Config."""
 
-    def __init__(self, logger=None, grace: float = 5.0, **settings: Any):
+    def __init__(self, logger: Optional[logging.Logger] = None, grace: float = 5.0, **settings: Any) -> None:
         self._settings, self._logger, self._grace = settings, logger, grace
         self.service: Optional[Service] = None
         self._open = False  # until the loop has drained: before that, what is new is refused with an answer
-        self._end: Optional[asyncio.Future] = None
+        self._end: "Optional[asyncio.Future[None]]" = None
 
     async def __aenter__(self) -> "Gateway":
         # Opening the data directory may take as long as its migration.
@@ -157,7 +159,7 @@ class Gateway:
         self._open = True
         return self
 
-    async def __aexit__(self, *failure):
+    async def __aexit__(self, *failure: Any) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -169,11 +171,12 @@ class Gateway:
             self._end = asyncio.ensure_future(self._close())
         await asyncio.shield(self._end)
 
-    async def _close(self):
-        drained = asyncio.get_running_loop().create_future()
-        self.service.drain(self._loop, self._grace, lambda: drained.done() or drained.set_result(None))
+    async def _close(self) -> None:
+        assert self.service
+        drained = asyncio.Event()
+        self.service.drain(self._loop, self._grace, drained.set)
         self._driver.poke()
-        await drained
+        await drained.wait()
         self._open = False
         self._driver.close()
         await asyncio.to_thread(self.service.close)
@@ -187,7 +190,7 @@ class Gateway:
         `content_length`: what the client announced; of bytes, their number when left out. A body that is not wanted, because
         the head was refused, is not read.
         """
-        if not self._open:
+        if not self._open or not self.service:
             raise Misuse(-101, "the gateway is not open")
         if isinstance(body, (bytearray, memoryview)):
             body = bytes(body)
@@ -213,7 +216,7 @@ class Gateway:
         return response
 
 
-async def _pieces(body):
+async def _pieces(body: Union[bytes, AsyncIterable[bytes]]) -> AsyncIterator[bytes]:
     if isinstance(body, bytes):
         if body:
             yield body

@@ -6,18 +6,24 @@ The server has to pass the path as it was sent (`raw_path`), and `Host`. Run one
 """
 
 import asyncio
-from typing import Any
+import logging
+from typing import Any, AsyncIterator, Awaitable, Callable, MutableMapping, Optional
 
-from .aio import Cut, Gateway
+from .aio import Cut, Gateway, Response
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 class App:
     """Opens its gateway at the server's start and drains it at the end. Settings as in mcptoken.Config."""
 
-    def __init__(self, logger=None, grace: float = 5.0, **settings: Any):
+    def __init__(self, logger: Optional[logging.Logger] = None, grace: float = 5.0, **settings: Any) -> None:
         self.gateway = Gateway(logger, grace, **settings)
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
@@ -25,7 +31,7 @@ class App:
         else:
             raise NotImplementedError(f"the gateway speaks HTTP, not {scope['type']}")
 
-    async def _lifespan(self, receive, send):
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             await self.gateway.__aenter__()
@@ -37,7 +43,7 @@ class App:
         await self.gateway.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _http(self, scope, receive, send):
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         target = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         query = scope.get("query_string", b"").decode("latin-1")
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
@@ -60,7 +66,7 @@ class App:
                 response.close()
 
 
-async def _send(response, send):
+async def _send(response: Response, send: Send) -> None:
     fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     if response.length >= 0:
         fields.append((b"content-length", str(response.length).encode()))
@@ -71,10 +77,10 @@ async def _send(response, send):
 
 
 class _Body:
-    def __init__(self, receive):
+    def __init__(self, receive: Receive) -> None:
         self._receive, self._complete, self.gone = receive, False, False
 
-    async def pieces(self):
+    async def pieces(self) -> AsyncIterator[bytes]:
         while not self._complete:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -83,12 +89,12 @@ class _Body:
             self._complete = not message.get("more_body", False)
             yield message.get("body", b"")
 
-    async def until_gone(self):
+    async def until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.gone = True
 
 
-async def _close_when_gone(body, response):
+async def _close_when_gone(body: _Body, response: Response) -> None:
     await body.until_gone()
     response.abandon()

@@ -19,21 +19,21 @@ class Identity(Handle):
 
     @property
     def token_name(self) -> str:
-        return _native.lib.mcptoken_identity_token_name(self.pointer).decode()
+        return _native.word(_native.lib.mcptoken_identity_token_name(self.pointer))
 
     @property
     def token_sha(self) -> str:
         """Its name in roles and in the audit record."""
-        return _native.lib.mcptoken_identity_token_sha(self.pointer).decode()
+        return _native.word(_native.lib.mcptoken_identity_token_sha(self.pointer))
 
     @property
     def project(self) -> str:
         """The one project that it opens."""
-        return _native.lib.mcptoken_identity_project(self.pointer).decode()
+        return _native.word(_native.lib.mcptoken_identity_project(self.pointer))
 
     @property
     def owner(self) -> str:
-        return _native.lib.mcptoken_identity_owner(self.pointer).decode()
+        return _native.word(_native.lib.mcptoken_identity_owner(self.pointer))
 
     @property
     def expires(self) -> Optional[datetime]:

@@ -5,7 +5,7 @@ from typing import Any, Optional, Union
 
 from . import _native
 from ._handle import Handle
-from .errors import call, take
+from .errors import call, check, take
 
 Text = Union[str, bytes]
 
@@ -15,10 +15,14 @@ class Client(Handle):
 
     _free = "mcptoken_client_free"
 
-    def __init__(self, base_url: str, bearer: Optional[Text] = None, timeout: float = 30.0):
+    def __init__(self, base_url: str, bearer: Optional[Text] = None, timeout: float = 30.0) -> None:
         raw = _native.data(bearer or b"")
         super().__init__(call(_native.lib.mcptoken_client_new, _native.text(base_url, "URL"), raw or None, len(raw),
                               _native.milliseconds(timeout, 1)))
+
+    def introduce(self, name: str, version: str) -> None:
+        """How the host calls itself from now on, as User-Agent; the control plane's record of audit events shows it."""
+        check(_native.lib.mcptoken_client_introduce, self.pointer, _native.text(name, "name"), _native.text(version, "version"))
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One request: the answer's JSON, None for an empty one. `body`: what json.dumps takes, or text as it is.
@@ -34,5 +38,5 @@ class Client(Handle):
     @property
     def http_status(self) -> int:
         """Of the last call that got an answer; 0 before."""
-        return _native.lib.mcptoken_client_http_status(self.pointer)
+        return int(_native.lib.mcptoken_client_http_status(self.pointer))
 

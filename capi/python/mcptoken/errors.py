@@ -2,6 +2,7 @@
 
 import ctypes
 from ctypes import byref, c_void_p
+from typing import Any, Callable, Dict, NoReturn, Tuple, Type
 
 from . import _native
 
@@ -9,10 +10,11 @@ from . import _native
 class Error(Exception):
     """A function of the library failed. `status` is for programs, `str()` is one line for people."""
 
-    def __init__(self, status, message="", code="", hint="", request_id="", http_status=0, jsonrpc_code=0):
+    def __init__(self, status: int, message: str = "", code: str = "", hint: str = "", request_id: str = "", http_status: int = 0,
+                 jsonrpc_code: int = 0) -> None:
         super().__init__(message)
         self.status = status
-        self.name = _native.lib.mcptoken_status_name(status).decode()
+        self.name = _native.word(_native.lib.mcptoken_status_name(status))
         self.message = message or self.name
         self.code = code  # the stable word of a control plane's answer, like "wrong_project"
         self.hint = hint  # what to do next
@@ -20,10 +22,10 @@ class Error(Exception):
         self.http_status = http_status  # of the answer behind the failure, 0: there was none
         self.jsonrpc_code = jsonrpc_code
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message + (f" ({self.hint})" if self.hint else "")
 
-    def __reduce__(self):
+    def __reduce__(self) -> Tuple[Any, ...]:
         return type(self), (self.status, self.message, self.code, self.hint, self.request_id, self.http_status,
                             self.jsonrpc_code)
 
@@ -132,27 +134,27 @@ class RemoteError(PeerError):
     """The peer answered with an error of its own."""
 
 
-BY_STATUS = {-1: NotFound, -2: Denied, -3: Unauthenticated, -4: Exists, -5: Conflict, -6: Expired,
+BY_STATUS: Dict[int, Type[Error]] = {-1: NotFound, -2: Denied, -3: Unauthenticated, -4: Exists, -5: Conflict, -6: Expired,
              -100: Invalid, -101: Misuse, -102: NotSupported, -103: TooLarge,
              -200: StorageFailure, -201: NetworkFailure, -202: TimedOut, -203: NoMemory, -204: LimitReached,
              -205: Cancelled, -206: Unavailable, -207: Corrupt, -208: Busy, -299: InternalError,
              -300: ProtocolError, -301: RemoteError}
 
 
-def raise_for(status, handle=None):
+def raise_for(status: int, handle: Any = None) -> NoReturn:
     """Raises what a failed status means; `handle` is the error object or None, and is released."""
     lib = _native.lib
     try:
-        words = [one(handle).decode() for one in (lib.mcptoken_error_message, lib.mcptoken_error_code,
-                                                  lib.mcptoken_error_hint, lib.mcptoken_error_request_id)]
+        known = (*(_native.word(one(handle)) for one in (lib.mcptoken_error_message, lib.mcptoken_error_code,
+                                                         lib.mcptoken_error_hint, lib.mcptoken_error_request_id)),
+                 lib.mcptoken_error_http_status(handle), lib.mcptoken_error_jsonrpc_code(handle))
         told = lib.mcptoken_error_status(handle) or status
-        numbers = lib.mcptoken_error_http_status(handle), lib.mcptoken_error_jsonrpc_code(handle)
     finally:
         lib.mcptoken_error_free(handle)
-    raise BY_STATUS.get(told, Error)(told, *words, *numbers)
+    raise BY_STATUS.get(told, Error)(told, *known)
 
 
-def check(function, *arguments):
+def check(function: Callable[..., Any], *arguments: Any) -> None:
     """Calls a function whose last parameter is the error."""
     error = c_void_p()
     status = function(*arguments, byref(error))
@@ -160,14 +162,14 @@ def check(function, *arguments):
         raise_for(status, error.value)
 
 
-def call(function, *arguments):
+def call(function: Any, *arguments: Any) -> Any:
     """Calls a function that ends in (out, error): the out's value."""
     out = function.argtypes[-2]._type_()
     check(function, *arguments, byref(out))
     return out.value
 
 
-def take(handle):
+def take(handle: Any) -> bytes:
     """The content of an owned mcptoken_bytes, which is released."""
     try:
         return ctypes.string_at(_native.lib.mcptoken_bytes_data(handle), _native.lib.mcptoken_bytes_size(handle))

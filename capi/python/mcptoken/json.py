@@ -6,7 +6,7 @@ For what the server would accept; the standard library's json is more lenient.
 import ctypes
 import enum
 from ctypes import byref, c_size_t
-from typing import Iterator, Optional, Union
+from typing import Any, Iterator, List, Optional, Union
 
 from . import _native
 from ._handle import Handle
@@ -30,10 +30,10 @@ class Value:
 
     __slots__ = ("_document", "_pointer")
 
-    def __init__(self, document, pointer):
+    def __init__(self, document: "Document", pointer: Any) -> None:
         self._document, self._pointer = document, pointer
 
-    def _own(self):
+    def _own(self) -> Any:
         self._document.pointer  # closed: say so
         return self._pointer
 
@@ -42,7 +42,7 @@ class Value:
         return JsonType(_native.lib.mcptoken_json_type(self._own()))
 
     def __len__(self) -> int:
-        return _native.lib.mcptoken_json_size(self._own())
+        return int(_native.lib.mcptoken_json_size(self._own()))
 
     def __bool__(self) -> bool:
         return self.type != JsonType.ABSENT
@@ -58,9 +58,9 @@ class Value:
     def __iter__(self) -> Iterator["Value"]:
         return (self[index] for index in range(len(self)))
 
-    def keys(self):
+    def keys(self) -> List[str]:
         """Member names in document order."""
-        return [_native.lib.mcptoken_json_key(self._own(), index).decode() for index in range(len(self))]
+        return [_native.word(_native.lib.mcptoken_json_key(self._own(), index)) for index in range(len(self))]
 
     def text(self) -> str:
         """Content of a string, or the digits of a number; "" for other types."""
@@ -69,11 +69,11 @@ class Value:
         return ctypes.string_at(pointer, size.value).decode()
 
     def boolean(self, fallback: bool = False) -> bool:
-        return _native.lib.mcptoken_json_boolean(self._own(), int(fallback)) == 1
+        return bool(_native.lib.mcptoken_json_boolean(self._own(), int(fallback)) == 1)
 
     def integer(self, fallback: int = 0) -> int:
         """An integral number that fits 64 bits, `fallback` otherwise."""
-        return _native.lib.mcptoken_json_integer(self._own(), fallback)
+        return int(_native.lib.mcptoken_json_integer(self._own(), fallback))
 
     def print(self, indent: int = 0) -> str:
         """As JSON text; indent 0: compact."""
@@ -85,7 +85,7 @@ class Document(Handle):
 
     _free = "mcptoken_json_free"
 
-    def __init__(self, text: Text):
+    def __init__(self, text: Text) -> None:
         data = _native.data(text)
         super().__init__(call(_native.lib.mcptoken_json_parse, data, len(data)))
 
@@ -99,7 +99,7 @@ class Writer(Handle):
 
     _free = "mcptoken_json_writer_free"
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(call(_native.lib.mcptoken_json_writer_new))
 
     def begin_object(self) -> "Writer":

@@ -9,4 +9,5 @@ from .errors import call, take
 
 def table() -> List[Dict[str, Any]]:
     """One entry a kind: name, plural, aliases, scope, verbs, fields, columns, applyOrder, help."""
-    return json.loads(take(call(_native.lib.mcptoken_kind_table)))["kinds"]
+    kinds: List[Dict[str, Any]] = json.loads(take(call(_native.lib.mcptoken_kind_table)))["kinds"]
+    return kinds

@@ -8,7 +8,7 @@ import enum
 import threading
 import weakref
 from ctypes import c_void_p
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional, Protocol, Union
 
 from . import _native
 from ._handle import Handle, weakly
@@ -30,13 +30,13 @@ class Loop(Handle):
 
     _free = "mcptoken_loop_free"
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(call(_native.lib.mcptoken_loop_new))
         self.thread = threading.get_ident()
-        self._made = weakref.WeakSet()
+        self._made: "weakref.WeakSet[Handle]" = weakref.WeakSet()
         self._failure: Optional[BaseException] = None
         self._running = False
-        self._posted = {}
+        self._posted: Dict[int, Callable[[], Any]] = {}
         self._next = 1
         self._lock = threading.Lock()
         this = weakref.ref(self)
@@ -46,14 +46,14 @@ class Loop(Handle):
     @property
     def fd(self) -> int:
         """Readable when there is something to do."""
-        return _native.lib.mcptoken_loop_fd(self.pointer)
+        return int(_native.lib.mcptoken_loop_fd(self.pointer))
 
     def fileno(self) -> int:
         return self.fd
 
     def timeout(self) -> Optional[float]:
         """Seconds to wait at most; None: no limit."""
-        ms = _native.lib.mcptoken_loop_timeout(self.pointer)
+        ms = int(_native.lib.mcptoken_loop_timeout(self.pointer))
         return None if ms < 0 else ms / 1000
 
     def run_once(self) -> None:
@@ -84,11 +84,11 @@ class Loop(Handle):
             self._posted.pop(number, None)
             raise_for(status)
 
-    def guarded(self, function: Callable, fallback: Any = None) -> Callable:
+    def guarded(self, function: Callable[..., Any], fallback: Any = None) -> Callable[..., Any]:
         """`function` for the library to call: what it raises is kept for run() or run_once(), and stops run()."""
         this = weakref.ref(self)
 
-        def body(*arguments):
+        def body(*arguments: Any) -> Any:
             try:
                 return function(*arguments)
             except BaseException as failure:
@@ -107,16 +107,20 @@ class Loop(Handle):
             one.close()
         super().close()
 
-    def _raise(self):
+    def _raise(self) -> None:
         if self._failure:
             failure, self._failure = self._failure, None
             raise failure
 
 
-def _run_posted(this, number):
+def _run_posted(this: "weakref.ref[Loop]", number: int) -> None:
     loop = this()
     if loop:
         loop.guarded(loop._posted.pop(number))()
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
 
 
 class Watch(Handle):
@@ -127,7 +131,7 @@ class Watch(Handle):
 
     _free = "mcptoken_watch_free"
 
-    def __init__(self, loop: Loop, fd, events: Events, callback: Callable[[Events], Any]):
+    def __init__(self, loop: Loop, fd: Union[int, HasFileno], events: Events, callback: Callable[[Events], Any]) -> None:
         number = fd if isinstance(fd, int) else fd.fileno()
         self._call = callback
         self._callback = _native.WatchFn(loop.guarded(weakly(self, lambda watch, _, seen: watch._call(Events(seen)))))
@@ -145,7 +149,7 @@ class Timer(Handle):
 
     _free = "mcptoken_timer_free"
 
-    def __init__(self, loop: Loop, callback: Callable[[], Any]):
+    def __init__(self, loop: Loop, callback: Callable[[], Any]) -> None:
         self._call = callback
         self._callback = _native.LoopFn(loop.guarded(weakly(self, lambda timer, _: timer._call())))
         super().__init__(call(_native.lib.mcptoken_timer_new, loop.pointer, self._callback, None), (loop, self._callback))

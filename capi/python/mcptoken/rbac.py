@@ -16,7 +16,8 @@ class ToolGrant(enum.IntEnum):
 
 def parse_binding(text: str) -> Dict[str, str]:
     """"role:view,resource:servers,name:my-ha" or "action:logs" to the stored shape, with aliases resolved."""
-    return json.loads(take(call(_native.lib.mcptoken_rbac_parse_binding, _native.text(text))))
+    binding: Dict[str, str] = json.loads(take(call(_native.lib.mcptoken_rbac_parse_binding, _native.text(text))))
+    return binding
 
 
 def print_binding(binding: Dict[str, str]) -> str:
@@ -30,7 +31,7 @@ class Rights(Handle):
 
     _free = "mcptoken_rights_free"
 
-    def __init__(self, bindings: Iterable[Dict[str, str]], tool_grant: ToolGrant = ToolGrant.VIEW):
+    def __init__(self, bindings: Iterable[Dict[str, str]], tool_grant: ToolGrant = ToolGrant.VIEW) -> None:
         data = json.dumps(list(bindings)).encode()
         super().__init__(call(_native.lib.mcptoken_rights_new, data, len(data), int(tool_grant)))
 
@@ -43,15 +44,15 @@ class Rights(Handle):
 
     def can_access(self, action: str, resource: str, name: Optional[str] = None) -> bool:
         """Without a name: on all of them."""
-        return call(_native.lib.mcptoken_rights_can_access, self.pointer, _native.text(action), _native.text(resource),
-                    None if name is None else _native.text(name)) == 1
+        return bool(call(_native.lib.mcptoken_rights_can_access, self.pointer, _native.text(action), _native.text(resource),
+                         None if name is None else _native.text(name)) == 1)
 
     def can_run(self, operation: str) -> bool:
-        return call(_native.lib.mcptoken_rights_can_run, self.pointer, _native.text(operation)) == 1
+        return bool(call(_native.lib.mcptoken_rights_can_run, self.pointer, _native.text(operation)) == 1)
 
     def can_use_tool(self, server: str, tool: str) -> bool:
         """Of a server that belongs to the project."""
-        return call(_native.lib.mcptoken_rights_can_use_tool, self.pointer, _native.text(server), _native.text(tool)) == 1
+        return bool(call(_native.lib.mcptoken_rights_can_use_tool, self.pointer, _native.text(server), _native.text(tool)) == 1)
 
     def allowed_scope(self, action: str, resource: str) -> Optional[List[str]]:
         """The names that a list may show, where a trailing * stands for anything; None: all."""

@@ -10,7 +10,7 @@ import os
 import warnings
 import weakref
 from ctypes import POINTER, byref, cast, sizeof
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Protocol, Tuple, Union
 
 from . import _native, stage
 from ._handle import Handle, weakly
@@ -30,7 +30,7 @@ class Config(Handle):
 
     _free = "mcptoken_config_free"
 
-    def __init__(self, **settings: Any):
+    def __init__(self, **settings: Any) -> None:
         super().__init__(call(_native.lib.mcptoken_config_new))
         for name, run in settings.pop("stages", {}).items():
             stage.register(self, name, *(run if isinstance(run, tuple) else (run,)))
@@ -53,15 +53,15 @@ class Service(Handle):
 
     _free = "mcptoken_service_free"
 
-    def __init__(self, config: Union[Config, Dict[str, Any]], logger: Optional[logging.Logger] = None):
+    def __init__(self, config: Union[Config, Dict[str, Any]], logger: Optional[logging.Logger] = None) -> None:
         """`logger` gets the library's lines, from any thread; None: nobody does."""
         if not isinstance(config, Config):
             config = Config(**config)
-        self._log = _native.LogFn(_forward(logger)) if logger else _native.LogFn()
+        self._log = _native.LogFn(_forward(logger)) if logger else _native.nobody(_native.LogFn)
         super().__init__(call(_native.lib.mcptoken_service_new, config.pointer, self._log, None), (self._log,))
-        self._attached = []  # loops that have not drained
-        self._exchanges = weakref.WeakSet()
-        self._draining = {}
+        self._attached: List[Loop] = []  # loops that have not drained
+        self._exchanges: "weakref.WeakSet[Exchange]" = weakref.WeakSet()
+        self._draining: Dict[Loop, Any] = {}
         self._closing = False
 
     def attach(self, loop: Loop) -> None:
@@ -71,7 +71,7 @@ class Service(Handle):
     @property
     def needs_bootstrap(self) -> bool:
         """While no user exists: the first one is made with the code in <data_dir>/bootstrap-code."""
-        return _native.lib.mcptoken_service_needs_bootstrap(self.pointer) == 1
+        return bool(_native.lib.mcptoken_service_needs_bootstrap(self.pointer) == 1)
 
     def metrics(self) -> str:
         """What is counted, in the Prometheus text format; its labels name servers and tools, and nobody who calls."""
@@ -80,11 +80,11 @@ class Service(Handle):
     def on_access(self, callback: Optional[Callable[[Dict[str, Any]], None]]) -> None:
         """`callback(record)` for each request that has ended, on its loop's thread: what stands in service.h, without what
         there is nothing to say of. Before the first exchange; None: no longer."""
-        kept = _native.AccessFn(_records(callback)) if callback else _native.AccessFn()
+        kept = _native.AccessFn(_records(callback)) if callback else _native.nobody(_native.AccessFn)
         check(_native.lib.mcptoken_service_on_access, self.pointer, kept, None)
         self._access = kept
 
-    def drain(self, loop: Loop, grace: float, done) -> None:
+    def drain(self, loop: Loop, grace: float, done: Callable[[], Any]) -> None:
         """Begins the end on this loop; `done()` runs on its thread when nothing is left. Once a loop, on its thread."""
         require_thread(loop, "drain")
         if loop not in self._attached:
@@ -92,7 +92,7 @@ class Service(Handle):
         if loop in self._draining:
             raise Misuse(-101, "this loop is draining")
 
-        def finished(_):
+        def finished(_: Any) -> None:
             self._attached.remove(loop)
             if self._closing:
                 loop.stop()
@@ -118,7 +118,7 @@ class Service(Handle):
             exchange.close()
         super().close()
 
-    def __del__(self):
+    def __del__(self) -> None:
         finalizer = getattr(self, "_finalizer", None)
         if finalizer and finalizer.alive and self._attached:
             finalizer.detach()  # it and its loops still use each other: the process's end frees both
@@ -127,10 +127,12 @@ class Service(Handle):
             warnings.warn("a mcptoken.Service was not closed", ResourceWarning, source=self)
 
 
-def _records(callback):
-    def tell(_, access):
-        record = {}
-        for name, _type in _native.Access._fields_[1:]:
+def _records(callback: Callable[[Dict[str, Any]], None]) -> Callable[[Any, Any], None]:
+    names = [field[0] for field in _native.Access._fields_[1:]]
+
+    def tell(_: Any, access: Any) -> None:
+        record: Dict[str, Any] = {}
+        for name in names:
             value = getattr(access.contents, name)
             if value != b"":
                 record[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
@@ -139,11 +141,21 @@ def _records(callback):
     return tell
 
 
-def _forward(logger):
-    def forward(_, level, line):
+def _forward(logger: logging.Logger) -> Callable[[Any, int, bytes], None]:
+    def forward(_: Any, level: int, line: bytes) -> None:
         logger.log(_LEVELS[min(max(level, 0), 3)], "%s", line.decode("utf-8", "replace"))
 
     return forward
+
+
+class Sink(Protocol):
+    """Takes an answer; see mcptoken_sink."""
+
+    def head(self, status: int, headers: List[Tuple[str, str]], length: int) -> Any: ...
+
+    def write(self, data: bytes) -> Optional[int]: ...
+
+    def end(self, ok: bool) -> Any: ...
 
 
 class Exchange(Handle):
@@ -155,9 +167,9 @@ class Exchange(Handle):
 
     _free = "mcptoken_exchange_free"
 
-    def __init__(self, service: Service, loop: Loop, sink: Any, method: str, target: str,
+    def __init__(self, service: Service, loop: Loop, sink: Sink, method: str, target: str,
                  headers: Iterable[Tuple[str, str]] = (), peer: Optional[str] = None, content_length: int = -1,
-                 tls: bool = False):
+                 tls: bool = False) -> None:
         require_thread(loop, "an exchange")
 
         self._sink = sink
@@ -175,7 +187,7 @@ class Exchange(Handle):
 
     @property
     def answered(self) -> bool:
-        return _native.lib.mcptoken_exchange_answered(self.pointer) == 1
+        return bool(_native.lib.mcptoken_exchange_answered(self.pointer) == 1)
 
     def body(self, data: bytes) -> None:
         """A piece of the body. Ignored once answered."""
@@ -195,20 +207,20 @@ class Exchange(Handle):
         _native.lib.mcptoken_exchange_peer_closed(self.pointer)
 
 
-def _head(exchange, _, status, rows, count, length):
+def _head(exchange: Exchange, _: Any, status: int, rows: Any, count: int, length: int) -> None:
     fields = [(rows[i].name.decode("latin-1"), rows[i].value.decode("latin-1")) for i in range(count)]
     exchange._sink.head(status, fields, length)
 
 
-def _write(exchange, _, data, size):
+def _write(exchange: Exchange, _: Any, data: Any, size: int) -> int:
     return int(exchange._sink.write(ctypes.string_at(data, size)) or 0)
 
 
-def _end(exchange, _, ok):
+def _end(exchange: Exchange, _: Any, ok: int) -> None:
     exchange._sink.end(ok == 1)
 
 
-def _header_text(value):
+def _header_text(value: Text) -> bytes:
     data = value if isinstance(value, bytes) else value.encode("latin-1")
     if b"\0" in data:
         raise ValueError("a header holds a NUL")
@@ -224,4 +236,5 @@ def reset_password(config: Config, email: str, password: Text) -> None:
 def verify_audit(config: Config, expected_head: Optional[str] = None) -> Dict[str, Any]:
     """Checks the audit record against its chain while no service has it open: intact, checked, head, problem…"""
     head = None if expected_head is None else _native.text(expected_head)
-    return json.loads(take(call(_native.lib.mcptoken_admin_verify_audit, config.pointer, head)))
+    found: Dict[str, Any] = json.loads(take(call(_native.lib.mcptoken_admin_verify_audit, config.pointer, head)))
+    return found

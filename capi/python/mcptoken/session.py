@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import enum
 import json
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 from . import _native
 from ._handle import Handle
@@ -24,11 +24,11 @@ class Session(Handle):
 
     _free = "mcptoken_session_free"
 
-    def __init__(self, url: str, bearer: Optional[Text] = None, timeout: float = 30.0, era: Era = Era.AUTO):
+    def __init__(self, url: str, bearer: Optional[Text] = None, timeout: float = 30.0, era: Era = Era.AUTO) -> None:
         """`timeout`: seconds for each operation, at least a millisecond. Nothing is sent yet."""
         raw = _native.data(bearer or b"")
-        self._callback = _native.NotificationFn()
-        self._input = _native.InputFn()
+        self._callback = _native.nobody(_native.NotificationFn)
+        self._input = _native.nobody(_native.InputFn)
         self._failure: Optional[BaseException] = None
         super().__init__(call(_native.lib.mcptoken_session_new, _native.text(url, "URL"), raw or None, len(raw),
                               _native.milliseconds(timeout, 1), int(era)))
@@ -37,12 +37,16 @@ class Session(Handle):
         self.connect()
         return self
 
-    def __exit__(self, *failure):
+    def __exit__(self, *failure: Any) -> None:
         try:
             if not failure[0]:
                 self.farewell()
         finally:
             self.close()
+
+    def introduce(self, name: str, version: str) -> None:
+        """How the host calls itself towards the server, instead of "libmcptoken" and its version. Before connect."""
+        check(_native.lib.mcptoken_session_introduce, self.pointer, _native.text(name, "name"), _native.text(version, "version"))
 
     def connect(self) -> Dict[str, Any]:
         """Negotiates the era and opens the session; what info() answers."""
@@ -52,15 +56,17 @@ class Session(Handle):
     @property
     def challenge(self) -> str:
         """The WWW-Authenticate fields of the last answer that was a refusal; "" when it had none."""
-        return _native.lib.mcptoken_session_challenge(self.pointer).decode()
+        return _native.word(_native.lib.mcptoken_session_challenge(self.pointer))
 
     def info(self) -> Dict[str, Any]:
         """era, protocolVersion, serverInfo, capabilities, instructions."""
-        return json.loads(take(call(_native.lib.mcptoken_session_info, self.pointer)))
+        known: Dict[str, Any] = json.loads(take(call(_native.lib.mcptoken_session_info, self.pointer)))
+        return known
 
     def list_tools(self) -> List[Dict[str, Any]]:
         """All pages."""
-        return self._ask(_native.lib.mcptoken_session_list_tools)["tools"]
+        tools: List[Dict[str, Any]] = self._ask(_native.lib.mcptoken_session_list_tools)["tools"]
+        return tools
 
     def call_tool(self, name: str, arguments: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         """The call's result; one with "isError": true is a result, too. RemoteError for a JSON-RPC error."""
@@ -79,13 +85,14 @@ class Session(Handle):
     def on_notification(self, callback: Optional[Callable[[Dict[str, Any]], Any]]) -> None:
         """Receives what arrives while a call runs; None stops. What it raises comes out of that call."""
 
-        def received(_, data, size):
+        def received(_: Any, data: Any, size: int) -> None:
             try:
+                assert callback
                 callback(json.loads(ctypes.string_at(data, size)))
             except BaseException as failure:
                 self._failure = self._failure or failure
 
-        kept = _native.NotificationFn(received) if callback else _native.NotificationFn()
+        kept = _native.NotificationFn(received) if callback else _native.nobody(_native.NotificationFn)
         _native.lib.mcptoken_session_on_notification(self.pointer, kept, None)
         self._callback = kept  # the old one only after the library has let go of it
 
@@ -94,8 +101,9 @@ class Session(Handle):
         like {"elicitation": {"form": {}}}; a callback of None declares nothing. Before connect. What it raises declines, and comes
         out of the call."""
 
-        def asked(_, method, data, size):
+        def asked(_: Any, method: bytes, data: Any, size: int) -> None:
             try:
+                assert callback
                 answer = callback(method.decode(), json.loads(ctypes.string_at(data, size)))
                 if answer is not None:
                     text = json.dumps(answer).encode()
@@ -103,7 +111,7 @@ class Session(Handle):
             except BaseException as failure:
                 self._failure = self._failure or failure
 
-        kept = _native.InputFn(asked) if callback else _native.InputFn()
+        kept = _native.InputFn(asked) if callback else _native.nobody(_native.InputFn)
         data = json.dumps(capabilities).encode()
         check(_native.lib.mcptoken_session_on_input, self.pointer, data, len(data), kept, None)
         self._input = kept
@@ -112,17 +120,18 @@ class Session(Handle):
         """Ends a legacy session with DELETE; nothing to do in the modern era."""
         self._say(_native.lib.mcptoken_session_close)
 
-    def _ask(self, function, *arguments):
+    def _ask(self, function: Any, *arguments: Any) -> Dict[str, Any]:
         with self._heard():
             text = take(call(function, self.pointer, *arguments))
-        return json.loads(text)
+        answer: Dict[str, Any] = json.loads(text)
+        return answer
 
-    def _say(self, function, *arguments):
+    def _say(self, function: Any, *arguments: Any) -> None:
         with self._heard():
             check(function, self.pointer, *arguments)
 
     @contextlib.contextmanager
-    def _heard(self):
+    def _heard(self) -> Iterator[None]:
         """A call: what a callback raised meanwhile comes out of it, also when the call failed, and of no other one."""
         try:
             yield
@@ -132,7 +141,7 @@ class Session(Handle):
                 raise failure
 
 
-def _parameters(value):
+def _parameters(value: Optional[Dict[str, Any]]) -> Optional[bytes]:
     return None if value is None else json.dumps(value).encode()
 
 

@@ -10,17 +10,28 @@ The function runs on a thread that the service keeps for the stage, with one tex
 stage fail: the content goes on as it was, and the audit record has the reason.
 """
 
+import enum
 import itertools
 import json
 import threading
 from ctypes import byref, c_size_t, c_void_p, string_at
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple, Union
 
 from . import _native
 from ._handle import Handle
 from .errors import NotFound, call, check, take
 
-LATER = object()  # what a stage returns that keeps the call, and answers from any thread
+if TYPE_CHECKING:
+    from .service import Config
+
+
+class Later(enum.Enum):
+    """What a stage returns that keeps the call, and answers from any thread."""
+
+    LATER = "later"
+
+
+LATER = Later.LATER
 _KEYS = ("contentType", "source", "project", "principal", "model")
 
 
@@ -29,7 +40,7 @@ class StageCall(Handle):
 
     _free = "mcptoken_stage_call_free"
 
-    def _text(self, function):
+    def _text(self, function: Callable[..., Any]) -> str:
         size = c_size_t()
         start = function(self.pointer, byref(size))
         return string_at(start, size.value).decode()
@@ -52,15 +63,16 @@ class StageCall(Handle):
     @property
     def config(self) -> Dict[str, Any]:
         """The stage's settings in the proxy model."""
-        return json.loads(self._get("config"))
+        settings: Dict[str, Any] = json.loads(self._get("config"))
+        return settings
 
-    def _get(self, key):
-        return _native.lib.mcptoken_stage_call_get(self.pointer, key.encode()).decode()
+    def _get(self, key: str) -> str:
+        return _native.word(_native.lib.mcptoken_stage_call_get(self.pointer, key.encode()))
 
     @property
     def abandoned(self) -> bool:
         """Nobody waits for the answer any more."""
-        return _native.lib.mcptoken_stage_call_abandoned(self.pointer) == 1
+        return bool(_native.lib.mcptoken_stage_call_abandoned(self.pointer) == 1)
 
     def ask_model(self, prompt: str, max_tokens: int = 500) -> str:
         """What the project's language model says; waits for it. NotSupported without one."""
@@ -96,13 +108,13 @@ class StageCall(Handle):
         self.close()
 
 
-Answer = Union[str, Tuple[str, Iterable[Tuple[str, str, str]]], object]
+Answer = Union[str, Tuple[str, Iterable[Tuple[str, str, str]]], Later]
 _stages: Dict[int, Callable[[StageCall], Answer]] = {}
 _numbers = itertools.count(1)
 _lock = threading.Lock()
 
 
-def _run(number, pointer):
+def _run(number: int, pointer: Any) -> None:
     one = StageCall(pointer)
     try:
         said = _stages[number](one)
@@ -117,7 +129,7 @@ def _run(number, pointer):
             one.fail(f"{type(failure).__name__}: {failure}")
 
 
-def _forget(number):
+def _forget(number: int) -> None:
     with _lock:
         _stages.pop(number, None)
 
@@ -126,7 +138,7 @@ def _forget(number):
 _RUN, _FORGET = _native.StageFn(_run), _native.DestroyFn(_forget)
 
 
-def register(config, name: str, run: Callable[[StageCall], Answer], version: str = "") -> None:
+def register(config: "Config", name: str, run: Callable[[StageCall], Answer], version: str = "") -> None:
     """Services made with `config` from now on know the stage. `run(call)` returns the text, (text, sections), or LATER.
 
     `version` says what it does at present, for the cache; without one, results are not kept. Exists: built in, or known.

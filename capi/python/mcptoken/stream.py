@@ -2,7 +2,7 @@
 
 import ctypes
 import enum
-from typing import Iterable, NamedTuple, Optional, Tuple, Union
+from typing import Any, Iterable, NamedTuple, Optional, Tuple, Union
 
 from . import _native
 from ._handle import Handle
@@ -30,7 +30,7 @@ class Stream(Handle):
 
     _free = "mcptoken_stream_free"
 
-    def __init__(self, url: str, bearer: Optional[Text] = None):
+    def __init__(self, url: str, bearer: Optional[Text] = None) -> None:
         raw = _native.data(bearer or b"")
         super().__init__(call(_native.lib.mcptoken_stream_new, _native.text(url, "URL"), raw or None, len(raw)))
 
@@ -53,20 +53,20 @@ class Stream(Handle):
     @property
     def status(self) -> int:
         """HTTP status of the answer, 0 before its head."""
-        return _native.lib.mcptoken_stream_status(self.pointer)
+        return int(_native.lib.mcptoken_stream_status(self.pointer))
 
     def header(self, name: str) -> str:
         """Of the answer, "" when it is not there."""
-        return _native.lib.mcptoken_stream_header(self.pointer, _native.text(name)).decode(errors="replace")
+        return _native.word(_native.lib.mcptoken_stream_header(self.pointer, _native.text(name)), "replace")
 
     @property
     def event(self) -> Tuple[str, str]:
         """Type and id of the event that came last."""
-        kind, identity = (function(self.pointer).decode(errors="replace") for function in
+        kind, identity = (_native.word(function(self.pointer), "replace") for function in
                           (_native.lib.mcptoken_stream_event_type, _native.lib.mcptoken_stream_event_id))
         return kind, identity
 
 
-def _rows(headers: Headers):
+def _rows(headers: Headers) -> Any:
     pairs = [(_native.text(name), _native.text(value)) for name, value in headers]
-    return (_native.Header * len(pairs))(*pairs)
+    return (_native.Header * len(pairs))(*[_native.Header(*pair) for pair in pairs])

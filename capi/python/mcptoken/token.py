@@ -35,11 +35,11 @@ def sha(raw: Text) -> str:
 def equal(a: Text, b: Text) -> bool:
     """In a time that does not depend on where they differ."""
     one, other = _native.data(a), _native.data(b)
-    return _native.lib.mcptoken_token_equal(one, len(one), other, len(other)) == 1
+    return bool(_native.lib.mcptoken_token_equal(one, len(one), other, len(other)) == 1)
 
 
 def parse_ttl(text: str, now: Optional[float] = None) -> Optional[float]:
     """"30d", "12h", "45m", "2w", "never", or an ISO-8601 instant with zone: seconds since the epoch, None for never."""
     now_ms = int((time.time() if now is None else now) * 1000)
-    expires_ms = call(_native.lib.mcptoken_token_parse_ttl, _native.text(text), now_ms)
+    expires_ms: int = call(_native.lib.mcptoken_token_parse_ttl, _native.text(text), now_ms)
     return None if expires_ms == _native.NEVER_MS else expires_ms / 1000
