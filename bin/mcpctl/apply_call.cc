@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "json_path.h"
+#include "rights_words.h"
 #include "sanitize.h"
+#include "suggest.h"
 #include "token_banner.h"
 
 namespace mcpctl {
@@ -28,10 +31,24 @@ Blame blame_of(const std::string& message, const std::vector<const FileObject*>&
   const auto at = std::find_if(objects.begin(), objects.end(), [&](const FileObject* o) { return o->label == label; });
   if (at == objects.end()) return blame;
   blame.object = *at;
-  const size_t next = message.find(": ", colon + 2);
-  const std::string path = next == std::string::npos ? "" : message.substr(colon + 2, next - colon - 2);
-  if (path.find(' ') == std::string::npos) blame.path = path;
+  const size_t begin = colon + 2, end = std::min(message.find_first_of(" :", begin), message.size());
+  const std::string path = message.substr(begin, end - begin);
+  const bool named = end < message.size() && message[end] == ':';
+  if (named || path.find_first_of(".[") != std::string::npos) blame.path = path;
   return blame;
+}
+
+// "roleBindings[0].resource is not a known word": the one that was meant.
+std::string near_word(const Blame& blame) {
+  const auto path = JsonPath::parse("." + blame.path);
+  const auto found = path.ok() ? path->find(blame.object->json.root()) : std::vector<JsonValue>();
+  if (found.empty()) return {};
+  const std::vector<std::string> words = words_of_member(blame.path.substr(blame.path.rfind('.') + 1));
+  std::string all;
+  for (const std::string& word : words)
+    all += (all.empty() ? "values: " : ", ") + word;
+  const std::string guess = did_you_mean(found.front().text(), words);
+  return guess.empty() ? all : guess;
 }
 
 Result<Bytes> body_of(const std::vector<const FileObject*>& objects, bool show) {
@@ -56,6 +73,7 @@ Result<JsonDocument> apply_objects(Api& api, const std::vector<const FileObject*
     // The only one is named already.
     if (objects.size() == 1) failure.why.erase(0, blame.object->label.size() + 2);
     failure.why = blame.object->place(blame.path) + ": " + failure.why;
+    if (failure.hint.empty() && !blame.path.empty()) failure.hint = near_word(blame);
   }
   if (failure.status == MCPTOKEN_TOO_LARGE && objects.size() > 1)
     failure.hint = "--continue sends each object by itself";

@@ -1,5 +1,6 @@
 // Rows of the command table: who may do what, and logging in.
 #include "command_group.h"
+#include "rights_words.h"
 #include "verbs.h"
 
 namespace mcpctl {
@@ -56,11 +57,23 @@ Command passwd() {
           .takes_format = false};
 }
 
+std::string asked_words() {
+  std::string words;
+  for (const auto* some : {&role_words(), &operation_words()}) {
+    for (const std::string& word : *some)
+      words += (words.empty() ? "" : "|") + word;
+  }
+  return words;
+}
+
 Command can_i() {
   return {.path = "auth can-i",
           .summary = "Ask whether you, a user or a token may do something",
           .handler = run_can_i,
-          .arguments = {{"ACTION", "view, create, edit, delete, expose or run; alone: an operation, like logs", false},
+          .arguments = {{.name = "ACTION",
+                         .help = "view, create, edit, delete, expose or run; alone: an operation, like logs",
+                         .required = false,
+                         .completes = asked_words()},
                         {"RESOURCE", "a kind, tools, audit", false},
                         {"NAME", "one object: grafana, demo/agent, grafana/query_*; all when absent", false}},
           .flags = {{.name = "as",

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "rights_words.h"
 #include "suggest.h"
 
 namespace mcpctl {
@@ -80,8 +81,6 @@ const Flag kRemovedRbacFlags[] = {
      .replacement = operation_replacement},
 };
 
-constexpr const char* kSubjectKinds[] = {"User", "Group", "ServiceAccount", "McpToken"};
-
 const FlagLook& flag_look_of(Shape shape) {
   return *std::find_if(std::begin(kLooks), std::end(kLooks),
                        [shape](const FlagLook& look) { return look.shape == shape; });
@@ -117,12 +116,10 @@ Result<Pair> pair_of(const std::string& flag, const std::string& text) {
 std::string near_word(const std::string& message) {
   const size_t open = message.find('\''), close = message.rfind('\'');
   if (open == close) return {};
-  static const std::vector<std::string> kWords = {
-      "view",     "create",    "edit",    "delete",      "expose",    "run",       "servers",
-      "projects", "mcptokens", "prompts", "secrets",     "users",     "groups",    "promptrequests",
-      "rbac",     "tools",     "audit",   "proxymodels", "templates", "instances", "role",
-      "action",   "resource",  "name",    "logs",        "backup",    "restore",   "impersonate"};
-  return did_you_mean(message.substr(open + 1, close - open - 1), kWords);
+  std::vector<std::string> words = {"role", "action", "resource", "name"};
+  for (const auto* more : {&role_words(), &resource_words(), &operation_words()})
+    words.insert(words.end(), more->begin(), more->end());
+  return did_you_mean(message.substr(open + 1, close - open - 1), words);
 }
 
 Status write_bindings(JsonWriter& writer, const std::string& flag, const std::vector<std::string>& texts) {
@@ -286,13 +283,13 @@ class MemberWriter {
   Status subject(const std::string& flag, const std::string& text) {
     const size_t colon = text.find(':');
     if (colon != std::string::npos && colon + 1 < text.size()) {
-      for (const char* kind : kSubjectKinds) {
+      for (const std::string& kind : subject_words()) {
         if (!equal_ignoring_case(kind, std::string_view(text).substr(0, colon))) continue;
         writer_.begin_object().member("kind", kind).member("name", text.substr(colon + 1)).end_object();
         return Done{};
       }
     }
-    const std::string guess = did_you_mean(text.substr(0, colon), {std::begin(kSubjectKinds), std::end(kSubjectKinds)});
+    const std::string guess = did_you_mean(text.substr(0, colon), subject_words());
     if (!guess.empty()) return usage_failure("bad value for --" + flag + ": \"" + text + "\"", guess);
     return bad_value(flag, text, "User:EMAIL, Group:NAME, ServiceAccount:project:NAME or McpToken:SHA256");
   }
@@ -388,7 +385,10 @@ std::vector<Flag> create_flags(const Kind& kind) {
               .required = field.required};
     if (!field.reference.empty() && shape == Shape::kText) flag.placeholder = "NAME";
     if (shape == Shape::kList && !field.choices.empty()) flag.type = FlagType::kEnum;  // each of them
-    flag.completes = shape == Shape::kServerRefs ? "server" : field.reference;
+    flag.completes = shape == Shape::kServerRefs ? "server"
+                     : shape == Shape::kBindings ? "binding"
+                     : shape == Shape::kSubjects ? "subject"
+                                                 : field.reference;
     if (shape == Shape::kSecret) {
       flag.name = field.name + "-stdin";
       flag.help = "read the " + field.name + " from standard input";

@@ -1,7 +1,9 @@
 #include "documents.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <map>
 
 #include "files.h"
@@ -157,15 +159,19 @@ class Loader {
   Loader(const Kinds& kinds, std::string project) : kinds_(kinds), project_(std::move(project)) {}
 
   void text(const std::string& text, const std::string& name) {
-    auto documents = read_yaml_stream(text, name);
-    if (!documents.ok()) {
-      out.problems.push_back(std::move(documents.failure()));
-      return;
-    }
-    for (YamlDocument& document : *documents) {
+    YamlStream stream = read_yaml_stream(text, name);
+    const auto before = static_cast<ptrdiff_t>(out.problems.size());
+    std::move(stream.problems.begin(), stream.problems.end(), std::back_inserter(out.problems));
+    for (YamlDocument& document : stream.documents) {
       const auto shared = std::make_shared<const YamlDocument>(std::move(document));
       if (shared->json.root().has_content()) place(shared, name);  // a comment alone is an empty document
     }
+    // As they stand in the file: "NAME:LINE:COLUMN: …".
+    const auto line_of = [&](const Failure& one) {
+      return std::strtoul(one.what.c_str() + name.size() + 1, nullptr, 10);
+    };
+    std::stable_sort(out.problems.begin() + before, out.problems.end(),
+                     [&](const Failure& a, const Failure& b) { return line_of(a) < line_of(b); });
   }
 
   FileObjects out;

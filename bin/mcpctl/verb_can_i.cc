@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "api.h"
+#include "rights_words.h"
 #include "sanitize.h"
 #include "suggest.h"
 #include "terminal.h"
@@ -34,16 +35,6 @@ Status write_as(JsonWriter& writer, const std::string& text, const std::string& 
   return Done{};
 }
 
-const std::vector<std::string>& actions() {
-  static const std::vector<std::string> words = {"view", "create", "edit", "delete", "expose", "run"};
-  return words;
-}
-const std::vector<std::string>& operations() {
-  static const std::vector<std::string> words = {"logs",         "backup",      "restore",          "impersonate",
-                                                 "audit-export", "audit-purge", "set-own-password", "escalate"};
-  return words;
-}
-
 Status check_word(const std::string& what, const std::string& word, const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), word) != known.end()) return Done{};
   std::string all;
@@ -63,11 +54,11 @@ Status write_question(JsonWriter& writer, const Invocation& invocation) {
   if (words.empty()) return usage_failure("ACTION is missing", "see: mcpctl auth can-i --help");
   // One word is an operation: logs, backup …
   if (words.size() == 1) {
-    MCPCTL_CHECK(check_word("operation", words[0], operations()));
+    MCPCTL_CHECK(check_word("operation", words[0], operation_words()));
     writer.member("operation", words[0]);
     return Done{};
   }
-  MCPCTL_CHECK(check_word("action", words[0], actions()));
+  MCPCTL_CHECK(check_word("action", words[0], role_words()));
   writer.member("action", words[0]).member("resource", words[1]);
   if (words.size() > 2) writer.member("name", words[2]);
   return Done{};

@@ -1,5 +1,7 @@
 #include <yaml.h>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,7 +40,8 @@ bool is_json_number(std::string_view text) {
 // Turns libyaml's events into calls of a JsonWriter.
 class Reader {
  public:
-  Reader(std::string_view text, const std::string& name) : name_(name) {
+  // `line`: where the text begins in what people see.
+  Reader(std::string_view text, const std::string& name, size_t line = 0) : text_(text), name_(name), line_(line) {
     yaml_parser_initialize(&parser_);
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
@@ -73,13 +76,27 @@ class Reader {
 
   Failure failure(const yaml_mark_t& mark, const std::string& why) {
     return {kExitUsage,
-            name_ + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": " + why,
+            name_ + ":" + std::to_string(line_ + mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": " + why,
             {},
             {},
             {}};
   }
 
+  // What cannot be read at all has no mark but an offset.
+  yaml_mark_t mark_at(size_t offset) const {
+    yaml_mark_t mark{offset, 0, 0};
+    for (const char c : text_.substr(0, offset)) {
+      mark.column += (static_cast<unsigned char>(c) & 0xC0) == 0x80 ? 0 : 1;
+      if (c == '\n') mark.line += 1, mark.column = 0;
+    }
+    return mark;
+  }
+
   Failure parser_failure() {
+    if (parser_.error == YAML_READER_ERROR) {
+      const bool control = std::string_view(parser_.problem).find("control") != std::string_view::npos;
+      return failure(mark_at(parser_.problem_offset), control ? "control characters are not allowed" : "is not UTF-8");
+    }
     const char* problem = parser_.problem != nullptr ? parser_.problem : "cannot be read";
     const bool has_mark = parser_.problem_mark.line != 0 || parser_.problem_mark.column != 0;
     return failure(has_mark ? parser_.problem_mark : parser_.mark, problem);
@@ -133,7 +150,7 @@ class Reader {
   }
 
   void mark(const std::string& path, const yaml_mark_t& at) {
-    documents_.back().marks.try_emplace(path, Mark{at.line + 1, at.column + 1});
+    documents_.back().marks.try_emplace(path, Mark{line_ + at.line + 1, at.column + 1});
   }
 
   // Where the value that begins stands, for marks of what is in it.
@@ -199,7 +216,9 @@ class Reader {
     }
   }
 
+  std::string_view text_;
   const std::string& name_;
+  size_t line_;
   yaml_parser_t parser_{};
   bool one_ = false;
   std::optional<JsonWriter> writer_;  // of the document that is being read
@@ -208,23 +227,70 @@ class Reader {
   std::vector<YamlDocument> documents_;
 };
 
+// libyaml counts a byte order mark as a column.
+std::string_view without_bom(std::string_view text) {
+  constexpr std::string_view kBom = "\xEF\xBB\xBF";
+  return text.starts_with(kBom) ? text.substr(kBom.size()) : text;
+}
+
+struct Chunk {
+  std::string_view text;
+  size_t line = 0;
+};
+
+// The documents of a text that is not right as a whole. "---" begins one wherever it begins a line, also inside texts;
+// directives belong to what follows them.
+std::vector<Chunk> chunks_of(std::string_view text) {
+  std::vector<Chunk> chunks = {{text, 0}};
+  bool content = false;
+  size_t line = 0;
+  for (size_t at = 0; at < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view one = text.substr(at, end - at);
+    const bool marker = one.starts_with("---") && (one.size() == 3 || one.find_first_of(" \t\r") == 3);
+    if (marker && content) {
+      const size_t begin = static_cast<size_t>(chunks.back().text.data() - text.data());
+      chunks.back().text = text.substr(begin, at - begin);
+      chunks.push_back({text.substr(at), line});
+    }
+    content = content || marker || !(one.empty() || one[0] == '%' || one[0] == '#' || one[0] == '\r');
+    at = end + 1;
+  }
+  return chunks;
+}
+
 }  // namespace
 
-Result<std::vector<YamlDocument>> read_yaml_stream(std::string_view text, const std::string& name) {
+YamlStream read_yaml_stream(std::string_view given, const std::string& name) {
+  const std::string_view text = without_bom(given);
+  YamlStream stream;
   auto documents = Reader(text, name).read(false);
-  if (documents.ok()) return documents;
+  if (documents.ok()) {
+    stream.documents = std::move(*documents);
+    return stream;
+  }
   // JSON has spellings that libyaml does not know, such as pairs of surrogates.
   const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos || (text[first] != '{' && text[first] != '[')) return documents;
-  auto json = JsonDocument::parse(text, name);
-  if (!json.ok()) return documents;
-  std::vector<YamlDocument> one(1);
-  one.front().json = std::move(*json);
-  return one;
+  if (first != std::string_view::npos && (text[first] == '{' || text[first] == '[')) {
+    auto json = JsonDocument::parse(text, name);
+    if (json.ok()) {
+      stream.documents.emplace_back().json = std::move(*json);
+      return stream;
+    }
+  }
+  for (const Chunk& chunk : chunks_of(text)) {
+    auto some = Reader(chunk.text, name, chunk.line).read(false);
+    if (!some.ok()) {
+      stream.problems.push_back(std::move(some.failure()));
+      continue;
+    }
+    std::move(some->begin(), some->end(), std::back_inserter(stream.documents));
+  }
+  return stream;
 }
 
 Result<JsonDocument> read_yaml(std::string_view text, const std::string& name) {
-  MCPCTL_TRY(std::vector<YamlDocument> documents, Reader(text, name).read(true));
+  MCPCTL_TRY(std::vector<YamlDocument> documents, Reader(without_bom(text), name).read(true));
   if (documents.empty()) return JsonDocument::parse("null", name);
   return std::move(documents.front().json);
 }

@@ -21,9 +21,14 @@ struct YamlDocument {
   std::map<std::string, Mark> marks;
 };
 
+struct YamlStream {
+  std::vector<YamlDocument> documents;
+  std::vector<Failure> problems;  // of each document that is not among them, the first mistake
+};
+
 // All documents of a text. Refused with line and column: duplicate keys, anchors, aliases, tags, keys that are not
 // text, non-UTF-8, nesting deeper than 64. JSON is taken, too. `name` names the text in failures.
-Result<std::vector<YamlDocument>> read_yaml_stream(std::string_view text, const std::string& name);
+YamlStream read_yaml_stream(std::string_view text, const std::string& name);
 // The same where one document is expected; an empty text is null.
 Result<JsonDocument> read_yaml(std::string_view text, const std::string& name);
 

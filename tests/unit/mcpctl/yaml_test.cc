@@ -75,11 +75,33 @@ TEST_CASE("reading is strict and says where") {
   CHECK(read_failure("[a]: 1\n") == "f:1:1: a key must be text");
   CHECK(read_failure("a: 1\n---\nb: 2\n") == "f:2:1: one document is expected");
   CHECK(read_failure("a: [1\n").substr(0, 4) == "f:2:");
-  CHECK(read_failure("a: \xff\n").substr(0, 2) == "f:");
+  CHECK(read_failure("a: \xff\n") == "f:1:4: is not UTF-8");
+  CHECK(read_failure("b: 1\na: ä\xe4\n") == "f:2:5: is not UTF-8");
+  CHECK(read_failure("b: 1\n\na: x\x01\n") == "f:3:5: control characters are not allowed");
+  CHECK(read_failure("\xEF\xBB\xBF"
+                     "a: 1\nb: 2\na: 3\n") == "f:3:1: duplicate key \"a\"");
+  CHECK(read_json("\xEF\xBB\xBF"
+                  "a: 1\nb: 2\n") == R"({"a":1,"b":2})");
   std::string deep;
   for (int i = 0; i < 65; ++i)
     deep += '[';
   CHECK(read_failure(deep + std::string(65, ']')) == "f:1:65: nested too deeply");
+}
+
+TEST_CASE("a mistake in one document costs that one alone") {
+  const YamlStream stream = read_yaml_stream(
+      "%YAML 1.1\n---\na: 1\n---\nb: 1\nb: 2\n--- # third\nc: |\n  ----\n  text\n---\n\td: 1\n...\n---\ne: [1\n---\nf: "
+      "1\n",
+      "f");
+  REQUIRE(stream.documents.size() == 3);
+  CHECK(stream.documents[0].json.root().text("a") == "1");
+  CHECK(stream.documents[1].json.root().text("c") == "----\ntext\n");
+  CHECK(stream.documents[1].marks.at("c").line == 8);
+  CHECK(stream.documents[2].json.root().text("f") == "1");
+  REQUIRE(stream.problems.size() == 3);
+  CHECK(stream.problems[0].what == "f:6:1: duplicate key \"b\"");
+  CHECK(stream.problems[1].what.substr(0, 5) == "f:12:");
+  CHECK(stream.problems[2].what.substr(0, 5) == "f:16:");
 }
 
 }  // namespace mcpctl
