@@ -88,10 +88,9 @@ Command connect() {
                    {"mcpctl connect openai-agents -p demo", "lines for a program"}},
       .description =
           "The token itself is never written: the client is told an environment variable, asks for the token, or "
-          "starts `mcpctl "
-          "mcp`, which has it from the credentials file. `--write` keeps everything else that the file holds (but not "
-          "the "
-          "comments of a YAML file), leaves the file as it was beside it, and makes it readable by its owner alone.",
+          "starts `mcpctl mcp`, which has it from the credentials file. `--write` keeps everything else that the file "
+          "holds, comments and layout too, leaves the file as it was beside it, and makes it readable by its owner "
+          "alone. An entry of that name that is a server of another kind is refused.",
       .takes_format = false};
 }
 

@@ -99,6 +99,15 @@ std::string stamp() {
   return {text, std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &parts)};
 }
 
+// Another write of the same second keeps its own: none takes the place of one that was kept before.
+std::string free_name(const std::string& begin) {
+  for (int i = 1;; ++i) {
+    const std::string name = begin + (i == 1 ? "" : "-" + std::to_string(i)) + ".bak";
+    struct stat info {};
+    if (::lstat(name.c_str(), &info) != 0) return name;
+  }
+}
+
 Status write_client_file(const ClientRow& row, const Connection& connection, const std::string& path) {
   const std::string place = real_place(path);
   MCPCTL_TRY(const std::optional<std::string> existing, read_file(place, false, kMostConfigBytes));
@@ -116,7 +125,7 @@ Status write_client_file(const ClientRow& row, const Connection& connection, con
     MCPCTL_CHECK(make_folder(place.substr(0, slash)));
   std::string backup;
   if (existing) {
-    backup = place + "." + stamp() + ".bak";
+    backup = free_name(place + "." + stamp());
     MCPCTL_TRY(PendingFile copy, PendingFile::open(backup));
     MCPCTL_CHECK(copy.commit(*existing));
   }

@@ -50,14 +50,55 @@ def test_connect_writes_merges_and_keeps_what_was(gateway):
     assert "export MCPCTL_TOKEN_DEMO=" in done.stderr
 
 
+# What is in a client's file before: with comments where its language has them.
+COMMENTED = {
+    "json": '{\n  // mine\n  "a": 1, /* one */\n  "b": [1, 2,], // two\n  // last\n}\n',
+    "toml": '# mine\nmodel = "m" # which\n\n[mcp_servers.other] # theirs\ncommand = "x"\n',
+    "yaml": "# mine\nversion: 1.2.1 # which\n# last\n",
+}
+
+
+def test_connect_keeps_the_comments_of_every_client(gateway):
+    home = gateway.home / "commented"
+    own = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "MCPCTL_PROJECT": "demo"}
+    written = 0
+    for line in run(gateway, "connect", "--list", **own).stdout.splitlines()[1:]:
+        client, place = line.split()[0], line.split()[-1]
+        if place == "printed":
+            continue
+        file = (gateway.home / place).resolve()
+        before = COMMENTED[{".yml": "yaml"}.get(file.suffix, file.suffix[1:])]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(before)
+        done = run(gateway, "connect", client, "--write", **own)
+        after = file.read_text()
+        kept = iter(after.splitlines())
+        assert all(any(old in new for new in kept) for old in before.splitlines()), (client, after)
+        assert "demo" in after and "mcpctl_pat_" not in after, (client, after)
+        assert Path(done.stdout.split()[-1]).read_text() == before, done
+        assert "unchanged" in run(gateway, "connect", client, "--write", **own).stdout, client
+        written += 1
+    assert written > 12, written
+
+
 def test_connect_refuses_what_it_cannot_read_and_loses_nothing(gateway):
     file = gateway.home / ".qwen/settings.json"
     file.parent.mkdir()
-    text = '{\n  // mine\n  "a": 1\n}\n'
-    file.write_text(text)
-    done = run(gateway, "connect", "qwen", "-p", "demo", "--write", code=1)
-    assert "stays as it is" in done.stderr and file.read_text() == text
-    assert len(list(file.parent.iterdir())) == 1
+    for text in ('{\n  // mine\n  "a": 1,\n', '{"mcpServers": {"demo": {"command": "npx"}}}', '{"mcpServers": []}'):
+        file.write_text(text)
+        done = run(gateway, "connect", "qwen", "-p", "demo", "--write", code=1)
+        assert "stays as it is" in done.stderr and file.read_text() == text
+        assert len(list(file.parent.iterdir())) == 1
+
+
+def test_each_change_of_a_client_s_file_keeps_what_was(gateway):
+    file = gateway.home / ".gemini/settings.json"
+    file.parent.mkdir()
+    file.write_text("{}")
+    for variable in ("A", "B", "C"):  # within a second
+        run(gateway, "connect", "gemini", "-p", "demo", "--write", "--variable", variable)
+    kept = [path.read_text() for path in file.parent.glob("*.bak")]
+    assert len(kept) == 3 and "{}" in kept and "${C}" in file.read_text(), kept
 
 
 def test_connect_follows_links_and_prints_without_touching(gateway):
