@@ -7,55 +7,12 @@
 #include <optional>
 
 #include "application.h"
-#include "sanitize.h"
+#include "debug.h"
 #include "suggest.h"
 #include "terminal.h"
 
 namespace mcpctl {
 namespace {
-
-constexpr size_t kShownBytes = 4096;
-// Members whose value opens something, wherever they stand, and of `data` everything.
-constexpr const char* kSecretMembers[] = {"password", "current", "token", "code", "data", "watchTicket"};
-
-void write_masked(JsonWriter& writer, JsonValue value) {
-  if (value.is_array()) {
-    writer.begin_array();
-    for (size_t i = 0; i < value.size(); ++i)
-      write_masked(writer, value.at(i));
-    writer.end_array();
-    return;
-  }
-  if (!value.is_object()) {
-    writer.value(value);
-    return;
-  }
-  writer.begin_object();
-  for (size_t i = 0; i < value.size(); ++i) {
-    const std::string name(value.key(i));
-    const bool secret =
-        std::any_of(std::begin(kSecretMembers), std::end(kSecretMembers), [&](const char* one) { return name == one; });
-    writer.key(name);
-    if (secret) {
-      writer.string("***");
-    } else {
-      write_masked(writer, value.at(i));
-    }
-  }
-  writer.end_object();
-}
-
-std::string masked(std::string_view json) {
-  if (json.empty()) return {};
-  const auto document = JsonDocument::parse(json, "a body");
-  if (!document.ok()) return "(no JSON)";
-  JsonWriter writer;
-  write_masked(writer, document->root());
-  const auto text = writer.finish();
-  std::string out = text.ok() ? sanitize_line(view_of(*text)) : "(no JSON)";
-  if (out.size() > kShownBytes) out = out.substr(0, kShownBytes) + "…";
-  return out;
-}
 
 std::string url_decode(std::string_view text) {
   std::string out;
@@ -85,17 +42,6 @@ Missing missing_of(const Failure& failure, const std::string& path) {
   if (failure.status != MCPTOKEN_NOT_FOUND) return {};
   const std::vector<std::string> words = split(path.substr(0, path.find('?')), '/');
   return words.size() < 3 ? Missing() : Missing{words[1], url_decode(words[2])};
-}
-
-// What went over the line, without what opens something.
-void show_exchange(const std::string& request, std::string_view body, int32_t status, int64_t began_ms,
-                   std::string_view answer) {
-  std::string text = "> " + sanitize_line(request) + "\n";
-  if (const std::string sent = masked(body); !sent.empty()) text += "> " + sent + "\n";
-  text += "< " + (status == 0 ? std::string("no answer") : std::to_string(status)) + " in " +
-          std::to_string(wall_clock_ms() - began_ms) + " ms\n";
-  if (const std::string got = masked(answer); !got.empty()) text += "< " + got + "\n";
-  write_err(text);
 }
 
 }  // namespace
@@ -151,6 +97,7 @@ Result<JsonDocument> Api::call(const char* method, const std::string& path, std:
   mcptoken_bytes* answer = nullptr;
   mcptoken_error* error = nullptr;
   const std::string full = "/api/v1" + path;
+  debug_request(std::string(method) + " " + settings_.server + full, body);
   const int64_t began_ms = wall_clock_ms();
   std::optional<Spinner> spinner(std::in_place);
   const mcptoken_status status = mcptoken_client_call(
@@ -158,9 +105,8 @@ Result<JsonDocument> Api::call(const char* method, const std::string& path, std:
   spinner.reset();
   const Bytes owned(answer);
   const Error detail(error);
-  if (settings_.debug)
-    show_exchange(std::string(method) + " " + settings_.server + full, body, mcptoken_client_http_status(client_.get()),
-                  began_ms, owned ? view_of(owned) : std::string_view());
+  debug_answer(mcptoken_client_http_status(client_.get()), wall_clock_ms() - began_ms,
+               owned ? view_of(owned) : std::string_view());
   if (status != MCPTOKEN_OK) {
     Failure failure = failure_of(error, what);
     const std::string no_answer = no_answer_hint(failure, settings_.server);
@@ -197,11 +143,18 @@ std::string Api::near_name(const Failure& failure, const std::string& path) {
   const auto answer = call("GET", path_of(*kind, ""), {}, "cannot list " + kind->plural);
   guessing_ = false;
   if (!answer.ok()) return {};
-  std::vector<std::string> names;
+  std::vector<std::string> names, projects;
   const JsonValue items = answer->root().get("items");
-  for (size_t i = 0; i < items.size(); ++i)
+  for (size_t i = 0; i < items.size(); ++i) {
     names.push_back(items.at(i).text(kind->name_field.c_str()));
-  return did_you_mean(missing.name, names);
+    if (names.back() == missing.name) projects.push_back(items.at(i).text("project"));
+  }
+  // It is there: what is missing is its project, or something in it.
+  if (!projects.empty()) return kind->in_project ? "add -p " + projects.front() : std::string();
+  const std::string guess = did_you_mean(missing.name, names);
+  if (!guess.empty() || !failure.hint.empty()) return guess;
+  const bool inside = kind->in_project && !settings_.project.empty();
+  return "see: mcpctl get " + kind->plural + (inside ? " -p " + settings_.project : "");
 }
 
 std::string Api::hint_for(const Failure& failure) const {

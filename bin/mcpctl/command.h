@@ -40,8 +40,9 @@ struct Argument {
   std::string help;
   bool required = true;
   bool many = false;  // last one only
-  // What a shell offers: "resource" (nouns, and NOUN/NAME), "name" (objects of the noun before), "context", "file",
-  // "a|b" (words), or kinds whose objects are meant: "server,instance". FILE is a file without saying so.
+  // What a shell offers: "resource" (nouns, and NOUN/NAME), "name" (objects of the noun before), "field" (of it),
+  // "change" (NAME, then FIELD=), "explained" (KIND.FIELD), "binding", "subject", "context", "file", "a|b" (words), or
+  // kinds whose objects are meant: "server,instance". FILE is a file without saying so.
   std::string completes = {};
 };
 

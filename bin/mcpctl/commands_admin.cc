@@ -6,13 +6,16 @@ namespace mcpctl {
 namespace {
 
 Command approve() {
-  return {.path = "approve",
-          .summary = "Make a prompt request a prompt, or show a changed tool again",
-          .handler = run_approve,
-          .arguments = {{"RESOURCE", "promptrequest, promptrequest/NAME, or tool"},
-                        {"NAME", "names or ids of requests; of tools SERVER/TOOL", false, true}},
-          .examples = {{"mcpctl approve promptrequest be-kind -p demo", ""},
-                       {"mcpctl approve tool grafana/query_logs", "of a server with pin, whose definition has changed"}}};
+  return {
+      .path = "approve",
+      .summary = "Make a prompt request a prompt, or show a changed tool again",
+      .handler = run_approve,
+      .arguments = {{.name = "RESOURCE",
+                     .help = "promptrequest, promptrequest/NAME, or tool",
+                     .completes = "promptrequest|tool"},
+                    {"NAME", "names or ids of requests; of tools SERVER/TOOL", false, true}},
+      .examples = {{"mcpctl approve promptrequest be-kind -p demo", ""},
+                   {"mcpctl approve tool grafana/query_logs", "of a server with pin, whose definition has changed"}}};
 }
 
 const Flag kBackupPasswordFile{.name = "password-file",
@@ -99,7 +102,10 @@ Command api() {
   return {.path = "api",
           .summary = "Send any request to the control plane",
           .handler = run_api,
-          .arguments = {{"METHOD", "GET, POST, PUT, PATCH or DELETE"}, {"PATH", "below /api/v1: /servers"}},
+          .arguments = {{.name = "METHOD",
+                         .help = "GET, POST, PUT, PATCH or DELETE",
+                         .completes = "GET|POST|PUT|PATCH|DELETE"},
+                        {"PATH", "below /api/v1: /servers"}},
           .flags = {{.name = "input", .placeholder = "FILE", .help = "the body; - is standard input"},
                     {.name = "field",
                      .placeholder = "KEY=VALUE",

@@ -15,21 +15,24 @@ Command get() {
       .handler = run_get,
       .arguments = {{"RESOURCE", "a kind: servers, projects, mcptokens, …; or KIND/NAME"},
                     {"NAME", "names or ids; all when there is none", false, true}},
-      .flags = {{.name = "selector",
-                 .placeholder = "LABELS",
-                 .help = "objects with these labels: env=prod,tier!=web",
-                 .letter = 'l'},
-                {.name = "field-selector",
-                 .placeholder = "TERMS",
-                 .help = "objects whose fields are so: status=active,expiresAt<7d"},
-                {.name = "sort-by", .placeholder = "PATH", .help = "order of the list: .createdAt"},
-                {.name = "watch", .help = "go on, and show what changes", .type = FlagType::kBoolean, .letter = 'w'},
-                {.name = "all", .help = "mcptokens: with revoked and replaced ones", .type = FlagType::kBoolean},
-                {.name = "status",
-                 .placeholder = "A,B",
-                 .help = "mcptokens: some of active,superseded,revoked,expired"},
-                {.name = "unused", .placeholder = "TIME", .help = "mcptokens: not used for so long, like 30d"},
-                {.name = "expiring", .placeholder = "TIME", .help = "mcptokens: that end within, like 7d"}},
+      .flags =
+          {{.name = "selector",
+            .placeholder = "LABELS",
+            .help = "objects with these labels: env=prod,tier!=web",
+            .letter = 'l'},
+           {.name = "field-selector",
+            .placeholder = "TERMS",
+            .help = "objects whose fields are so: status=active,expiresAt<7d",
+            .completes = "field"},
+           {.name = "sort-by", .placeholder = "PATH", .help = "order of the list: .createdAt", .completes = "field"},
+           {.name = "watch", .help = "go on, and show what changes", .type = FlagType::kBoolean, .letter = 'w'},
+           {.name = "all", .help = "mcptokens: with revoked and replaced ones", .type = FlagType::kBoolean},
+           {.name = "status",
+            .placeholder = "A,B",
+            .help = "mcptokens: some of active,superseded,revoked,expired",
+            .completes = "active|superseded|revoked|expired"},
+           {.name = "unused", .placeholder = "TIME", .help = "mcptokens: not used for so long, like 30d"},
+           {.name = "expiring", .placeholder = "TIME", .help = "mcptokens: that end within, like 7d"}},
       .examples = {{"mcpctl get servers", ""},
                    {"mcpctl get mcptokens -p demo", "those of one project"},
                    {"mcpctl get mcptokens --unused 30d", "what can be revoked"},
@@ -138,30 +141,31 @@ Command edit() {
 }
 
 Command patch() {
-  return {
-      .path = "patch",
-      .summary = "Change some fields of one object",
-      .handler = run_patch,
-      .arguments = {{"RESOURCE", "a kind, or KIND/NAME"}, {"NAME KEY=VALUE", "the name, and the changes", true, true}},
-      .flags = {{.name = "dry-run",
-                 .help = "server: do everything, and take it back",
-                 .type = FlagType::kEnum,
-                 .choices = "none|server",
-                 .default_text = "none"}},
-      .examples = {{"mcpctl patch server files description=\"all of them\" replicas=2", ""},
-                   {"mcpctl patch project demo labels.env=prod prompt-", "sets a label, removes the prompt"},
-                   {"mcpctl patch group/team members='[\"bob@example.com\"]'", "lists are JSON"}},
-      .description = "KEY- removes a field. A value is text where the field is text, otherwise JSON."};
+  return {.path = "patch",
+          .summary = "Change some fields of one object",
+          .handler = run_patch,
+          .arguments = {{"RESOURCE", "a kind, or KIND/NAME"},
+                        {"NAME KEY=VALUE", "the name, and the changes", true, true, "change"}},
+          .flags = {{.name = "dry-run",
+                     .help = "server: do everything, and take it back",
+                     .type = FlagType::kEnum,
+                     .choices = "none|server",
+                     .default_text = "none"}},
+          .examples = {{"mcpctl patch server files description=\"all of them\" replicas=2", ""},
+                       {"mcpctl patch project demo labels.env=prod prompt-", "sets a label, removes the prompt"},
+                       {"mcpctl patch group/team members='[\"bob@example.com\"]'", "lists are JSON"}},
+          .description = "KEY- removes a field. A value is text where the field is text, otherwise JSON."};
 }
 
 Command explain() {
-  return {.path = "explain",
-          .summary = "Describe a kind and its fields",
-          .handler = run_explain,
-          .arguments = {{"KIND[.FIELD]", "a kind, or a field of it with dots"}},
-          .flags = {{.name = "recursive", .help = "with all fields below", .type = FlagType::kBoolean, .letter = 'R'}},
-          .examples = {{"mcpctl explain server", ""}, {"mcpctl explain server.healthCheck", ""}},
-          .takes_format = false};
+  return {
+      .path = "explain",
+      .summary = "Describe a kind and its fields",
+      .handler = run_explain,
+      .arguments = {{.name = "KIND[.FIELD]", .help = "a kind, or a field of it with dots", .completes = "explained"}},
+      .flags = {{.name = "recursive", .help = "with all fields below", .type = FlagType::kBoolean, .letter = 'R'}},
+      .examples = {{"mcpctl explain server", ""}, {"mcpctl explain server.healthCheck", ""}},
+      .takes_format = false};
 }
 
 Command wait() {

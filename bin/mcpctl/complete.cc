@@ -3,8 +3,14 @@
 #include <algorithm>
 #include <set>
 
+#include "help_parts.h"
+#include "rights_words.h"
+
 namespace mcpctl {
 namespace {
+
+// No objects, but names that a project may give.
+const std::vector<std::string> kBuiltInModels = {"default", "none", "gate", "content-pipeline", "subindex"};
 
 // The line up to the word that is being written.
 class Line {
@@ -33,6 +39,7 @@ class Line {
   std::string path;   // of the words so far, as long as they name a branch
   bool lost = false;  // a word that names nothing: what comes after it cannot be known
   bool after_dashes = false;
+  bool help = false;             // after the word `help`
   const Flag* awaits = nullptr;  // its value comes next
   Invocation invocation;
 
@@ -107,16 +114,32 @@ class Offers {
     } else if (!line_.lost) {
       commands(word);
     }
+    // What ends so is not whole yet.
+    const auto goes_on = [](const Candidate& one) {
+      return std::string_view("=:.").find(one.text.back()) != std::string_view::npos;
+    };
+    found_.no_space = !found_.items.empty() && std::all_of(found_.items.begin(), found_.items.end(), goes_on);
     return std::move(found_);
   }
 
  private:
   void offer(const std::string& text, const std::string& help, const std::string& word,
              const std::string& before = {}) {
-    if (text.starts_with(word)) found_.items.push_back({before + text, help});
+    if (text.empty() || !text.starts_with(word) || !offered_.insert(before + text).second) return;
+    found_.items.push_back({before + text, help});
+  }
+
+  void offer_all(const std::vector<std::string>& texts, const std::string& word, const std::string& before,
+                 const char* end = "") {
+    for (const std::string& text : texts)
+      offer(text + end, "", word, before);
   }
 
   void commands(const std::string& word) {
+    if (line_.help && line_.path.empty()) {
+      for (const Named& topic : help_topics())
+        offer(topic.name, topic.help, word);
+    }
     const std::string prefix = line_.path.empty() ? "" : line_.path + " ";
     std::set<std::string> seen;
     for (const Command& command : table_.all()) {
@@ -142,8 +165,8 @@ class Offers {
       for (const char* text : {"true", "false"})
         offer(text, "", word, before);
     }
-    for (const std::string& choice : split(flag.choices, '|'))
-      offer(choice, "", word, before);
+    for (const std::string& choice : split(flag.choices, '|'))  // of jsonpath=PATH what can be known
+      offer(choice.substr(0, std::min(choice.find('='), choice.size() - 1) + 1), "", word, before);
     if (!flag.choices.empty()) return;
     by(!flag.completes.empty() ? flag.completes : flag.placeholder == "FILE" ? "file" : "", word, before);
   }
@@ -162,9 +185,20 @@ class Offers {
     const Command& command = *line_.command;
     if (name == "FILE") return "file";
     if (name == "RESOURCE") return "resource";
-    if (name == "NAME" && command.arguments.front().name == "RESOURCE") return "name";
-    const bool exists = command.kind != nullptr && !command.path.starts_with("create ");
-    return name == "NAME" && exists ? command.kind->name : "";
+    if (name != "NAME") return {};
+    if (command.kind == nullptr) return resource() != nullptr ? "name" : "";
+    return command.path.starts_with("create ") ? "" : command.kind->name;  // a new name is nobody's to know
+  }
+
+  // The noun that the line is about, wherever the command has it: `get servers`, `auth can-i view servers`.
+  const Kind* resource() const {
+    if (line_.command->kind != nullptr) return line_.command->kind;
+    const auto& arguments = line_.command->arguments;
+    const auto& given = line_.invocation.arguments;
+    for (size_t i = 0; i < arguments.size() && i < given.size(); ++i) {
+      if (arguments[i].name == "RESOURCE") return kinds_.find(given[i].substr(0, given[i].find('/')));
+    }
+    return nullptr;
   }
 
   void by(const std::string& completer, const std::string& word, const std::string& before) {
@@ -173,10 +207,17 @@ class Offers {
     if (completer == "resource") return resources(word);
     if (completer == "context") return objects(nullptr, word, before);
     if (completer == "name") {
-      const auto& given = line_.invocation.arguments;
-      if (const Kind* kind = given.empty() ? nullptr : kinds_.find(given.front())) objects(kind, word, before);
+      if (resource() != nullptr) objects(resource(), word, before);
       return;
     }
+    if (completer == "field") {
+      if (resource() != nullptr) fields_of(resource()->fields, word, before, "", true);
+      return;
+    }
+    if (completer == "change") return changes(word);
+    if (completer == "explained") return explained(word);
+    if (completer == "binding") return binding(word, before);
+    if (completer == "subject") return subject(word, before);
     if (completer.find('|') != std::string::npos) {
       for (const std::string& choice : split(completer, '|'))
         offer(choice, "", word, before);
@@ -195,13 +236,95 @@ class Offers {
       if (kind != nullptr) objects(kind, word.substr(slash + 1), word.substr(0, slash + 1));
       return;
     }
-    const std::string verb = line_.command->path == "delete" ? "delete" : "get";
+    const std::string& path = line_.command->path;
+    const std::string verb = path == "edit" ? "replace" : path == "delete" || path == "patch" ? path : "get";
     for (const Kind& kind : kinds_.all()) {
       if (kind.can(verb)) offer(kind.plural, kind.help, word);
     }
+    if (path == "get") offer("all", "Everything.", word);
+  }
+
+  void fields_of(const std::vector<Field>& fields, const std::string& word, const std::string& before, const char* end,
+                 bool read_only) {
+    for (const Field& field : fields) {
+      if (read_only || !field.read_only) offer(field.name + end, field.help, word, before);
+    }
+  }
+
+  // KIND, then its fields with dots.
+  void explained(const std::string& word) {
+    const std::vector<std::string> words = split(word, '.');
+    const size_t dot = word.rfind('.');
+    if (dot == std::string::npos) {
+      for (const Kind& kind : kinds_.all())
+        offer(kind.name, kind.help, word);
+      return;
+    }
+    const Kind* kind = kinds_.find(words.front());
+    if (kind == nullptr) return;
+    const std::vector<Field>* fields = &kind->fields;
+    const size_t whole = words.size() - (word.back() == '.' ? 0 : 1);
+    for (size_t i = 1; i < whole; ++i) {
+      const auto at = std::find_if(fields->begin(), fields->end(), [&](const Field& f) { return f.name == words[i]; });
+      if (at == fields->end()) return;
+      fields = &at->fields;
+    }
+    fields_of(*fields, word.substr(dot + 1), word.substr(0, dot + 1), "", true);
+  }
+
+  // After the name: FIELD=, and of a field with values those.
+  void changes(const std::string& word) {
+    const Kind* kind = resource();
+    if (kind == nullptr) return;
+    const auto& given = line_.invocation.arguments;
+    if (given.size() == 1 && given.front().find('/') == std::string::npos) return objects(kind, word, "");
+    const size_t equals = word.find('=');
+    if (equals == std::string::npos) return fields_of(kind->fields, word, "", "=", false);
+    const Field* field = kind->field(word.substr(0, equals));
+    if (field == nullptr) return;
+    offer_all(field->choices, word.substr(equals + 1), word.substr(0, equals + 1));
+    if (field->type == "boolean") offer_all({"true", "false"}, word.substr(equals + 1), word.substr(0, equals + 1));
+    const Kind* named = kinds_.find(field->reference);
+    if (named != nullptr && field->type != "list") objects(named, word.substr(equals + 1), word.substr(0, equals + 1));
+  }
+
+  // role:view,resource:servers,name:grafana or action:logs
+  void binding(const std::string& word, const std::string& before) {
+    const size_t comma = word.rfind(','), from = comma == std::string::npos ? 0 : comma + 1;
+    const std::string part = word.substr(from);
+    const size_t colon = part.find(':');
+    if (colon == std::string::npos) {
+      for (const char* key : {"role", "resource", "name", "action"}) {
+        if (("," + word).find("," + std::string(key) + ":") == std::string::npos)
+          offer(std::string(key) + ":", "", part, before + word.substr(0, from));
+      }
+      return;
+    }
+    const std::string kept = before + word.substr(0, from + colon + 1), rest = part.substr(colon + 1);
+    if (part.substr(0, colon) != "name") return offer_all(words_of_member(part.substr(0, colon)), rest, kept);
+    const size_t at = word.find("resource:");
+    if (at == std::string::npos) return;
+    const size_t begin = at + std::string_view("resource:").size();
+    const Kind* kind = kinds_.find(word.substr(begin, std::min(word.find(',', begin), word.size()) - begin));
+    if (kind != nullptr) objects(kind, rest, kept);
+  }
+
+  void subject(const std::string& word, const std::string& before) {
+    const size_t colon = word.find(':');
+    if (colon == std::string::npos) return offer_all(subject_words(), word, before, ":");
+    const std::string kind = word.substr(0, colon), rest = word.substr(colon + 1);
+    const std::string kept = before + word.substr(0, colon + 1);
+    constexpr std::string_view kAccount = "project:";
+    if (kind == "User") return objects(kinds_.find("user"), rest, kept);
+    if (kind == "Group") return objects(kinds_.find("group"), rest, kept);
+    if (kind != "ServiceAccount") return;
+    if (!rest.starts_with(kAccount)) return offer(std::string(kAccount), "", rest, kept);
+    objects(kinds_.find("project"), rest.substr(kAccount.size()), kept + std::string(kAccount));
   }
 
   void objects(const Kind* kind, const std::string& word, const std::string& before) {
+    if (kind != nullptr && !kind->can("get")) return;
+    if (kind != nullptr && kind->name == "proxymodel") offer_all(kBuiltInModels, word, before);
     const auto& given = line_.invocation.arguments;
     for (const std::string& name : names_({kind, line_.invocation})) {
       if (std::find(given.begin(), given.end(), name) == given.end()) offer(name, "", word, before);
@@ -213,6 +336,7 @@ class Offers {
   const Line& line_;
   const Names& names_;
   Candidates found_;
+  std::set<std::string> offered_;
 };
 
 }  // namespace
@@ -220,7 +344,8 @@ class Offers {
 Candidates complete(const CommandTable& table, const Kinds& kinds, const std::vector<std::string>& words,
                     const Names& names) {
   Line line(table);
-  for (size_t i = 0; i + 1 < words.size(); ++i)
+  line.help = words.size() > 1 && words.front() == "help";
+  for (size_t i = line.help ? 1 : 0; i + 1 < words.size(); ++i)
     line.read(words[i]);
   return Offers(table, kinds, line, names).of(words.empty() ? "" : words.back());
 }

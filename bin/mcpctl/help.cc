@@ -27,6 +27,7 @@ const std::vector<Named>& environment_rows() {
       {"MCPCTL_CONTEXT", "context, like --context"},
       {"MCPCTL_CONFIG", "configuration file; otherwise $XDG_CONFIG_HOME/mcpctl/config.yaml"},
       {"NO_COLOR", "no colour when set"},
+      {"CLICOLOR", "no colour when 0"},
       {"CLICOLOR_FORCE", "colour also where there is no terminal, when set and not 0"},
       {"MCPCTL_EDITOR", "editor of `edit`; otherwise VISUAL, EDITOR, vi"},
   };
@@ -186,7 +187,11 @@ std::string program_help(const CommandTable& table) {
     environment.push_back({row.name, row.help});
   out += "\nCommon flags:\n" + rows_text(flag_rows(CommandTable::common_flags()));
   out += "\nEnvironment (a flag beats it, it beats the configuration file):\n" + rows_text(environment);
-  return out + "\nUse \"mcpctl COMMAND --help\" for more about one.\n";
+  std::vector<Row> topics;
+  for (const Named& row : help_topics())
+    topics.push_back({row.name, row.help});
+  out += "\nHelp topics:\n" + rows_text(topics);
+  return out + "\nUse \"mcpctl COMMAND --help\" for more about one, \"mcpctl help TOPIC\" for a topic.\n";
 }
 
 std::string branch_help(const CommandTable& table, const std::string& path) {

@@ -14,6 +14,9 @@ struct Named {
 
 const char* program_introduction();
 const std::vector<Named>& environment_rows();
+std::vector<Named> help_topics();
+// "" when there is no such topic.
+std::string topic_text(const CommandTable& table, std::string_view name);
 std::string command_usage(const Command& command);  // "mcpctl get RESOURCE [NAME…] [flags]"
 std::string flag_spelling(const Flag& flag);        // "-o, --output table|wide|…"
 std::string flag_meaning(const Flag& flag);

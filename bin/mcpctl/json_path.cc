@@ -178,6 +178,10 @@ std::vector<JsonValue> JsonPath::walk(const std::vector<Step>& steps, JsonValue 
   return values;
 }
 
+std::string JsonPath::first_member() const {
+  return !steps_.empty() && steps_.front().what == Step::What::kMember ? steps_.front().member : std::string();
+}
+
 std::vector<JsonValue> JsonPath::find(JsonValue root) const { return walk(steps_, root); }
 
 namespace {

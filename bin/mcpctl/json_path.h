@@ -13,6 +13,8 @@ class JsonPath {
  public:
   // ".metadata.name", "metadata.name", "{.metadata.name}" or "$.a[*].b". A usage failure names the column.
   static Result<JsonPath> parse(std::string_view text);
+  // The member that it begins with; "" when it begins with something else.
+  std::string first_member() const;
   // All values that it names, in order; none when there are none.
   std::vector<JsonValue> find(JsonValue root) const;
 

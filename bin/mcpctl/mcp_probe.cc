@@ -6,13 +6,17 @@
 #include <chrono>
 #include <optional>
 
+#include "debug.h"
 #include "sanitize.h"
+#include "suggest.h"
 #include "terminal.h"
 
 namespace mcpctl {
 namespace {
 
 using Outcome = ProbeStage::Outcome;
+
+constexpr const char* kEndpoints = "endpoints look like http://HOST:PORT/projects/PROJECT/mcp";
 
 struct HintRow {
   mcptoken_status status;
@@ -22,7 +26,7 @@ constexpr HintRow kHints[] = {
     {MCPTOKEN_UNAUTHENTICATED,
      "mint a token with: mcpctl create mcptoken NAME -p PROJECT, and give it with --token-file"},
     {MCPTOKEN_DENIED, "a token opens the endpoint of its own project alone"},
-    {MCPTOKEN_NOT_FOUND, "endpoints look like http://HOST:PORT/projects/PROJECT/mcp"},
+    {MCPTOKEN_NOT_FOUND, kEndpoints},
     {MCPTOKEN_TIMEOUT, "try a larger --timeout"},
     {MCPTOKEN_PROTOCOL, "is this the URL of an MCP endpoint? another protocol revision: --era legacy or --era modern"},
 };
@@ -31,6 +35,7 @@ constexpr HintRow kHints[] = {
 // gateways.
 void add_hint(Failure& failure) {
   if (!failure.unanswered && !failure.hint.empty()) return;
+  if (!failure.unanswered && failure.status == MCPTOKEN_REMOTE) failure.hint = kEndpoints;
   if (failure.unanswered) failure.hint = "is the server running, and are host and port right?";
   for (const HintRow& row : kHints) {
     if (failure.status == row.status) failure.hint = row.hint;
@@ -118,6 +123,20 @@ class Probe {
     return fail(kProbeContract, Failure{kProbeContract, {}, std::move(why), std::move(hint), {}});
   }
 
+  // For --debug: a session's steps, which may be more than one request each.
+  void sent(const std::string& request, std::string_view body) {
+    debug_request(request, body);
+    sent_ = Clock::now();
+  }
+  void answered(const mcptoken_error* error, std::string_view body) {
+    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - sent_);
+    debug_answer(error == nullptr ? 200 : mcptoken_error_http_status(error), passed.count(), body);
+  }
+  const char* opening() const {
+    if (plan_.era == MCPTOKEN_ERA_AUTO) return "server/discover, or initialize";
+    return plan_.era == MCPTOKEN_ERA_MODERN ? "server/discover" : "initialize";
+  }
+
   bool health() {
     begin("health");
     if (!plan_.health) {
@@ -127,9 +146,11 @@ class Probe {
     const Answered base = ask(mcptoken_session_base_url, plan_.url.c_str());
     if (base.status != MCPTOKEN_OK) return fail(kProbeUnreachable, failure_of(base.error.get(), ""));
     mcptoken_error* error = nullptr;
+    sent("GET " + std::string(view_of(base.bytes)) + "/healthz", {});
     const mcptoken_status status =
         mcptoken_session_health(mcptoken_bytes_data(base.bytes.get()), plan_.timeout_ms, &error);
     const Error detail(error);
+    answered(error, {});
     if (status == MCPTOKEN_OK) return pass(std::string(view_of(base.bytes)) + "/healthz");
     Failure failure = failure_of(error, "");
     if (failure.hint.empty() && mcptoken_error_http_status(error) != 0)
@@ -146,11 +167,16 @@ class Probe {
                                                   plan_.era, &session, &error);
     session_.reset(session);
     if (status == MCPTOKEN_OK) status = mcptoken_session_introduce(session, "mcpctl", MCPTOKEN_VERSION, &error);
+    sent("POST " + plan_.url + " " + opening(), {});
     if (status == MCPTOKEN_OK) status = mcptoken_session_connect(session, &error);
     const Error detail(error);
     // Whatever the refusal looked like, without a session nothing can be said about the contract.
-    if (status != MCPTOKEN_OK) return fail(kProbeUnreachable, failure_of(error, ""));
+    if (status != MCPTOKEN_OK) {
+      answered(error, {});
+      return fail(kProbeUnreachable, failure_of(error, ""));
+    }
     const Answered info = ask(mcptoken_session_info, session);
+    answered(info.error.get(), view_of(info.bytes));
     if (info.status != MCPTOKEN_OK) return fail(kProbeUnreachable, failure_of(info.error.get(), ""));
     auto document = JsonDocument::parse(view_of(info.bytes), "the session's description");
     if (!document.ok()) return fail(kProbeUnreachable, document.failure());
@@ -163,7 +189,9 @@ class Probe {
 
   bool list() {
     begin("tools");
+    sent("POST " + plan_.url + " tools/list", {});
     const Answered answer = ask(mcptoken_session_list_tools, session_.get());
+    answered(answer.error.get(), view_of(answer.bytes));
     if (answer.status != MCPTOKEN_OK) return fail(answer.error.get());
     auto document = JsonDocument::parse(view_of(answer.bytes), "the list of tools");
     if (!document.ok()) return fail(kProbeUnreachable, document.failure());
@@ -199,9 +227,10 @@ class Probe {
       if (!listed && std::find(missing.begin(), missing.end(), name) == missing.end()) missing.push_back(name);
     }
     if (missing.empty()) return pass(joined(wanted, wanted.size()));
+    const std::string guess = did_you_mean(missing.front(), report_.tools);
     const std::string there = report_.tools.empty() ? "no tool is listed: may the token see any server of the project?"
                                                     : "listed: " + joined(report_.tools, 12);
-    return fail_contract("not listed: " + joined(missing, missing.size()), there);
+    return fail_contract("not listed: " + joined(missing, missing.size()), (guess.empty() ? "" : guess + " ") + there);
   }
 
   bool call() {
@@ -211,8 +240,10 @@ class Probe {
       return true;
     }
     const char* arguments = plan_.arguments.empty() ? nullptr : plan_.arguments.data();
+    sent("POST " + plan_.url + " tools/call " + plan_.tool, plan_.arguments);
     const Answered answer =
         ask(mcptoken_session_call_tool, session_.get(), plan_.tool.c_str(), arguments, plan_.arguments.size());
+    answered(answer.error.get(), view_of(answer.bytes));
     if (answer.status != MCPTOKEN_OK) return fail(answer.error.get());
     auto document = JsonDocument::parse(view_of(answer.bytes), "the result of the call");
     if (!document.ok()) return fail(kProbeUnreachable, document.failure());
@@ -241,8 +272,11 @@ class Probe {
   bool close() {
     begin("close");
     mcptoken_error* error = nullptr;
+    const bool legacy = report_.info.root().text("era") == "legacy";  // otherwise there is nothing to say
+    if (legacy) sent("DELETE " + plan_.url, {});
     const mcptoken_status status = mcptoken_session_close(session_.get(), &error);
     const Error detail(error);
+    if (legacy) answered(error, {});
     ProbeStage& stage = end();
     if (status == MCPTOKEN_OK) return true;
     stage.outcome = Outcome::kWarning;
@@ -254,7 +288,7 @@ class Probe {
   const std::function<void(const ProbeStage&)>& on_stage_;
   ProbeReport report_;
   Owned<mcptoken_session, mcptoken_session_free> session_;
-  Clock::time_point started_;
+  Clock::time_point started_, sent_;
 };
 
 struct OutcomeRow {

@@ -93,6 +93,13 @@ bool FieldSelector::admits(JsonValue object) const {
   });
 }
 
+std::vector<std::string> FieldSelector::members() const {
+  std::vector<std::string> names;
+  for (const Term& term : terms_)
+    names.push_back(term.path.first_member());
+  return names;
+}
+
 void sort_by(const JsonPath& path, std::vector<JsonValue>& objects) {
   std::stable_sort(objects.begin(), objects.end(), [&](JsonValue a, JsonValue b) {
     const std::vector<JsonValue> of_a = path.find(a), of_b = path.find(b);

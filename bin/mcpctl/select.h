@@ -14,6 +14,8 @@ class FieldSelector {
  public:
   static Result<FieldSelector> parse(const std::string& text, int64_t now_ms);
   bool admits(JsonValue object) const;
+  // What the objects must have for it to make sense.
+  std::vector<std::string> members() const;
 
  private:
   struct Term {

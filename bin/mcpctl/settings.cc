@@ -218,7 +218,6 @@ Result<Settings> load_settings(const Invocation& invocation, const Environment& 
   MCPCTL_TRY(const Context context, load_context(invocation, environment));
   MCPCTL_CHECK(load_format(invocation, environment, context, settings));
   settings.headers = !invocation.is_set("no-headers");
-  settings.debug = invocation.is_set("debug");
   settings.project =
       first_of({invocation.text("project"), environment("MCPCTL_PROJECT").value_or(""), context.project});
   settings.context = context.name;

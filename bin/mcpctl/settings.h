@@ -64,7 +64,6 @@ struct Settings {
   std::string expression;        // of jsonpath= and custom-columns=
   std::string output = "table";  // both as they were written
   bool headers = true;
-  bool debug = false;  // requests and answers on standard error
   std::string credentials_path;
   std::string earlier_credentials_path;  // "" or that in ~/.mcpctl, see Credentials::load
   std::string context;                   // its name, "" when there is none

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "application.h"
+#include "debug.h"
+
 namespace mcpctl {
 namespace {
 
@@ -27,6 +30,7 @@ Result<Stream> Stream::open(const std::string& url, const std::string& bearer) {
   stream.handle_.reset(handle);
   const Error detail(error);
   if (status != MCPTOKEN_OK) return failure_of(error, "cannot use " + url);
+  stream.url_ = url;
   return stream;
 }
 
@@ -42,7 +46,13 @@ std::string Stream::event_text(std::string_view data) const {
   return text + "\n";
 }
 
+void Stream::sent(const char* method, std::string_view body) {
+  debug_request(std::string(method) + " " + url_, body);
+  began_ms_ = wall_clock_ms();
+}
+
 Status Stream::send(const char* method, const HeaderList& headers, std::string_view body) {
+  sent(method, body);
   const auto list = headers_of(headers);
   mcptoken_error* error = nullptr;
   const mcptoken_status status = mcptoken_stream_send(handle_.get(), method, list.data(), list.size(),
@@ -53,6 +63,7 @@ Status Stream::send(const char* method, const HeaderList& headers, std::string_v
 }
 
 Status Stream::send_message(std::string_view message, const HeaderList& session_headers) {
+  sent("POST", message);
   const auto list = headers_of(session_headers);
   mcptoken_error* error = nullptr;
   const mcptoken_status status =
@@ -69,7 +80,13 @@ Result<Stream::Step> Stream::next(int64_t timeout_ms) {
   const mcptoken_status status = mcptoken_stream_next(handle_.get(), timeout_ms, &step.what, &data, &error);
   step.data.reset(data);
   const Error detail(error);
-  if (status != MCPTOKEN_OK) return failure_of(error, "the answer did not come");
+  if (status != MCPTOKEN_OK) {
+    debug_answer(0, wall_clock_ms() - began_ms_, {});
+    return failure_of(error, "the answer did not come");
+  }
+  if (step.what == MCPTOKEN_STREAM_HEAD) debug_answer(this->status(), wall_clock_ms() - began_ms_, {});
+  const bool event = step.what == MCPTOKEN_STREAM_EVENT || step.what == MCPTOKEN_STREAM_DATA;
+  if (event) debug_event(view_of(step.data));
   return step;
 }
 

@@ -39,7 +39,11 @@ class Stream {
   std::string event_text(std::string_view data) const;
 
  private:
+  void sent(const char* method, std::string_view body);
+
   StreamHandle handle_;
+  std::string url_;
+  int64_t began_ms_ = 0;
 };
 
 // An MCP endpoint and the token for it. Thread-safety: safe.

@@ -132,8 +132,9 @@ bool use_colour() {
   };
   if (colour_wish != "auto") return colour_wish == "always";
   if (is_set("NO_COLOR")) return false;
-  const char* forced = std::getenv("CLICOLOR_FORCE");
-  return (forced != nullptr && *forced != '\0' && *forced != '0') || out_is_terminal();
+  const auto says = [](const char* name) { return std::string_view(std::getenv(name) ? std::getenv(name) : ""); };
+  if (!says("CLICOLOR_FORCE").empty() && says("CLICOLOR_FORCE")[0] != '0') return true;
+  return says("CLICOLOR") != "0" && says("TERM") != "dumb" && out_is_terminal();
 }
 
 void set_colour(const std::string& wish) { colour_wish = wish; }

@@ -1,4 +1,5 @@
 // config: contexts, and what this run would use.
+#include "api.h"
 #include "sanitize.h"
 #include "suggest.h"
 #include "terminal.h"
@@ -92,7 +93,11 @@ Result<int> run_set_context(Application& app, const Invocation& invocation) {
   const bool fresh = config.contexts.count(name) == 0;
   Context& context = config.contexts[name];
   context.name = name;
-  if (invocation.has("mcpd-url")) context.server = invocation.text("mcpd-url");
+  if (invocation.has("mcpd-url")) {
+    Settings settings;
+    settings.server = context.server = invocation.text("mcpd-url");
+    MCPCTL_CHECK(Api::open(settings, false));  // nothing is asked, but what is no URL is refused
+  }
   if (invocation.has("project")) context.project = invocation.text("project");
   if (invocation.has("output")) {
     MCPCTL_CHECK(format_of(invocation.text("output"), "--output"));

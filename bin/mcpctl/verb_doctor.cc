@@ -45,7 +45,10 @@ class Doctor {
     credentials();
     if (reachable()) {
       version();
-      if (login()) servers();
+      if (login()) {
+        project();
+        servers();
+      }
       kept_tokens();
     }
     program();
@@ -144,6 +147,15 @@ class Doctor {
     add("login", by_token ? Verdict::kWarning : Verdict::kGood,
         by_token ? "MCPCTL_TOKEN is used in place of a login" : "as " + settings_.user);
     return true;
+  }
+
+  void project() {
+    if (settings_.project.empty() || settings_.token_from_environment) return;
+    auto api = Api::open(settings_, true, kTimeoutMs);
+    if (!api.ok()) return;
+    const auto answer = api->call("GET", "/projects/" + url_encode(settings_.project), {}, "it cannot be used");
+    if (!answer.ok() && answer.failure().status == MCPTOKEN_NOT_FOUND)
+      add("project " + settings_.project, answer.failure());
   }
 
   void servers() {

@@ -265,14 +265,26 @@ struct Patch {
   }
 };
 
+// The guess is about the first word of the path that names nothing.
 Failure no_field(const Kind& kind, const std::string& key) {
-  std::vector<std::string> names;
-  for (const Field& one : kind.fields) {
-    if (!one.read_only) names.push_back(one.name);
+  const std::vector<Field>* fields = &kind.fields;
+  std::string before;
+  for (const std::string& word : split(key, '.')) {
+    std::vector<std::string> names;
+    const std::vector<Field>* next = nullptr;
+    for (const Field& one : *fields) {
+      if (!one.read_only) names.push_back(before + one.name);
+      if (one.name == word) next = &one.fields;
+    }
+    if (next == nullptr || next->empty()) {
+      const std::string guess = did_you_mean(before + word, names);
+      return usage_failure("a " + kind.name + " has no field \"" + key + "\"",
+                           guess.empty() ? "see: mcpctl explain " + kind.name : guess);
+    }
+    fields = next;
+    before += word + ".";
   }
-  const std::string guess = did_you_mean(key, names);
-  return usage_failure("a " + kind.name + " has no field \"" + key + "\"",
-                       guess.empty() ? "see: mcpctl explain " + kind.name : guess);
+  return usage_failure("a " + kind.name + " has no field \"" + key + "\"", "see: mcpctl explain " + kind.name);
 }
 
 Status check_choice(const Field& field, const std::string& word, size_t value_at) {

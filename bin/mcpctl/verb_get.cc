@@ -9,6 +9,7 @@
 #include "api.h"
 #include "sanitize.h"
 #include "select.h"
+#include "suggest.h"
 #include "target.h"
 #include "terminal.h"
 #include "verbs.h"
@@ -78,16 +79,30 @@ Result<std::vector<JsonValue>> items_of(JsonValue answer, const Kind& kind) {
   return objects;
 }
 
+// A field that no object has would select nothing, without a word.
+Status check_member(const Kind& kind, const std::string& member) {
+  if (member.empty() || member == "kind" || kind.field(member) != nullptr) return Done{};
+  std::vector<std::string> names;
+  for (const Field& field : kind.fields)
+    names.push_back(field.name);
+  const std::string guess = did_you_mean(member, names);
+  return usage_failure("a " + kind.name + " has no field \"" + member + "\"",
+                       guess.empty() ? "see: mcpctl explain " + kind.name : guess);
+}
+
 // --field-selector and --sort-by.
 class Selection {
  public:
-  static Result<Selection> of(const Invocation& invocation) {
+  static Result<Selection> of(const Kind& kind, const Invocation& invocation) {
     Selection selection;
     if (invocation.has("field-selector")) {
       MCPCTL_TRY(selection.selector_, FieldSelector::parse(invocation.text("field-selector"), wall_clock_ms()));
+      for (const std::string& member : selection.selector_.members())
+        MCPCTL_CHECK(check_member(kind, member));
     }
     if (invocation.has("sort-by")) {
       MCPCTL_TRY(JsonPath path, JsonPath::parse(invocation.text("sort-by")));
+      MCPCTL_CHECK(check_member(kind, path.first_member()));
       selection.order_ = std::move(path);
     }
     return selection;
@@ -263,6 +278,30 @@ Result<int> get_everything(Api& api, const Kinds& kinds, const Settings& setting
   return kExitOk;
 }
 
+// get servers,projects
+Result<int> get_kinds(Application& app, const Invocation& invocation) {
+  if (invocation.arguments.size() > 1) return usage_failure("several kinds take no names", "one kind at a time");
+  MCPCTL_CHECK(refuse_filters(invocation));
+  std::vector<const Kind*> kinds;
+  for (const std::string& word : split(invocation.arguments.front(), ',')) {
+    MCPCTL_TRY(const Kind* kind, app.kinds().require(word, "get"));
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
+  }
+  MCPCTL_TRY(const Settings settings, app.settings(invocation));
+  MCPCTL_TRY(Api api, Api::open(settings, true));
+  std::vector<JsonDocument> documents;
+  std::vector<KindObjects> groups;
+  for (const Kind* kind : kinds) {
+    MCPCTL_TRY(JsonDocument answer, api.call("GET", api.path_of(*kind, ""), {}, "cannot list " + kind->plural));
+    documents.push_back(std::move(answer));
+    MCPCTL_TRY(std::vector<JsonValue> objects, items_of(documents.back().root(), *kind));
+    if (!objects.empty()) groups.push_back({kind, std::move(objects)});
+  }
+  MCPCTL_TRY(const std::string text, format_mixed(groups, look_of(settings)));
+  MCPCTL_CHECK(write_out(text));
+  return kExitOk;
+}
+
 // --- watch
 
 // The list again and again: what is new or has changed is printed, what has gone is told.
@@ -323,10 +362,11 @@ Result<int> run_get(Application& app, const Invocation& invocation) {
     MCPCTL_TRY(Api api, Api::open(settings, true));
     return get_everything(api, app.kinds(), settings);
   }
+  if (invocation.arguments.front().find(',') != std::string::npos) return get_kinds(app, invocation);
   MCPCTL_TRY(const Target target, target_of(app.kinds(), invocation, "get"));
   MCPCTL_CHECK(check_flags(target, invocation));
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
-  MCPCTL_TRY(const Selection selection, Selection::of(invocation));
+  MCPCTL_TRY(const Selection selection, Selection::of(*target.kind, invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   if (!target.names.empty()) return get_some(api, target, settings);
   const std::string path = list_path(api, *target.kind, invocation);

@@ -18,7 +18,8 @@ constexpr int64_t kDefaultMs = 60'000;
 
 struct State {
   bool reached = false;
-  std::string is;  // how it is, for the message about the end of patience
+  std::string is;         // how it is, for the message about the end of patience
+  std::string hint = {};  // what to do about it
 };
 
 bool is_missing(const Failure& failure) { return failure.status == MCPTOKEN_NOT_FOUND; }
@@ -42,7 +43,7 @@ Result<State> server_state(Api& api, const std::string& name) {
 // What being ready means of each kind; of all others: being there.
 Result<State> ready_state(Api& api, const Kind& kind, const std::string& name) {
   auto answer = api.call("GET", api.path_of(kind, name), {}, "cannot get " + kind.name + "/" + name);
-  if (!answer.ok() && is_missing(answer.failure())) return State{false, "is not there"};
+  if (!answer.ok() && is_missing(answer.failure())) return State{false, "is not there", answer.failure().hint};
   if (!answer.ok()) return answer.failure();
   const JsonValue object = answer->root();
   if (kind.name == "server") return server_state(api, name);
@@ -81,8 +82,8 @@ Result<int> run_wait(Application& app, const Invocation& invocation) {
       MCPCTL_TRY(const State state, look(api, *target.kind, name));
       if (state.reached) break;
       if (wall_clock_ms() >= end) {
-        return Failure{
-            kExitFailed, label + " is not " + wanted + " in time", state.is, "--timeout SECONDS waits longer", {}};
+        const std::string hint = state.hint.empty() ? "--timeout SECONDS waits longer" : state.hint;
+        return Failure{kExitFailed, label + " is not " + wanted + " in time", state.is, hint, {}};
       }
       ::poll(nullptr, 0, kPauseMs);
     }

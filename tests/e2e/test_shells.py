@@ -27,6 +27,15 @@ LINES = [
     ("mcpctl delete mcptoken -p demo age", "mcpctl delete mcptoken -p demo agent "),
     ("mcpctl delete user admin@ex", "mcpctl delete user admin@example.com "),
     ("mcpctl completion z", "mcpctl completion zsh "),
+    ("mcpctl help exit-", "mcpctl help exit-codes "),
+    ("mcpctl explain server.transp", "mcpctl explain server.transport "),
+    ("mcpctl auth can-i view servers gra", "mcpctl auth can-i view servers grafana "),
+    ("mcpctl patch server grafana transport=STREAM", "mcpctl patch server grafana transport=STREAMABLE_HTTP "),
+    ("mcpctl create mcptoken x -p demo --bind role:view,resource:serv",
+     "mcpctl create mcptoken x -p demo --bind role:view,resource:servers "),
+    ("mcpctl create rbac x --roleBindings=role:view,resource:servers,name:gra",
+     "mcpctl create rbac x --roleBindings=role:view,resource:servers,name:grafana "),
+    ("mcpctl create rbac x --subject User:admin@ex", "mcpctl create rbac x --subject User:admin@example.com "),
     ("mcpctl restore some-f", "mcpctl restore some-file "),
 ]
 

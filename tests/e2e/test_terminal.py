@@ -49,6 +49,15 @@ def test_who_reads_no_more_ends_the_program_quietly(gateway):
     assert not int(ignored, 16) >> (signal.SIGPIPE - 1) & 1, ignored
 
 
+def test_a_closed_stream_is_no_file_of_the_program_s(gateway):
+    """What is opened later would else get its number, and be written to."""
+    for words, code, said in ((["get", "servers", ">&-"], 1, "cannot write the output"), (["version", "<&-", "2>&-"], 0, ""),
+                              (["get", "servers", "<&-", "2>&-"], 0, ""), (["get", "nothing", ">&-", "2>&-", "<&-"], 64, "")):
+        done = subprocess.run(["sh", "-c", " ".join([str(MCPCTL), *words])], capture_output=True, text=True, timeout=PATIENCE_S,
+                              env=environment(gateway))
+        assert done.returncode == code and said in done.stderr, (words, done)
+
+
 def test_colours_are_for_status_words_alone(gateway):
     gateway.token("ended")
     gateway.mcpctl("delete", "mcptoken", "ended", "-p", "demo")
@@ -136,3 +145,21 @@ def test_a_long_wait_is_seen_on_a_terminal_and_leaves_no_trace(gateway):
     assert (shown, code) == ("server/example\r\n", 0), repr(shown)
     done = run(gateway, "wait", "server/example", "--for=deleted", "--timeout", "1")
     assert "\r" not in done.stderr, done
+
+
+def test_debug_shows_messages_of_endpoints_and_no_token(gateway):
+    url = gateway.endpoint()
+    call = ["--tool", "example__echo", "--args", '{"message":"hi"}']
+    tested = run(gateway, "test", "mcp", url, "--debug", *call, MCPCTL_TOKEN=gateway.agent)
+    assert tested.returncode == 0, tested
+    for text in ("> GET ", "/healthz", f"> POST {url} tools/list", "< 200 in ", "example__echo", '> {"message":"hi"}'):
+        assert text in tested.stderr, (text, tested.stderr)
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"}}}}
+    bridged = run(gateway, "mcp", "-p", "demo", "--debug", stdin=json.dumps(hello) + "\n", MCPCTL_TOKEN=gateway.agent)
+    assert f"> POST {url}" in bridged.stderr and "tools/list" in bridged.stderr and "< 200 in " in bridged.stderr, bridged
+    assert bridged.stdout.count("\n") == 1 and "example__echo" in bridged.stdout, bridged
+    assert gateway.agent not in tested.stderr + bridged.stderr
+    silent = run(gateway, "test", "mcp", url, MCPCTL_TOKEN=gateway.agent)
+    assert silent.stderr == "", silent

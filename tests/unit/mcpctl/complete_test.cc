@@ -84,6 +84,44 @@ TEST_CASE("nouns and names") {
   CHECK(texts({"logout", ""}).empty());
 }
 
+TEST_CASE("kinds with their fields, changes, and what a list is sorted by") {
+  CHECK(has({"explain", "s"}, "server"));
+  CHECK(texts({"explain", "server.tr"}) == Words{"server.transport"});
+  CHECK(texts({"explain", "gizmo."}).empty());
+  CHECK(texts({"patch", "server", "f"}) == Words{"files", "fetch"});
+  CHECK(texts({"patch", "server", "files", "re"}) == Words{"replicas="});
+  CHECK(offered({"patch", "server", "files", "re"}).no_space);
+  CHECK_FALSE(has({"patch", "server", "files", ""}, "state="));  // nobody sets it
+  CHECK(texts({"patch", "server/files", "transport=ST"}) == Words{"transport=STDIO", "transport=STREAMABLE_HTTP"});
+  CHECK(texts({"patch", "server", "files", "pin=t"}) == Words{"pin=true"});
+  CHECK(has({"get", "servers", "--sort-by", ""}, "state"));
+  CHECK(texts({"get", "mcptokens", "--status", "e"}) == Words{"expired"});
+  CHECK(has({"get", ""}, "all"));
+  CHECK_FALSE(has({"describe", ""}, "all"));
+  CHECK(texts({"help", "crea"}) == Words{"create"});
+  CHECK(texts({"help", "ex"}) == Words{"exit-codes", "explain"});
+  CHECK(texts({"help", "auth", "w"}) == Words{"whoami"});
+  CHECK(texts({"get", "servers", "-o", "jso"}) == Words{"json", "jsonpath="});
+  CHECK(texts({"api", "P"}) == Words{"POST", "PUT", "PATCH"});
+}
+
+TEST_CASE("rights: bindings, subjects and questions about them") {
+  CHECK(texts({"create", "mcptoken", "x", "--bind", ""}) == Words{"role:", "resource:", "name:", "action:"});
+  CHECK(offered({"create", "mcptoken", "x", "--bind", ""}).no_space);
+  CHECK(texts({"create", "mcptoken", "x", "--bind", "role:v"}) == Words{"role:view"});
+  CHECK(texts({"create", "mcptoken", "x", "--bind=role:view,res"}) == Words{"--bind=role:view,resource:"});
+  CHECK(texts({"create", "mcptoken", "x", "--bind", "role:view,resource:ser"}) == Words{"role:view,resource:servers"});
+  CHECK(texts({"create", "rbac", "x", "--roleBindings", "role:view,resource:servers,name:f"}) ==
+        Words{"role:view,resource:servers,name:files", "role:view,resource:servers,name:fetch"});
+  CHECK(texts({"create", "rbac", "x", "--roleBindings", "action:lo"}) == Words{"action:logs"});
+  CHECK(texts({"create", "rbac", "x", "--subject", "U"}) == Words{"User:"});
+  CHECK(texts({"create", "rbac", "x", "--subject", "ServiceAccount:"}) == Words{"ServiceAccount:project:"});
+  CHECK(texts({"create", "rbac", "x", "--subject", "ServiceAccount:project:"}) == Words{"ServiceAccount:project:demo"});
+  CHECK(texts({"auth", "can-i", "vi"}) == Words{"view"});
+  CHECK(texts({"auth", "can-i", "view", "servers", "g"}) == Words{"grafana"});
+  CHECK(texts({"approve", ""}) == Words{"promptrequest", "tool"});
+}
+
 TEST_CASE("a manual page for each command that is shown, none of which a request of roff gets into") {
   size_t shown = 0;
   for (const Command& command : fixture_table().all())
