@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "control/cursor.h"
+#include "control/document.h"
 #include "control/handlers.h"
 #include "control/login.h"
 #include "control/objects.h"
@@ -105,6 +106,11 @@ Result<Response> update(Control& control, Context& context, const Value& before,
   MCPT_TRY(auto after, check(kind, wanted, Mode::replace, patch ? nullptr : &warnings));
   MCPT_CHECK(check_immutable(kind, before, after));
   carry_read_only(kind, before, after);
+  // What changes nothing is no new version, for which processes would be started anew.
+  const auto& wanted_version = context.request.if_match;
+  const bool current = !wanted_version || *wanted_version == context.object->version;
+  if (patch && current && !context.password_phc && difference(before, after).empty())
+    return written(context, 200, *context.object, warnings);
   MCPT_TRY(const auto updated, update_object(control, context, kind, before, std::move(after)));
   return written(context, 200, updated, warnings);
 }

@@ -95,6 +95,24 @@ TEST_CASE("every kind is created, read, listed, replaced, patched and deleted") 
   }
 }
 
+TEST_CASE("a patch that changes nothing makes no version") {
+  World world;
+  const auto admin = world.admin();
+  const char* one = "/api/v1/servers/s";
+  world.expect(201, admin, "POST", "/api/v1/servers", R"({"name":"s","command":["x"],"labels":{"a":"b"}})");
+  const auto version = [](const auto& answer) { return answer.json.find("version")->as_int(); };
+  const auto changed = world.expect(200, admin, "PATCH", one, R"({"description":"x","labels":{"a":"c"}})");
+  CHECK(version(changed) == 2);
+  for (const char* same :
+       {R"({"description":"x"})", R"({"labels":{"a":"c","gone":null}})", R"({"replicas":1})", "{}"}) {
+    CAPTURE(same);
+    CHECK(world.expect(200, admin, "PATCH", one, same).body == changed.body);
+    CHECK(version(world.expect(200, admin, "PATCH", one, same, 2)) == 2);
+    CHECK(world.expect(409, admin, "PATCH", one, same, 1).text("error") == "conflict");
+  }
+  CHECK(version(world.expect(200, admin, "PATCH", one, R"({"description":"y"})")) == 3);
+}
+
 TEST_CASE("names never change, and bodies hold no fields of the server's") {
   World world;
   const auto admin = world.admin();
