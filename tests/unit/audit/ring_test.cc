@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "audit/tidy.h"
 #include "fixture.h"
 
 using namespace mcptoken;
@@ -159,7 +160,7 @@ TEST_CASE("an event comes out of the ring as it went in, large or small") {
   int number = 0;
   for (auto* text : {&event.project, &event.session, &event.user, &event.token_name, &event.client_name, &event.client_version,
                      &event.client_address, &event.server, &event.subject, &event.rule, &event.request_id, &event.reported_by})
-    *text = std::string(static_cast<size_t>(number++), 'x') + '\0' + std::to_string(number);
+    *text = std::to_string(++number) + '\0' + std::string(30, 'x');
   for (const size_t bytes : {size_t{0}, size_t{1}, kPayloadBytes}) {
     event.payload = std::string(bytes, 'p');
     const auto owner = std::make_unique<Ring>(2, 2, [] {});
