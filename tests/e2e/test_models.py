@@ -606,7 +606,7 @@ def test_what_a_program_leaves_behind_ends_with_it(gateway):
         with ThreadPoolExecutor(1) as pool:
             reading = pool.submit(lambda: read_big(client)["content"][0]["text"])
             if name == "hang":
-                until(lambda: len(sleeping(seconds)) == 3)
+                until(lambda: len(sleeping(seconds)) >= 2)  # the last one is nobody's at once
             assert reading.result() == ("done" if name == "answer" else gateway.text)
         until(lambda: not sleeping(seconds), 5, why=lambda: f"{name}: {sleeping(seconds)} are left")
     use_model(gateway, "none")
