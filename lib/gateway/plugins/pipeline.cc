@@ -16,6 +16,8 @@ namespace {
 constexpr int64_t kKeepMs = 24 * 3600'000LL;
 constexpr int64_t kStageMs = 10'000;
 constexpr size_t kBytesPerToken = 4;
+constexpr size_t kSummariesBytes = 64 * 1024;   // of all sections: an index is to be shorter than what it is of
+constexpr size_t kShortSummaryBytes = 64;       // of one, however many there are
 constexpr size_t kSummarizedByModel = 32;       // sections; the others get by without
 constexpr size_t kTitledByModel = 64;           // pages
 constexpr size_t kPageBeginning = 300;          // bytes of a page that its title is made from
@@ -140,7 +142,8 @@ class Run {
 
   // A model that fails leaves the rest to what can be said without one.
   loop::Task<Result<Content>> summarize(const SummarizeConfig& config, Content content, loop::Scope& scope) {
-    const size_t most = config.max_tokens * kBytesPerToken;
+    const size_t share = kSummariesBytes / std::max<size_t>(content.sections.size(), 1);
+    const size_t most = std::min(config.max_tokens * kBytesPerToken, std::max(share, kShortSummaryBytes));
     std::vector<std::string> summaries;
     bool asks = has_model(site_, *caller_.project);
     for (const Section& section : content.sections) {

@@ -144,6 +144,19 @@ TEST_CASE("sections are read by their names, and are the text when put together"
   CHECK(Reading::failed(world.part(id, R"("_section":"no-such")")));
 }
 
+TEST_CASE("an index of many sections has all their names, and stays far shorter than the text") {
+  Reading world;
+  world.project->model = model(kIndex);
+  std::string text;
+  for (int i = 0; i < 1'000; ++i)
+    text += "# part " + std::to_string(i) + "\n" + std::string(1'900, 'y') + "\n\n";
+  world.answer_text(text);
+  const auto index = Reading::text(world.read_file());
+  CHECK(has(index, "1000 sections, "));
+  CHECK(has(index, "\n- part-999: part 999 ("));
+  CHECK(index.size() < text.size() / 10);
+}
+
 TEST_CASE("a result is unknown to another token, through another tool, in another project, and when its time is over") {
   Reading world(2, std::string(kTool) + R"(,{"name":"other","inputSchema":{"type":"object"}})");
   world.answer_text(std::string(5'000, 'x'));
