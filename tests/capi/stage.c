@@ -312,12 +312,15 @@ int main(int argc, char** argv) {
   const char* folder = getenv("TMPDIR");
   char data_dir[256], login[CREDENTIAL] = "", token[CREDENTIAL] = "", remove_it[300];
   int drained = 0;
-  if (argc < 2) return printf("usage: stage EXAMPLE-SERVER\n"), 2;
+  /* Servers run in a folder of their own. */
+  char* server = argc > 1 ? realpath(argv[1], NULL) : NULL;
+  if (!server) return printf("usage: stage EXAMPLE-SERVER, which is there\n"), 2;
   snprintf(data_dir, sizeof data_dir, "%s/capi-stage-XXXXXX", folder ? folder : "/tmp");
   CHECK(mkdtemp(data_dir) != NULL);
   registers();
   begin(data_dir);
-  set_up(data_dir, argv[1], login, token);
+  set_up(data_dir, server, login, token);
+  free(server);
   works(token);
   hangs(token);
   recorded(login);

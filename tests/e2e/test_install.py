@@ -4,7 +4,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +26,52 @@ MESON = """project('user', ['c', 'cpp'], default_options: ['cpp_std=c++17'])
 mcptoken = dependency('libmcptoken', version: '>= {version}')
 executable('verify', files('{verify}'), dependencies: mcptoken)
 executable('session', files('{session}'), dependencies: mcptoken)
+"""
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
+# What stands around the loop of docs/embedding.md: a timer that ends the program.
+HOST = """#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <mcptoken/mcptoken.h>
+
+static void ended(void *user_data) {
+  puts((const char *)user_data);
+  exit(0);
+}
+
+int main(void) {
+  const nfds_t count = 1;
+  mcptoken_loop *loop = NULL;
+  mcptoken_timer *timer = NULL;
+  if (mcptoken_loop_new(&loop, NULL) || mcptoken_timer_new(loop, ended, "ended", &timer, NULL)) return 1;
+  mcptoken_timer_start(timer, 20, 0);
+@LOOP@}
+"""
+# And around the calls of docs/ABI.md, which say the order and are not a whole program.
+ORDER = """#include <mcptoken/mcptoken.h>
+
+void serve(mcptoken_config *, mcptoken_log_fn, mcptoken_head, mcptoken_sink, const char *, size_t);
+void serve(mcptoken_config *config, mcptoken_log_fn log, mcptoken_head head, mcptoken_sink sink, const char *data, size_t size) {
+  mcptoken_service *service;
+  mcptoken_loop *loop;
+  mcptoken_exchange *exchange;
+  mcptoken_error *error;
+@CALLS@}
+"""
+GATEWAY = """
+import asyncio, sys
+import mcptoken
+
+async def main():
+    method, target, headers, body, peer = "GET", "/readyz", [("Host", "localhost")], b"", "127.0.0.1"
+
+    async def send(piece):
+        sys.stdout.write(piece.decode())
+
+@BLOCK@
+asyncio.run(main())
 """
 
 
@@ -88,6 +136,36 @@ def test_pkg_config(fixture):
     installed.run("cc", "-std=c11", SOURCES["verify"], *flags, "-o", folder / "verify")
     installed.run("c++", "-std=c++17", SOURCES["session"], *flags, "-o", folder / "session")
     works(installed, gateway, "pkg-config", folder)
+
+
+def test_blocks_of_the_documents(fixture):
+    """What docs/embedding.md and docs/ABI.md show, compiled and run as it stands."""
+    installed, _ = fixture
+    blocks = BLOCK.findall((ROOT / "docs/embedding.md").read_text())
+    assert [language for language, _ in blocks] == ["sh", "cmake", "meson", "c", "python"], blocks
+    compiling, cmake, meson, loop, python = (text for _, text in blocks)
+    folder = installed.folder / "documents"
+    folder.mkdir()
+    (folder / "host.c").write_text(HOST.replace("@LOOP@", loop))
+    (folder / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.13)\nproject(host C)\nadd_executable(host host.c)\n{cmake}")
+    (folder / "meson.build").write_text(f"project('host', 'c')\n{meson}executable('host', 'host.c', dependencies: mcptoken)\n")
+    installed.run("sh", "-ec", f"cd {folder}\n{compiling}")
+    installed.run("cmake", "-S", folder, "-B", folder / "cmake", f"-DCMAKE_PREFIX_PATH={installed.prefix}")
+    installed.run("cmake", "--build", folder / "cmake")
+    installed.run("meson", "setup", folder / "meson", folder)
+    installed.run("meson", "compile", "-C", folder / "meson")
+    for program in ("a.out", "cmake/host", "meson/host"):
+        assert installed.run(folder / program) == "ended", program
+
+    ((_, calls),) = BLOCK.findall((ROOT / "docs/ABI.md").read_text())
+    (folder / "order.c").write_text(ORDER.replace("@CALLS@", calls))
+    flags = installed.run("pkg-config", "--cflags", "libmcptoken").split()
+    installed.run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", folder / "order.c", *flags)
+
+    source = GATEWAY.replace("@BLOCK@", textwrap.indent(python, "    "))
+    place = {"PYTHONPATH": str(ROOT / "capi/python"), "MCPTOKEN_LIBRARY": str(installed.library)}
+    said = installed.run("env", *(f"{name}={value}" for name, value in place.items()), sys.executable, "-B", "-c", source)
+    assert said == '{"status":"ok"}', said
 
 
 def test_cmake(fixture):
