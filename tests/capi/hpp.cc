@@ -116,6 +116,7 @@ void loops() {
   CHECK(loop.timeout().has_value());
   loop.run();
   CHECK(ticks == 3);
+  timer.stop();
   std::thread([&] { loop.post([&] { ticks = 0, loop.stop(); }); }).join();
   loop.run();
   CHECK(ticks == 0);
