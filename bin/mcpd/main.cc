@@ -3,9 +3,11 @@
 #include <span>
 #include <string>
 
+#include "process.h"
 #include "server.h"
 
 int main(int count, char** values) {
+  mcpd::fill_standard_streams();
   mcpd::Environment environment;
   for (char** entry = environ; *entry; ++entry) {
     const std::string text = *entry;

@@ -8,6 +8,9 @@
 
 namespace mcpd {
 
+// Streams that whoever started the program has closed: /dev/null. Otherwise the database or a client's connection would
+// get the number to which the log is written. Before anything is opened.
+void fill_standard_streams();
 // Private files, no core dumps, no tracing by others (unless `debuggable`), as many descriptors as allowed, no SIGPIPE,
 // and the signals that end the server kept for EndEvents. Before any thread is started.
 void prepare_process(bool debuggable);

@@ -1,6 +1,7 @@
 """Bad bodies, a second server in the same place, and upstreams that are dead in one way or another."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -87,6 +88,21 @@ def test_a_second_server_on_the_data_directory_is_refused(gateway):
     second(gateway.command(0), str(gateway.data))
     client = wire.Modern(gateway.port, gateway.bearer)
     assert client.text("example__echo", {"message": "the first"}) == "the first"
+
+
+def test_closed_standard_streams_are_nobody_s(gateway):
+    """Their numbers must not go to the database or to a client: the log would be written into them."""
+    place = gateway.dir / "streams"
+    place.mkdir()
+    command = [str(word) for word in gateway.command(0, data=place / "data")] + ["--port-file", str(place / "port"), "--debuggable"]
+    process = subprocess.Popen(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *command])
+    try:
+        until(lambda: (place / "port").exists() or process.poll() is not None)
+        open_files = {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)}
+        assert open_files == {"/dev/null"}, open_files
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
 
 
 def timed(work):
