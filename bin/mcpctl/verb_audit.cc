@@ -92,6 +92,7 @@ class Record {
 
   // The last `most`, from the earliest on.
   Status show_last(size_t most) { return show_news(most); }
+  bool is_silent() const { return last_ == 0; }  // nothing was there to tell
 
   // What comes from now on.
   Status follow() {
@@ -183,6 +184,7 @@ Result<int> run_audit(Application& app, const Invocation& invocation) {
   if (!tail.empty() && (failed != std::errc{} || end != tail.data() + tail.size()))
     return usage_failure("bad value for --tail: \"" + tail + "\"", "write how many events, like 20");
   MCPCTL_CHECK(record.show_last(most));
+  if (record.is_silent() && is_human(settings.format) && !invocation.is_set("follow")) write_err("No events found.\n");
   if (invocation.is_set("follow")) MCPCTL_CHECK(record.follow());
   return kExitOk;
 }

@@ -8,6 +8,7 @@
 #include "connect.h"
 #include "files.h"
 #include "output.h"
+#include "sanitize.h"
 #include "suggest.h"
 #include "terminal.h"
 #include "verbs.h"
@@ -134,6 +135,17 @@ Status write_client_file(const ClientRow& row, const Connection& connection, con
   return write_out(path + (existing ? " changed, before: " + backup : " written") + "\n");
 }
 
+// A file may be made before its project is; that somebody meant another one is more likely.
+void warn_of_project(const Settings& settings) {
+  constexpr int64_t kTimeoutMs = 1000;
+  auto api = Api::open(settings, true, kTimeoutMs);
+  if (!api.ok()) return;
+  const auto answer = api->call("GET", "/projects/" + url_encode(settings.project), {}, "warning");
+  if (!answer.ok() && answer.failure().status == MCPTOKEN_NOT_FOUND)
+    write_err(sanitize_line("warning: " + answer.failure().why) + "\nhint: " + sanitize_line(answer.failure().hint) +
+              "\n");
+}
+
 Result<int> list_clients(const Environment& environment) {
   std::vector<std::vector<std::string>> rows = {{"CLIENT", "NAME", "TOKEN FROM", "FILE"}};
   constexpr const char* kVia[] = {"environment", "its own prompt", "mcpctl mcp", "mcpctl proxy"};
@@ -167,6 +179,7 @@ Result<int> run_connect(Application& app, const Invocation& invocation) {
     return usage_failure("--write and --print cannot be mixed");
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(const Connection connection, connection_of(settings, invocation));
+  warn_of_project(settings);
   const bool folder = invocation.text("scope") == "folder";
   const char* file = folder || row->user_file == nullptr ? row->folder_file : row->user_file;
   if (folder && row->folder_file == nullptr && row->user_file != nullptr)

@@ -104,9 +104,10 @@ std::string with_distance(const std::string& key, JsonValue value, const Look& l
   return ms > look.now_ms ? " (in " + age + ")" : " (" + age + " ago)";
 }
 
-// Scalars of the object first, then what is in it, as YAML.
-std::string object_text(JsonValue object, JsonValue about, const Look& look) {
-  std::vector<std::vector<std::string>> rows;
+using Rows = std::vector<std::vector<std::string>>;
+
+// Scalars of the object become rows; what is in it, YAML.
+std::string object_text(JsonValue object, JsonValue about, const Look& look, Rows& rows) {
   std::string nested;
   const auto told = [&](const std::string& key) { return about.get(key).present(); };
   for (size_t i = 0; i < object.size(); ++i) {
@@ -120,12 +121,11 @@ std::string object_text(JsonValue object, JsonValue about, const Look& look) {
     }
   }
   if (object.text("kind") == "mcptoken" && !object.get("expiresAt").present()) rows.push_back({"expiresAt:", "never"});
-  return format_table(rows) + nested;
+  return nested;
 }
 
 // Scalars that stand beside the object.
-std::string facts_text(JsonValue about, const Settings& settings) {
-  std::vector<std::vector<std::string>> rows;
+void add_facts(JsonValue about, const Settings& settings, Rows& rows) {
   for (size_t i = 0; i < about.size(); ++i) {
     const std::string key(about.key(i));
     const JsonValue value = about.at(i);
@@ -140,7 +140,6 @@ std::string facts_text(JsonValue about, const Settings& settings) {
     const std::string calls = use.text("calls") + (use.get("complete").boolean(true) ? "" : " or more");
     rows.push_back({"last 24 h:", calls + " calls, " + use.text("denied") + " denied"});
   }
-  return format_table(rows);
 }
 
 // What to run next.
@@ -158,12 +157,14 @@ std::string next_steps(const Kind& kind, JsonValue object, const Settings& setti
 Result<std::string> description(const Kind& kind, JsonValue answer, const Settings& settings) {
   const Look look = look_of(settings);
   if (!is_human(settings.format)) return format_record(answer, look);
-  std::string out = object_text(answer.get("object"), answer, look);
-  out += facts_text(answer, settings);
+  Rows rows;
+  const std::string nested = object_text(answer.get("object"), answer, look, rows);
+  add_facts(answer, settings, rows);
+  std::string out = format_table(rows) + nested;
   for (const Section& section : sections()) {
-    const JsonValue rows = answer.get(section.member);
-    if (!rows.present()) continue;
-    const std::string text = section_text(section, rows, look);
+    const JsonValue items = answer.get(section.member);
+    if (!items.present()) continue;
+    const std::string text = section_text(section, items, look);
     if (!text.empty()) out += "\n" + text;
   }
   const std::string next = next_steps(kind, answer.get("object"), settings);

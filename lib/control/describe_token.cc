@@ -87,7 +87,8 @@ Result<void> add_use(Context& context, const store::TokenRecord& token, Value& o
   out.set("denials", Value::array(std::move(denials)));
   const auto last = std::find_if(page.events.begin(), page.events.end(), is_use);
   if (last != page.events.end() && !last->client_name.empty())
-    out.set("lastClient", text_value(last->client_name + " " + last->client_version));
+    out.set("lastClient",
+            text_value(last->client_name + (last->client_version.empty() ? "" : " ") + last->client_version));
   return {};
 }
 
