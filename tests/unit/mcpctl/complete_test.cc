@@ -16,7 +16,10 @@ Candidates offered(const Words& words) {
     if (question.kind == nullptr) return {"home", "work"};
     if (question.kind->name == "server") return {"files", "fetch", "grafana"};
     if (question.kind->name == "project") return {"demo"};
-    if (question.kind->name == "mcptoken") return {"of-" + question.line.text("project")};
+    if (question.kind->name == "mcptoken") {
+      const std::string name = "of-" + question.line.text("project");
+      return {name, name};  // a token and the one that it replaced
+    }
     return {};
   };
   return complete(fixture_table(), fixture_kinds(), words, names);
