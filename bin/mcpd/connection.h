@@ -12,6 +12,8 @@
 #include "address.h"
 #include "list.h"
 
+struct MHD_Connection;
+
 namespace mcpd {
 
 // Counts open connections, all loops together. Thread-safe; used on accept and close, and for requests that end their
@@ -72,7 +74,10 @@ class Connection : public Link<Attached> {
   int64_t deadline_ms = 0;  // of the phase; 0: none
   int64_t body_since_ms = 0;
   uint64_t body_bytes = 0;
+  uint64_t body_bytes_seen = 0;  // by the watchdog, when it looked last
+  bool is_suspect = false;       // nothing had moved then, though more was there
   std::string target;  // raw request target of the request being read
+  MHD_Connection* request = nullptr;  // once its head has been read
 
  private:
   ~Connection();

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ constexpr int64_t kQuietCheckMs = 10;
 constexpr int64_t kLastBytesMs = 5'000;      // for answers under way when the service has finished
 constexpr int64_t kSlowBodyAfterMs = 5'000;  // from then on a body must have come at kSlowBodyBytesPerSecond
 constexpr int64_t kSlowBodyBytesPerSecond = 1024;
+constexpr int kStuckBytes = 1024;  // that no turn has read between two looks
 constexpr size_t kSpareAnswers = 64;
 constexpr size_t kEndedStreams = 500;
 constexpr int kTrims = 3;
@@ -293,7 +295,9 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   connection.phase = framing.announces_body() ? Phase::body : Phase::answer;
   connection.deadline_ms = framing.announces_body() ? now + options_.body_ms : 0;
   connection.body_since_ms = now;
-  connection.body_bytes = 0;
+  connection.request = request;
+  connection.body_bytes = connection.body_bytes_seen = 0;
+  connection.is_suspect = false;
   *slot = new Exchange(*this, connection, request, framing);
   return (*slot)->open(head);
 }
@@ -369,6 +373,14 @@ void Worker::give_back_memory() {
 // down makes it see the end.
 void Worker::expire(Connection& connection, int64_t now) {
   if (connection.phase == Phase::answer || connection.deadline_ms == 0) return;
+  if (connection.phase == Phase::body && is_stuck(connection)) {
+    connection.deadline_ms = 0;
+    options_.census->note_malformed();
+    refuse(connection, 400, "the first line of a chunk is too long");
+    // It reads no end either, and would turn on what it cannot read until its own timeout: that one it does heed.
+    MHD_set_connection_option(connection.request, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
+    return;
+  }
   bool late = connection.deadline_ms <= now;
   if (connection.phase == Phase::body) {
     const int64_t since_ms = now - connection.body_since_ms;
@@ -383,6 +395,15 @@ void Worker::expire(Connection& connection, int64_t now) {
   } else {
     ::shutdown(connection.fd, SHUT_RDWR);
   }
+}
+
+// The first line of a chunk that does not fit into libmicrohttpd's buffer is neither read on nor refused: what follows stays
+// where it is, turn after turn.
+bool Worker::is_stuck(Connection& connection) {
+  int unread = 0;
+  const bool stands = std::exchange(connection.body_bytes_seen, connection.body_bytes) == connection.body_bytes;
+  const bool suspect = stands && ::ioctl(connection.fd, FIONREAD, &unread) == 0 && unread >= kStuckBytes;
+  return std::exchange(connection.is_suspect, suspect) && suspect;
 }
 
 // --- the end

@@ -109,6 +109,7 @@ class Worker {
   // --- time
   void tick();
   void expire(Connection& connection, int64_t now);
+  static bool is_stuck(Connection& connection);
   void look_at_waiting();
   void look_at_held();
   void give_back_memory();

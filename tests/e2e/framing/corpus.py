@@ -87,6 +87,8 @@ REFUSED = [
     ("chunk size then a tab", chunked(b"3\t\r\nabc\r\n0\r\n\r\n"), {400}),
     ("chunk size behind a bare CR", chunked(b"3\rabc\r\n0\r\n\r\n"), {400}),
     ("chunk extension with a bare LF", chunked(b"3;a\nb\r\nabc\r\n0\r\n\r\n"), {400}),
+    ("chunk extension of 100 KiB", chunked(b"3;" + b"a" * 102400 + b"\r\nabc\r\n0\r\n\r\n"), {400}),
+    ("chunk size with 20,000 zeros", chunked(b"0" * 20000 + b"3\r\nabc\r\n0\r\n\r\n"), {400}),
     ("chunk trailer without a colon", chunked(b"3\r\nabc\r\n0\r\nT x\r\n\r\n"), {400}),
     ("chunk trailer of 100 KiB", chunked(b"3\r\nabc\r\n0\r\nT: " + b"x" * 102400 + b"\r\n\r\n"), {400, 413, 431}),
     ("chunk trailers, 3,000 of them", chunked(b"3\r\nabc\r\n0\r\n" + b"T: x\r\n" * 3000 + b"\r\n"), {400, 413, 431}),
