@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
 #include "loop/orphans.h"
 #include "loop/sandbox.h"
+#include "loop/starter.h"
 
 namespace mcptoken::loop {
 namespace {
@@ -41,15 +43,8 @@ ssize_t write_quietly(int fd, const iovec* parts, int count) {
   return n;
 }
 
-struct Wipe {  // declared secrets travel in the environment
-  std::vector<std::string>& strings;
-  ~Wipe() {
-    for (auto& one : strings) explicit_bzero(one.data(), one.size());
-  }
-};
-
-// No descriptor: no sandbox.
-Result<Fd> make_sandbox(const ChildSpec& spec, const Log& log) {
+// No descriptor: no sandbox, and `missing` says why when there should be one.
+Result<Fd> make_sandbox(const ChildSpec& spec, std::string& missing) {
   if (spec.hidden_paths.empty()) {
     if (spec.require_sandbox) return fail(Status::invalid, "a sandbox is required but nothing is to be hidden");
     return Fd();
@@ -57,10 +52,45 @@ Result<Fd> make_sandbox(const ChildSpec& spec, const Log& log) {
   auto sandbox = Sandbox::hide(spec.hidden_paths);
   if (sandbox) return std::move(*sandbox).take();
   if (spec.require_sandbox || sandbox.error().status != Status::not_supported) return fail(std::move(sandbox).error());
-  log.warn("'" + (spec.argv.empty() ? std::string() : spec.argv[0]) + "' starts without a " + sandbox.error().message +
-           "; it can read the gateway's data");
+  missing = sandbox.error().message;
   return Fd();
 }
+
+// What the loop and its starter share of one start: first the one has it, then the other.
+struct Starting {
+  explicit Starting(ChildSpec spec_in) : spec(std::move(spec_in)) {}
+  ~Starting() {
+    wipe();
+    if (process && *process) put_down(*std::move(*process));  // nobody has come for it
+  }
+  Starting(const Starting&) = delete;
+  Starting& operator=(const Starting&) = delete;
+
+  void run() {
+    auto sandbox = make_sandbox(spec, no_sandbox);
+    if (sandbox) process.emplace(spawn(spec, sandbox->get()));
+    else process.emplace(fail(std::move(sandbox).error()));
+    wipe();
+  }
+  void wipe() {  // declared secrets travel in the environment
+    for (auto& one : spec.env) explicit_bzero(one.data(), one.size());
+  }
+
+  ChildSpec spec;
+  std::string no_sandbox;
+  std::optional<Result<Process>> process;
+  std::atomic<bool> wanted{true};
+  Completion<void> done;  // the loop's
+};
+
+// Tells the starter that what it makes is to be put down at once, also when the frame that waits is destroyed.
+struct Wanting {
+  explicit Wanting(std::shared_ptr<Starting> starting_in) : starting(std::move(starting_in)) {}
+  ~Wanting() { starting->wanted = false; }
+  Wanting(const Wanting&) = delete;
+  Wanting& operator=(const Wanting&) = delete;
+  const std::shared_ptr<Starting> starting;
+};
 
 }  // namespace
 
@@ -103,13 +133,26 @@ Child::Child(Loop& loop, Process process, const ChildSpec& spec, ChildCallbacks 
       out_watch_(loop),
       err_watch_(loop) {}
 
-Result<std::unique_ptr<Child>> Child::start(Loop& loop, ChildSpec spec, ChildCallbacks callbacks, const Log& log) {
-  const Wipe wipe{spec.env};
-  MCPT_TRY(Fd sandbox, make_sandbox(spec, log));
-  MCPT_TRY(auto process, spawn(spec, sandbox.get()));
-  std::unique_ptr<Child> child(new Child(loop, std::move(process), spec, std::move(callbacks)));
-  MCPT_CHECK(child->watch_all());
-  return child;
+Task<Result<std::unique_ptr<Child>>> Child::start(Loop& loop, ChildSpec spec, ChildCallbacks callbacks, Log log, Scope& scope) {
+  const std::string program = spec.argv.empty() ? std::string() : spec.argv[0];
+  Wanting wanting(std::make_shared<Starting>(std::move(spec)));
+  Starting& starting = *wanting.starting;
+  const bool accepted = starter_of(loop).submit([&loop, shared = wanting.starting] {
+    if (shared->wanted) shared->run();
+    if (shared->wanted) loop.post([shared] { shared->done.resolve({}); });
+  });
+  if (!accepted) co_return fail(Status::busy, "cannot start '" + program + "': too many programs are being started");
+  Scope within(scope);
+  Deadline deadline(loop, within, limits::kExecMs, Error(Status::timeout, "cannot start '" + program + "': no exec in time"));
+  MCPT_CO_CHECK(co_await starting.done.wait(within));
+  if (!starting.no_sandbox.empty()) {
+    log.warn("'" + program + "' starts without a " + starting.no_sandbox + "; it can read the gateway's data");
+  }
+  auto process = *std::exchange(starting.process, std::nullopt);
+  if (!process) co_return fail(std::move(process).error());
+  std::unique_ptr<Child> child(new Child(loop, *std::move(process), starting.spec, std::move(callbacks)));
+  MCPT_CO_CHECK(child->watch_all());
+  co_return child;
 }
 
 Result<void> Child::watch_all() {

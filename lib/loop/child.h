@@ -1,12 +1,13 @@
 // A child process that talks in lines: a stdio MCP server. One misbehaving child (a flood, an endless line, a full
 // pipe) costs bounded memory and ends alone.
 //
-//   auto child = Child::start(loop, spec, {.on_line = …, .on_log = …, .on_exit = …}, log);
+//   auto task = Child::start(loop, spec, callbacks, log, scope);
+//   auto child = co_await task;
 //   (*child)->write(R"({"jsonrpc":"2.0",…})");   …   (*child)->stop();
 //
 // Invariants:
-//  1. Everything happens on the loop's thread; the loop outlives the Child. The kernel kills the child when that thread
-//     ends, so start children on a thread that lives as long as they should.
+//  1. Everything but the start itself happens on the loop's thread; the loop outlives the Child. The kernel kills the child
+//     when the thread that has started it ends, which is the loop's starter.
 //  2. Callbacks come from the loop's turns, never from inside start(), write() or stop(). Each may destroy the Child.
 //  3. on_exit comes once, as the last one, after every line that was still in the pipes. When it comes the whole
 //     process group has been killed, grandchildren included (but not those that left the group by setsid).
@@ -24,6 +25,7 @@
 #include "loop/child_exec.h"
 #include "loop/line_reader.h"
 #include "loop/loop.h"
+#include "loop/task.h"
 
 namespace mcptoken::loop {
 
@@ -43,9 +45,9 @@ struct ChildCallbacks {
 
 class Child {
  public:
-  // Blocks until the program runs, usually a millisecond, at most limits::kExecMs. The memory of spec.env is wiped.
-  static Result<std::unique_ptr<Child>> start(Loop& loop, ChildSpec spec, ChildCallbacks callbacks,
-                                              const Log& log = Log());
+  // Resolves when the program runs, usually after a millisecond, or with why it does not, at most after limits::kExecMs. The
+  // loop goes on meanwhile: its starter does the work. The memory of spec.env is wiped.
+  static Task<Result<std::unique_ptr<Child>>> start(Loop& loop, ChildSpec spec, ChildCallbacks callbacks, Log log, Scope& scope);
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;

@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,7 +28,15 @@ namespace {
 
 std::string text(int error) { return strerrordesc_np(error); }
 
-// --- the child's side, between fork and exec: async-signal-safe calls only
+// Sanitizers keep records of what a process does, which the child would write into its parent's.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kLend = 0;
+#else
+constexpr int kLend = CLONE_VM | CLONE_VFORK;
+#endif
+constexpr size_t kChildStackBytes = 64 * 1024;
+
+// --- the child's side, until the exec in its parent's memory: async-signal-safe calls only
 
 enum class Step : int { group, death_signal, pipes, descriptors, directory, limits, privileges, sandbox, exec };
 constexpr std::array kStepNames = {"process group", "parent-death signal", "pipes", "closing descriptors",
@@ -144,15 +153,17 @@ std::vector<Limit> limit_table(const ChildLimits& limits) {
   return out;
 }
 
-// Like fork(), with a pidfd from the first moment (a host that waits for any child could otherwise free the number
-// first). All signals are blocked across it: a handler of the host must not run in the child.
-pid_t fork_with_pidfd(const Plan& plan, Fd& pidfd) {
+int child_main(void* plan) noexcept { become(*static_cast<const Plan*>(plan)); }
+
+// Like vfork(), with a pidfd from the first moment (a host that waits for any child could otherwise free the number
+// first) and a stack of the child's own. All signals are blocked across it: a handler of the host must not run in the child.
+pid_t clone_with_pidfd(Plan& plan, Fd& pidfd) {
+  alignas(16) std::array<std::byte, kChildStackBytes> stack;  // not touched, but for what the child needs of it
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int fd = -1;
-  long pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, nullptr, &fd, nullptr, nullptr);
-  if (pid == 0) become(plan);
+  const pid_t pid = clone(child_main, stack.data() + stack.size(), kLend | CLONE_PIDFD | SIGCHLD, &plan, &fd);
   int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid > 0) {
@@ -160,7 +171,7 @@ pid_t fork_with_pidfd(const Plan& plan, Fd& pidfd) {
     pidfd.lift();
   }
   errno = error;
-  return static_cast<pid_t>(pid);
+  return pid;
 }
 
 bool wait_readable(int fd, int64_t timeout_ms) {
@@ -255,9 +266,9 @@ Result<Process> spawn(const ChildSpec& spec, int ruleset_fd) {
   Process process;
   process.pid = start_known([&](const std::string& mark) {
     if (!mark.empty()) plan.env.insert(plan.env.begin(), const_cast<char*>(mark.c_str()));
-    return fork_with_pidfd(plan, process.pidfd);
+    return clone_with_pidfd(plan, process.pidfd);
   });
-  if (process.pid < 0) return fail(Status::io, "cannot start '" + program + "': fork: " + text(errno));
+  if (process.pid < 0) return fail(Status::io, "cannot start '" + program + "': clone: " + text(errno));
   errors.write.reset();
   process.in = std::move(in.write);
   process.out = std::move(out.read);

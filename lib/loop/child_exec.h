@@ -49,10 +49,11 @@ struct Process {
 Result<std::string> find_program(const std::string& name, const std::vector<std::string>& env);
 
 // Returns when the program runs (its exec succeeded) or why it does not. `ruleset_fd`: a Sandbox, or -1.
-//  - Between fork and exec only async-signal-safe calls; all memory is prepared before.
+//  - The caller stands still until the exec; its memory is lent, not copied, so it takes as long in a large process as in a
+//    small one. In between only async-signal-safe calls; all memory is prepared before.
 //  - The child has descriptors 0, 1, 2 and no other; own process group; umask 077; default signals, none blocked; no
 //    core dumps; no-new-privs.
-//  - It is killed when the *thread* that calls this ends (PR_SET_PDEATHSIG is per thread): call it on the loop's.
+//  - It is killed when the *thread* that calls this ends (PR_SET_PDEATHSIG is per thread).
 //  - Linux 5.11 or newer. No signal handler is used or changed. A host that ignores SIGCHLD, or waits for any child,
 //    may learn the exit status in our place: the end is noticed all the same, the status is unknown then.
 Result<Process> spawn(const ChildSpec& spec, int ruleset_fd);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "loop/starter.h"
 
 namespace mcptoken::loop {
 namespace {
@@ -70,6 +71,7 @@ struct Loop::Impl {
   std::vector<std::unique_ptr<uv_timer_t>> idle_timers;  // stopped handles, ready for reuse: closing one costs a turn
   std::atomic<bool> stopping{false};
   std::atomic<std::thread::id> thread{};
+  std::unique_ptr<Worker> starter;
   bool wake_open = false;
   bool turning = false;
 
@@ -158,6 +160,7 @@ Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
 }
 
 Loop::~Loop() {
+  impl_->starter.reset();  // it posts
   deadlines_.reset();
   impl_->deferred.clear();
   for (auto& timer : impl_->idle_timers) close_and_delete(timer.release());
@@ -201,6 +204,13 @@ void Loop::defer(Callback work) {
   impl_->deferred.push_back(std::move(work));
   // A turn under way runs it, or sees at its end that something is left: only who waits has to be woken.
   if (impl_->deferred.size() == 1 && !impl_->turning) uv_async_send(&impl_->wake);
+}
+
+Worker& starter_of(Loop& loop) {
+  constexpr size_t kWaiting = 256;  // each takes a millisecond
+  auto& starter = loop.impl().starter;
+  if (!starter) starter = std::make_unique<Worker>(kWaiting);
+  return *starter;
 }
 
 // libuv reads the machine's clock as often as it has waited, in the same unit and from the same start.

@@ -27,24 +27,28 @@ StdioPeer::~StdioPeer() {
   pipe_.fail_all(Error(Status::unavailable, "the server was stopped"));
 }
 
-Result<void> StdioPeer::start() {
-  auto started = spawn();
-  if (started) return {};
+loop::Task<Result<void>> StdioPeer::start() {
+  auto spawning = spawn();
+  auto started = co_await spawning;
+  if (started && dead_) child_.reset();
+  if (dead_) co_return fail(Status::unavailable, "the server was stopped");
+  if (started) co_return Result<void>();
   // The reason names the program: the operator's to know, not the callers'.
   options_.log.warn(options_.label + ": " + started.error().message);
-  return fail(started.error().status, "the server process cannot be started");
+  co_return fail(started.error().status, "the server process cannot be started");
 }
 
-Result<void> StdioPeer::spawn() {
-  MCPT_TRY(auto spec, options_.make_spec());
+loop::Task<Result<void>> StdioPeer::spawn() {
+  MCPT_CO_TRY(auto spec, options_.make_spec());
   loop::ChildCallbacks callbacks;
   callbacks.on_line = [this](std::string line) { on_line(std::move(line)); };
   callbacks.on_log = [this](std::string_view line) {
     if (options_.on_stderr) options_.on_stderr(line);
   };
   callbacks.on_exit = [this](const loop::ChildExit& exit) { on_child_exit(exit); };
-  MCPT_TRY(child_, loop::Child::start(loop_, std::move(spec), std::move(callbacks), options_.log));
-  return {};
+  auto starting = loop::Child::start(loop_, std::move(spec), std::move(callbacks), options_.log, group_.scope());
+  MCPT_CO_TRY(child_, co_await starting);
+  co_return Result<void>();
 }
 
 loop::Task<Result<void>> StdioPeer::open(loop::Scope& scope) {
@@ -58,7 +62,8 @@ loop::Task<Result<void>> StdioPeer::open(loop::Scope& scope) {
 }
 
 loop::Task<Result<void>> StdioPeer::negotiate() {
-  auto started = start();
+  auto starting = start();
+  auto started = co_await starting;
   if (!started) {
     dead_ = true;
     co_return fail(std::move(started).error());
@@ -105,7 +110,8 @@ loop::Task<Result<bool>> StdioPeer::probe_modern() {
   }
   if (dead_) co_return fail(Status::unavailable, "the server was stopped");
   child_.reset();
-  MCPT_CO_CHECK(start());
+  auto starting = start();
+  MCPT_CO_CHECK(co_await starting);
   co_return false;
 }
 

@@ -48,8 +48,8 @@ class StdioPeer final : public Peer {
   uint64_t noise_lines() const { return noise_lines_; }
 
  private:
-  Result<void> start();
-  Result<void> spawn();
+  loop::Task<Result<void>> start();
+  loop::Task<Result<void>> spawn();
   loop::Task<Result<void>> negotiate();
   loop::Task<Result<bool>> probe_modern();
   loop::Task<Result<void>> initialize();

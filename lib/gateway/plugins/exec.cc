@@ -80,8 +80,9 @@ loop::Task<Result<Content>> run_exec(Site& site, const ExecConfig& config, Stage
   loop::Deadline deadline(site.loop, scope, config.timeout_ms,
                           Error(Status::timeout, "the program did not answer in time"));
   auto output = std::make_shared<Output>();
-  MCPT_CO_TRY(auto child, loop::Child::start(site.loop, std::move(spec), callbacks_for(output, config.max_bytes),
-                                             site.gateway.options().log));
+  auto callbacks = callbacks_for(output, config.max_bytes);
+  auto starting = loop::Child::start(site.loop, std::move(spec), std::move(callbacks), site.gateway.options().log, scope);
+  MCPT_CO_TRY(auto child, co_await starting);
   output->child = child.get();
   auto written = child->write(line_of(input));
   // One that has left, or does not want to know, is judged by its answer.

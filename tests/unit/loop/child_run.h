@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <optional>
@@ -20,6 +21,27 @@ inline bool ended(pid_t pid) {
 inline bool ends_within(pid_t pid, int ms) {
   for (int i = 0; i < ms && !ended(pid); ++i) usleep(1000);
   return ended(pid);
+}
+
+using Started = mcptoken::Result<std::unique_ptr<mcptoken::loop::Child>>;
+
+// A start that is under way; its end waits for nobody.
+inline mcptoken::loop::Task<mcptoken::Result<void>> start_child(mcptoken::loop::Loop& loop, mcptoken::loop::ChildSpec spec,
+                                                                mcptoken::loop::ChildCallbacks callbacks, mcptoken::Log log,
+                                                                mcptoken::loop::Scope& scope, std::optional<Started>& out) {
+  auto task = mcptoken::loop::Child::start(loop, std::move(spec), std::move(callbacks), std::move(log), scope);
+  out = co_await task;
+  co_return mcptoken::Result<void>();
+}
+
+// Turns the loop until the start has come to its end.
+inline Started started(mcptoken::loop::Loop& loop, mcptoken::loop::ChildSpec spec, mcptoken::loop::ChildCallbacks callbacks,
+                       const mcptoken::Log& log = mcptoken::Log()) {
+  std::optional<Started> out;
+  mcptoken::loop::Group group;
+  group.spawn(start_child(loop, std::move(spec), std::move(callbacks), log, group.scope(), out));
+  for (; !out; usleep(100)) loop.run_once();
+  return *std::move(out);
 }
 
 class ChildRun {
@@ -49,7 +71,7 @@ class ChildRun {
       exit = how;
       loop->stop();
     };
-    MCPT_TRY(child, mcptoken::loop::Child::start(*loop, std::move(spec), std::move(callbacks), log));
+    MCPT_TRY(child, started(*loop, std::move(spec), std::move(callbacks), log));
     return {};
   }
   void until_exit() {

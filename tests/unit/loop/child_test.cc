@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 
 #include "child_run.h"
+#include "loop/starter.h"
 
 using namespace mcptoken;
 using namespace mcptoken::loop;
@@ -222,9 +224,9 @@ TEST_CASE("callbacks may destroy the child") {
     if (place == "line") callbacks.on_line = [end](std::string) { end(); };
     if (place == "log") callbacks.on_log = [end](std::string_view) { end(); };
     if (place == "exit") callbacks.on_exit = [end](const ChildExit&) { end(); };
-    child = Child::start(*loop, ChildRun::sh("echo a; echo b; echo c >&2; echo d >&2"), std::move(callbacks)).value();
+    child = started(*loop, ChildRun::sh("echo a; echo b; echo c >&2; echo d >&2"), std::move(callbacks)).value();
     Timer limit(*loop);
-    limit.start(10'000, [&] { loop->stop(); });
+    limit.start(60'000, [&] { loop->stop(); });
     loop->run();
     CHECK(calls == 1);
     CHECK(child == nullptr);
@@ -256,6 +258,49 @@ TEST_CASE("a host that ignores SIGCHLD still learns of the end") {
   run.until_exit();
   signal(SIGCHLD, old);
   CHECK(run.exit->text() == "ended, status unknown");
+}
+
+TEST_CASE("the loop goes on while a program is being started, and one that nobody waits for any more is put down") {
+  auto loop = std::move(Loop::create()).value();
+  std::promise<void> gate;
+  REQUIRE(starter_of(*loop).submit([open = gate.get_future()]() mutable { open.wait(); }));
+  std::optional<Started> wanted, unwanted;
+  auto group = std::make_unique<Group>(), gone = std::make_unique<Group>();
+  group->spawn(start_child(*loop, cat(), {}, Log(), group->scope(), wanted));
+  gone->spawn(start_child(*loop, cat(), {}, Log(), gone->scope(), unwanted));
+  int ticks = 0;
+  Timer timer(*loop);
+  timer.start(1, [&] { if (++ticks == 20) loop->stop(); }, 1);
+  loop->run();
+  CHECK(ticks == 20);
+  timer.stop();
+  CHECK_FALSE(wanted);
+  gone.reset();
+  gate.set_value();
+  for (; !wanted; usleep(100)) loop->run_once();
+  REQUIRE(*wanted);
+  REQUIRE(unwanted);
+  CHECK_FALSE(*unwanted);
+  CHECK(ended((**wanted)->pid()) == false);
+  wanted->value().reset();
+  loop.reset();
+  for (int i = 0; i < 20'000 && has_children(); ++i, usleep(1000)) CHECK_FALSE(spawn(ChildSpec(), -1));
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("a start that is not over in time says so, and what comes of it later is put down") {
+  auto loop = std::move(Loop::create()).value();
+  std::promise<void> gate;
+  REQUIRE(starter_of(*loop).submit([open = gate.get_future()]() mutable { open.wait(); }));
+  auto late = started(*loop, cat(), {});
+  REQUIRE_FALSE(late);
+  CHECK(late.error().status == Status::timeout);
+  CHECK(late.error().message == "cannot start '/bin/cat': no exec in time");
+  gate.set_value();
+  CHECK(started(*loop, cat(), {}));  // behind it
+  loop.reset();
+  for (int i = 0; i < 20'000 && has_children(); ++i, usleep(1000)) CHECK_FALSE(spawn(ChildSpec(), -1));
+  CHECK_FALSE(has_children());
 }
 
 TEST_CASE("200 starts and ends leave no process and no descriptor") {
