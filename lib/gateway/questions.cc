@@ -23,9 +23,12 @@ struct Search {
 
 }  // namespace
 
+bool may_be_asked(const ServerSpec& server, const UpstreamKey& key) {
+  return server.transport == Transport::http && !server.relayed && key.capabilities != 0;
+}
+
 bool has_one_client(const ServerSpec& server, const UpstreamKey& key) {
-  return server.transport == Transport::http && !server.relayed && key.capabilities != 0 &&
-         key.share.starts_with("session:");
+  return may_be_asked(server, key) && key.share.starts_with("session:");
 }
 
 void Questions::on_request(mcp::Message message, Function<void(std::string)> reply) {
@@ -70,7 +73,7 @@ loop::Task<Result<void>> Upstreams::keep_stream(std::shared_ptr<Entry> entry) {
 }
 
 void Upstreams::want_stream(const std::shared_ptr<Entry>& entry) {
-  if (!entry->questions || entry->stream || entry->listeners > 0 || entry->retired) return;
+  if (!may_be_asked(*entry->server, entry->key) || entry->stream || entry->listeners > 0 || entry->retired) return;
   if (entry->peer->info().era != mcp::Era::legacy) return;  // modern ones ask by their answers alone
   auto task = keep_stream(entry);
   group_.spawn(std::move(task));

@@ -1,8 +1,11 @@
 // What a legacy server behind Streamable HTTP asks on the stream of its session, apart from any call (2025-11-25,
 // transports: such a request should not be about a call, yet servers ask like that while one runs).
 //
-// Invariant: a stream that carries questions belongs to one client (share: session). Everybody else's server is opened
-// so that the peer refuses what comes there, for nothing says whose question it is.
+// Invariants:
+//  1. A stream that carries questions belongs to one client (share: session). Everybody else's server is opened so that the peer
+//     refuses what comes there, for nothing says whose question it is.
+//  2. Who was told of capabilities is listened to, on every loop that has a session there: also what is refused has to be heard,
+//     or the server waits in vain.
 #pragma once
 
 #include <string>
@@ -15,6 +18,8 @@ namespace mcptoken::gateway {
 
 // Whether those who use this connection are one client, who can be asked.
 bool has_one_client(const ServerSpec& server, const UpstreamKey& key);
+// Whether a server of the legacy era may ask on this connection's stream.
+bool may_be_asked(const ServerSpec& server, const UpstreamKey& key);
 
 // Of one connection, on its loop. A question goes to the youngest call that runs there, as on a pipe; without a call to
 // the session's own stream, when it has one.

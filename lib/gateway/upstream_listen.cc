@@ -1,6 +1,7 @@
 // What servers say unasked: subscriptions/listen of the modern era, the server's own stream of the legacy one, log lines.
 #include "gateway/hop.h"
 #include "gateway/log_level.h"
+#include "gateway/questions.h"
 #include "gateway/site.h"
 #include "json/writer.h"
 #include "mcp/rewrite.h"
@@ -88,7 +89,7 @@ loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> ser
       };
       auto task = peer->listen(std::move(open_now), within);
       auto ended = co_await task;
-      if (opened || !entry->questions || tries >= kTakeOverTries || within.cancelled()) co_return ended;
+      if (opened || !may_be_asked(*entry->server, entry->key) || tries >= kTakeOverTries || within.cancelled()) co_return ended;
       // The server may not have seen yet that the stream which was kept for questions has gone, and has one at a time.
       loop::Sleep pause(site_.loop, kTakeOverMs << tries);
       MCPT_CO_CHECK(co_await pause.wait(within));

@@ -7,7 +7,6 @@
 #include "gateway/questions.h"
 #include "gateway/relay_events.h"
 #include "gateway/site.h"
-#include "mcp/sse_peer.h"
 
 namespace mcptoken::gateway {
 namespace {
@@ -16,8 +15,6 @@ constexpr int64_t kFirstBackoffMs = 100;
 constexpr int64_t kStableMs = 30'000;         // a server that has run for so long begins anew when it fails
 constexpr int64_t kRelayedBackoffMs = 1'000;  // the control plane has the server's own backoff
 constexpr int64_t kTrialMs = 500;             // between two calls that try a server whose circuit is open, over all loops
-constexpr int64_t kIdleMs = 5 * 60'000;
-constexpr int64_t kLeaveMs = 1'000;           // for taking leave of an HTTP server
 constexpr int64_t kSweepMs = 15'000;
 constexpr int64_t kProbeTickMs = 1'000;  // how exactly the intervals of probes are kept
 
@@ -34,10 +31,6 @@ bool is_away(const Error& error, bool is_process) {
   return !is_process && (error.status == Status::network || error.status == Status::unavailable || error.http >= 500);
 }
 
-}  // namespace
-
-namespace {
-
 UpstreamKey make_key(const ServerSpec& server, const CallerShare& caller, bool exclusive) {
   UpstreamKey key;
   key.server_id = server.id;
@@ -52,9 +45,6 @@ UpstreamKey make_key(const ServerSpec& server, const CallerShare& caller, bool e
   if (server.relayed && exclusive) key.share += "/token:" + caller.who->token_sha;  // a holder could forge his session's name
   return key;
 }
-
-// How many processes of it there may be.
-size_t most_processes(const ServerSpec& server) { return static_cast<size_t>(std::max(limits::kProcessesPerServer, server.replicas)); }
 
 }  // namespace
 
@@ -203,43 +193,6 @@ loop::Task<Result<std::shared_ptr<Upstreams::Entry>>> Upstreams::get(std::shared
   co_return entry;
 }
 
-loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr bearer) {
-  entry->instance.opening();
-  auto task = connect(entry, std::move(bearer));
-  auto opened = co_await task;
-  if (opened && entry->retired) opened = fail(entry->end.reason());
-  if (!opened) {
-    entry->peer.reset();
-    entry->process.reset();
-    failed(*entry, opened.error());
-    site_.meter.count_opening(entry->server->name, false);
-    co_return fail(std::move(opened).error());
-  }
-  entry->opened_ms = site_.loop.now_ms();
-  entry->log_level.clear();
-  site_.meter.count_opening(entry->server->name, true);
-  want_stream(entry);
-  entry->instance.opened(entry->process ? "process " + std::to_string(entry->process->pid()) : std::string());
-  co_return Result<void>();
-}
-
-loop::Task<Result<void>> Upstreams::connect(std::shared_ptr<Entry> entry, BearerPtr bearer) {
-  auto resolving = site_.gateway.plane().credentials(site_.loop, entry->server, std::move(bearer), group_.scope());
-  MCPT_CO_TRY(auto credentials, co_await resolving);
-  if (entry->retired) co_return fail(entry->end.reason());
-  entry->instance.learn(credentials);
-  if (entry->server->transport == Transport::stdio) {
-    MCPT_CO_CHECK(make_room(*entry));
-    MCPT_CO_CHECK(make_process(entry, std::move(credentials)));
-  } else {
-    MCPT_CO_CHECK(make_http(*entry, std::move(credentials)));
-  }
-  auto peer = entry->peer;
-  auto task = peer->open(group_.scope());
-  auto opened = co_await task;
-  co_return opened;
-}
-
 void Upstreams::failed(Entry& entry, const Error& error) {
   // One that starts and then crashes has not recovered: it waits longer each time, like one that does not start.
   const int64_t opened = std::exchange(entry.opened_ms, 0);
@@ -252,264 +205,6 @@ void Upstreams::failed(Entry& entry, const Error& error) {
   entry.retry_at_ms = site_.loop.now_ms() + backoff;
   entry.last_error = error;
   if (!entry.retired) entry.instance.failed(error.message);
-}
-
-Result<void> Upstreams::make_process(const std::shared_ptr<Entry>& entry, std::vector<Credential> environment) {
-  mcp::StdioOptions options;
-  options.label = entry->server->name;
-  options.identity.client_info = site_.gateway.options().client_info;
-  options.identity.capabilities = entry->key.capabilities;
-  options.log = site_.gateway.options().log;
-  options.on_unrelated = [this, id = entry->server->id, share = entry->key.share](mcp::Message message) {
-    site_.gateway.server_says(id, share, std::move(message));
-  };
-  options.on_exit = [this, weak = std::weak_ptr(entry)](std::string reason) {
-    auto ended = weak.lock();
-    if (!ended || ended->retired || ended->opening.running()) return;
-    site_.gateway.options().log.warn(reason);
-    failed(*ended, Error(Status::unavailable, reason));
-  };
-  options.on_stderr = [log = options.log, weak = std::weak_ptr(entry)](std::string_view line) {
-    auto speaker = weak.lock();
-    if (speaker) log.debug(speaker->server->name + ": " + speaker->instance.said(line));
-  };
-  auto shared = std::make_shared<std::vector<Credential>>(std::move(environment));
-  options.make_spec = [this, server = entry->server, shared]() { return site_.gateway.child_spec(*server, *shared); };
-  entry->process = std::make_shared<mcp::StdioPeer>(site_.loop, std::move(options));
-  entry->peer = entry->process;
-  return {};
-}
-
-Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers) {
-  mcp::HttpOptions options;
-  options.label = entry.server->name;
-  MCPT_TRY(options.url, http::parse_url(entry.server->url));
-  for (auto& header : headers) options.headers.push_back({header.name, std::string(header.value.reveal())});
-  options.pool_key = entry.key.server_id + '/' + std::to_string(entry.key.version) + '/' + entry.key.share;
-  options.identity.client_info = site_.gateway.options().client_info;
-  options.identity.capabilities = entry.key.capabilities;
-  options.http.allow_private = entry.server->allow_private;
-  options.http.connect_ms = entry.server->connect_ms;
-  options.http.first_byte_ms = entry.server->first_byte_ms;
-  // A legacy session is what a server's questions can come back through; without them a call is better off alone.
-  if (entry.server->relayed) options.era = entry.key.capabilities != 0 ? mcp::EraChoice::legacy : mcp::EraChoice::modern;
-  options.log = site_.gateway.options().log;
-  options.on_unrelated = [this, id = entry.server->id, share = entry.key.share](mcp::Message message) {
-    site_.gateway.server_says(id, share, std::move(message));
-  };
-  if (entry.server->transport == Transport::sse) {
-    entry.peer = std::make_shared<mcp::SsePeer>(site_.loop, site_.http, std::move(options));
-    return {};
-  }
-  entry.http = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
-  entry.peer = entry.http;
-  if (!has_one_client(*entry.server, entry.key)) return {};
-  constexpr std::string_view kSession = "session:";
-  entry.questions = std::make_shared<Questions>(site_, entry.server->id, entry.key.share.substr(kSession.size()));
-  entry.http->take_requests(entry.questions.get());
-  return {};
-}
-
-size_t Upstreams::processes_of(const std::string& server_id) const {
-  return static_cast<size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& one) {
-    return one.first.server_id == server_id && one.second->exists();
-  }));
-}
-
-// The replica that has the least to do; another one while all are busy, there is room, and none of them fails.
-UpstreamKey Upstreams::least_busy(const ServerSpec& server, UpstreamKey key) const {
-  if (key.share.starts_with("session:")) return key;
-  const Entry* best = nullptr;
-  std::optional<int> unused;
-  bool failing = false;
-  for (key.replica = 0; key.replica < server.replicas; ++key.replica) {
-    const auto at = entries_.find(key);
-    if (at == entries_.end()) {
-      if (!unused) unused = key.replica;
-      continue;
-    }
-    const Entry& entry = *at->second;
-    const bool usable = entry.ready() && entry.breaker.state() == Circuit::closed;
-    failing |= !usable && !entry.opening.running();
-    if (usable && (!best || entry.calls < best->calls)) best = &entry;
-  }
-  const bool idle = best && best->calls == 0;
-  const bool room = unused && !failing && processes_of(server.id) < most_processes(server);
-  key.replica = !idle && room ? *unused : best ? best->key.replica : 0;
-  return key;
-}
-
-// There is a limit of processes of one server: idle ones of older versions or other sessions make room.
-Result<void> Upstreams::make_room(const Entry& wanted) {
-  const auto& key = wanted.key;
-  std::vector<std::shared_ptr<Entry>> running;
-  for (auto& [other, entry] : entries_) {
-    if (other.server_id == key.server_id && other != key && entry->exists()) running.push_back(entry);
-  }
-  const size_t most = most_processes(*wanted.server);
-  if (running.size() < most) return {};
-  std::shared_ptr<Entry> oldest;
-  for (auto& entry : running) {
-    bool idle = entry->ready() && entry->calls == 0;
-    if (idle && (!oldest || entry->last_used_ms < oldest->last_used_ms)) oldest = entry;
-  }
-  if (!oldest) {
-    return fail(Error(Status::limit, "all " + std::to_string(most) + " processes of server " + wanted.server->name + " are in use"));
-  }
-  retire(oldest, "room for others is needed");
-  return {};
-}
-
-// Off the list at once: who needs the server from now on gets another.
-void Upstreams::retire(std::shared_ptr<Entry> entry, std::string_view why) {
-  entries_.erase(entry->key);
-  entry->retired = true;
-  entry->instance.happened("stopping: " + std::string(why));
-  entry->end.cancel(Error(Status::unavailable, entry->server->name + ": the server was stopped"));
-  if (entry->http) {
-    auto leaving = end_session_there(std::move(entry->http));
-    endings_.spawn(std::move(leaving));
-  }
-  auto process = std::move(entry->process);
-  if (!process) return;
-  ended_.push_back(entry);
-  if (ended_.size() > limits::kEndedInstances) ended_.pop_front();
-  auto task = end(std::move(entry), std::move(process));
-  endings_.spawn(std::move(task));
-}
-
-loop::Task<Result<void>> Upstreams::end(std::shared_ptr<Entry> entry, std::shared_ptr<mcp::StdioPeer> process) {
-  auto task = process->stop(endings_.scope());
-  auto stopped = co_await task;
-  entry->instance.happened("stopped");
-  entry->peer.reset();
-  if (entry->forgotten) std::erase(ended_, entry);
-  co_return stopped;
-}
-
-// A session that nobody uses any more is ended, where there is one (2025-11-25, session management).
-loop::Task<Result<void>> Upstreams::end_session_there(std::shared_ptr<mcp::HttpPeer> peer) {
-  loop::Scope scope(endings_.scope());
-  loop::Deadline deadline(site_.loop, scope, kLeaveMs, Error(Status::timeout, "the server has not answered in time"));
-  auto task = peer->close(scope);
-  auto closed = co_await task;
-  co_return closed;
-}
-
-void Upstreams::sweep() {
-  std::vector<std::shared_ptr<Entry>> idle;
-  for (auto& [key, entry] : entries_) {
-    const bool old = site_.loop.now_ms() - entry->last_used_ms > kIdleMs;
-    if (entry->calls == 0 && !entry->opening.running() && (old || entry->stale)) idle.push_back(entry);
-  }
-  for (auto& entry : idle)
-    retire(entry, entry->stale ? "the definition or a secret has changed" : "nobody needs it");
-}
-
-void Upstreams::mark_stale(const Servers& present) {
-  for (auto& [key, entry] : entries_) {
-    auto at = present.find(key.server_id);
-    entry->stale = at == present.end() || key.version < at->second->version;
-  }
-  sweep();
-}
-
-void Upstreams::end_session(const std::string& session) {
-  std::vector<std::shared_ptr<Entry>> ended;
-  for (auto& [key, entry] : entries_) {
-    if (key.share == "session:" + session || key.share.starts_with("session:" + session + "/")) ended.push_back(entry);
-  }
-  for (auto& entry : ended)
-    retire(entry, "its session has ended");
-}
-
-// --- for people
-
-InstanceStatus Upstreams::status_of(const Entry& entry) {
-  if (entry.retired) return entry.peer ? InstanceStatus::stopping : InstanceStatus::stopped;
-  if (entry.opening.running()) return InstanceStatus::starting;
-  return entry.ready() && entry.breaker.state() == Circuit::closed ? InstanceStatus::running : InstanceStatus::error;
-}
-
-// What is stopped is none any more.
-void Upstreams::count_states() {
-  StatesOfServers states;
-  for (auto& [key, entry] : entries_) ++states[entry->server->name][static_cast<size_t>(status_of(*entry))];
-  for (auto& entry : ended_) {
-    if (status_of(*entry) == InstanceStatus::stopping) ++states[entry->server->name][static_cast<size_t>(InstanceStatus::stopping)];
-  }
-  site_.meter.set_upstreams(std::move(states));
-}
-
-InstanceView Upstreams::view_of(const Entry& entry) const {
-  InstanceView out = entry.instance.view();
-  out.server_id = entry.server->id;
-  out.server = entry.server->name;
-  out.site = site_.index;
-  // What is exclusive belongs to a session, whatever the definition says.
-  out.share = entry.key.share.starts_with("session:") ? Share::session : entry.server->share;
-  out.calls = entry.calls;
-  out.stale = entry.stale;
-  out.circuit = entry.breaker.state();
-  out.status = status_of(entry);
-  if (entry.process && entry.process->alive()) out.pid = entry.process->pid();
-  UpstreamKey first = entry.key;
-  first.replica = 0;
-  if (const auto list = site_.catalogue.known(first, Kind::tools)) {
-    out.tools.emplace();
-    for (const auto& item : list->items)
-      out.tools->push_back(item.key);
-  }
-  return out;
-}
-
-std::vector<InstanceView> Upstreams::instances() const {
-  std::vector<InstanceView> out;
-  for (auto& [key, entry] : entries_)
-    out.push_back(view_of(*entry));
-  for (auto& entry : ended_)
-    out.push_back(view_of(*entry));
-  return out;
-}
-
-std::shared_ptr<Upstreams::Entry> Upstreams::entry_of(std::string_view id) const {
-  for (auto& [key, entry] : entries_) {
-    if (entry->instance.id() == id) return entry;
-  }
-  auto at = std::find_if(ended_.begin(), ended_.end(), [&](const auto& entry) { return entry->instance.id() == id; });
-  return at == ended_.end() ? nullptr : *at;
-}
-
-const Instance* Upstreams::find_instance(std::string_view id) const {
-  auto entry = entry_of(id);
-  return entry ? &entry->instance : nullptr;
-}
-
-bool Upstreams::end_instance(std::string_view id) {
-  auto entry = entry_of(id);
-  if (!entry) return false;
-  entry->forgotten = true;
-  if (!entry->retired)
-    retire(entry, "deleted");
-  else if (!entry->peer)
-    std::erase(ended_, entry);
-  return true;
-}
-
-loop::Task<Result<void>> Upstreams::stop(loop::Scope& scope) {
-  stopping_ = true;
-  sweeper_.stop();
-  prober_.stop();
-  group_.cancel(Error(Status::unavailable, "the gateway is shutting down"));
-  auto all = entries_;
-  for (auto& [key, entry] : all)
-    retire(entry, "the gateway is shutting down");
-  while (endings_.size() > 0 && !scope.cancelled()) {
-    loop::Sleep pause(site_.loop, 5);
-    auto slept = co_await pause.wait(scope);
-    if (!slept) break;
-  }
-  co_return Result<void>();
 }
 
 }  // namespace mcptoken::gateway
