@@ -212,6 +212,15 @@ def test_a_session_that_several_share_is_not_asked():
         connection.cut()
 
 
+def test_a_session_that_several_share_refuses_on_every_loop(gateway):
+    """Also where nobody listens: a server that is not answered would wait for ever."""
+    clients = [Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK) for _ in range(2)]
+    for number in range(10):  # each over a connection of its own, which comes to one loop or the other
+        question, reply = call(clients[number % 2], "nobody", "shared__ask")
+        assert question is None and text_of(reply)["error"]["code"] == -32601, reply
+        assert "stream of that call" in text_of(reply)["error"]["message"], reply
+
+
 def test_a_subscription_has_the_stream_and_questions_still_come(gateway):
     client = Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK)
     before = set(Server.sessions)

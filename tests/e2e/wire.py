@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import socket
 import threading
 import time
@@ -47,6 +48,8 @@ class Connection:
         fields = list(headers.items() if isinstance(headers, dict) else headers)
         names = {name.lower() for name, _ in fields}
         body = body.encode() if isinstance(body, str) else body
+        if self.has_ended():  # it was idle for too long: a client of a busy machine may be
+            self.http.close()
         self.http.putrequest(method, path, skip_host="host" in names, skip_accept_encoding=True)
         for name, value in fields:
             self.http.putheader(name, value)
@@ -54,6 +57,10 @@ class Connection:
             self.http.putheader("Content-Length", str(len(body)))
         self.http.endheaders(body)
         self.socket = self.http.sock  # http.client forgets it when the answer will end with the connection
+
+    def has_ended(self):
+        used = self.http.sock
+        return used and select.select([used], [], [], 0)[0] and not used.recv(1, socket.MSG_PEEK)
 
     def cut(self):
         """Closes at once, in both directions."""
