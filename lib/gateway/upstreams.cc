@@ -140,6 +140,9 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
   judge(*entry, answer, given_up);
   if (!answer && entry->end.cancelled() && !scope.cancelled()) co_return fail(entry->end.reason());
   if (!answer) co_return fail(std::move(answer).error());
+  if (answer->kind() == mcp::MessageKind::result && answer->result()->type != json::Type::object) {
+    co_return fail(Status::protocol, call.server->name + ": the result is not an object");
+  }
   UpstreamAnswer out(*std::move(answer), hop.era);
   co_return out;
 }
