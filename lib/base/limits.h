@@ -66,7 +66,7 @@ inline constexpr size_t kStderrLogBytes = 256 * 1024;   // the last words of a s
 inline constexpr size_t kInstanceEvents = 50;           // what became of a server lately
 inline constexpr size_t kEndedInstances = 64;           // per loop; what they said last can still be read
 inline constexpr size_t kSandboxRules = 16'384;         // entries beside the hidden paths; each is a kernel object
-inline constexpr int64_t kExecMs = 5'000;               // fork to exec; the loop stands still meanwhile
+inline constexpr int64_t kExecMs = 5'000;               // fork to exec, on the thread that starts programs
 inline constexpr int64_t kStopStepMs = 5'000;           // stdin closed -> TERM -> KILL
 inline constexpr int64_t kReapMs = 20;                  // how long a destructor waits for a process it has killed
 
