@@ -47,7 +47,7 @@ struct RecorderFixture : AuditFixture {
     return out;
   }
 
-  int wakes = 0;
+  std::atomic<int> wakes{0};  // on the threads of all loops
   Recorder recorder{clock, [this] { ++wakes; }};
 };
 
@@ -188,7 +188,7 @@ TEST_CASE_FIXTURE(RecorderFixture, "events of all rings are written, a batch at 
   for (int i = 0; i < kEvents; ++i)
     REQUIRE(one.push(numbered(i)));
   REQUIRE(two.push(numbered(kEvents)));
-  CHECK(wakes == kEvents + 1);
+  CHECK(wakes.load() == kEvents + 1);
   CHECK(turn());
   CHECK(count(Kind::tool_call_trace) == kBatch);
   CHECK(turn());
