@@ -14,7 +14,9 @@ namespace mcptoken::gateway {
 namespace {
 
 constexpr int64_t kPositiveMs = 5 * 60'000;
+constexpr int64_t kHeardMs = 60'000;  // lists that live shorter are fetched anew before a change is worth a stream
 constexpr int64_t kNegativeMs = 30'000;
+constexpr int64_t kRelayedMs = 5'000;  // the control plane hears of changes, and answers from its own cache
 constexpr int64_t kRelayedNegativeMs = 1'000;  // the control plane remembers for longer, and knows when it is over
 constexpr int64_t kLongestTtlMs = 24 * 3600'000;
 constexpr size_t kMaxPages = 100;
@@ -70,6 +72,12 @@ Result<void> read_page(const mcp::Message& message, bool marks_matter, RawList& 
     list.is_private |= message.outline().string(*scope) != "public";
   }
   return {};
+}
+
+// Who holds a server's lists in common with others hears of their changes from it. A process tells by itself, the control
+// plane by its feed; a stream for each token or session would be too many.
+bool is_heard(const ServerSpec& server) {
+  return server.transport == Transport::http && !server.relayed && (server.share == Share::installation || server.share == Share::project);
 }
 
 // A control plane that could not ask the server answers with an empty list that says so.
@@ -129,7 +137,8 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     return refresh(entry, server, place, bearer);
   };
   if (!entry->fetching.running()) entry->began_ms = now;
-  if (entry->list && !entry->stale) {  // stale by age alone: good enough while a new one is fetched
+  if (entry->list && !entry->stale && now < entry->list->fresh_until_ms + entry->list->lifetime_ms) {
+    // Stale by age alone, and not for long: good enough while a new one is fetched.
     entry->fetching.begin(group_, std::move(start));
     meter.count(Lookup::stale);
     co_return entry->list;
@@ -169,6 +178,10 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
     }
     return on_loop<RawListPtr>(site_.loop, home.loop, home.group, std::move(work), scope);
   };
+  const bool is_heard_here = &home == &site_ && is_heard(*server);
+  const auto hear_until = [&](int64_t until_ms) { site_.watches.keep(server, place.upstream, until_ms); };
+  // Before the list is fetched, so that no change comes between the two.
+  if (is_heard_here && (!entry->list || entry->list->lifetime_ms >= kHeardMs)) hear_until(site_.loop.now_ms() + kPositiveMs);
   uint64_t before = 0;
   Result<RawListPtr> list = RawListPtr();
   // What was fetched while it changed may be from before: those who wait would be answered under an old definition.
@@ -189,6 +202,7 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
     co_return fail(std::move(list).error());
   }
   entry->list = *std::move(list);
+  if (is_heard_here && entry->list->lifetime_ms >= kHeardMs) hear_until(entry->list->fresh_until_ms);
   if (&home == &site_ && place.kind == Kind::tools) {
     auto labels = std::make_shared<std::vector<std::string>>();
     for (const auto& item : entry->list->items) labels->push_back(tool_label(server->name, item.key));
@@ -258,8 +272,9 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
     auto comparing = compare(server, list, scope);
     MCPT_CO_CHECK(co_await comparing);
   }
-  list->has_ttl = ttl_ms.has_value();
-  list->fresh_until_ms = site_.loop.now_ms() + ttl_ms.value_or(kPositiveMs);
+  list->lifetime_ms = ttl_ms.value_or(kPositiveMs);
+  if (server->relayed) list->lifetime_ms = std::min(list->lifetime_ms, kRelayedMs);
+  list->fresh_until_ms = site_.loop.now_ms() + list->lifetime_ms;
   co_return RawListPtr(std::move(list));
 }
 

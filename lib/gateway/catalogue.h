@@ -3,7 +3,7 @@
 // Invariants:
 //  1. A server that has not declared a capability offers nothing of its kinds, and is not asked.
 //  2. One discovery of a list at a time, on the server's home loop; other loops keep copies with the same lifetime.
-//  3. A list is used while fresh; a stale one is still used while it is fetched anew, and when that fails.
+//  3. A list is used while fresh, for as long again while it is fetched anew, and at any age when that fails.
 //  4. What a server calls private is given to the token alone for which it was fetched.
 //  5. A server that fails is not asked again before its negative lifetime ends: a dead server delays nobody after its first
 //     miss, and the first miss no longer than the asker's deadline.
@@ -30,9 +30,9 @@ struct RawList {
   std::map<std::string, std::string, std::less<>> hidden;
   // Tools with arguments that are headers, too.
   std::map<std::string, std::shared_ptr<const mcp::ParamHeaders>, std::less<>> headers;
+  int64_t lifetime_ms = 0;     // when it was fetched
   int64_t fresh_until_ms = 0;  // monotonic
   bool is_private = false;     // cacheScope of any page
-  bool has_ttl = false;        // the server said how long
 };
 using RawListPtr = std::shared_ptr<const RawList>;
 

@@ -37,13 +37,39 @@ std::set<std::string> Watches::Watch::uris() const {
   return all;
 }
 
-loop::Task<Result<void>> Watches::want(WatchWish wish, loop::Scope& scope) {
-  auto& watch = watches_[wish.key];
+Watches::WatchPtr Watches::watch_of(const std::shared_ptr<const ServerSpec>& server, const UpstreamKey& key) {
+  auto& watch = watches_[key];
   if (!watch) {
     watch = std::make_shared<Watch>(site_.loop);
-    watch->server = wish.server;
-    watch->key = wish.key;
+    watch->server = server;
+    watch->key = key;
   }
+  return watch;
+}
+
+void Watches::keep(std::shared_ptr<const ServerSpec> server, const UpstreamKey& key, int64_t until_ms) {
+  auto watch = watch_of(server, key);
+  if (watch->kept.running() && until_ms <= watch->kept_until_ms) return;
+  watch->kept_until_ms = until_ms;
+  watch->kept.start(until_ms - site_.loop.now_ms(), [this, weak = std::weak_ptr<Watch>(watch)] {
+    if (auto locked = weak.lock()) settle_forgotten({locked});
+  });
+  step(std::move(watch));
+}
+
+void Watches::keep_only(const Servers& present) {
+  std::vector<WatchPtr> touched;
+  for (auto& [key, watch] : watches_) {
+    const auto server = present.find(key.server_id);
+    if (!watch->kept.running() || (server != present.end() && server->second->version == key.version)) continue;
+    watch->kept.stop();
+    touched.push_back(watch);
+  }
+  settle_forgotten(touched);
+}
+
+loop::Task<Result<void>> Watches::want(WatchWish wish, loop::Scope& scope) {
+  auto watch = watch_of(wish.server, wish.key);
   watch->bearer = wish.bearer;
   const bool quiet = watch->stream && !watch->opening;
   const uint64_t before = watch->revision;
@@ -52,8 +78,7 @@ loop::Task<Result<void>> Watches::want(WatchWish wish, loop::Scope& scope) {
   if (watch->retry.running()) co_return fail(*watch->last_error);
   auto done = std::make_shared<loop::Completion<void>>();
   watch->waiting.push_back(done);
-  auto kept = watch;
-  step(kept);
+  step(watch);
   auto result = co_await done->wait(scope);
   co_return result;
 }
@@ -83,7 +108,7 @@ void Watches::forget_session(const std::string& session) {
 
 void Watches::settle_forgotten(const std::vector<WatchPtr>& touched) {
   for (auto& watch : touched) {
-    if (watch->wishes.empty()) close(watch->key);
+    if (watch->wanted_by_nobody()) close(watch->key);
     else step(watch);
   }
 }
@@ -92,6 +117,7 @@ void Watches::stop() {
   auto all = std::exchange(watches_, {});
   for (auto& [key, watch] : all) {
     watch->retry.stop();
+    watch->kept.stop();
     watch->stream.reset();
     watch->opening.reset();
     settle(*watch, fail(Status::unavailable, "the gateway is shutting down"));
@@ -104,6 +130,7 @@ void Watches::close(const UpstreamKey& key) {
   auto watch = it->second;
   watches_.erase(it);
   watch->retry.stop();
+  watch->kept.stop();
   Error reason(Status::cancelled, "nobody listens any more");
   for (auto& stream : {std::exchange(watch->stream, nullptr), std::exchange(watch->opening, nullptr)}) {
     if (stream) stream->scope.cancel(reason);
@@ -121,6 +148,7 @@ void Watches::step(WatchPtr watch) {
   if (watch->stream && watch->stream->revision == watch->revision) return settle(*watch, {});
   watch->opening = std::make_shared<Stream>(group_.scope());
   watch->opening->revision = watch->revision;
+  watch->opening->is_wished = !watch->wishes.empty();
   auto stream = watch->opening;
   auto task = run(watch, stream);
   group_.spawn(std::move(task), [this, watch, stream](Result<void> result) {
@@ -153,6 +181,7 @@ void Watches::ended(WatchPtr watch, std::shared_ptr<Stream> stream, const Error&
   if (next) watch->opening.reset();
   site_.gateway.options().log.info(error.message);
   watch->last_error = error;
+  if (!stream->open && !stream->is_wished) return watch->wishes.empty() ? close(watch->key) : step(watch);
   int64_t pause_ms = std::min(kFirstRetryMs << std::min(watch->failures++, 8), kLongestRetryMs);
   watch->retry.start(pause_ms + site_.gateway.jitter(pause_ms / 4), [this, weak = std::weak_ptr<Watch>(watch)] {
     if (auto locked = weak.lock()) step(locked);
@@ -164,6 +193,7 @@ loop::Task<Result<void>> Watches::run(WatchPtr watch, std::shared_ptr<Stream> st
   auto uris = watch->uris();
   auto asking = site_.upstreams.info(watch->server, watch->key, watch->bearer, stream->scope);
   MCPT_CO_TRY(auto info, co_await asking);
+  if (!stream->is_wished && !mcp::announces_changes(info)) co_return fail(Status::not_supported, "it announces nothing");
   const bool legacy = info.era == mcp::Era::legacy;
   if (legacy && watch->stream) {
     auto telling = tell_legacy(watch, stream, std::move(uris));

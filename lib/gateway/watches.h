@@ -1,5 +1,6 @@
 // What servers say unasked: changes of their lists and of resources. One stream to a server for each group of callers that
-// may share a connection, on the server's home loop, for as long as some client there listens.
+// may share a connection, on the server's home loop, for as long as some client there listens, or a list is kept that the
+// server would announce the change of.
 //
 // Invariants:
 //  1. A stream that ends is opened again after a backoff, and then whoever listens is told that everything may have changed:
@@ -37,6 +38,10 @@ class Watches {
 
   // On the home loop of the wish's server. Resolves when the server has been told, with its refusal if there was one.
   loop::Task<Result<void>> want(WatchWish wish, loop::Scope& scope);
+  // On the server's home loop: its stream is open until then (monotonic), also while no client listens, if the server says when
+  // its lists change. One that gives no stream is not asked again before it is kept anew.
+  void keep(std::shared_ptr<const ServerSpec> server, const UpstreamKey& key, int64_t until_ms);
+  void keep_only(const Servers& present);  // what is gone, or of another version, is kept no longer
   void forget(const std::string& client);  // all of its wishes on this loop
   void forget_session(const std::string& session);  // those of clients named SESSION, a blank, and more
   void stop();
@@ -50,9 +55,10 @@ class Watches {
     loop::Scope scope;
     uint64_t revision = 0;
     bool open = false;
+    bool is_wished = false;  // by a client; otherwise a server that gives none is left alone
   };
   struct Watch {
-    explicit Watch(loop::Loop& loop) : retry(loop) {}
+    explicit Watch(loop::Loop& loop) : retry(loop), kept(loop) {}
     std::shared_ptr<const ServerSpec> server;
     UpstreamKey key;
     BearerPtr bearer;
@@ -72,8 +78,12 @@ class Watches {
     bool missed = false;                                  // there was a time without a stream
     std::vector<std::shared_ptr<loop::Completion<void>>> waiting;
     loop::Timer retry;
+    loop::Timer kept;  // runs while it is kept
+    int64_t kept_until_ms = 0;
+    bool wanted_by_nobody() const { return wishes.empty() && !kept.running(); }
   };
 
+  WatchPtr watch_of(const std::shared_ptr<const ServerSpec>& server, const UpstreamKey& key);
   void settle_forgotten(const std::vector<WatchPtr>& touched);
   void step(WatchPtr watch);
   void opened(Watch& watch, std::shared_ptr<Stream> stream, Result<void> result);

@@ -50,6 +50,17 @@ bool declares(const PeerInfo& info, std::string_view capability) {
   return node && node->type == Type::object;
 }
 
+bool announces_changes(const PeerInfo& info) {
+  auto outline = Outline::read(info.capabilities, 2);
+  if (!outline || outline->root().type != Type::object) return false;
+  for (std::string_view capability : {"tools", "prompts", "resources"}) {
+    const Node* node = outline->find(capability);
+    const Node* says = node && node->type == Type::object ? outline->find(*node, "listChanged") : nullptr;
+    if (says && outline->raw(*says) == "true") return true;
+  }
+  return false;
+}
+
 std::string modern_meta(const PeerIdentity& identity) {
   std::string out;
   json::Writer(out)

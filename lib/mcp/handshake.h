@@ -30,6 +30,8 @@ struct PeerInfo {
 
 // Whether the server has declared that capability ("prompts").
 bool declares(const PeerInfo& info, std::string_view capability);
+// Whether it says when one of its lists changes.
+bool announces_changes(const PeerInfo& info);
 
 // Params of the opening requests (complete JSON objects).
 std::string initialize_params(const PeerIdentity& identity, std::string_view revision);

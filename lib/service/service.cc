@@ -82,8 +82,10 @@ Result<void> Service::open_local() {
     node.site.parking.end_if([&](const rbac::Principal& who) { return has_ended(snapshot, who, node.loop.clock().wall_ms()); },
                              Error(Status::unauthenticated, "the token has ended"));
     node.watchers.wake();
-    if (std::exchange(node.servers, snapshot.servers) != snapshot.servers)
+    if (std::exchange(node.servers, snapshot.servers) != snapshot.servers) {
+      node.site.watches.keep_only(*snapshot.servers);
       node.site.upstreams.mark_stale(*snapshot.servers);
+    }
     return until;
   });
   return {};

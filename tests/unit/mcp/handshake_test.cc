@@ -100,6 +100,20 @@ TEST_CASE("handshake: the answer to server/discover") {
   CHECK_FALSE(read_discover_result(answer(error(-32603))));
 }
 
+TEST_CASE("handshake: whether a server says when its lists change") {
+  const auto announces = [](const char* capabilities) {
+    PeerInfo info;
+    info.capabilities = capabilities;
+    return announces_changes(info);
+  };
+  CHECK(announces(R"({"tools":{"listChanged":true}})"));
+  CHECK(announces(R"({"tools":{},"prompts":{"a":[],"listChanged":true}})"));
+  CHECK(announces(R"({"resources":{"subscribe":false,"listChanged": true }})"));
+  for (const char* no : {"{}", "[]", "", R"({"tools":{}})", R"({"tools":{"listChanged":false}})", R"({"tools":{"listChanged":"true"}})",
+                         R"({"tools":[true],"listChanged":true})", R"({"logging":{"listChanged":true}})"})
+    CHECK_MESSAGE(!announces(no), no);
+}
+
 TEST_CASE("handshake: opening requests") {
   PeerIdentity identity;
   identity.client_info = R"({"name":"g","version":"1"})";
