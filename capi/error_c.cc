@@ -63,6 +63,7 @@ namespace mcptoken::capi {
 namespace {
 
 constexpr size_t kMaxLine = 4096;
+constexpr size_t kEnding = 8;  // room for a last character and what says that it goes on
 
 // How many bytes at `text` may stand as they are: a character of UTF-8 that a terminal only shows. 0: none.
 size_t visible(std::string_view text) {
@@ -80,7 +81,7 @@ void make_line(std::string& text) {
     rest.remove_prefix(length);
   if (rest.empty() && text.size() <= kMaxLine) return;
   std::string out;
-  for (rest = text; !rest.empty() && out.size() < kMaxLine;) {
+  for (rest = text; !rest.empty() && out.size() < kMaxLine - kEnding;) {
     const size_t length = visible(rest);
     const char c = rest[0];
     if (length > 0)

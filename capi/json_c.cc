@@ -73,7 +73,9 @@ void write(mcptoken_json_writer* writer, Body&& body) noexcept {
     body(*writer);
     return {};
   });
-  if (status != MCPTOKEN_OK) writer->failure.status = static_cast<Status>(status);
+  if (status == MCPTOKEN_OK) return;
+  writer->failure.status = static_cast<Status>(status);
+  writer->failure.message = mcptoken_status_name(status);  // short enough for no allocation
 }
 
 }  // namespace

@@ -159,7 +159,7 @@ constexpr size_t kUsualFieldBytes = 1024;  // of all fields of a request togethe
 Result<service::Head> read_head(const mcptoken_head& in) {
   MCPT_CHECK(require(in.method, "method"));
   MCPT_CHECK(require(in.target, "target"));
-  MCPT_CHECK(require(in.headers || in.header_count == 0, "headers"));
+  MCPT_CHECK(check_headers(in.headers, in.header_count));
   service::Head head;
   head.method = in.method;
   head.target = in.target;
@@ -167,7 +167,8 @@ Result<service::Head> read_head(const mcptoken_head& in) {
   head.tls = (in.flags & MCPTOKEN_HEAD_TLS) != 0;
   head.content_length = in.content_length;
   head.headers.reserve(in.header_count, kUsualFieldBytes);
-  for (size_t i = 0; i < in.header_count; ++i) head.headers.add(view(in.headers[i].name), view(in.headers[i].value));
+  for (size_t i = 0; i < in.header_count; ++i)
+    head.headers.add(in.headers[i].name, in.headers[i].value);
   return head;
 }
 
@@ -180,6 +181,10 @@ void tell(mcptoken_access_fn callback, void* user_data, const service::AccessRec
                                   texts[1].c_str(), texts[2].c_str(), texts[3].c_str(), texts[4].c_str(), texts[5].c_str(),
                                   texts[6].c_str(), texts[7].c_str(), texts[8].c_str(), texts[9].c_str()};
   callback(user_data, &access);
+}
+
+Result<void> require_data_dir(const mcptoken_config& config) {
+  return require(!config.config.data_dir.empty(), "data_dir");
 }
 
 // Everything the host may call on an exchange ends here: a lack of memory cuts the answer, nothing is thrown.
@@ -300,7 +305,8 @@ mcptoken_status mcptoken_admin_reset_password(const mcptoken_config* config, con
     MCPT_CHECK(require(config, "config"));
     MCPT_CHECK(require(email, "email"));
     MCPT_CHECK(require(password, "password"));
-    const crypto::Secret secret(std::string_view(password, size));
+    MCPT_CHECK(require_data_dir(*config));
+    const crypto::Secret secret(view(password, size));
     return service::reset_password(config->config.data_dir, config->config.key_file, email, secret);
   });
 }
@@ -311,6 +317,7 @@ mcptoken_status mcptoken_admin_verify_audit(const mcptoken_config* config, const
     clear(report_out);
     MCPT_CHECK(require(config, "config"));
     MCPT_CHECK(require(report_out, "report_out"));
+    MCPT_CHECK(require_data_dir(*config));
     const auto& settings = config->config;
     MCPT_TRY(auto report, service::verify_audit(settings.data_dir, settings.key_file, expected_head ? expected_head : ""));
     *report_out = new_bytes(std::move(report));

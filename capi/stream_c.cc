@@ -148,9 +148,13 @@ Result<void> begin(mcptoken_stream& stream, std::string_view method, std::vector
   run->method = method;
   run->body = body;
   if (!body.empty()) run->pieces.push_back(run->body);
-  const auto names_host = [](const http::Header& header) { return equals_ignoring_case(header.name, "user-agent"); };
-  if (std::none_of(headers.begin(), headers.end(), names_host))
-    run->headers.push_back({"User-Agent", "libmcptoken/" MCPTOKEN_VERSION});
+  const auto has = [&](std::string_view name) {
+    return std::any_of(headers.begin(), headers.end(),
+                       [&](const http::Header& header) { return equals_ignoring_case(header.name, name); });
+  };
+  if (has("authorization"))
+    return fail(Status::invalid, "request: header Authorization cannot be set, it is of the stream's bearer");
+  if (!has("user-agent")) run->headers.push_back({"User-Agent", "libmcptoken/" MCPTOKEN_VERSION});
   if (!stream.bearer.empty())
     run->headers.push_back({"Authorization", "Bearer " + std::string(stream.bearer.reveal())});
   run->headers.insert(run->headers.end(), std::make_move_iterator(headers.begin()),
@@ -228,7 +232,7 @@ mcptoken_status mcptoken_stream_send(mcptoken_stream* stream, const char* method
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(require(stream, "stream"));
     MCPT_CHECK(require(method, "method"));
-    MCPT_CHECK(require(headers || header_count == 0, "headers"));
+    MCPT_CHECK(check_headers(headers, header_count));
     return alone(stream, [&] { return begin(*stream, method, headers_of(headers, header_count), view(body, body_size)); });
   });
 }
@@ -238,7 +242,7 @@ mcptoken_status mcptoken_stream_send_message(mcptoken_stream* stream, const char
                                              mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(require(stream, "stream"));
-    MCPT_CHECK(require(headers || header_count == 0, "headers"));
+    MCPT_CHECK(check_headers(headers, header_count));
     MCPT_TRY(auto all, message_headers(view(message, message_size)));
     for (http::Header& header : headers_of(headers, header_count))
       all.push_back(std::move(header));

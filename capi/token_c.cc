@@ -54,7 +54,7 @@ mcptoken_status mcptoken_token_sha(const char* raw, size_t size, mcptoken_bytes*
 }
 
 int32_t mcptoken_token_equal(const char* a, size_t a_size, const char* b, size_t b_size) {
-  return crypto::equal(view(a, a_size), view(b, b_size)) ? 1 : 0;
+  return guard_value(0, [&] { return crypto::equal(view(a, a_size), view(b, b_size)) ? 1 : 0; });
 }
 
 mcptoken_status mcptoken_token_parse_ttl(const char* text, int64_t now_ms, int64_t* expires_ms_out, mcptoken_error** error_out) {

@@ -2,8 +2,8 @@
  *
  * - Functions that can fail return mcptoken_status: 0 ok, negative failed, positive "succeeded, notice this". Detail is an
  *   optional mcptoken_error in the last out-parameter, written only on failure; pass NULL to ignore it.
- * - Beside what its comment lists, a function with a status may return INVALID (a required argument is NULL), NO_MEMORY, and
- *   INTERNAL (a defect of the library).
+ * - Beside what its comment lists, a function with a status may return INVALID (a required argument is NULL), NO_MEMORY (also for
+ *   a size that no object has, like a negative number's), and INTERNAL (a defect of the library).
  * - Parameters come as: object, inputs, options, callback + user_data (+ destroy), outs, error. Outs are cleared first.
  * - Handles are opaque; every release function accepts NULL; any release order is legal unless a type says otherwise.
  * - Text in: NUL-terminated UTF-8 for names and URLs, pointer + size for secrets, JSON and bodies. Text out: borrowed
@@ -63,7 +63,7 @@ typedef int32_t mcptoken_status;
 #define MCPTOKEN_PROTOCOL (-300)
 #define MCPTOKEN_REMOTE (-301)
 
-/* One HTTP header, both NUL-terminated. */
+/* One HTTP header, both NUL-terminated, neither NULL. */
 typedef struct mcptoken_header {
   const char *name;
   const char *value;

@@ -220,6 +220,25 @@ static void null_writer(void) {
   mcptoken_json_writer_free(NULL);
 }
 
+/* A size that no object has is read by nobody. */
+static void sizes_of_nothing(void) {
+  mcptoken_json* json = NULL;
+  mcptoken_json_writer* writer = NULL;
+  mcptoken_bytes* text = NULL;
+  for (size_t size = SIZE_MAX; size > (size_t)PTRDIFF_MAX; size -= SIZE_MAX / 4) {
+    CHECK_FAILS(MCPTOKEN_NO_MEMORY, "", mcptoken_json_parse("{}", size, &json, &error));
+    CHECK(json == NULL);
+    CHECK_OK(mcptoken_json_writer_new(&writer, &error));
+    mcptoken_json_writer_string(writer, "x", size);
+    CHECK_FAILS(MCPTOKEN_NO_MEMORY, "no_memory", mcptoken_json_writer_finish(writer, &text, &error));
+    mcptoken_json_writer_free(writer);
+    CHECK_OK(mcptoken_json_writer_new(&writer, &error));
+    mcptoken_json_writer_raw(writer, "1", size);
+    CHECK_FAILS(MCPTOKEN_NO_MEMORY, "", mcptoken_json_writer_finish(writer, &text, &error));
+    mcptoken_json_writer_free(writer);
+  }
+}
+
 int main(void) {
   reads_every_type();
   prints();
@@ -229,5 +248,6 @@ int main(void) {
   misuse_poisons();
   first_failure_stays();
   null_writer();
+  sizes_of_nothing();
   return check_end();
 }

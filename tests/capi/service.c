@@ -117,6 +117,11 @@ static void refuses_bad_structs(void) {
   bad_head = head;
   bad_head.header_count = 2;
   CHECK_FAILS(MCPTOKEN_INVALID, "headers", mcptoken_exchange_new(service, loop, &bad_head, &sink, &exchange, &error));
+  const mcptoken_header no_value = {"Host", NULL};
+  bad_head.headers = &no_value;
+  bad_head.header_count = 1;
+  CHECK_FAILS(MCPTOKEN_INVALID, "each header",
+              mcptoken_exchange_new(service, loop, &bad_head, &sink, &exchange, &error));
   bad_sink.write = NULL;
   CHECK_FAILS(MCPTOKEN_INVALID, "sink", mcptoken_exchange_new(service, loop, &head, &bad_sink, &exchange, &error));
   bad_sink = sink;
@@ -346,7 +351,11 @@ static void end(const char* data_dir, const char* session) {
   mcptoken_error* error = NULL;
   mcptoken_bytes* report = NULL;
   CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_new(&config, NULL));
+  CHECK_FAILS(MCPTOKEN_INVALID, "data_dir",
+              mcptoken_admin_reset_password(config, "ada@example.com", "long enough", 11, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "data_dir", mcptoken_admin_verify_audit(config, NULL, &report, &error));
   CHECK_NUMBER(MCPTOKEN_OK, mcptoken_config_set(config, "data_dir", data_dir, NULL));
+  CHECK_NUMBER(MCPTOKEN_NO_MEMORY, mcptoken_admin_reset_password(config, "ada@example.com", "x", SIZE_MAX, NULL));
   CHECK_NUMBER(MCPTOKEN_BUSY, mcptoken_admin_reset_password(config, "ada@example.com", "battery staple", 14, NULL));
   CHECK_NUMBER(MCPTOKEN_BUSY, mcptoken_admin_verify_audit(config, NULL, &report, NULL));
   CHECK(report == NULL);

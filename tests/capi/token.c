@@ -52,6 +52,8 @@ static void nulls(void) {
   CHECK_NUMBER(0, kind);
   CHECK_FAILS(MCPTOKEN_INVALID, "hex_out", mcptoken_token_sha("x", 1, NULL, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "token", mcptoken_token_sha(NULL, 0, &bytes, &error));
+  CHECK_FAILS(MCPTOKEN_NO_MEMORY, "", mcptoken_token_sha("x", SIZE_MAX, &bytes, &error));
+  CHECK_NUMBER(0, mcptoken_token_equal("x", SIZE_MAX, "x", SIZE_MAX));
 }
 
 static void lifetimes(void) {
