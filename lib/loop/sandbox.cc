@@ -144,7 +144,11 @@ int Sandbox::abi() {
 Result<Sandbox> Sandbox::hide(const std::vector<std::string>& paths) {
   MCPT_TRY(auto hidden, resolve(paths));
   const int version = abi();
-  if (version == 0) return fail(Status::not_supported, "sandbox: this kernel has no Landlock");
+  if (version == 0) {
+    const bool refused = errno == EPERM;  // the kernel's own answers are ENOSYS and EOPNOTSUPP
+    return fail(Status::not_supported, refused ? "sandbox: a filter of system calls forbids Landlock here"
+                                               : "sandbox: this kernel has no Landlock");
+  }
   RulesetAttr attr{known_rights(version), 0, version >= 6 ? kScopeSignals : 0};
   Fd rules(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0)));
   if (!rules || !rules.lift()) return fail(Status::io, "sandbox: " + text(errno));

@@ -11,8 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import harness
+import unit_filter
 import wire
-from harness import MCPCTL, MCPD, PATIENCE_S, ROOT, Gateway
+from harness import HERE, MCPCTL, MCPD, PATIENCE_S, ROOT, Gateway
 
 # LISTEN_PID is the process's own number, which only it knows.
 HAND_OVER = """
@@ -138,6 +139,33 @@ def fake_gateway(status):
         finally:
             server.shutdown()
             thread.join()
+
+
+class Filtered(Gateway):
+    """Under the system calls that its unit leaves it."""
+
+    def command(self, port, data=None):
+        sanitizer = f"ASAN_OPTIONS={os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0"  # its leak check traces the process
+        return ["env", sanitizer, sys.executable, "-B", HERE / "unit_filter.py", UNITS / "mcpd.service", *super().command(port, data)]
+
+
+def test_system_calls_of_the_unit():
+    """They are enough for the main job, and for Landlock: a server that is started here does not see the data directory."""
+    landlock = unit_filter.call("landlock_create_ruleset", 0, 0, 1) > 0
+    with Filtered(settings=["--require-sandbox"] if landlock else []) as gateway:
+        gateway.example()
+        gateway.stdio("shell", "sh", "-c", f'ls "{gateway.data}" > "{gateway.logs}/seen" 2>&1; exec "{harness.EXAMPLE}" --stdio')
+        gateway.project("demo", "example", "shell")
+        token = gateway.token("filtered")
+        gateway.ready(token, "example", "shell")
+        client = wire.Modern(gateway.port, token)
+        assert client.text("example__echo", {"message": "x"}) == "x"
+        client.connection.close()
+        seen = (gateway.logs / "seen").read_text()
+        assert not landlock or ("ermission denied" in seen and "keys" not in seen), seen
+        status = Path(f"/proc/{gateway.process.pid}/status").read_text()
+        assert "Seccomp:\t2" in status, status
+        assert gateway.stop() == 0, gateway.report()
 
 
 def test_smoke():
