@@ -133,6 +133,13 @@ void close_and_delete(Handle* handle) {
   uv_close(reinterpret_cast<uv_handle_t*>(handle), [](uv_handle_t* closed) { delete reinterpret_cast<Handle*>(closed); });
 }
 
+// Owners have stopped their timers and watches before the loop goes. Of one that has not, nobody may wait for the end.
+void silence(uv_handle_t* handle, void*) noexcept {
+  if (uv_is_closing(handle)) return;
+  if (handle->type == UV_TIMER) uv_timer_stop(reinterpret_cast<uv_timer_t*>(handle));
+  if (handle->type == UV_POLL) uv_poll_stop(reinterpret_cast<uv_poll_t*>(handle));
+}
+
 }  // namespace
 
 Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl)
@@ -167,7 +174,8 @@ Loop::~Loop() {
   impl_->idle_timers.clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&impl_->wake), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&impl_->before_waiting), nullptr);
-  uv_run(&impl_->loop, UV_RUN_DEFAULT);  // runs the close callbacks; owners have stopped their timers and watches
+  uv_walk(&impl_->loop, silence, nullptr);
+  uv_run(&impl_->loop, UV_RUN_DEFAULT);  // runs the close callbacks
   uv_loop_close(&impl_->loop);
 }
 

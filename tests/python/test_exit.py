@@ -43,6 +43,27 @@ class Exit(unittest.TestCase):
                            "timer = Timer(loop, print)\ntimer.start(0.001, 0.001)\nstatus, exchange = ask(service, loop)\nprint(status)\n")
         self.assertEqual(told, ["200"])
 
+    def test_what_another_thread_has_dropped(self):
+        """Its release waits for a turn of the loop, which may never come: the loop goes all the same."""
+        told = self.end_of("""
+import gc
+from mcptoken import Events, Watch
+pair = os.pipe()
+for closes in (True, False):
+    loop = Loop()
+    kept = [Timer(loop, print), Watch(loop, pair[1], Events.WRITABLE, print)]
+    kept[0].start(0.001, 0.001)
+    dropping = threading.Thread(target=lambda: (kept.clear(), gc.collect()))
+    dropping.start()
+    dropping.join()
+    if closes:
+        loop.close()
+    del loop
+    gc.collect()
+    print("gone")
+""")
+        self.assertEqual(told, ["gone", "gone"])
+
     def test_with_a_failure(self):
         told = self.end_of("loop = Loop()\nservice = Service({'data_dir': folder.name + '/d'})\nservice.attach(loop)\n"
                            "print(ask(service, loop)[0])\nraise SystemExit(7)\n", 7)
