@@ -155,7 +155,7 @@ class Asgi(unittest.IsolatedAsyncioTestCase):
         await asyncio.wait_for(self.lifespan, 30)
         self.assertEqual((await self.outbox.get())["type"], "lifespan.shutdown.complete")
 
-    async def ask(self, method, path, *messages, headers=(), query=b""):
+    async def ask(self, method, path, *messages, headers=(), query=b"", **more):
         inbox, sent = asyncio.Queue(), []
         for one in messages or ({"type": "http.request"},):
             inbox.put_nowait(one)
@@ -164,7 +164,7 @@ class Asgi(unittest.IsolatedAsyncioTestCase):
             sent.append(message)
 
         scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query,
-                 "headers": [(b"host", b"localhost"), *headers], "client": ("127.0.0.1", 1), "scheme": "http"}
+                 "headers": [(b"host", b"localhost"), *headers], "client": ("127.0.0.1", 1), "scheme": "http"} | more
         await asyncio.wait_for(self.app(scope, inbox.get, send), 30)
         return sent
 
@@ -173,6 +173,20 @@ class Asgi(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((sent[0]["status"], sent[1]["body"]), (200, b'{"status":"ok"}'))
         self.assertIn((b"content-length", b"15"), sent[0]["headers"])
         self.assertEqual(sent[-1], {"type": "http.response.body", "body": b""})
+
+    async def test_mounted(self):
+        """Servers that say the whole path, and older ones that say what is below the mount."""
+        for path, status in (("/a%20b/readyz", 200), ("/readyz", 200), ("/a%20bc/readyz", 404), ("/a%20b", 404)):
+            sent = await self.ask("GET", path, root_path="/a b/")
+            self.assertEqual(sent[0]["status"], status, path)
+        sent = await self.ask("GET", "/readyz", raw_path=None)
+        self.assertEqual(sent[0]["status"], 200)
+
+    async def test_lengths_that_are_none(self):
+        for length in (b"9" * 19, b"9" * 5000, b"18446744073709551617"):
+            fields = [(b"content-type", b"application/json"), (b"content-length", length)]
+            sent = await self.ask("POST", "/api/v1/auth/login", headers=fields)
+            self.assertEqual(sent[0]["status"], 413, length)
 
     async def test_body_in_pieces(self):
         whole = json.dumps({"email": hosts.EMAIL, "password": "wrong wrong"}).encode()

@@ -49,8 +49,9 @@ class Tokens(unittest.TestCase):
         for wrong in ("", "1", "1y", "-1d", "2001-01-01T00:00:00Z", "2033-05-18"):
             with self.assertRaises(ValueError, msg=wrong):
                 token.parse_ttl(wrong)
-        with self.assertRaises(ValueError):
-            token.parse_ttl("1h\0")
+        for words in (("1h\0",), ("1h", 1e300)):
+            with self.assertRaises(ValueError):
+                token.parse_ttl(*words)
 
 
 class Bindings(unittest.TestCase):
@@ -151,7 +152,9 @@ class Json(unittest.TestCase):
             json.Writer().begin_object().string("no key").end_object().finish()
         with self.assertRaises(mcptoken.Invalid):
             json.Writer().raw("[1").finish()
-        with self.assertRaises(ValueError):
-            json.Writer().integer(2**63)
+        root = json.Document("1").root
+        for cut in (lambda: json.Writer().integer(2**63), lambda: root.print(2**32), lambda: root.integer(2**63)):
+            with self.assertRaises(ValueError):
+                cut()
         with self.assertRaises(ValueError):
             json.Writer().begin_object().key("a\0")

@@ -146,9 +146,9 @@ class Hosting(Host):
         self.addCleanup(other.close)
         with self.assertRaises(mcptoken.Misuse):
             Exchange(self.service, other, Answer(other), "GET", "/healthz")
-        for method, rows in (("G\0T", []), ("GET", [("Host", "a\0b")])):
+        for method, rows, length in (("G\0T", [], 0), ("GET", [("Host", "a\0b")], 0), ("GET", [], 2**63)):
             with self.assertRaises(ValueError):
-                Exchange(self.service, self.loop, Answer(self.loop), method, "/healthz", rows)
+                Exchange(self.service, self.loop, Answer(self.loop), method, "/healthz", rows, content_length=length)
         caught = []
 
         def elsewhere():
@@ -217,8 +217,10 @@ class Settings(unittest.TestCase):
     def test_values(self):
         with Config(allowed_hosts=["a.example", "b.example"], require_sandbox=False, max_tokens=100, audit="strict") as config:
             config.set("loopback_only", True)
+            config.set("data_dir", b"/a/folder")
             for key, value, kind in (("colour", "red", mcptoken.NotSupported), ("audit", "none", mcptoken.Invalid),
-                                     ("max_tokens", 0, mcptoken.Invalid), ("token_ceiling", "a\0", ValueError)):
+                                     ("max_tokens", 0, mcptoken.Invalid), ("token_ceiling", "a\0", ValueError),
+                                     ("data_dir", None, TypeError), ("data_dir", object(), TypeError), ("max_tokens", 1.5, TypeError)):
                 with self.assertRaises(kind, msg=key):
                     config.set(key, value)
         with self.assertRaises(mcptoken.Misuse):

@@ -258,6 +258,13 @@ def data(value: Union[Text, bytearray, memoryview]) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(memoryview(value))
 
 
+def whole(value: int, bits: int = 64) -> int:
+    """A number for a parameter of so many bits: ctypes would cut it without a word."""
+    if not -(1 << bits - 1) <= value < 1 << bits - 1:
+        raise ValueError(f"{value} does not fit {bits} bits")
+    return int(value)
+
+
 def milliseconds(seconds: float, least: int = 0) -> int:
     """A time for the library; math.inf is its longest."""
     if not seconds >= 0:

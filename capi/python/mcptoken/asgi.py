@@ -2,11 +2,21 @@
 
     app = mcptoken.asgi.App(data_dir="/var/lib/gateway")
 
-The server has to pass the path as it was sent (`raw_path`), and `Host`. Run one worker: a data directory has one owner.
+The server has to pass the path as it was sent (`raw_path`), and `Host`. Run one worker: a data directory has one owner. Who mounts it
+has it opened, since no server asks a mounted application to start:
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_):
+        async with app.gateway:
+            yield
+
+    outer = fastapi.FastAPI(lifespan=lifespan)
+    outer.mount("/gateway", app)
 """
 
 import asyncio
 import logging
+import urllib.parse
 from typing import Any, AsyncIterator, Awaitable, Callable, MutableMapping, Optional
 
 from .aio import Cut, Gateway, Response
@@ -44,10 +54,10 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        target = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        target = _target(scope)
         query = scope.get("query_string", b"").decode("latin-1")
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        length = next((int(value) for name, value in headers if name.lower() == "content-length" and value.isdecimal()), -1)
+        length = next((_length(value) for name, value in headers if name.lower() == "content-length" and value.isdecimal()), -1)
         client = scope.get("client")
         body, response, watcher = _Body(receive), None, None
         try:
@@ -64,6 +74,18 @@ class App:
                 watcher.cancel()
             if response:
                 response.close()
+
+
+def _target(scope: Scope) -> str:
+    """The path as it was sent, without that at which the application is mounted."""
+    target = (scope.get("raw_path") or urllib.parse.quote(scope["path"]).encode()).decode("latin-1")
+    mounted = urllib.parse.quote(scope.get("root_path", "").rstrip("/"))
+    return target[len(mounted):] or "/" if (target + "/").startswith(mounted + "/") else target
+
+
+def _length(digits: str) -> int:
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= 18 else 10**18  # too much, however much it is
 
 
 async def _send(response: Response, send: Send) -> None:

@@ -73,11 +73,11 @@ class Value:
 
     def integer(self, fallback: int = 0) -> int:
         """An integral number that fits 64 bits, `fallback` otherwise."""
-        return int(_native.lib.mcptoken_json_integer(self._own(), fallback))
+        return int(_native.lib.mcptoken_json_integer(self._own(), _native.whole(fallback)))
 
     def print(self, indent: int = 0) -> str:
         """As JSON text; indent 0: compact."""
-        return take(call(_native.lib.mcptoken_json_print, self._own(), indent)).decode()
+        return take(call(_native.lib.mcptoken_json_print, self._own(), _native.whole(indent, 32))).decode()
 
 
 class Document(Handle):
@@ -128,9 +128,8 @@ class Writer(Handle):
         return self
 
     def integer(self, value: int) -> "Writer":
-        if not -2**63 <= value < 2**63:
-            raise ValueError(f"{value} does not fit 64 bits: use raw()")
-        _native.lib.mcptoken_json_writer_integer(self.pointer, value)
+        """64 bits; raw() takes larger ones."""
+        _native.lib.mcptoken_json_writer_integer(self.pointer, _native.whole(value))
         return self
 
     def boolean(self, value: bool) -> "Writer":

@@ -135,7 +135,7 @@ class Watch(Handle):
         number = fd if isinstance(fd, int) else fd.fileno()
         self._call = callback
         self._callback = _native.WatchFn(loop.guarded(weakly(self, lambda watch, _, seen: watch._call(Events(seen)))))
-        super().__init__(call(_native.lib.mcptoken_watch_new, loop.pointer, number, int(events), self._callback, None),
+        super().__init__(call(_native.lib.mcptoken_watch_new, loop.pointer, _native.whole(number, 32), int(events), self._callback, None),
                          (loop, self._callback))
         loop._made.add(self)
 

@@ -33,7 +33,7 @@ class Rights(Handle):
 
     def __init__(self, bindings: Iterable[Dict[str, str]], tool_grant: ToolGrant = ToolGrant.VIEW) -> None:
         data = json.dumps(list(bindings)).encode()
-        super().__init__(call(_native.lib.mcptoken_rights_new, data, len(data), int(tool_grant)))
+        super().__init__(call(_native.lib.mcptoken_rights_new, data, len(data), _native.whole(tool_grant, 32)))
 
     @classmethod
     def of(cls, owner: Handle, pointer: int) -> "Rights":

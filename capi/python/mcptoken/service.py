@@ -41,11 +41,15 @@ class Config(Handle):
         """NotSupported for an unknown key, Invalid for a bad value."""
         if isinstance(value, bool):
             value = "true" if value else "false"
+        elif isinstance(value, int):
+            value = str(value)
         elif isinstance(value, (list, tuple)):
             value = ",".join(value)
         elif isinstance(value, os.PathLike):
             value = os.fspath(value)
-        check(_native.lib.mcptoken_config_set, self.pointer, _native.text(key, "key"), _native.text(str(value), key))
+        if not isinstance(value, (str, bytes)):
+            raise TypeError(f"{key}: a text, number, path, list of texts, True or False, not {type(value).__name__}")
+        check(_native.lib.mcptoken_config_set, self.pointer, _native.text(key, "key"), _native.text(value, key))
 
 
 class Service(Handle):
@@ -180,7 +184,7 @@ class Exchange(Handle):
         rows = (_native.Header * len(pairs))(*[_native.Header(*pair) for pair in pairs])
         native_head = _native.Head(sizeof(_native.Head), HEAD_TLS if tls else 0, _native.text(method), _native.text(target),
                                    None if peer is None else _native.text(peer), cast(rows, POINTER(_native.Header)),
-                                   len(pairs), content_length)
+                                   len(pairs), _native.whole(content_length))
         pointer = call(_native.lib.mcptoken_exchange_new, service.pointer, loop.pointer, byref(native_head), byref(native_sink))
         super().__init__(pointer, (service, loop, self._calls))
         service._exchanges.add(self)

@@ -31,7 +31,7 @@ class Session(Handle):
         self._input = _native.nobody(_native.InputFn)
         self._failure: Optional[BaseException] = None
         super().__init__(call(_native.lib.mcptoken_session_new, _native.text(url, "URL"), raw or None, len(raw),
-                              _native.milliseconds(timeout, 1), int(era)))
+                              _native.milliseconds(timeout, 1), _native.whole(era, 32)))
 
     def __enter__(self) -> "Session":
         self.connect()

@@ -77,7 +77,8 @@ class StageCall(Handle):
     def ask_model(self, prompt: str, max_tokens: int = 500) -> str:
         """What the project's language model says; waits for it. NotSupported without one."""
         data = _native.data(prompt)
-        return take(call(_native.lib.mcptoken_stage_call_ask_model, self.pointer, data, len(data), max_tokens)).decode()
+        return take(call(_native.lib.mcptoken_stage_call_ask_model, self.pointer, data, len(data),
+                         _native.whole(max_tokens))).decode()
 
     def cache_get(self, key: str) -> Optional[bytes]:
         """What this version of the stage has kept for the same principal in the same project; None: nothing."""

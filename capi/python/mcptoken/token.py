@@ -40,6 +40,6 @@ def equal(a: Text, b: Text) -> bool:
 
 def parse_ttl(text: str, now: Optional[float] = None) -> Optional[float]:
     """"30d", "12h", "45m", "2w", "never", or an ISO-8601 instant with zone: seconds since the epoch, None for never."""
-    now_ms = int((time.time() if now is None else now) * 1000)
+    now_ms = _native.whole(int((time.time() if now is None else now) * 1000))
     expires_ms: int = call(_native.lib.mcptoken_token_parse_ttl, _native.text(text), now_ms)
     return None if expires_ms == _native.NEVER_MS else expires_ms / 1000
