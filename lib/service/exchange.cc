@@ -65,6 +65,13 @@ std::string oauth_error(std::string_view description) {
   return out;
 }
 
+// As "verbose" or "verbose=1", whatever else a prober says.
+bool has_word(std::string_view query, std::string_view word) {
+  const auto parts = split(query, '&');
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](std::string_view part) { return part.substr(0, part.find('=')) == word; });
+}
+
 }  // namespace
 
 Exchange::Exchange(Service& service, Node& node, Head head, std::unique_ptr<Sink> sink)
@@ -103,9 +110,10 @@ Result<void> Exchange::judge_head() {
 }
 
 bool Exchange::answer_probe() {
-  const bool health = asked_->head.target == "/healthz";
-  const bool verbose = asked_->head.target == "/readyz?verbose", ready = verbose || asked_->head.target == "/readyz";
-  if (!health && !ready) return false;
+  if (asked_->head.path.size() != 1) return false;
+  const bool health = asked_->head.path[0] == "healthz";
+  if (!health && asked_->head.path[0] != "readyz") return false;
+  const bool verbose = !health && has_word(asked_->head.query, "verbose");
   if (asked_->head.method != "GET" && asked_->head.method != "HEAD") {
     respond(405, {{"Allow", "GET, HEAD"}}, "");
     return true;

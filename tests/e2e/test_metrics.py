@@ -231,6 +231,10 @@ def test_readiness(gateway):
     with wire.Connection(gateway.port) as connection:
         for path in ("/healthz", "/readyz"):
             assert connection.request("GET", path).json == {"status": "ok"}
+        for path in ("/healthz?", "/healthz?from=balancer", "/readyz?x", "/readyz?verbosely"):
+            assert connection.request("GET", path).json == {"status": "ok"}, path
+        assert connection.request("GET", "/healthz/x").status == connection.request("GET", "/readyzz").status == 404
+        assert "[+]store ok" in connection.request("GET", "/readyz?x=1&verbose=1").body.decode()
         words = connection.request("GET", "/readyz?verbose")
     assert words.status == 200 and words.body.decode().splitlines() == [
         "[+]serving ok", "[+]loops ok", "[+]store ok", "[+]audit ok", "readyz check passed"], words
