@@ -13,8 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import noise
+import test_crowd
 import wire
-from harness import BUILD, ROOT, Gateway, free_port, until
+from harness import BUILD, ROOT, Gateway, children_of, free_port, until
 
 HERE = Path(__file__).resolve().parent
 AUTH = BUILD / "tests/bench/bench-auth"
@@ -119,6 +120,35 @@ def listing(bench, options):
         return {f"tools/list of {TOOLS} tools, user CPU in us": found}
 
 
+# --- streams that listen
+
+def streams(bench, options):
+    """Memory of a legacy session with its stream, and the p50 of one connection's calls beside many of them, in pairs."""
+    count = min(options.streams, test_crowd.FILES)
+    with test_crowd.serving() as gateway:
+        target = bench.Target("mcpd", gateway.port, [gateway.process.pid], "web__echo", "/projects/demo/mcp", gateway.dir / "bearer")
+
+        def p50(known):
+            return min(target.sample(known, "--conns", 1, "--secs", 1)["p50_us"] for _ in range(3))
+
+        def away():
+            until(lambda: test_crowd.descriptors(gateway) < test_crowd.FEW)
+
+        with test_crowd.crowd(gateway, "legacy", 500):  # what is there once for all, and what the first requests need
+            pass
+        away()
+        known = [gateway.process.pid, *children_of(os.getpid())]
+        each, ratios = [], []
+        for _ in range(options.rounds):
+            alone, before = p50(known), test_crowd.memory(gateway)
+            with test_crowd.crowd(gateway, "legacy", count) as others:
+                each.append((test_crowd.memory(gateway) - before) / count)
+                ratios.append(p50([*known, others.pid]) / alone)
+            away()
+    # What the first streams took is kept for the next ones, so it is the first round that says what they take.
+    return {"user memory per idle stream in bytes": each[:1], "call p50 beside idle streams against none": ratios}
+
+
 # --- in memory
 
 def deciding(_bench, options):
@@ -178,4 +208,4 @@ def million(bench, options):
                 f"{MANY_TOKENS:,} tokens, bytes each": [(bytes_ - middle(one[1] for one in few)) / MANY_TOKENS for _, bytes_ in many]}
 
 
-ROWS = {"gateways": gateways, "listing": listing, "deciding": deciding, "million": million}
+ROWS = {"streams": streams, "gateways": gateways, "listing": listing, "deciding": deciding, "million": million}
