@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <new>
+#include <utility>
 
 namespace mcptoken::loop {
 namespace {
@@ -27,31 +29,45 @@ struct Shelf {
   uint32_t count = 0;
 };
 
-struct Shelves {
-  ~Shelves() {
-    for (Shelf& shelf : all) {
+using Shelves = std::array<Shelf, kLargest / kStep + 1>;
+
+constexpr Shelves full_shelves() {
+  Shelves shelves;
+  for (Shelf& shelf : shelves) shelf.count = kKept;
+  return shelves;
+}
+// Of threads that have ended theirs, and have frames to give with other objects, or that got no memory: nothing is taken from
+// it, nothing kept, and nothing written.
+constinit Shelves closed = full_shelves();
+
+// What is reached without a call is memory that libraries loaded late have little of, all of a library's variables of threads
+// together: so there is this pointer, and who owns what it points at.
+thread_local Shelves* here [[gnu::tls_model("initial-exec")]] = nullptr;
+
+struct Owner {
+  Owner() : shelves(new (std::nothrow) Shelves) { here = shelves ? shelves.get() : &closed; }
+  ~Owner() {
+    Shelves& mine = *std::exchange(here, &closed);
+    for (Shelf& shelf : mine) {
       while (Free* one = shelf.first) {
         shelf.first = one->next;
         ::operator delete(one);
       }
-      shelf.count = kKept;  // frames that go later, with other objects of the thread, are not kept
     }
   }
-  std::array<Shelf, kLargest / kStep + 1> all;
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+  std::unique_ptr<Shelves> shelves;
 };
 
-// The pointer alone is in the memory that is reached without a call; there is little of that for libraries loaded late.
-thread_local Shelves* here [[gnu::tls_model("initial-exec")]] = nullptr;
-
 [[gnu::noinline]] Shelves& first_use() {
-  thread_local Shelves mine;
-  here = &mine;
-  return mine;
+  thread_local Owner mine;
+  return *here;
 }
 
 Shelf& shelf_for(size_t size) {
   Shelves& shelves = here ? *here : first_use();
-  return shelves.all[(size + kStep - 1) / kStep];
+  return shelves[(size + kStep - 1) / kStep];
 }
 
 constexpr size_t rounded(size_t size) { return (size + kStep - 1) / kStep * kStep; }
