@@ -242,6 +242,7 @@ def test_deploy_stops():
             done, calls = Cluster(folder, **cluster).deploy("--no-build", *words, overlay, "example/mcptoken:1")
             assert done.returncode == code and calls[-1] == last, (cluster, done, calls)
     with tempfile.TemporaryDirectory() as folder:
-        for words in ([overlay], [overlay, "no-tag"], [overlay, "a b:1"], ["--what", overlay, "a:1"]):
+        for words in ([overlay], [overlay, "no-tag"], [overlay, "a b:1"], [overlay, "a#b:1"], [overlay, "a&b:1"],
+                      [overlay, "registry.example:5000/mcptoken"], [overlay, "mcptoken:"], ["--what", overlay, "a:1"]):
             done, calls = Cluster(folder).deploy(*words)
             assert done.returncode == 64 and not calls, (words, done)
