@@ -50,13 +50,14 @@ const Library& library() {
   return instance;
 }
 
-Error cannot_connect() {
+Error cannot_connect(bool allow_private) {
   return Error(Status::unavailable, "cannot connect to the server")
       .with_code("upstream_connect")
-      .with_hint("check the URL; private addresses need upstream-allow or allowPrivate");
+      .with_hint(allow_private ? "check the URL, and whether a server listens there"
+                               : "check the URL; private addresses need upstream-allow or allowPrivate");
 }
 
-Error error_of(CURLcode code) {
+Error error_of(CURLcode code, bool allow_private) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return Error(Status::unavailable, "connecting timed out").with_code("upstream_connect_timeout");
@@ -74,7 +75,7 @@ Error error_of(CURLcode code) {
     case CURLE_OUT_OF_MEMORY:
       return Error(Status::no_memory, "out of memory");
     default:
-      return cannot_connect();
+      return cannot_connect(allow_private);
   }
 }
 
@@ -106,7 +107,7 @@ class CurlDial final : public Dial {
     handles_.easy = curl_easy_init();
     if (!handles_.multi || !handles_.easy) return fail(Status::no_memory, "out of memory");
     if (!set_options(endpoint)) return fail(Status::not_supported, "libcurl refuses an option");
-    if (curl_multi_add_handle(handles_.multi, handles_.easy) != CURLM_OK) return fail(cannot_connect());
+    if (curl_multi_add_handle(handles_.multi, handles_.easy) != CURLM_OK) return fail(cannot_connect(allow_private_));
     return {};
   }
 
@@ -220,7 +221,7 @@ class CurlDial final : public Dial {
   void finish(CURLcode code) {
     if (code != CURLE_OK) {
       log_.debug("http: connecting to " + url_.origin() + ": " + curl_easy_strerror(code));
-      return deliver(fail(error_of(code)));
+      return deliver(fail(error_of(code, allow_private_)));
     }
     slots_.clear();
     timer_.stop();

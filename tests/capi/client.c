@@ -100,6 +100,10 @@ static void no_answer(void) {
   CHECK_FAILS(MCPTOKEN_UNAVAILABLE, "cannot connect",
               mcptoken_client_call(client, "GET", "/", NULL, 0, &answer, &error));
   CHECK_NUMBER(0, mcptoken_client_http_status(client));
+  mcptoken_error* away = NULL;
+  CHECK_NUMBER(MCPTOKEN_UNAVAILABLE, mcptoken_client_call(client, "GET", "/", NULL, 0, &answer, &away));
+  CHECK_TEXT("check the URL, and whether a server listens there", mcptoken_error_hint(away));
+  mcptoken_error_free(away);
   /* What does not begin with a slash would continue the port, or the name, of the server. */
   static const char* const paths[] = {"", "0/x", ".example.org/", "@example.org/", "?x"};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
