@@ -29,24 +29,28 @@ class Captured final : public Responder {
 class Element final : loop::Scope::Hook {
  public:
   Element(const Exchange& whole, std::string_view raw)
-      : exchange_(whole.site, whole.caller, request_, answer_, link_), text_(raw) {
+      : exchange_(whole.site, whole.caller, request_, answer_, link_),
+        message_(mcp::Message::parse(std::string(raw), mcp::Origin::client, {}, &id_)) {
     request_.method = "POST";
     for (const auto field : whole.request.headers)
       request_.headers.add(field.name, field.name == "accept" ? "application/json" : field.value);
     attach(whole.link.scope);
   }
+  // It says of itself that it belongs to the era that has no batches.
+  bool is_modern() const {
+    auto meta = message_ && message_->is_call() ? mcp::read_client_meta(*message_) : Result<mcp::ClientMeta>();
+    return meta && meta->protocol_version && mcp::is_modern(*meta->protocol_version);
+  }
   loop::Task<Result<void>> run() {
-    std::string id;
-    auto message = mcp::Message::parse(std::move(text_), mcp::Origin::client, {}, &id);
-    if (message && message->method() == "initialize") {
-      id = message->id();
-      message = fail(Error(Status::invalid, "initialize comes alone").with_rpc(mcp::rpc::kInvalidRequest));
+    if (message_ && message_->method() == "initialize") {
+      id_ = message_->id();
+      message_ = fail(Error(Status::invalid, "initialize comes alone").with_rpc(mcp::rpc::kInvalidRequest));
     }
-    if (!message) {
-      refuse(exchange_, id, message.error(), 400);
+    if (!message_) {
+      refuse(exchange_, id_, message_.error(), 400);
       co_return Result<void>();
     }
-    auto shared = std::make_shared<const mcp::Message>(*std::move(message));
+    auto shared = std::make_shared<const mcp::Message>(*std::move(message_));
     auto task = serve_legacy(exchange_, shared);
     auto served = co_await task;
     exchange_.operation.conclude(served);
@@ -61,7 +65,8 @@ class Element final : loop::Scope::Hook {
   Captured answer_;
   Link link_;
   Exchange exchange_;
-  std::string text_;
+  std::string id_;  // of a message that cannot be read
+  Result<mcp::Message> message_;
 };
 
 Error bad_batch(std::string text) { return Error(Status::invalid, std::move(text)).with_rpc(mcp::rpc::kInvalidRequest); }
@@ -77,6 +82,7 @@ Result<std::vector<std::unique_ptr<Element>>> elements_of(const Exchange& exchan
     if (out.size() >= kMostMessages)
       return fail(bad_batch("a batch has " + std::to_string(kMostMessages) + " messages at most"));
     out.push_back(std::make_unique<Element>(exchange, outline->raw(*node)));
+    if (out.back()->is_modern()) return fail(bad_batch("a request of revision " + std::string(mcp::kModernRevision) + " comes alone"));
   }
   if (out.empty()) return fail(bad_batch("a batch has at least one message"));
   return out;

@@ -57,7 +57,11 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
   if (message->is_call() && meta->protocol_version) return serve_modern(exchange, std::move(message), *std::move(meta));
   const auto version = exchange.request.header("mcp-protocol-version", &repeated);
   if (repeated || (version && !mcp::is_legacy(*version))) {
-    bool modern = version && mcp::is_modern(*version);
+    bool modern = !repeated && version && mcp::is_modern(*version);
+    if (modern && message->kind() == mcp::MessageKind::notification) {  // of which none is acted upon in this era
+      respond_plain(exchange, 202);
+      return nothing_more();
+    }
     std::string text = modern ? "a request of revision " + std::string(*version) + " names it in params._meta"
                               : "the MCP-Protocol-Version header is not one we serve";
     refuse(exchange, message->id(),

@@ -43,6 +43,8 @@ class Listener : public Standing {
   void suspect(const std::string& server_id, const std::string& share);
 
   bool is_of(const std::string& session) const { return session_ == session; }
+  // Ends the stream, and with it, at the end of the turn, the listener.
+  void leave(const Error& reason) { link_.scope.cancel(reason); }
   // A question of a server that belongs to no call: asks the client, whose answer comes as a POST of its own, or replies with
   // an error.
   void ask(const std::string& server_id, const mcp::Message& message, std::function<void(std::string)> reply);

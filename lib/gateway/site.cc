@@ -77,6 +77,9 @@ void Site::end_session(const std::string& nonce) {
   for (auto& [key, scope] : std::unordered_map(running)) {
     if (key.starts_with(running_key(nonce, ""))) scope->cancel(Error(Status::cancelled, "the session has ended"));
   }
+  for (Listener* listener : std::set(listeners)) {
+    if (listener->is_of(nonce)) listener->leave(Error(Status::cancelled, "the session has ended"));
+  }
 }
 
 const SessionState* Site::state_of(const std::string& key) const {

@@ -147,6 +147,16 @@ def test_a_session_has_one_stream(gateway):
         until(lambda: client.listen(second).status == 200 or second.close(), pause=0.1)
 
 
+def test_the_stream_ends_with_its_session(gateway):
+    client, other = (wire.Legacy(gateway.port, gateway.bearer) for _ in range(2))
+    with wire.Connection(gateway.port) as first, wire.Connection(gateway.port) as second, wire.Connection(gateway.port) as third:
+        ending, staying = wire.Listener(client.listen(first)), wire.Listener(other.listen(second))
+        assert third.request("DELETE", client.path, headers=client.fields(None)).status == 204
+        ending.end(5)
+        assert staying.ended_at is None
+        assert client.listen(third).status == 404
+
+
 def test_closing_cancels_within_100_ms(gateway):
     for server in gateway.example_logs:
         for streaming in (True, False):

@@ -306,6 +306,11 @@ def test_odd_messages_of_modern_clients(gateway):
     notified = client.message("notifications/cancelled", {"requestId": 1})
     del notified["id"]
     assert send(gateway, client.fields(notified), json.dumps(notified)).status == 202
+    named = client.fields(notified)
+    del notified["params"]["_meta"]
+    assert send(gateway, named, json.dumps(notified)).status == 202  # requests alone have to name their revision
+    notified = client.message("notifications/cancelled", {"requestId": 1})
+    del notified["id"]
     bare = {"Authorization": f"Bearer {gateway.bearer}", "Content-Type": "application/json"}
     assert send(gateway, bare, json.dumps(notified)).status == 400
     assert client.text("example__echo", {"message": "still here"}) == "still here"

@@ -56,6 +56,15 @@ TEST_CASE_FIXTURE(Batches, "batch: what needs no answer gets none") {
   CHECK(visit.responder.body.empty());
 }
 
+TEST_CASE_FIXTURE(Batches, "batch: one that holds a request of the era without batches is refused whole") {
+  const std::string modern = R"({"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a__echo","arguments":{"message":"x"},)"
+                             R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}})";
+  auto& visit = post("[" + echo("1", "x") + "," + modern + "]");
+  CHECK(visit.responder.status == 400);
+  CHECK(visit.answer().find("error")->find("code")->as_int().value_or(0) == -32600);
+  CHECK(plane.records().size() == 1);  // of the session
+}
+
 TEST_CASE_FIXTURE(Batches, "batch: bounds") {
   auto refused = [&](const std::string& body) {
     auto& visit = post(body);
