@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "gateway/call_events.h"
+#include "gateway/completion.h"
 #include "gateway/endpoint.h"
 #include "gateway/input.h"
 #include "gateway/plugins/call_cache.h"
@@ -271,6 +272,7 @@ Reply conclude(const Exchange& exchange, const Client& client, const Subject& su
   record.outcome = outcome_of(upstream->message);
   if (upstream->message.kind() == mcp::MessageKind::error)
     return error_reply(message, client, relayed_error(upstream->message, client, subject, *target.attachment));
+  if (message.method() == "completion/complete") edits = completion_edits(upstream->message);
   return {relay(exchange, client, subject, target, upstream->message, message.id(), std::move(edits))};
 }
 

@@ -1,5 +1,7 @@
 #include "gateway/call_events.h"
 
+#include <charconv>
+
 #include "base/limits.h"
 #include "gateway/log_level.h"
 #include "gateway/uri.h"
@@ -20,11 +22,23 @@ bool CallEvents::wants_log(const mcp::Message& message) const {
   return log_rank(message.string_param("level").value_or("")) >= log_rank(client_.log_level);
 }
 
+// Progress that does not grow is passed over: no client is to see the like (2025-11-25, progress).
+bool CallEvents::goes_on(const mcp::Message& message) {
+  const json::Node* progress = message.param("progress");
+  if (!progress || progress->type != json::Type::number) return false;
+  const std::string_view text = message.outline().raw(*progress);
+  double value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || (progress_ && value <= *progress_)) return false;
+  progress_ = value;
+  return true;
+}
+
 void CallEvents::on_notification(mcp::Message message) {
   if (message.method() == "notifications/progress") {
     if (open_asks() == 0) deadline_.refresh(call_ms_);
     const json::Node* token = message.param("progressToken");
-    if (client_.progress_token.empty() || !token) return;
+    if (client_.progress_token.empty() || !token || !goes_on(message)) return;
     json::Edits edits(message.outline());
     edits.replace(*token, client_.progress_token);
     answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));

@@ -2,6 +2,7 @@
 // on that the client wants, and requests become requests to a client that has declared that it can take them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ class CallEvents final : public mcp::Events {
 
  private:
   bool wants_log(const mcp::Message& message) const;
+  bool goes_on(const mcp::Message& message);
   size_t open_asks() const;
 
   Exchange& exchange_;
@@ -33,6 +35,7 @@ class CallEvents final : public mcp::Events {
   loop::Deadline& deadline_;
   int64_t call_ms_;
   std::vector<std::string> asked_;
+  std::optional<double> progress_;  // as far as the client knows
 };
 
 }  // namespace mcptoken::gateway

@@ -6,6 +6,7 @@
 #include "gateway/endpoint.h"
 #include "gateway/plugins/gate.h"
 #include "json/writer.h"
+#include "mcp/cancel.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
@@ -71,11 +72,14 @@ void take_notification(Exchange& exchange, const std::optional<SessionId>& sessi
   if (message.method() != "notifications/cancelled" || !session) return;
   const json::Node* request = message.param("requestId");
   if (!request) return;
+  const json::Node* reason = message.param("reason");
+  const bool told = reason && reason->type == json::Type::string;
+  const std::string why(told ? message.outline().raw(*reason) : std::string_view());
   // The call runs where its POST arrived, which may be any loop.
-  exchange.site.gateway.tell_all([key = running_key(session->nonce, message.outline().raw(*request))](Site& site) {
+  exchange.site.gateway.tell_all([key = running_key(session->nonce, message.outline().raw(*request)), why](Site& site) {
     auto it = site.running.find(key);
     if (it == site.running.end()) return;
-    it->second->cancel(Error(Status::cancelled, "the client cancelled the request").with_rpc(mcp::rpc::kRequestCancelled));
+    it->second->cancel(mcp::withdrawal(why));
   });
 }
 

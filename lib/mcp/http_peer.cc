@@ -1,12 +1,39 @@
 #include "mcp/http_peer.h"
 
+#include <optional>
+
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "crypto/secret.h"
+#include "mcp/cancel.h"
 #include "mcp/header.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::mcp {
+namespace {
+
+// A call's stream may carry what is not of the call: progress under another token than the call's is nobody's.
+class OwnProgress final : public Events {
+ public:
+  OwnProgress(std::string_view token, Events* events) : token_(token), events_(*events) {}
+  void on_notification(Message message) override {
+    if (message.method() == "notifications/progress") {
+      const json::Node* token = message.param("progressToken");
+      if (!token || token_.empty() || message.outline().raw(*token) != token_) return;
+    }
+    events_.on_notification(std::move(message));
+  }
+  void on_request(Message message, Function<void(std::string)> reply) override {
+    events_.on_request(std::move(message), std::move(reply));
+  }
+
+ private:
+  std::string_view token_;
+  Events& events_;
+};
+
+}  // namespace
+
 HttpPeer::HttpPeer(loop::Loop& loop, http::Client& client, HttpOptions options)
     : loop_(loop), client_(client), options_(std::move(options)) {}
 
@@ -95,7 +122,10 @@ loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
   co_return Result<void>();
 }
 
-loop::Task<Result<Message>> HttpPeer::call(Call call, Events* events, loop::Scope& scope) {
+loop::Task<Result<Message>> HttpPeer::call(Call call, Events* caller, loop::Scope& scope) {
+  std::optional<OwnProgress> own;
+  if (caller) own.emplace(call.progress_token, caller);
+  Events* events = own ? &*own : nullptr;
   for (int attempt = 0;; ++attempt) {
     if (!open_) {  // another call has found the session gone: wait for the new one
       auto opening = open(scope);
@@ -167,7 +197,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   if (!exchange) {
     // Legacy: the server may be working on it already, and a closed connection does not tell it to stop.
     if (scope.cancelled() && era == Era::legacy && !opening) {
-      notify(notification("notifications/cancelled", "{\"requestId\":" + sent.id + "}"));
+      notify(cancellation(sent.id, scope.reason()));
     }
     co_return fail(std::move(exchange).error().in(options_.label));
   }
@@ -184,7 +214,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
       group_.spawn(std::move(rest));
     }
   } else if (scope.cancelled() && era == Era::legacy && !opening) {
-    notify(notification("notifications/cancelled", "{\"requestId\":" + sent.id + "}"));
+    notify(cancellation(sent.id, scope.reason()));
   }
   co_return answer;
 }

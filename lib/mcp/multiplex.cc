@@ -1,6 +1,7 @@
 #include "mcp/multiplex.h"
 
 #include "base/bytes.h"
+#include "mcp/cancel.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::mcp {
@@ -46,7 +47,7 @@ loop::Task<Result<Message>> Multiplex::exchange(Call call, Events* events, loop:
   MCPT_CO_CHECK(write_(std::move(message), id));
   auto answer = co_await pending->done.wait(scope);
   if (!answer && scope.cancelled() && method != "initialize") {
-    send(notification("notifications/cancelled", "{\"requestId\":" + std::to_string(id) + "}"));
+    send(cancellation(std::to_string(id), scope.reason()));
   }
   co_return answer;
 }
