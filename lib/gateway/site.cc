@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "base/limits.h"
 #include "gateway/listener.h"
@@ -17,6 +18,7 @@ constexpr size_t kStatefulSessions = 10'000;
 constexpr size_t kIdleConnections = 256;  // to one server with one credential; a client of one needs fewer
 constexpr int64_t kSweepMs = 60'000;
 constexpr int64_t kModelIdleMs = 10 * 60'000;  // longer than one that failed is left alone
+constexpr int64_t kStormMs = 100;              // between two notifications of one list's changes
 constexpr int64_t kBeatMs = 1'000;  // how exactly heartbeats are kept: one timer for all streams, which are many
 
 cache::PipelineCacheOptions cache_options(const Options& options) {
@@ -112,6 +114,7 @@ void Site::sweep_models() {
 // A session with a stream is in use. The loop that keeps the claim of the stream decides for all.
 void Site::sweep() {
   sweep_models();
+  std::erase_if(storms, [](const auto& one) { return !one.second.quiet.running(); });
   std::vector<std::string> idle;
   for (auto& [key, state] : sessions) {
     if (state.owner % gateway.sites() != index) continue;
@@ -150,8 +153,22 @@ void Gateway::list_changed(const std::string& server_id, Kind kind) {
   home.loop.post([this, &home, server_id, kind] {
     home.catalogue.invalidate(server_id, kind);
     tell_all([server_id, kind](Site& site) { site.catalogue.invalidate(server_id, kind); });
-    if (kind != Kind::templates) announce(server_id, kind);  // which have no notification of their own
+    if (kind != Kind::templates) announce_once(home, server_id, kind);  // which have no notification of their own
   });
+}
+
+void Gateway::announce_once(Site& home, const std::string& server_id, Kind kind) {
+  Storm& storm = home.storms.try_emplace({server_id, kind}, home.loop).first->second;
+  storm.again = storm.quiet.running();
+  if (storm.again) return;
+  announce(server_id, kind);
+  const auto look_again = [this, &storm, server_id, kind] {
+    if (std::exchange(storm.again, false))
+      announce(server_id, kind);
+    else
+      storm.quiet.stop();
+  };
+  storm.quiet.start(kStormMs, look_again, kStormMs);
 }
 
 void Gateway::server_says(const std::string& server_id, const std::string& share, mcp::Message message) {

@@ -84,6 +84,14 @@ std::string running_key(std::string_view nonce, std::string_view id);
 
 class Listener;
 
+// A list of a server that has changed a moment ago: whoever listens knows, and hears of the next change a little later,
+// for a server may change it a thousand times a second.
+struct Storm {
+  explicit Storm(loop::Loop& loop) : quiet(loop) {}
+  loop::Timer quiet;
+  bool again = false;
+};
+
 struct Site {
   Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in);
 
@@ -101,7 +109,8 @@ struct Site {
   // Running calls of legacy sessions, by running_key(): for notifications/cancelled.
   std::unordered_map<std::string, loop::Scope*> running;
   std::unordered_map<std::string, Ask> asks;
-  std::set<Listener*> listeners;  // none comes or goes while they are told of something
+  std::map<std::pair<std::string, Kind>, Storm> storms;  // by server, of those whose home is here
+  std::set<Listener*> listeners;                         // none comes or goes while they are told of something
   // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.
   std::map<uint64_t, uint64_t> claims;  // by number_of(nonce); what next_mark() gave
   SessionIds session_ids;
@@ -172,6 +181,7 @@ class Gateway {
   Shelf shelf_;
   Stages stages_;
   void list_changed(const std::string& server_id, Kind kind);
+  void announce_once(Site& home, const std::string& server_id, Kind kind);
   std::vector<std::unique_ptr<Site>> sites_;
   int64_t started_ms_ = 0;
   std::string run_id_;

@@ -114,7 +114,9 @@ loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
   MCPT_CO_TRY(auto answer, co_await task);
   if (!answer.message) co_return fail(refused(answer));
   std::string session = std::move(info_.session_id);  // post() stores what the answer's head said
-  MCPT_CO_TRY(info_, read_initialize_result(*answer.message));
+  auto info = read_initialize_result(*answer.message);
+  if (!info) co_return fail(std::move(info).error().in(options_.label));
+  info_ = *std::move(info);
   info_.session_id = std::move(session);
   session_headers_.reset();
   auto ready = send_message(notification("notifications/initialized", ""));
@@ -199,6 +201,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
     if (scope.cancelled() && era == Era::legacy && !opening) {
       notify(cancellation(sent.id, scope.reason()));
     }
+    if (scope.cancelled()) co_return fail(std::move(exchange).error());  // whose text names the server
     co_return fail(std::move(exchange).error().in(options_.label));
   }
   note_challenge((*exchange)->head());
@@ -222,6 +225,14 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
 void HttpPeer::notify(std::string message) {
   auto task = send_message(std::move(message));
   group_.spawn(std::move(task));
+}
+
+// Each takes a POST, maybe a connection. A server that asks faster than it takes answers gets none to the rest.
+void HttpPeer::reply_to_server(std::string message) {
+  if (replies_ >= kMostReplies) return;
+  ++replies_;
+  auto task = send_message(std::move(message));
+  group_.spawn(std::move(task), [this](Result<void>) { --replies_; });
 }
 
 loop::Task<Result<void>> HttpPeer::send_message(std::string message) {

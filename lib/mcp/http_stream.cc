@@ -19,6 +19,11 @@ bool is_media_type(const http::Response& head, std::string_view type) {
   return equals_ignoring_case(trim(value->substr(0, value->find(';'))), type);
 }
 
+// What ends a call has a text of its own, which names the server.
+Error labelled(Error error, const std::string& label, const loop::Scope& scope) {
+  return scope.cancelled() ? std::move(error) : std::move(error).in(label);
+}
+
 json::ReadLimits body_limits() { return server_limits(limits::kUpstreamBodyBytes); }
 
 }  // namespace
@@ -39,7 +44,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& excha
   answer.status = exchange.head().status;
   auto reading = exchange.read_all(limits::kUpstreamBodyBytes, scope);
   auto body = co_await reading;
-  if (!body) co_return fail(std::move(body).error().in(options_.label));
+  if (!body) co_return fail(labelled(std::move(body).error(), options_.label, scope));
   if (is_media_type(exchange.head(), "application/json")) {
     std::string text = answer.status >= 400 ? *body : std::string();
     auto message = Message::parse(std::move(*body), Origin::server, body_limits());
@@ -87,7 +92,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::resume(const std::string& id, Eve
   const auto request = stream_request(headers);
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   auto exchange = co_await sending;
-  if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));
+  if (!exchange) co_return fail(labelled(std::move(exchange).error(), options_.label, scope));
   if ((*exchange)->head().status != 200 || !is_media_type((*exchange)->head(), "text/event-stream"))
     co_return fail(Status::protocol, options_.label + ": the server ended the stream before it answered, and cannot resume it");
   auto reading = read_events(**exchange, id, events, place, scope);
@@ -103,14 +108,17 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_events(http::Exchange& excha
   for (;;) {
     auto reading = exchange.read(scope);
     auto piece = co_await reading;
-    if (!piece) co_return fail(std::move(piece).error().in(options_.label));
-    if (piece->empty()) co_return fail(Status::network, options_.label + ": the server ended the stream before it answered");
+    if (!piece) co_return fail(labelled(std::move(piece).error(), options_.label, scope));
+    if (piece->empty())
+      co_return fail(Status::network, options_.label + ": the server ended the stream before it answered");
     std::string_view bytes = *piece;
     for (;;) {
-      MCPT_CO_TRY(bool complete, reader.next(bytes, event));
+      const auto complete = reader.next(bytes, event);
+      if (!complete) co_return fail(Error(complete.error()).in(options_.label));
       place.note(reader);
-      if (!complete) break;
-      if (event.data.empty()) continue;  // priming events of 2025-11-25
+      if (!*complete) break;
+      if (event.data.empty() || event.event != "message")
+        continue;  // priming events of 2025-11-25, and what is none of MCP
       auto message = Message::parse(std::string(event.data), Origin::server, body_limits());
       if (!message) {
         options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
@@ -181,7 +189,7 @@ loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope&
 void HttpPeer::dispatch(Message message, Events* events) {
   if (message.kind() == MessageKind::request) {
     auto reply = [this, alive = std::weak_ptr<int>(alive_)](std::string text) {
-      if (alive.lock()) notify(std::move(text));
+      if (alive.lock()) reply_to_server(std::move(text));
     };
     if (message.method() == "ping") return reply(result_message(message.id(), "{}"));
     if (!events) events = stream_events_;

@@ -10,6 +10,7 @@ namespace mcptoken::mcp {
 namespace {
 
 constexpr int64_t kAliveMs = 100;      // how soon a listener hears that the stream has ended
+constexpr size_t kMostReplies = 64;    // and notifications, that are on their way at once
 constexpr size_t kAnswerBytes = 4096;  // of a POST's own answer, which says nothing
 
 bool is_event_stream(const http::Response& head) {
@@ -33,14 +34,21 @@ SsePeer::SsePeer(loop::Loop& loop, http::Client& client, HttpOptions options)
     : loop_(loop),
       client_(client),
       options_(std::move(options)),
-      pipe_(options_.identity.capabilities,
-            [this](std::string message, int64_t id) -> Result<void> {
-              if (ended_) return fail(*ended_);
-              auto task = post(std::move(message), id);
+      pipe_(
+          options_.identity.capabilities,
+          [this](std::string message, int64_t id) -> Result<void> {
+            if (ended_) return fail(*ended_);
+            auto task = post(std::move(message), id);
+            if (id != 0) {
               group_.spawn(std::move(task));
-              return {};
-            },
-            options_.on_unrelated) {}
+            } else if (replies_ <
+                       kMostReplies) {  // a server that asks faster than it takes answers gets none to the rest
+              ++replies_;
+              group_.spawn(std::move(task), [this](Result<void>) { --replies_; });
+            }
+            return {};
+          },
+          options_.on_unrelated) {}
 
 SsePeer::~SsePeer() {
   alive_.reset();

@@ -42,6 +42,7 @@ class SsePeer final : public Peer {
   std::optional<http::Url> endpoint_;
   loop::Completion<void> named_;  // the endpoint is known, or never will be
   bool open_ = false;
+  size_t replies_ = 0;
   std::optional<Error> ended_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what fails its waiters may destroy this
   loop::Flight opening_;

@@ -155,6 +155,7 @@ Result<void> StdioPeer::write(std::string line) {
   if (!child_ || dead_) return fail(Status::unavailable, "the server process has ended");
   auto written = child_->write(std::move(line));
   if (!written) options_.log.debug(options_.label + ": " + written.error().message);
+  if (!written && written.error().status == Status::unavailable) child_->stop();  // it hears nothing any more
   return written;
 }
 
