@@ -26,8 +26,8 @@ class HostEvents final : public mcp::Events {
   }
 
   void on_request(mcp::Message message, Function<void(std::string)> reply) override {
-    const uint32_t needed = mcp::needed_capability(message.method(), message.string_param("mode").value_or(""));
-    if (!session_.on_input || session_.blocking->released() || !(needed & session_.identity.capabilities))
+    if (!session_.on_input || session_.blocking->released() ||
+        !mcp::takes_request(session_.identity.capabilities, message))
       return reply(refusal(message, Error(Status::not_supported, "not offered").with_rpc(mcp::rpc::kMethodNotFound)));
     const std::string method(message.method());
     const std::string params(message.params() ? message.outline().raw(*message.params()) : std::string_view("{}"));

@@ -48,8 +48,7 @@ void CallEvents::on_notification(mcp::Message message) {
 }
 
 void CallEvents::on_request(mcp::Message message, Function<void(std::string)> reply) {
-  uint32_t needed = mcp::needed_capability(message.method(), message.string_param("mode").value_or(""));
-  bool possible = client_.session && needed != 0 && (client_.capabilities & needed) && answer_.can_send();
+  bool possible = client_.session && mcp::takes_request(client_.capabilities, message) && answer_.can_send();
   if (!possible || asked_.size() >= limits::kAsksPerCall) {
     Error error = Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound);
     return reply(mcp::error_message(message.id(), error));

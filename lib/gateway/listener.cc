@@ -155,12 +155,12 @@ void Listener::suspect(const std::string& server_id, const std::string& share) {
 }
 
 void Listener::ask(const std::string& server_id, const mcp::Message& message, std::function<void(std::string)> reply) {
-  const uint32_t needed = mcp::needed_capability(message.method(), message.string_param("mode").value_or(""));
   const auto& attachments = project_->attachments;
   const auto from = std::find_if(attachments.begin(), attachments.end(), [&](const auto& one) { return one.server->id == server_id; });
   std::erase_if(asked_, [this](const std::string& id) { return !site_.asks.contains(id); });
   auto random = crypto::random_id();
-  if (!(capabilities_ & needed) || from == attachments.end() || asked_.size() >= limits::kAsksPerCall || !random) {
+  if (!mcp::takes_request(capabilities_, message) || from == attachments.end() ||
+      asked_.size() >= limits::kAsksPerCall || !random) {
     Error error(Status::not_supported, "the client does not offer this");
     return reply(mcp::error_message(message.id(), std::move(error).with_rpc(mcp::rpc::kMethodNotFound)));
   }

@@ -42,8 +42,7 @@ class Parking::Call final : public mcp::Events, public std::enable_shared_from_t
   }
   // Kept until the client has answered. What the server asks in one go is asked of the client in one go.
   void on_request(mcp::Message message, Function<void(std::string)> reply) override {
-    const auto mode = message.string_param("mode").value_or("");
-    if (!(mcp::needed_capability(message.method(), mode) & whose.capabilities) || ++asked_ > limits::kAsksPerCall) {
+    if (!mcp::takes_request(whose.capabilities, message) || ++asked_ > limits::kAsksPerCall) {
       Error error = Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound);
       return reply(mcp::error_message(message.id(), error));
     }

@@ -13,6 +13,23 @@ using json::Type;
 
 Error unusable(std::string text) { return Error(Status::protocol, std::move(text)).with_rpc(rpc::kInternalError); }
 
+// All of what is needed has to be declared; 0: no client takes it.
+uint32_t needed_capabilities(const Outline& outline, std::string_view method, const Node* params) {
+  const auto has = [&](std::string_view member) { return params && outline.find(*params, member); };
+  if (method == "sampling/createMessage") {
+    const bool with_tools = has("tools") || has("toolChoice");
+    return with_tools ? kSampling | kSamplingTools : kSampling;
+  }
+  if (method == "roots/list") return kRoots;
+  if (method != "elicitation/create") return 0;
+  return params && text_of(outline, outline.find(*params, "mode")) == "url" ? kElicitationUrl : kElicitationForm;
+}
+
+bool takes(uint32_t capabilities, const Outline& outline, std::string_view method, const Node* params) {
+  const uint32_t needed = needed_capabilities(outline, method, params);
+  return needed != 0 && (capabilities & needed) == needed;
+}
+
 // Entries of `inputRequests`, down to the members of their params.
 Result<Outline> requests_of(const Message& answer) {
   const Node* requests = answer.in_result("inputRequests");
@@ -66,11 +83,8 @@ struct Collection {
 
 std::string text_of(const Outline& outline, const Node* node) { return node ? outline.string(*node) : std::string(); }
 
-uint32_t needed_capability(std::string_view method, std::string_view mode) {
-  if (method == "sampling/createMessage") return kSampling;
-  if (method == "roots/list") return kRoots;
-  if (method == "elicitation/create") return mode == "url" ? kElicitationUrl : kElicitationForm;
-  return 0;
+bool takes_request(uint32_t capabilities, const Message& request) {
+  return takes(capabilities, request.outline(), request.method(), request.params());
 }
 
 bool is_input_required(const Message& answer) {
@@ -85,9 +99,7 @@ Result<void> check_input_requests(const Message& answer, uint32_t capabilities) 
   MCPT_TRY(auto requests, requests_of(answer));
   for (auto* entry = requests.first(requests.root()); entry; entry = requests.after(requests.root(), *entry)) {
     const Node* params = requests.find(*entry, "params");
-    uint32_t needed = needed_capability(text_of(requests, requests.find(*entry, "method")),
-                                        params ? text_of(requests, requests.find(*params, "mode")) : "");
-    if (needed == 0 || !(capabilities & needed))
+    if (!takes(capabilities, requests, text_of(requests, requests.find(*entry, "method")), params))
       return fail(unusable("the server asked for input that the client did not offer"));
   }
   return {};

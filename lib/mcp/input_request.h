@@ -16,8 +16,8 @@ namespace mcptoken::mcp {
 // The string that stands there; "" for another type, and for none.
 std::string text_of(const json::Outline& outline, const json::Node* node);
 
-// What a client must have declared for a request of a server; 0: no client takes it.
-uint32_t needed_capability(std::string_view method, std::string_view mode);
+// Whether a client that has declared that much takes such a request of a server.
+bool takes_request(uint32_t capabilities, const Message& request);
 
 bool is_input_required(const Message& answer);
 // Errors: something is asked for that the client has not declared, or the result is none that we know.
