@@ -69,6 +69,21 @@ bool needs_task(const Outline& tool) {
   return support && outline->raw(*support) == "\"required\"";
 }
 
+// Up to 2025-11-25 an output schema is that of an object, and a client may refuse the whole list for another one.
+bool has_legacy_output(const Outline& tool) {
+  const Node* schema = tool.find("outputSchema");
+  if (!schema) return true;
+  auto outline = Outline::read(tool.raw(*schema), 1, item_limits(tool.raw(*schema)));
+  const Node* type = outline ? outline->find("type") : nullptr;
+  return type && type->type == Type::string && outline->string(*type) == "object";
+}
+
+Result<Item> without_output(Kind kind, const Outline& tool) {
+  json::Edits edits(tool);
+  edits.remove(tool.root(), *tool.find("outputSchema"));
+  return read_item(kind, json::apply(tool.text(), tool.root().value, edits.sorted()));
+}
+
 }  // namespace
 
 Result<Item> read_item(Kind kind, std::string_view raw) {
@@ -85,6 +100,10 @@ Result<Item> read_item(Kind kind, std::string_view raw) {
   item.arguments = find_virtual_place(item.raw);
   item.print = print_of(outline);
   find_headers(outline, item);
+  if (!has_legacy_output(outline)) {
+    MCPT_TRY(auto legacy, without_output(kind, outline));
+    item.legacy = std::make_shared<const Item>(std::move(legacy));
+  }
   if (needs_task(outline)) item.unusable = "it can be called as a task only, and tasks are not offered here";
   return item;
 }

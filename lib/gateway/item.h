@@ -28,9 +28,11 @@ struct Item {
   std::vector<UriPlace> uris;  // of its user interface (MCP Apps)
   // --- tools alone
   std::shared_ptr<const mcp::ParamHeaders> headers;  // arguments that are headers, too; null: none
-  std::string bad_headers;   // why its marks of such arguments break the rules, "" when they do not
-  std::string unusable;      // why nobody can use it here, "" when they can
-  crypto::Digest print{};    // of its definition: name, description, schemas, annotations
+  std::string bad_headers;  // why its marks of such arguments break the rules, "" when they do not
+  std::string unusable;     // why nobody can use it here, "" when they can
+  crypto::Digest print{};   // of its definition: name, description, schemas, annotations
+  // As clients of the legacy era are shown it, whose output schemas are objects; null: like everybody else.
+  std::shared_ptr<const Item> legacy;
 };
 
 // Errors: the entry cannot be read. One without a key has an empty key: it cannot be asked for.

@@ -56,7 +56,7 @@ Result<Position> read_cursor(const Exchange& exchange, Kind kind, const mcp::Mes
 class Gathering {
  public:
   Gathering(Exchange& exchange, const Client& client, Kind kind)
-      : exchange_(exchange), kind_(kind), share_(share_of(exchange, client)) {}
+      : exchange_(exchange), kind_(kind), era_(client.era), share_(share_of(exchange, client)) {}
 
   loop::Task<Result<void>> run(loop::Scope& scope) {
     auto& attachments = exchange_.caller.project->attachments;
@@ -79,6 +79,7 @@ class Gathering {
   // The page that begins there; `at` is where the next one does, past the last attachment when there is none.
   ListView view(Position& at) const {
     ListView out;
+    out.era = era_;
     auto& project = *exchange_.caller.project;
     for (size_t i = 0; i < lists_.size(); ++i) {
       if (!lists_[i] && may_use(i)) out.unavailable.push_back(project.attachments[i].server->name);
@@ -113,6 +114,7 @@ class Gathering {
 
   Exchange& exchange_;
   Kind kind_;
+  mcp::Era era_;
   CallerShare share_;
   std::vector<RawListPtr> lists_;
   size_t left_ = 0;

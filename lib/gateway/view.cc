@@ -212,9 +212,11 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
   const Visibility visible(project, who, list.kind, attachment.server->name);
   view.items.reserve(view.items.size() + bytes_of(list, from, most - view.count));
   for (; from < list.items.size() && view.count < most; ++from) {
-    const Item& item = list.items[from];
-    if (!visible.is_one(item.key)) continue;
-    const bool is_changed = (with_arguments && item.arguments.at != 0) || (!item.uris.empty() && !attachment.prefix.empty());
+    const Item& told = list.items[from];
+    if (!visible.is_one(told.key)) continue;
+    const Item& item = told.legacy && view.era == mcp::Era::legacy ? *told.legacy : told;
+    const bool is_changed =
+        (with_arguments && item.arguments.at != 0) || (!item.uris.empty() && !attachment.prefix.empty());
     const size_t before = view.items.size();
     if (view.count > 0) view.items.push_back(',');
     if (is_changed || !naming.append_simply(view.items, item)) {

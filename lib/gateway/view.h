@@ -53,8 +53,9 @@ inline bool has_gate(const ProjectView& project) { return project.model && proje
 
 // One page of the merged list.
 struct ListView {
-  std::string items = "[";                 // raw JSON array once finished
-  std::vector<std::string> unavailable;    // attachments whose list could not be had
+  std::string items = "[";                                  // raw JSON array once finished
+  mcp::Era era = mcp::Era::modern;                          // of the client
+  std::vector<std::string> unavailable;                     // attachments whose list could not be had
   std::vector<std::pair<std::string, std::string>> hidden;  // what is not shown though it may be used, and why
   int64_t fresh_until_ms = INT64_MAX;
   size_t count = 0;

@@ -84,6 +84,28 @@ std::string client_meta(const Outline& outline, const Node& result, const Client
   return out.size() == 2 ? std::string() : out;
 }
 
+// Up to 2025-11-25 structured content is an object. Another value becomes a text, unless texts say it already.
+void make_legacy(const Outline& outline, const Node& result, json::Edits& edits) {
+  const Node* structured = outline.find(result, "structuredContent");
+  if (!structured || structured->type == json::Type::object) return;
+  edits.remove(result, *structured);
+  const std::string text = R"({"type":"text","text":)" + json::quoted(outline.raw(*structured)) + "}";
+  const Node* content = outline.find(result, "content");
+  if (!content || content->type != json::Type::array) return edits.set(result, "content", "[" + text + "]");
+  const std::string_view raw = outline.raw(*content);
+  auto blocks = Outline::read(raw, 2, server_limits(raw.size()));
+  bool any = false;
+  for (auto* block = blocks ? blocks->first(blocks->root()) : nullptr; block;
+       block = blocks->after(blocks->root(), *block)) {
+    const Node* type = blocks->find(*block, "type");
+    if (type && blocks->string(*type) == "text") return;
+    any = true;
+  }
+  Node end;
+  end.value = {content->value.end - 1, content->value.end - 1};
+  edits.replace(end, (any ? "," : "") + text);
+}
+
 }  // namespace
 
 std::string to_client(const Message& reply, const ClientHop& hop) {
@@ -107,6 +129,7 @@ std::string to_client(const Message& reply, const ClientHop& hop) {
       }
       edits.set(*result, "_meta", client_meta(outline, *result, hop));
     } else {
+      make_legacy(outline, *result, edits);
       // Members that only the modern era defines at this place.
       for (std::string_view key : {"resultType", "ttlMs", "cacheScope"}) {
         if (const Node* node = outline.find(*result, key)) edits.remove(*result, *node);
