@@ -32,10 +32,8 @@ loop::Task<Result<void>> nothing_more() { co_return Result<void>(); }
 
 // Judges the message and hands it to its era.
 loop::Task<Result<void>> serve_post(Exchange& exchange) {
-  bool repeated = false;
-  const auto type = exchange.request.header("content-type", &repeated);
-  if (repeated || !type || !is_json(*type)) {
-    refuse(exchange, "null", Error(Status::invalid, "the content type must be application/json").with_rpc(mcp::rpc::kInvalidRequest), 415);
+  if (auto judged = judge_content_type(exchange.request.headers); !judged) {
+    refuse(exchange, "null", judged.error(), judged.error().http);
     return nothing_more();
   }
   if (is_batch(exchange.request.body)) return serve_batch(exchange);
@@ -55,6 +53,7 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
   exchange.link.method = message->method().substr(0, kLoggedMethod);
   exchange.link.trace = trace_of(exchange.request, *meta);
   if (message->is_call() && meta->protocol_version) return serve_modern(exchange, std::move(message), *std::move(meta));
+  bool repeated = false;
   const auto version = exchange.request.header("mcp-protocol-version", &repeated);
   if (repeated || (version && !mcp::is_legacy(*version))) {
     bool modern = !repeated && version && mcp::is_modern(*version);
@@ -72,6 +71,14 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
 }
 
 }  // namespace
+
+Result<void> judge_content_type(const http::Fields& headers) {
+  bool repeated = false;
+  const auto type = headers.find("content-type", &repeated);
+  if (!repeated && type && is_json(*type)) return {};
+  Error error(Status::invalid, "the content type must be application/json");
+  return fail(std::move(error).with_rpc(mcp::rpc::kInvalidRequest).with_http(415));
+}
 
 bool accepts(const HttpRequest& request, std::string_view media_type) {
   const auto accept = request.header("accept");

@@ -83,6 +83,8 @@ struct Client {
   std::string log_level;             // "" for what the era does by default
 };
 
+// Of a POST; asked before its body is read, too. 415 with a JSON-RPC code.
+Result<void> judge_content_type(const http::Fields& headers);
 bool accepts(const HttpRequest& request, std::string_view media_type);
 void refuse(Exchange& exchange, std::string_view id, const Error& error, int http);
 // The same where an Answer has begun.

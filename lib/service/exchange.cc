@@ -18,6 +18,8 @@ constexpr std::string_view kSignInPaths[] = {"register", "authorize", "token"};
 constexpr std::string_view kNoSignIn =
     "this server has no sign-in: it takes project tokens. Create one with: mcpctl create mcptoken NAME -p PROJECT";
 
+constexpr std::string_view kParamHeader = "mcp-param-";
+
 bool is_loopback_name(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
 
 // "host[:port]" with a well-formed port; the host in lower case.
@@ -70,6 +72,21 @@ bool has_word(std::string_view query, std::string_view word) {
   const auto parts = split(query, '&');
   return std::any_of(parts.begin(), parts.end(),
                      [&](std::string_view part) { return part.substr(0, part.find('=')) == word; });
+}
+
+// Of the header names that a browser asks for, those of arguments (2026-07-28), which are as the tools name them.
+std::string param_headers(std::string_view wanted) {
+  std::string out;
+  while (!wanted.empty()) {
+    const size_t comma = std::min(wanted.find(','), wanted.size());
+    const std::string_view name = trim(wanted.substr(0, comma));
+    const bool is_token = std::all_of(name.begin(), name.end(),
+                                      [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_'; });
+    if (is_token && equals_ignoring_case(name.substr(0, kParamHeader.size()), kParamHeader))
+      out.append(", ").append(name);
+    wanted.remove_prefix(std::min(comma + 1, wanted.size()));
+  }
+  return out;
 }
 
 }  // namespace
@@ -183,11 +200,13 @@ Result<void> Exchange::check_origin() {
 bool Exchange::answer_preflight() {
   if (asked_->head.method != "OPTIONS" || cors_origin_.empty() || !asked_->head.headers.find("access-control-request-method"))
     return false;
+  const auto wanted = asked_->head.headers.find("access-control-request-headers");
   respond(204,
           {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
            {"Access-Control-Allow-Headers",
             "authorization, content-type, accept, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, "
-            "last-event-id"},
+            "last-event-id" +
+                param_headers(wanted.value_or(""))},
            {"Access-Control-Max-Age", "600"}},
           "");
   return true;

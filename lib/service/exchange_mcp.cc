@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "mcp/rewrite.h"
 
 namespace mcptoken::service {
 namespace {
@@ -62,6 +63,13 @@ Result<void> Exchange::take_access(Access access) {
   if (asked_->head.method != "POST" && asked_->head.method != "GET" && asked_->head.method != "DELETE") {
     respond(405, {{"Allow", std::string(kMethods)}}, "");
     return {};
+  }
+  if (asked_->head.method == "POST") {
+    if (auto judged = gateway::judge_content_type(asked_->head.headers); !judged) {
+      respond(judged.error().http, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
+              mcp::error_message("null", judged.error()));
+      return {};
+    }
   }
   access_ = std::move(access);
   // Known callers' bodies come into one piece of memory; what they only announce takes no more than this.
