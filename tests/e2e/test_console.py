@@ -105,6 +105,7 @@ def test_detail_sessions_filters_and_export(gateway):
         gateway.token("watched")
         for _ in range(3):
             call(gateway)
+        until(lambda: len(re.findall("agent +echo", terminal.text())) >= 3, why=terminal.text)  # those of another loop may come later
         call(gateway, gateway.token("third"), tool="nowhere__x")
         terminal.shows("third", "denied", "mcptoken/watched")
         terminal.keys("/", "watched", "Enter")
