@@ -179,9 +179,9 @@ void Watches::ended(WatchPtr watch, std::shared_ptr<Stream> stream, const Error&
   if (!current && !next) return;  // closed, or replaced
   if (current) watch->stream.reset(), watch->missed = true;
   if (next) watch->opening.reset();
+  if (!stream->open && !stream->is_wished) return watch->wishes.empty() ? close(watch->key) : step(watch);
   site_.gateway.options().log.info(error.message);
   watch->last_error = error;
-  if (!stream->open && !stream->is_wished) return watch->wishes.empty() ? close(watch->key) : step(watch);
   int64_t pause_ms = std::min(kFirstRetryMs << std::min(watch->failures++, 8), kLongestRetryMs);
   watch->retry.start(pause_ms + site_.gateway.jitter(pause_ms / 4), [this, weak = std::weak_ptr<Watch>(watch)] {
     if (auto locked = weak.lock()) step(locked);
