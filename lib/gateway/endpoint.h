@@ -105,7 +105,6 @@ CallerShare share_of(const Exchange& exchange, const Client& client);
 // Names a session among those of all tokens.
 std::string session_key(const Exchange& exchange, const SessionId& session);
 Result<std::optional<SessionId>> session_of(const Exchange& exchange);  // nothing without a header; 400 for two, 404 for a foreign one
-Error unknown_key(Kind kind, std::string_view key, mcp::Era era);  // what may not be used looks the same
 Error too_many_sessions();
 
 using Handler = loop::Task<Result<void>> (*)(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);

@@ -6,6 +6,7 @@
 #include "gateway/hop.h"
 #include "gateway/listener.h"
 #include "gateway/log_level.h"
+#include "gateway/subject.h"
 #include "gateway/uri.h"
 #include "gateway/view.h"
 #include "json/writer.h"
