@@ -77,7 +77,7 @@ class Connection : public Link<Attached> {
   uint64_t body_bytes_seen = 0;  // by the watchdog, when it looked last
   bool is_suspect = false;       // nothing had moved then, though more was there
   std::string target;  // raw request target of the request being read
-  MHD_Connection* request = nullptr;  // once its head has been read
+  MHD_Connection* request = nullptr;  // once its first line has been read
 
  private:
   ~Connection();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdarg>
 #include <cstring>
 #include <utility>
 
@@ -73,8 +74,11 @@ Outcome<bool> Worker::begin() {
                               : exchange->proceed();
     return step == Exchange::Step::proceed ? MHD_YES : MHD_NO;
   };
+  const auto logs = [](void* self, const char* format, va_list) noexcept {
+    static_cast<Worker*>(self)->on_log(format);
+  };
   const auto target_seen = [](void* self, const char* text, MHD_Connection* request) noexcept -> void* {
-    if (auto* connection = connection_of(request)) static_cast<Worker*>(self)->on_target(*connection, text);
+    if (auto* connection = connection_of(request)) static_cast<Worker*>(self)->on_target(*connection, request, text);
     return nullptr;
   };
   const auto completed = [](void* self, MHD_Connection* request, void** slot, MHD_RequestTerminationCode) noexcept {
@@ -92,8 +96,9 @@ Outcome<bool> Worker::begin() {
   // Strictness 1 would only make libmicrohttpd refuse, badly, what the gate refuses: it answers a request without Host
   // twice and one with a space in its target not at all.
   daemon_ = MHD_start_daemon(
-      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr,
-      static_cast<MHD_AccessHandlerCallback>(access), this, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kPoolBytes,
+      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
+      nullptr, nullptr, static_cast<MHD_AccessHandlerCallback>(access), this, MHD_OPTION_EXTERNAL_LOGGER,
+      static_cast<void (*)(void*, const char*, va_list)>(logs), this, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kPoolBytes,
       MHD_OPTION_CONNECTION_LIMIT, options_.connection_limit, MHD_OPTION_CONNECTION_TIMEOUT, kTimeoutSeconds,
       MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK, &keep_escapes, nullptr,
       MHD_OPTION_URI_LOG_CALLBACK, static_cast<void* (*)(void*, const char*, MHD_Connection*)>(target_seen), this,
@@ -244,11 +249,38 @@ void Worker::kick() {
 
 // --- libmicrohttpd's callbacks
 
-void Worker::on_target(Connection& connection, const char* target) {
+void Worker::on_target(Connection& connection, MHD_Connection* request, const char* target) {
+  connection.request = request;
   connection.target = target;
   if (connection.phase != Phase::idle) return;
   connection.phase = Phase::head;
   connection.deadline_ms = now_ms() + options_.header_ms;
+}
+
+// A Content-Length that is no number never comes to the gate: libmicrohttpd 0.9.75 answers it, then forgets that it did
+// and puts a second head before the body of the first. But its log hears of it before, and what is written then comes
+// first and closes the connection for what follows.
+void Worker::on_log(const char* format) {
+  if (!std::strstr(format, "Content-Length")) return;
+  attached_.for_each([&](Connection& connection) {
+    // The head has been read and nobody has acted on it: this is so inside libmicrohttpd's look at it alone.
+    if (connection.phase != Phase::head || !connection.request) return;
+    if (!MHD_get_connection_info(connection.request, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)) return;
+    if (MHD_get_connection_info(connection.request, MHD_CONNECTION_INFO_HTTP_STATUS)) return;
+    read_fields(connection.request);
+    Framing framing;
+    // What the first line has to do with it is not known here; no method and version makes such a length a good one.
+    const auto refusal = judge({"POST", connection.target, "HTTP/1.0", fields_}, framing);
+    if (!refusal) return;
+    connection.phase = Phase::answer;
+    refuse_head(connection, *refusal);
+  });
+}
+
+void Worker::refuse_head(Connection& connection, const Refusal& refusal) {
+  options_.census->note_malformed();
+  if (options_.access_log) options_.access_log->write_refusal(connection.peer.text(), refusal.status);
+  refuse(connection, refusal.status, refusal.reason);
 }
 
 void Worker::read_fields(MHD_Connection* request) {
@@ -276,9 +308,7 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   read_fields(request);
   Framing framing;
   if (const auto refusal = judge_head(connection, line, framing)) {
-    options_.census->note_malformed();
-    if (options_.access_log) options_.access_log->write_refusal(connection.peer.text(), refusal->status);
-    refuse(connection, refusal->status, refusal->reason);
+    refuse_head(connection, *refusal);
     return Exchange::Step::drop;
   }
   headers_.clear();
@@ -295,7 +325,6 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   connection.phase = framing.announces_body() ? Phase::body : Phase::answer;
   connection.deadline_ms = framing.announces_body() ? now + options_.body_ms : 0;
   connection.body_since_ms = now;
-  connection.request = request;
   connection.body_bytes = connection.body_bytes_seen = 0;
   connection.is_suspect = false;
   *slot = new Exchange(*this, connection, request, framing);
@@ -311,7 +340,7 @@ void Worker::on_completed(MHD_Connection* request, Exchange* exchange) {
 }
 
 void Worker::refuse(Connection& connection, int32_t status, std::string_view reason) {
-  take_over(connection, raw_refusal(status, reason), false, nullptr);
+  if (!take_over(connection, raw_refusal(status, reason), false, nullptr)) ::shutdown(connection.fd, SHUT_RDWR);
 }
 
 std::unique_ptr<Answer> Worker::take_answer() {

@@ -100,9 +100,11 @@ class Worker {
     const char* target;
     const char* version;
   };
-  void on_target(Connection& connection, const char* target);
+  void on_log(const char* format);
+  void on_target(Connection& connection, MHD_Connection* request, const char* target);
   void on_completed(MHD_Connection* request, Exchange* exchange);
   void read_fields(MHD_Connection* request);
+  void refuse_head(Connection& connection, const Refusal& refusal);
   std::optional<Refusal> judge_head(Connection& connection, const Line& line, Framing& framing) const;
   Exchange::Step open_exchange(MHD_Connection* request, const Line& line, Exchange** slot);
 

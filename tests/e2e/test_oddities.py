@@ -46,6 +46,7 @@ FORMS = [
     ("chunk extension with a bare LF", chunks(b"28;a\nb"), {400}),
     ("trailer without a colon", chunks(end=b"0\r\nT x\r\n\r\n"), {400}),
     ("trailers without end", chunks(end=b"0\r\n" + b"T: x\r\n" * 5000), {400, 413, 431}),
+    *[(f"length {value!r}", dict(fields=b"Content-Length: %b\r\n" % value, length=False), {400}) for value in (b"40, 40", b"-1", b"+40", b"")],
     ("two lengths", dict(fields=b"Content-Length: 40\r\n"), {400}),
     ("length and chunks", dict(fields=b"Transfer-Encoding: chunked\r\n"), {400}),
     ("two bearers", dict(fields=b"Authorization: Bearer mcpctl_pat_x\r\n"), {400}),

@@ -31,6 +31,7 @@ def chunked(body, fields=b""):
     return post(b"Transfer-Encoding: chunked\r\n" + fields, body)
 
 
+HEAD = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 CHUNKS = b"3\r\nabc\r\n0\r\n\r\n"
 
 # name, request, allowed statuses ("closed": no answer at all is as good)
@@ -45,6 +46,9 @@ REFUSED = [
     ("length 3,3", post(b"Content-Length: 3,3\r\n", b"abc"), {400}),
     ("length 3abc", post(b"Content-Length: 3abc\r\n", b"abc"), {400}),
     ("length empty", post(b"Content-Length: \r\n", b"abc"), {400}),
+    ("length 3, 3", post(b"Content-Length: 3, 3\r\n", b"abc"), {400}),
+    ("length +3 on a GET", get(fields=b"Content-Length: +3\r\n"), {400}),
+    ("length without digits under HTTP/1.0", post(b"Content-Length: x\r\n", b"abc", version=b"HTTP/1.0"), {400}),
     ("length with a space inside", post(b"Content-Length: 3 3\r\n", b"abc"), {400}),
     ("length beyond 64 bits", post(b"Content-Length: 99999999999999999999999\r\n", b"abc"), {400, 413}),
     ("length over the limit", post(b"Content-Length: 34603009\r\n", b"abc"), {413}),
@@ -255,14 +259,17 @@ def talk(address, data, split=False, wanted=None):
 
 
 def statuses(received):
-    """Status codes of the final answers, as a client that heeds Content-Length tells them apart."""
+    """Status codes of the final answers, as a client that heeds Content-Length tells them apart; and of those heads that stand
+    where the body of another has been announced: no body here speaks of HTTP."""
     codes = []
-    while match := re.match(rb"HTTP/1\.[01] (\d{3}) ", received):
+    while match := HEAD.match(received):
         head, _, rest = received.partition(b"\r\n\r\n")
         length = re.search(rb"\r\ncontent-length: *(\d+)", head.lower())
+        size = int(length[1]) if length else 0
         if match[1] != b"100":
             codes.append(int(match[1]))
-        received = rest[int(length[1]) if length else 0:]
+        codes += map(int, HEAD.findall(rest[:size]))
+        received = rest[size:]
     return codes
 
 
