@@ -28,7 +28,7 @@ constexpr std::array<bool, 256> alphabet(std::string_view marks) {
   return table;
 }
 constexpr auto kTokenBytes = alphabet(kTokenMarks);
-constexpr auto kNameBytes = alphabet("!#$%&'*+-.^`|~");  // without the underscore, see judge_field
+constexpr auto kNameBytes = alphabet("!#$%&'*+-.^`|~");  // without the underscore, see judge_name
 constexpr auto kPathBytes = alphabet(kPathMarks);
 constexpr auto kHostBytes = alphabet("-._");
 
@@ -125,13 +125,34 @@ Verdict judge_target(std::string_view target) {
 
 // --- fields
 
-Verdict judge_field(const Field& field) {
-  // Servers behind gateways fold "_" and "-": X_Forwarded_For would pass for the field that a proxy has removed.
-  if (field.name.empty() || !all_of(field.name, kNameBytes)) {
-    const bool token = !field.name.empty() && all_of(field.name, kTokenBytes);
-    return Refusal{400, token ? "a field name contains an underscore" : "a field name is not a token"};
+// Proxies and servers fold "_" and "-": X_Forwarded_For would pass for the field that a proxy has removed. Only behind
+// Mcp-Param- an underscore may stand, because the schema of a tool chooses that part of the name. With all that is
+// before it spelled in hyphens the name folds to no field but another argument's; the service compares the value with
+// the body and forwards none of them. That leaves two arguments that become one field in a proxy: see judge_params.
+constexpr std::string_view kParamPrefix = "mcp-param-";
+
+bool is_param(std::string_view name) {
+  return name.size() > kParamPrefix.size() && equals_ignoring_case(name.substr(0, kParamPrefix.size()), kParamPrefix);
+}
+
+Verdict judge_name(std::string_view name, bool& underscored) {
+  if (!name.empty() && all_of(name, kNameBytes)) return {};
+  if (name.empty() || !all_of(name, kTokenBytes)) return Refusal{400, "a field name is not a token"};
+  underscored = is_param(name);
+  return underscored ? Verdict{} : Refusal{400, "a field name contains an underscore"};
+}
+
+// Whoever folds names takes such two for one field, or for a list; which of the values it then means is open.
+Verdict judge_params(std::span<const Field> fields) {
+  const auto fold = [](char c) { return c == '_' ? '-' : lower(c); };
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (!is_param(fields[i].name)) continue;
+    for (size_t j = 0; j < i; ++j) {
+      const auto a = fields[i].name, b = fields[j].name;
+      if (std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return fold(x) == fold(y); }))
+        return Refusal{400, "two Mcp-Param fields are one but for underscores"};
+    }
   }
-  if (!is_field_value(field.value)) return Refusal{400, "a field value contains a control byte"};
   return {};
 }
 
@@ -181,18 +202,20 @@ constexpr std::array kFramers{
 
 Verdict gather(const RequestHead& head, Framers& framers) {
   if (head.fields.size() > kHeaderFields) return Refusal{431, "more than 64 fields"};
+  bool underscored = false;
   size_t bytes = head.method.size() + head.target.size() + head.version.size() + 4;
   for (const auto& field : head.fields) {
     bytes += field.name.size() + field.value.size() + 4;
     if (bytes > kHeaderBytes) return Refusal{431, "the head is larger than 16 KiB"};
-    if (auto refusal = judge_field(field)) return refusal;
+    if (auto refusal = judge_name(field.name, underscored)) return refusal;
+    if (!is_field_value(field.value)) return Refusal{400, "a field value contains a control byte"};
     for (const auto& row : kFramers) {
       if (!equals_ignoring_case(field.name, row.name)) continue;
       if (framers.*row.slot) return row.repeated;
       framers.*row.slot = &field;
     }
   }
-  return {};
+  return underscored ? judge_params(head.fields) : Verdict{};
 }
 
 Verdict judge_length(const RequestHead& head, const Framers& framers, Framing& framing) {

@@ -143,6 +143,21 @@ TEST_CASE("hosts") {
   CHECK(judged_fields({{"host", "other"}}) == 400);
 }
 
+TEST_CASE("an underscore stands in the name of an argument alone") {
+  CHECK(judged_fields({{"Mcp-Param-user_id", "1"}, {"mcp-param-_", "1"}, {"MCP-PARAM-user_name", "1"}}) == 0);
+  for (const char* name :
+       {"Mcp_Param-a", "Mcp-Param_a", "Mcp-Param_", "Mcp-Params_a", "Mcp-Name_", "X-Mcp-Param-a_b"}) {
+    CAPTURE(name);
+    CHECK(judged_fields({{name, "1"}}) == 400);
+  }
+  CHECK(judged_fields({{"Mcp-Param-a_(", "1"}}) == 400);
+  // Two that are one to whoever folds names, in either order, also when both have underscores.
+  CHECK(judged_fields({{"Mcp-Param-a_b", "1"}, {"mcp-param-A-B", "2"}}) == 400);
+  CHECK(judged_fields({{"Mcp-Param-a-b", "1"}, {"X", "y"}, {"Mcp-Param-a_b", "2"}}) == 400);
+  CHECK(judged_fields({{"Mcp-Param-a_b-c", "1"}, {"Mcp-Param-a-b_c", "2"}}) == 400);
+  CHECK(judged_fields({{"Mcp-Param-a_b", "1"}, {"Mcp-Param-ab", "2"}, {"Mcp-Param-a_bc", "2"}}) == 0);
+}
+
 TEST_CASE("fields") {
   CHECK(judged_fields({{"X-A", "b\tc"}, {"x!#$%&'*+.^`|~", ""}, {"B", "\xc3\xa9"}}) == 0);
   for (const char* name :
