@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "clock.h"
+#include "layout.h"
 #include "worker.h"
 
 namespace mcpd {
@@ -17,11 +18,13 @@ constexpr int kAskedInVain = 16;  // turns; each costs less than a twentieth of 
 
 }  // namespace
 
-Exchange::Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing)
+Exchange::Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing,
+                   const char* input)
     : worker_(worker),
       connection_(connection),
       request_(request),
       body_size_(framing.content_length),
+      input_(input),
       http10_(framing.http10) {
   connection_.ref();
   worker_.live().push_back(*this);
@@ -51,12 +54,10 @@ Exchange::Step Exchange::open(const mcptoken_head& head) {
 }
 
 Exchange::Step Exchange::body(std::string_view piece) {
+  if (announces_too_much(piece)) return refuse_body();
   body_bytes_ += piece.size();
   connection_.body_bytes = body_bytes_;
-  if (body_bytes_ > static_cast<uint64_t>(kBodyBytes)) {
-    worker_.refuse(connection_, 413, "the body is larger than 33 MiB");
-    return Step::drop;
-  }
+  if (body_bytes_ > static_cast<uint64_t>(kBodyBytes)) return refuse_body();
   mcptoken_exchange_body(handle_, piece.data(), piece.size());
   if (taken_over_ || cut_) return Step::drop;
   if (answered_) return reply_and_close();
@@ -102,6 +103,18 @@ Exchange::Step Exchange::reply() {
   MHD_destroy_response(response);
   queued_in_ = worker_.note_queued();
   return queued == MHD_YES ? Step::proceed : Step::drop;
+}
+
+// A chunk says how long it will be, and who waits for an answer need not send the rest.
+bool Exchange::announces_too_much(std::string_view piece) const {
+  if (body_size_ >= 0 || !input_) return false;
+  const auto size = chunk_size_before(piece.data(), input_);
+  return size && *size > static_cast<uint64_t>(kBodyBytes) - body_bytes_;
+}
+
+Exchange::Step Exchange::refuse_body() {
+  worker_.refuse(connection_, 413, "the body is larger than 33 MiB");
+  return Step::drop;
 }
 
 // The body is still to come and nobody will read it.

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -23,6 +25,11 @@ struct HeadLayout {
 };
 
 bool is_exact(const HeadLayout& layout);
+// Of an exact one: where the body begins.
+const char* end_of_head(const HeadLayout& layout);
+// The size that the line before `data` gives to the chunk that begins there. Nothing when no such line is in the buffer any more,
+// or when it has an extension: then the bytes are counted as they come. `begin`: of the input behind the head.
+std::optional<uint64_t> chunk_size_before(const char* data, const char* begin);
 // Whether the linked libmicrohttpd parses in place; newer ones judge these things themselves.
 bool layout_is_known();
 

@@ -294,10 +294,8 @@ void Worker::read_fields(MHD_Connection* request) {
   MHD_get_connection_values_n(request, MHD_HEADER_KIND, static_cast<MHD_KeyValueIteratorN>(gather), this);
 }
 
-std::optional<Refusal> Worker::judge_head(Connection& connection, const Line& line, Framing& framing) const {
-  const RequestHead head{line.method, connection.target, line.version, fields_};
-  if (auto refusal = judge(head, framing)) return refusal;
-  const HeadLayout layout{head.method, line.target, head.target.size(), head.version, fields_};
+std::optional<Refusal> Worker::judge_head(const HeadLayout& layout, std::string_view target, Framing& framing) const {
+  if (auto refusal = judge({layout.method, target, layout.version, fields_}, framing)) return refusal;
   if (layout_known_ && !is_exact(layout))
     return Refusal{400, "the head contains NUL, a folded line or a bare line feed"};
   return std::nullopt;
@@ -307,7 +305,8 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   auto& connection = *connection_of(request);
   read_fields(request);
   Framing framing;
-  if (const auto refusal = judge_head(connection, line, framing)) {
+  const HeadLayout layout{line.method, line.target, connection.target.size(), line.version, fields_};
+  if (const auto refusal = judge_head(layout, connection.target, framing)) {
     refuse_head(connection, *refusal);
     return Exchange::Step::drop;
   }
@@ -327,7 +326,7 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   connection.body_since_ms = now;
   connection.body_bytes = connection.body_bytes_seen = 0;
   connection.is_suspect = false;
-  *slot = new Exchange(*this, connection, request, framing);
+  *slot = new Exchange(*this, connection, request, framing, layout_known_ ? end_of_head(layout) : nullptr);
   return (*slot)->open(head);
 }
 

@@ -23,6 +23,7 @@
 #include "answer.h"
 #include "connection.h"
 #include "exchange.h"
+#include "layout.h"
 #include "log.h"
 #include "outcome.h"
 #include "stream.h"
@@ -105,7 +106,7 @@ class Worker {
   void on_completed(MHD_Connection* request, Exchange* exchange);
   void read_fields(MHD_Connection* request);
   void refuse_head(Connection& connection, const Refusal& refusal);
-  std::optional<Refusal> judge_head(Connection& connection, const Line& line, Framing& framing) const;
+  std::optional<Refusal> judge_head(const HeadLayout& head, std::string_view target, Framing& framing) const;
   Exchange::Step open_exchange(MHD_Connection* request, const Line& line, Exchange** slot);
 
   // --- time

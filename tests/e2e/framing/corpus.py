@@ -66,6 +66,8 @@ REFUSED = [
     ("chunk size 0x3", chunked(b"0x3\r\nabc\r\n0\r\n\r\n"), {400}),
     ("chunk size -3", chunked(b"-3\r\nabc\r\n0\r\n\r\n"), {400}),
     ("chunk size overflow", chunked(b"ffffffffffffffffff\r\nabc\r\n0\r\n\r\n"), {400, 413}),
+    ("chunk size over the limit", chunked(b"2100001\r\nabc"), {413}),
+    ("chunk size over what is left", chunked(b"3\r\nabc\r\n20fffff\r\nabc"), {413}),
     ("chunk size empty", chunked(b"\r\nabc\r\n0\r\n\r\n"), {400}),
     ("chunk size then a space", chunked(b"3 \r\nabc\r\n0\r\n\r\n"), {400}),
     ("chunk longer than its size", chunked(b"3\r\nabcd\r\n0\r\n\r\n"), {400}),
