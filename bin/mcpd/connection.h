@@ -53,7 +53,7 @@ class ConnectionCensus {
 struct Attached;  // list: connections that libmicrohttpd reads
 
 // What the client has to do next, and until when: the watchdog's view of a connection.
-enum class Phase : uint8_t { head, body, answer, idle };
+enum class Phase : uint8_t { head, body, answer, sending, idle };
 
 // Reference-counted by hand: it belongs to one loop.
 class Connection : public Link<Attached> {
@@ -76,6 +76,8 @@ class Connection : public Link<Attached> {
   uint64_t body_bytes = 0;
   uint64_t body_bytes_seen = 0;  // by the watchdog, when it looked last
   bool is_suspect = false;       // nothing had moved then, though more was there
+  int64_t looked_ms = 0;         // at how much of an answer the client has taken; 0: not yet
+  uint64_t taken_bytes = 0;      // by then, of all that was sent to it
   std::string target;  // raw request target of the request being read
   MHD_Connection* request = nullptr;  // once its first line has been read
 

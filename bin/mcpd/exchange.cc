@@ -101,6 +101,8 @@ Exchange::Step Exchange::reply() {
   if (worker_.draining()) MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
   const MHD_Result queued = MHD_queue_response(request_, static_cast<unsigned>(answer_->status()), response);
   MHD_destroy_response(response);
+  connection_.phase = Phase::sending;
+  connection_.looked_ms = 0;
   queued_in_ = worker_.note_queued();
   return queued == MHD_YES ? Step::proceed : Step::drop;
 }

@@ -1,6 +1,8 @@
 #include "worker.h"
 
+#include <linux/tcp.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -30,7 +32,7 @@ constexpr int64_t kTickMs = 1'000;
 constexpr int64_t kQuietCheckMs = 10;
 constexpr int64_t kLastBytesMs = 5'000;      // for answers under way when the service has finished
 constexpr int64_t kSlowBodyAfterMs = 5'000;  // from then on a body must have come at kSlowBodyBytesPerSecond
-constexpr int64_t kSlowBodyBytesPerSecond = 1024;
+constexpr int64_t kSlowBodyBytesPerSecond = 1024;  // and an answer must go as fast
 constexpr int kStuckBytes = 1024;  // that no turn has read between two looks
 constexpr size_t kSpareAnswers = 64;
 constexpr size_t kEndedStreams = 500;
@@ -400,6 +402,7 @@ void Worker::give_back_memory() {
 // libmicrohttpd's timeout counts from the last byte, so a client that drips would hold on for ever. Shutting the socket
 // down makes it see the end.
 void Worker::expire(Connection& connection, int64_t now) {
+  if (connection.phase == Phase::sending) return look_at_reader(connection, now);
   if (connection.phase == Phase::answer || connection.deadline_ms == 0) return;
   if (connection.phase == Phase::body && is_stuck(connection)) {
     connection.deadline_ms = 0;
@@ -423,6 +426,18 @@ void Worker::expire(Connection& connection, int64_t now) {
   } else {
     ::shutdown(connection.fd, SHUT_RDWR);
   }
+}
+
+// An answer is in memory until the client has taken it, and may be large; libmicrohttpd is content with any byte.
+void Worker::look_at_reader(Connection& connection, int64_t now) const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;
+  const int64_t since_ms = now - connection.looked_ms;
+  if (connection.looked_ms != 0 && since_ms < options_.body_ms) return;
+  const uint64_t taken = info.tcpi_bytes_acked - std::exchange(connection.taken_bytes, info.tcpi_bytes_acked);
+  if (std::exchange(connection.looked_ms, now) == 0) return;
+  if (taken < static_cast<uint64_t>(since_ms * kSlowBodyBytesPerSecond / 1000)) ::shutdown(connection.fd, SHUT_RDWR);
 }
 
 // The first line of a chunk that does not fit into libmicrohttpd's buffer is neither read on nor refused: what follows stays

@@ -113,6 +113,7 @@ class Worker {
   void tick();
   void expire(Connection& connection, int64_t now);
   static bool is_stuck(Connection& connection);
+  void look_at_reader(Connection& connection, int64_t now) const;
   void look_at_waiting();
   void look_at_held();
   void give_back_memory();

@@ -332,6 +332,31 @@ class Limits(unittest.TestCase):
                 self.assertLess(seconds, self.BOUND_S)
             self.assertEqual(counters(server)["marker"], 1)
 
+    def test_a_client_that_takes_its_answer_in_drips(self):
+        with Server(PROGRAM, *self.FAST) as server, socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.settimeout(60)
+            sock.connect(server.address)
+            sock.sendall(request("/big?bytes=30000000"))
+            self.assertTrue(until(lambda: counters(server)["live"] == 2))
+
+            def is_dropped():
+                sock.recv(20)
+                time.sleep(0.05)
+                return counters(server)["live"] == 1
+            self.assertTrue(until(is_dropped, 25))  # libmicrohttpd itself waits a minute for the next byte
+
+    def test_a_large_answer_that_is_taken_slowly_but_steadily(self):
+        with Server(PROGRAM, *self.FAST) as server, connect(server) as sock:
+            sock.sendall(request("/big?bytes=10000000"))
+            total, started = 0, time.monotonic()
+            while piece := sock.recv(1 << 20 if time.monotonic() - started > 5 else 20_000):
+                total += len(piece)
+                if total >= 10_000_000:
+                    break
+                time.sleep(0.05)
+            self.assertGreaterEqual(total, 10_000_000)
+
     def test_a_call_that_takes_longer_than_all_deadlines(self):
         with Server(PROGRAM, *self.FAST) as server:
             self.assertEqual(call(server, "/slow?ms=2500"), (200, b"slow"))
