@@ -36,8 +36,7 @@ bool Ring::put(const Event& event) try {
   head_.store(head + 1, std::memory_order_release);
   return true;
 } catch (const std::bad_alloc&) {
-  lost_.fetch_add(1, std::memory_order_release);
-  return false;
+  return lose(event);
 }
 
 bool Ring::reserve() {
@@ -61,8 +60,7 @@ bool Ring::push(Event&& event) {
   } else if (event.outcome == Outcome::denied) {
     kept = push_denial(std::move(event));
   } else {
-    lost_.fetch_add(1, std::memory_order_release);
-    kept = false;
+    kept = lose(event);
   }
   wake_();
   return kept;
@@ -70,16 +68,16 @@ bool Ring::push(Event&& event) {
 
 bool Ring::push_denial(Event&& event) try {
   std::lock_guard guard(denied_mutex_);
-  if (denied_.size() >= denied_capacity_) return lose_denial();
+  if (denied_.size() >= denied_capacity_) return lose(event);
   denied_.push_back(std::move(event));
   has_denied_.store(true, std::memory_order_release);
   return true;
 } catch (const std::bad_alloc&) {
-  return lose_denial();
+  return lose(event);
 }
 
-bool Ring::lose_denial() {
-  lost_denials_.fetch_add(1, std::memory_order_release);
+bool Ring::lose(const Event& event) {
+  if (event.outcome == Outcome::denied) lost_denials_.fetch_add(1, std::memory_order_release);
   lost_.fetch_add(1, std::memory_order_release);
   return false;
 }

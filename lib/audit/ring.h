@@ -49,7 +49,7 @@ class Ring {
   bool has_room();
   bool put(const Event& event);
   bool push_denial(Event&& event);
-  bool lose_denial();
+  bool lose(const Event& event);  // counts; false
   PackedEvent* slot(size_t index) { return reinterpret_cast<PackedEvent*>(slots_.get()) + (index & mask_); }
 
   struct Free {

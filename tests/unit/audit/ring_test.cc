@@ -1,10 +1,22 @@
 #include "audit/ring.h"
 
 #include <atomic>
+#include <new>
 #include <thread>
 
 #include "audit/tidy.h"
 #include "fixture.h"
+
+namespace {
+thread_local bool g_no_memory = false;  // for arrays
+}
+
+void* operator new[](size_t size) {
+  if (g_no_memory) throw std::bad_alloc();
+  return ::operator new(size);
+}
+void operator delete[](void* memory) noexcept { ::operator delete(memory); }
+void operator delete[](void* memory, size_t) noexcept { ::operator delete(memory); }
 
 using namespace mcptoken;
 using namespace mcptoken::audit;
@@ -93,6 +105,22 @@ TEST_CASE("a full ring counts what it cannot take") {
   CHECK(out[4].subject == "100");
   CHECK(out[5].subject == "101");
   CHECK(ring.push(numbered(5)));
+}
+
+TEST_CASE("what finds no memory is counted as what it is") {
+  const auto owner = std::make_unique<Ring>(4, 2, [] {});
+  Ring& ring = *owner;
+  for (const auto outcome : {Outcome::ok, Outcome::denied, Outcome::denied}) {
+    Event large = numbered(0, outcome);
+    large.payload.assign(1000, 'x');
+    g_no_memory = true;
+    const bool kept = ring.push(std::move(large));
+    g_no_memory = false;
+    CHECK(!kept);
+  }
+  CHECK(ring.push(numbered(1)));
+  CHECK(ring.lost() == 3);
+  CHECK(ring.lost_denials() == 2);
 }
 
 TEST_CASE("a place that is kept is nobody else's") {
