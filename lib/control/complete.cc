@@ -66,13 +66,21 @@ Result<void> check_launch(Value& object, bool values) {
     return bad("replicas: with share session each session has a process of its own: only 1, or 0 to switch it off");
   if (const auto* command = object.find("command"); command && !command->items().empty()) {
     const auto* program = command->items()[0].as_string();
-    if (!program || program->empty() || program->starts_with('-')) return bad("command[0]: must name a program");
+    MCPT_CHECK(check_program(program ? *program : "", "command[0]"));
   }
   MCPT_CHECK(check_entries(object, "env", false, values));
   return check_entries(object, "headers", true, values);
 }
 
 }  // namespace
+
+Result<void> check_program(const std::string& program, const std::string& path) {
+  if (program.empty() || program.starts_with('-')) return bad(path + ": must name a program");
+  if (program.find('/') == program.npos || program.starts_with('/')) return {};
+  Error error(Status::invalid, path + ": \"" + program + "\" is a relative path");
+  return fail(std::move(error).with_hint("write its absolute path on the gateway's machine, or install it in a directory of PATH "
+                                         "(/usr/local/bin, /usr/bin …) and write its name alone"));
+}
 
 Result<void> complete_user(Value& object) {
   if (const auto* email = object.find("email")) {

@@ -46,6 +46,8 @@ Result<json::Value> variable_from_text(std::string_view text);        // "NAME=v
 
 Result<void> complete_user(json::Value& object);
 Result<void> complete_group(json::Value& object);
+// The first word of a command: where it is sought must not depend on where something runs.
+Result<void> check_program(const std::string& program, const std::string& path);
 Result<void> complete_server(json::Value& object);
 Result<void> complete_template(json::Value& object);
 Result<void> complete_project(json::Value& object);

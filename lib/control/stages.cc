@@ -100,9 +100,7 @@ Result<void> check_config(std::string_view type, const Value& config, const std:
   if (type == "section-split" && config.find("minSize")->as_int() > config.find("maxSize")->as_int())
     return bad(path + ".minSize: must not be above maxSize");
   if (type != kExecStage) return {};
-  const auto* program = config.find("command")->items()[0].as_string();
-  if (program->empty() || program->starts_with('-')) return bad(path + ".command[0]: must name a program");
-  return {};
+  return check_program(*config.find("command")->items()[0].as_string(), path + ".command[0]");
 }
 
 }  // namespace

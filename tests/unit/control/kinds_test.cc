@@ -72,6 +72,8 @@ TEST_CASE("a proxy model's stages are validated with their path") {
   world.refused(kModels, R"({"name":"x","stages":["json-project"]})", "stages[0].config.paths: is required");
   world.refused(kModels, R"({"name":"x","stages":[{"type":"exec","config":{"command":["-c"]}}]})",
                 "stages[0].config.command[0]: must name a program");
+  world.refused(kModels, R"({"name":"x","stages":[{"type":"exec","config":{"command":["./x"]}}]})",
+                "stages[0].config.command[0]: \"./x\" is a relative path");
   world.refused(kModels, R"({"name":"x","appliesTo":["everything"]})",
                 "appliesTo[0]: must be one of toolResult, prompt, resource");
   world.refused(kModels, R"({"name":"x","extends":["missing"]})", "extends[0]: there is no proxymodel \"missing\"");
