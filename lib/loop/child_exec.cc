@@ -1,7 +1,6 @@
 #include "loop/child_exec.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -15,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <mutex>
 #include <string_view>
@@ -60,6 +60,7 @@ struct Plan {
   int ruleset_fd;
   int in, out, err, errors;  // the child's ends, all above 2
   pid_t parent;
+  Start* start = nullptr;
 };
 
 [[noreturn]] void give_up(const Plan& plan, Step step, int error) noexcept {
@@ -74,6 +75,16 @@ void reset_signals() noexcept {
   for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &fresh, nullptr);  // KILL and STOP refuse, harmlessly
 }
 
+// All above 2 but these two; -1 is none. Closed rather than marked: an exec may take long, and another program that is being
+// started waits for the ends of its own pipes, of which this child has copies.
+bool close_all_but(int one, int other) noexcept {
+  const auto close_from = [](int first, int last) {
+    return first > last || syscall(SYS_close_range, static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0;
+  };
+  const int low = std::min(one, other), high = std::max(one, other);
+  return close_from(3, low - 1) && close_from(std::max(low + 1, 3), high - 1) && close_from(high + 1, INT_MAX);
+}
+
 bool apply(const Limit& limit) noexcept {
   rlimit now{};
   if (getrlimit(limit.resource, &now) != 0) return false;
@@ -82,14 +93,14 @@ bool apply(const Limit& limit) noexcept {
 }
 
 [[noreturn]] void become(const Plan& plan) noexcept {
+  plan.start->pid = getpid();
   auto check = [&plan](bool ok, Step step) { if (!ok) give_up(plan, step, errno); };
   reset_signals();
   check(setpgid(0, 0) == 0, Step::group);
   check(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0, Step::death_signal);
   if (getppid() != plan.parent) _exit(127);  // it died before the line above
   check(dup2(plan.in, 0) == 0 && dup2(plan.out, 1) == 1 && dup2(plan.err, 2) == 2, Step::pipes);
-  // Marked rather than closed: the error pipe lives until the exec.
-  check(syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0, Step::descriptors);
+  check(close_all_but(plan.errors, plan.ruleset_fd), Step::descriptors);  // which the exec closes
   umask(077);
   check(chdir(plan.directory) == 0, Step::directory);
   for (const Limit& limit : plan.limits) check(apply(limit), Step::limits);
@@ -264,11 +275,15 @@ Result<Process> spawn(const ChildSpec& spec, int ruleset_fd) {
       ruleset_fd,      in.read.get(),       out.write.get(),    err.write.get(),          errors.write.get(),
       getpid()};
   Process process;
-  process.pid = start_known([&](const std::string& mark) {
-    if (!mark.empty()) plan.env.insert(plan.env.begin(), const_cast<char*>(mark.c_str()));
-    return clone_with_pidfd(plan, process.pidfd);
+  int error = 0;
+  process.pid = start_known([&](Start& start) {
+    plan.start = &start;
+    if (!start.mark.empty()) plan.env.insert(plan.env.begin(), start.mark.data());
+    const pid_t pid = clone_with_pidfd(plan, process.pidfd);
+    error = errno;
+    return pid;
   });
-  if (process.pid < 0) return fail(Status::io, "cannot start '" + program + "': clone: " + text(errno));
+  if (process.pid < 0) return fail(Status::io, "cannot start '" + program + "': clone: " + text(error));
   errors.write.reset();
   process.in = std::move(in.write);
   process.out = std::move(out.read);

@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "loop/fd.h"
 
 namespace mcptoken::loop {
@@ -29,8 +32,17 @@ struct Children {
   bool adopting = false;
   uint64_t last = 0;
   std::unordered_map<pid_t, std::string> marks;  // of those that were started and not collected
+  std::vector<const Start*> starting;            // whose numbers are not among them yet
   bool lives(std::string_view mark) const {
-    return std::any_of(marks.begin(), marks.end(), [&](const auto& one) { return one.second == mark; });
+    return std::any_of(marks.begin(), marks.end(), [&](const auto& one) { return one.second == mark; }) ||
+           std::any_of(starting.begin(), starting.end(), [&](const Start* one) { return one->mark == mark; });
+  }
+  // A child that has not yet said its number could be any; it says so within moments.
+  bool may_start_as(pid_t pid) const {
+    return std::any_of(starting.begin(), starting.end(), [&](const Start* one) {
+      const pid_t known = one->pid.load();
+      return known == 0 || known == pid;
+    });
   }
 };
 Children& children() {
@@ -81,6 +93,24 @@ std::string mark_of(pid_t pid) {
   return at == environment.npos ? std::string() : std::string(environment.c_str() + at + 1);
 }
 
+// Descriptors of those that were killed.
+std::vector<Fd> kill_orphans() {
+  auto& known = children();
+  std::vector<Fd> dying;
+  const std::lock_guard lock(known.mutex);
+  if (!known.adopting) return dying;
+  for (const pid_t pid : own_children()) {
+    // Ours until it is collected, which happens here alone.
+    if (known.marks.contains(pid)) continue;
+    const auto mark = mark_of(pid);
+    if (mark.empty() ? known.may_start_as(pid) : known.lives(mark)) continue;
+    if (waitpid(pid, nullptr, WNOHANG | __WALL) == pid) continue;
+    Fd handle(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (kill(pid, SIGKILL) == 0) dying.push_back(std::move(handle));
+  }
+  return dying;
+}
+
 }  // namespace
 
 Result<void> adopt_orphans() {
@@ -92,27 +122,44 @@ Result<void> adopt_orphans() {
   return {};
 }
 
-size_t end_orphans() {
-  auto& known = children();
-  const std::lock_guard lock(known.mutex);
-  if (!known.adopting) return 0;
-  size_t ended = 0;
-  for (const pid_t pid : own_children()) {
-    // Ours until it is collected, which happens here alone.
-    if (known.marks.contains(pid) || waitpid(pid, nullptr, WNOHANG | __WALL) == pid) continue;
-    if (const auto mark = mark_of(pid); !mark.empty() && known.lives(mark)) continue;
-    if (kill(pid, SIGKILL) == 0) ++ended;
+size_t end_orphans() { return kill_orphans().size(); }
+
+// What an orphan has started is ours before the orphan's own end can be seen.
+void end_all_orphans(int64_t most_ms) {
+  const int64_t end_ms = system_clock().mono_ms() + most_ms;
+  for (;;) {
+    const auto dying = kill_orphans();
+    if (dying.empty()) return;
+    for (const Fd& one : dying) {
+      const int64_t left_ms = end_ms - system_clock().mono_ms();
+      if (left_ms <= 0) return;
+      pollfd wanted{one.get(), POLLIN, 0};
+      if (one) poll(&wanted, 1, static_cast<int>(left_ms));
+    }
   }
-  return ended;
 }
 
-pid_t start_known(const std::function<pid_t(const std::string& mark)>& start) {
+pid_t start_known(const std::function<pid_t(Start& start)>& start) {
   auto& known = children();
-  const std::lock_guard lock(known.mutex);
-  std::string mark;
-  if (known.adopting) mark = std::string(kMark) + std::to_string(getpid()) + "." + std::to_string(++known.last);
-  const pid_t pid = start(mark);
-  if (pid > 0 && known.adopting) known.marks[pid] = std::move(mark);
+  Start one;
+  {
+    const std::lock_guard lock(known.mutex);
+    if (known.adopting) one.mark = std::string(kMark) + std::to_string(getpid()) + "." + std::to_string(++known.last);
+    known.starting.push_back(&one);
+  }
+  struct Leave {
+    ~Leave() {
+      const std::lock_guard lock(known.mutex);
+      std::erase(known.starting, &start);
+    }
+    Children& known;
+    const Start& start;
+  } leave{known, one};
+  const pid_t pid = start(one);
+  if (pid > 0) {
+    const std::lock_guard lock(known.mutex);
+    if (known.adopting) known.marks[pid] = one.mark;
+  }
   return pid;
 }
 
