@@ -109,12 +109,14 @@ loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> ser
 // A legacy server has one level for the whole connection: the most talkative that anybody on it wants. What is more than a
 // client wants is left out on its way.
 loop::Task<Result<void>> Upstreams::raise_log_level(std::shared_ptr<Entry> entry, std::string level, loop::Scope& scope) {
-  if (!entry->log_level.empty() && log_rank(entry->log_level) <= log_rank(level)) co_return Result<void>();
+  auto peer = entry->peer;
+  const std::string& session = peer->info().session_id;  // a new one begins without a level
+  if (session == entry->log_session && !entry->log_level.empty() && log_rank(entry->log_level) <= log_rank(level)) co_return Result<void>();
   entry->log_level = level;
+  entry->log_session = session;
   std::string params = "{\"level\":" + json::quoted(level) + "}";
   std::vector<std::string_view> pieces{params};
   mcp::Call one("logging/setLevel", pieces);
-  auto peer = entry->peer;
   auto task = peer->call(one, nullptr, scope);
   auto answer = co_await task;
   if (!answer) entry->log_level.clear();

@@ -161,6 +161,7 @@ class Upstreams {
     int probe_failures = 0;   // in a row
     bool probing = false;
     std::string log_level;  // that a legacy server was told, "" for none
+    std::string log_session;  // in which session
     loop::Scope end;  // of its calls, when it is stopped under them
     bool stale = false;
     bool retired = false;    // off the list; its process may still be on its way out

@@ -139,8 +139,17 @@ loop::Task<Result<Message>> HttpPeer::call(Call call, Events* caller, loop::Scop
     if (answer.message) co_return *std::move(answer.message);
     // 404 for our session: the server has forgotten it, and did not run the request (2025-11-25, session management).
     if (answer.status != 404 || session.empty() || attempt > 0) co_return fail(refused(answer));
-    if (info_.session_id == session) open_ = false;
+    lose_session(session);
   }
+}
+
+// The next call begins another one. A server may keep the stream of a session that it has forgotten: whoever listens there would
+// hear nothing for ever. In a turn of its own, because who hears of it may do anything.
+void HttpPeer::lose_session(const std::string& session) {
+  if (info_.session_id != session) return;
+  open_ = false;
+  auto lost = std::exchange(session_, std::make_shared<loop::Scope>());
+  loop_.defer([lost, reason = Error(Status::network, options_.label + ": the server has forgotten the session")] { lost->cancel(reason); });
 }
 
 std::vector<http::Header> HttpPeer::headers_for(Era era, std::string_view method, std::string_view name) const {
@@ -227,7 +236,6 @@ void HttpPeer::notify(std::string message) {
   group_.spawn(std::move(task));
 }
 
-// Each takes a POST, maybe a connection. A server that asks faster than it takes answers gets none to the rest.
 void HttpPeer::reply_to_server(std::string message) {
   if (replies_ >= kMostReplies) return;
   ++replies_;

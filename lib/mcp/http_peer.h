@@ -52,7 +52,6 @@ class HttpPeer final : public Peer {
   loop::Task<Result<void>> close(loop::Scope& scope);
 
  private:
-  static constexpr size_t kMostReplies = 64;       // to the server's own requests, that are on their way at once
   static constexpr size_t kErrorTextBytes = 4096;  // a gateway's refusal as JSON fits, with its hint and request id
 
   // What one POST came to: an HTTP status and, when there was one, the JSON-RPC answer.
@@ -102,6 +101,7 @@ class HttpPeer final : public Peer {
   http::Request stream_request(const std::vector<http::Header>& headers) const;  // borrows them
   void dispatch(Message message, Events* events);
   void reply_to_server(std::string message);
+  void lose_session(const std::string& session);
   Error refused(const Answer& answer) const;
   void note_challenge(const http::Response& head);
 
@@ -110,6 +110,7 @@ class HttpPeer final : public Peer {
   HttpOptions options_;
   PeerInfo info_;
   std::shared_ptr<const Headers> session_headers_;  // checked, of all calls in a legacy session
+  std::shared_ptr<loop::Scope> session_ = std::make_shared<loop::Scope>();  // of what listens in it
   Events* stream_events_ = nullptr;
   int64_t next_id_ = 0;
   size_t replies_ = 0;

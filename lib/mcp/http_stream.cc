@@ -24,6 +24,16 @@ Error labelled(Error error, const std::string& label, const loop::Scope& scope) 
   return scope.cancelled() ? std::move(error) : std::move(error).in(label);
 }
 
+// Ends what runs in one scope with another.
+class EndsWith final : loop::Scope::Hook {
+ public:
+  EndsWith(loop::Scope& other, loop::Scope& scope) : scope_(scope) { attach(other); }
+
+ private:
+  void on_cancel(const Error& reason) override { scope_.cancel(reason); }
+  loop::Scope& scope_;
+};
+
 json::ReadLimits body_limits() { return server_limits(limits::kUpstreamBodyBytes); }
 
 }  // namespace
@@ -154,15 +164,17 @@ std::vector<http::Header> HttpPeer::stream_headers() const {
 }
 
 // A server without such a stream sends what it has to say along with its answers.
-loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope& scope) {
-  auto opening = open(scope);
+loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope& caller) {
+  auto opening = open(caller);
   MCPT_CO_CHECK(co_await opening);
+  loop::Scope scope(caller);
+  EndsWith session_end(*session_, scope);
   std::string session = info_.session_id;
   auto headers = stream_headers();
   const auto request = stream_request(headers);
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   auto exchange = co_await sending;
-  if (!exchange) co_return fail(std::move(exchange).error().in(options_.label));
+  if (!exchange) co_return fail(labelled(std::move(exchange).error(), options_.label, scope));
   int status = (*exchange)->head().status;
   note_challenge((*exchange)->head());
   if (status == 405) {
@@ -173,7 +185,7 @@ loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope&
     co_return ended;
   }
   if (status != 200 || !is_media_type((*exchange)->head(), "text/event-stream")) {
-    if (status == 404 && !session.empty() && info_.session_id == session) open_ = false;
+    if (status == 404 && !session.empty()) lose_session(session);
     Answer answer;
     answer.status = status;
     co_return fail(refused(answer));

@@ -8,6 +8,7 @@
 //  3. A request that may have run is never repeated.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <span>
@@ -51,11 +52,15 @@ class Peer {
   // Answers with the result or error message (its id is ours). Errors: what kept an answer from coming.
   virtual loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) = 0;
   // Legacy: what the server sends that belongs to no call goes to the peer's `on_unrelated`, until its stream or the
-  // process ends, which is an error. `on_open`: from here on nothing is missed.
+  // process ends, or its session is another one, which is an error. `on_open`: from here on nothing is missed.
   virtual loop::Task<Result<void>> listen(Function<void()> on_open, loop::Scope& scope) = 0;
   virtual void notify(std::string message) = 0;  // a complete JSON-RPC notification; failures are not reported
   virtual bool alive() const = 0;                // false: needs to be replaced
 };
+
+// Messages to a server over HTTP that answer no call of ours, that are on their way at once: each takes a POST, maybe a connection.
+// A server that asks faster than it takes answers gets none to the rest.
+inline constexpr size_t kMostReplies = 64;
 
 enum class EraChoice : uint8_t { probe, legacy, modern };
 

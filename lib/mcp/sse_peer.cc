@@ -10,7 +10,6 @@ namespace mcptoken::mcp {
 namespace {
 
 constexpr int64_t kAliveMs = 100;      // how soon a listener hears that the stream has ended
-constexpr size_t kMostReplies = 64;    // and notifications, that are on their way at once
 constexpr size_t kAnswerBytes = 4096;  // of a POST's own answer, which says nothing
 
 bool is_event_stream(const http::Response& head) {
@@ -41,8 +40,7 @@ SsePeer::SsePeer(loop::Loop& loop, http::Client& client, HttpOptions options)
             auto task = post(std::move(message), id);
             if (id != 0) {
               group_.spawn(std::move(task));
-            } else if (replies_ <
-                       kMostReplies) {  // a server that asks faster than it takes answers gets none to the rest
+            } else if (replies_ < kMostReplies) {
               ++replies_;
               group_.spawn(std::move(task), [this](Result<void>) { --replies_; });
             }
