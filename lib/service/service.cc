@@ -1,8 +1,6 @@
 #include "service/service.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include "base/bytes.h"
 #include "json/writer.h"
@@ -14,7 +12,7 @@ namespace mcptoken::service {
 namespace {
 
 constexpr int64_t kOrphansMs = 250;
-constexpr int kLastRounds = 20, kLastRoundMs = 10;  // each brings to light what those before had started
+constexpr int64_t kLastOrphansMs = 200;  // for all of them to end, each with what it had started
 
 bool has_ended(const Snapshot& snapshot, const rbac::Principal& who, int64_t now_ms) {
   Identity identity;
@@ -111,8 +109,7 @@ Service::~Service() {
   gateway_.reset();
   orphans_.reset();
   nodes_.clear();
-  for (int round = 0; config_.adopt_orphans && round < kLastRounds && loop::end_orphans() > 0; ++round)
-    std::this_thread::sleep_for(std::chrono::milliseconds(kLastRoundMs));
+  if (config_.adopt_orphans) loop::end_all_orphans(kLastOrphansMs);
 }
 
 Result<void> Service::before_first_exchange() const {
