@@ -46,7 +46,8 @@ FORMS = [
     ("chunk extension with a bare LF", chunks(b"28;a\nb"), {400}),
     ("trailer without a colon", chunks(end=b"0\r\nT x\r\n\r\n"), {400}),
     ("trailers without end", chunks(end=b"0\r\n" + b"T: x\r\n" * 5000), {400, 413, 431}),
-    *[(f"length {value!r}", dict(fields=b"Content-Length: %b\r\n" % value, length=False), {400}) for value in (b"40, 40", b"-1", b"+40", b"")],
+    *[(f"length {value!r}", dict(fields=b"Content-Length: %b\r\n" % value, length=False), {400})
+      for value in (b"40, 40", b"-1", b"+40", b"")],
     ("two lengths", dict(fields=b"Content-Length: 40\r\n"), {400}),
     ("length and chunks", dict(fields=b"Transfer-Encoding: chunked\r\n"), {400}),
     ("two bearers", dict(fields=b"Authorization: Bearer mcpctl_pat_x\r\n"), {400}),
@@ -120,6 +121,33 @@ def test_framing_with_a_token(gateway):
     gateway.events(called, len(PASSING))
     wire.Modern(gateway.port, gateway.bearer).text("example__echo", {"message": "the last one"})
     assert len(gateway.events(called, len(PASSING) + 1)) == len(PASSING) + 1  # what was behind a refusal was not called
+
+
+def test_a_type_that_is_not_taken_is_refused_on_the_head(gateway):
+    """Before a body that the client holds back, and that nobody asks for."""
+    for wanted in (b"text/plain", b"application/x-www-form-urlencoded", b"application/json, text/plain"):
+        head = framed(gateway, b"Expect: 100-continue\r\nContent-Length: 40\r\n", b"", length=False)
+        told = sent(gateway, head.replace(b"Content-Type: application/json\r\n", b"Content-Type: %b\r\n" % wanted), PATIENCE_S)
+        assert told.startswith(b"HTTP/1.1 415 ") and statuses(told) == [415] and b"100 Continue" not in told, (wanted, told)
+
+
+def test_a_preflight_names_the_fields_of_arguments():
+    """Those that the page asks for, and no others."""
+    origin = "https://app.example"
+    with Gateway(settings=["--allowed-origins", origin], bootstrap=False) as gateway:
+        def ask(wanted, origin=origin):
+            with Connection(gateway.port) as connection:
+                return connection.request("OPTIONS", "/projects/demo/mcp", headers={
+                    "Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": wanted})
+
+        plain = ask("content-type")
+        assert plain.status == 204 and plain.headers["Access-Control-Allow-Origin"] == origin, plain
+        always = plain.headers["Access-Control-Allow-Headers"]
+        assert "mcp-param" not in always and "mcp-session-id" in always, plain
+        asked = ask("authorization, mcp-param-region ,Mcp-Param-user_id, x-evil, mcp-param, mcp-param-a b, mcp-params-x")
+        assert asked.status == 204, asked
+        assert asked.headers["Access-Control-Allow-Headers"] == always + ", mcp-param-region, Mcp-Param-user_id", asked
+        assert ask("mcp-param-region", "https://other.example").status == 403
 
 
 # --- content
