@@ -1,4 +1,4 @@
-// Lists that servers call private.
+// For whom lists that servers send are, and for how long.
 #include "world.h"
 
 using namespace mcptoken;
@@ -74,4 +74,19 @@ TEST_CASE("catalogue: a private list is given to its token alone, on every loop"
     CHECK(world.tools_of('a', loops - 1) == a);
     CHECK(world.tools_of('b', loops - 1) == b);
   }
+}
+
+TEST_CASE("catalogue: a list is given out stale for as long as it was fresh, no longer") {
+  Listing world;
+  world.serve("public");  // for 60 s
+  const auto first = world.tools_of('a');
+  world.clock.ahead_ms += 30'000;
+  CHECK(world.tools_of('a') == first);
+  world.clock.ahead_ms += 60'000;
+  CHECK(world.tools_of('a') == first);  // and has another one fetched
+  auto second = first;
+  int turns = 0;
+  world.turn_until([&] { return ++turns % 2 == 0 && (second = world.tools_of('a')) != first; });
+  world.clock.ahead_ms += 121'000;
+  CHECK(world.tools_of('a') != second);
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -13,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/clock.h"
 #include "fake_responder.h"
 #include "gateway/endpoint.h"
 #include "json/value.h"
@@ -91,6 +93,14 @@ class FakePlane final : public ControlPlane {
   std::vector<CallRecord> records_;
 };
 
+// The machine's clocks, and what a test lets pass besides.
+class AheadClock final : public Clock {
+ public:
+  int64_t wall_ms() const override { return system_clock().wall_ms() + ahead_ms; }
+  int64_t mono_ms() const override { return system_clock().mono_ms() + ahead_ms; }
+  std::atomic<int64_t> ahead_ms{0};
+};
+
 // One request of a client and what came of it. Lives on its site's loop once begun.
 struct Visit {
   HttpRequest request;
@@ -121,7 +131,7 @@ class World {
     options.addresses = std::make_shared<const http::AddressPolicy>(*policy);
     gateway = std::make_unique<Gateway>(std::move(options), plane);
     for (size_t i = 0; i < loops; ++i) {
-      loops_.push_back(std::move(loop::Loop::create()).value());
+      loops_.push_back(std::move(loop::Loop::create(clock)).value());
       gateway->attach(*loops_.back());
       groups_.push_back(std::make_unique<loop::Group>());
     }
@@ -289,6 +299,7 @@ class World {
   loop::Loop& loop(size_t site = 0) { return *loops_[site]; }
 
   testing::TempDir dir;
+  AheadClock clock;
   FakePlane plane;
   std::unique_ptr<Gateway> gateway;
   std::shared_ptr<ProjectView> project = std::make_shared<ProjectView>();
