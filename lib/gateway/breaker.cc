@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace mcptoken::gateway {
+namespace {
+
+// A call may take minutes by its nature: then another one is tried beside it.
+constexpr int kTrialPauses = 4;  // of the shortest
+
+}  // namespace
 
 std::string_view to_text(Circuit circuit) {
   constexpr std::string_view kWords[] = {"closed", "open", "half-open"};
@@ -11,8 +17,9 @@ std::string_view to_text(Circuit circuit) {
 
 Breaker::Verdict Breaker::ask(int64_t now_ms) {
   if (failures_ < kFailures) return Verdict::go;
-  if (trial_ || now_ms < retry_at_ms_) return Verdict::wait;
+  if (now_ms < retry_at_ms_) return Verdict::wait;
   trial_ = true;
+  retry_at_ms_ = now_ms + kTrialPauses * shortest_ms_;
   return Verdict::trial;
 }
 
@@ -32,6 +39,9 @@ bool Breaker::failed(int64_t now_ms) {
   return true;
 }
 
-void Breaker::given_up() { trial_ = false; }
+void Breaker::given_up() {
+  trial_ = false;
+  retry_at_ms_ = 0;
+}
 
 }  // namespace mcptoken::gateway

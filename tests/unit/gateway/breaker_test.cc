@@ -51,6 +51,22 @@ TEST_CASE("breaker: after the pause one call is tried, whose outcome decides") {
   CHECK(breaker.ask(2'500) == Verdict::trial);  // and pauses begin anew
 }
 
+TEST_CASE("breaker: a trial that takes long keeps the others waiting for a while only") {
+  auto breaker = make();
+  open(breaker, 0);
+  CHECK(breaker.ask(500) == Verdict::trial);
+  CHECK(breaker.ask(2'499) == Verdict::wait);
+  CHECK(breaker.ask(2'500) == Verdict::trial);
+  CHECK(breaker.ask(2'500) == Verdict::wait);
+  CHECK(breaker.failed(2'600));        // one of them
+  CHECK_FALSE(breaker.failed(2'700));  // the other prolongs nothing
+  CHECK(breaker.retry_at_ms() == 3'600);
+  CHECK(breaker.ask(3'600) == Verdict::trial);
+  CHECK(breaker.ask(5'600) == Verdict::trial);
+  breaker.succeeded();
+  CHECK(breaker.ask(5'600) == Verdict::go);
+}
+
 TEST_CASE("breaker: calls that fail behind an open circuit prolong nothing, pauses have an end") {
   auto breaker = make();
   open(breaker, 0);
