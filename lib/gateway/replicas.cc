@@ -18,12 +18,14 @@ size_t Upstreams::processes_of(const std::string& server_id) const {
   }));
 }
 
-// The replica that has the least to do; another one while all are busy, there is room, and none of them fails.
+// The replica that has the least to do; another one while all are busy, there is room, and none of them has failed just now. One
+// whose pause after a failure is over is as good as one that never was.
 UpstreamKey Upstreams::least_busy(const ServerSpec& server, UpstreamKey key) const {
   if (key.share.starts_with("session:")) return key;
   const Entry* best = nullptr;
   std::optional<int> unused;
   bool failing = false;
+  const int64_t now_ms = site_.loop.now_ms();
   for (key.replica = 0; key.replica < server.replicas; ++key.replica) {
     const auto at = entries_.find(key);
     if (at == entries_.end()) {
@@ -31,9 +33,14 @@ UpstreamKey Upstreams::least_busy(const ServerSpec& server, UpstreamKey key) con
       continue;
     }
     const Entry& entry = *at->second;
-    const bool usable = entry.ready() && entry.breaker.state() == Circuit::closed;
-    failing |= !usable && !entry.opening.running();
-    if (usable && (!best || entry.calls < best->calls)) best = &entry;
+    if (entry.ready() && entry.breaker.state() == Circuit::closed) {
+      if (!best || entry.calls < best->calls) best = &entry;
+      continue;
+    }
+    if (entry.opening.running()) continue;
+    const bool pauses = entry.breaker.state() == Circuit::half_open || now_ms < std::max(entry.retry_at_ms, entry.breaker.retry_at_ms());
+    failing |= pauses;
+    if (!pauses && !unused) unused = key.replica;
   }
   const bool idle = best && best->calls == 0;
   const bool room = unused && !failing && processes_of(server.id) < most_processes(server);

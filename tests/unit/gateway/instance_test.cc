@@ -306,6 +306,21 @@ TEST_CASE("instance: calls that overlap are spread over the replicas, and over n
   // While one fails, the other takes what comes, and no third is tried.
   CHECK(world.send(World::call("1", "ex__echo", R"({"message":"x"})")).last().find("result") != std::string::npos);
   CHECK(world.views().size() == before.size());
+  // When its pause is over it is started again for a call that would have to share.
+  world.clock.ahead_ms += 1'000;
+  std::vector<Visit*> again;
+  for (size_t i = 0; i < 2; ++i) {
+    again.push_back(&world.begin("POST", World::call("1", "ex__slow", R"({"seconds":1,"steps":1})")));
+    world.turn_until([&] { return count_calls(world.views()) == i + 1; });
+  }
+  const auto after = world.views();
+  REQUIRE(after.size() == 2);
+  CHECK(after[0].calls == 1);
+  CHECK(after[1].calls == 1);
+  for (auto* visit : again) {
+    world.finish(*visit);
+    CHECK(visit->last().find("result") != std::string::npos);
+  }
 }
 
 TEST_CASE("instance: replicas that share a client's session, or a broken server, do not multiply") {
