@@ -1,7 +1,7 @@
 // The circuit breaker of one connection to a server: who has failed again and again is left alone for a while, and then
 // tried with one call, before the others go there too.
 //
-// Invariants: closed, calls go; open, none does until the pause is over; then one is a trial (another beside it if it is long), whose outcome
+// Invariants: closed, calls go; open, none does until the pause is over; then one is a trial (another if that is long), whose outcome
 // closes the circuit or opens it for twice as long. An answer, whatever it says, counts as success; a call that its caller
 // gave up counts as nothing.
 #pragma once
