@@ -8,26 +8,28 @@
 
 #include "mcptoken/mcptoken.h"
 
+/* Callbacks check, too, on whatever thread they are called. */
 static int check_made, check_failed;
+#define CHECK_COUNT(counter) __atomic_fetch_add(&(counter), 1, __ATOMIC_RELAXED)
 
 static inline void check_that(int good, const char* file, int line, const char* what) {
-  ++check_made;
+  CHECK_COUNT(check_made);
   if (good) return;
-  ++check_failed;
+  CHECK_COUNT(check_failed);
   printf("%s:%d: %s\n", file, line, what);
 }
 
 static inline void check_text(const char* expected, const char* actual, const char* file, int line, const char* what) {
-  ++check_made;
+  CHECK_COUNT(check_made);
   if (actual && strcmp(expected, actual) == 0) return;
-  ++check_failed;
+  CHECK_COUNT(check_failed);
   printf("%s:%d: %s is \"%s\", expected \"%s\"\n", file, line, what, actual ? actual : "(null)", expected);
 }
 
 static inline void check_number(long long expected, long long actual, const char* file, int line, const char* what) {
-  ++check_made;
+  CHECK_COUNT(check_made);
   if (expected == actual) return;
-  ++check_failed;
+  CHECK_COUNT(check_failed);
   printf("%s:%d: %s is %lld, expected %lld\n", file, line, what, actual, expected);
 }
 
