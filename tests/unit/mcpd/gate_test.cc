@@ -143,6 +143,21 @@ TEST_CASE("hosts") {
   CHECK(judged_fields({{"host", "other"}}) == 400);
 }
 
+TEST_CASE("the size of a chunk stands before its first byte") {
+  const auto size = [](std::string_view input, size_t at) { return chunk_size_before(input.data() + at, input.data()); };
+  CHECK(size("3\r\nabc", 3) == 3u);
+  CHECK(size("3\r\nabc\r\n1F\r\nx", 12) == 31u);
+  CHECK(size("0000000000000000000000ff\r\nx", 26) == 255u);
+  CHECK(size("ffffffffffffffff\r\nx", 18) == UINT64_MAX);
+  // Nothing is known of what goes on with a chunk, has an extension, or is no line: none of these is refused for it.
+  for (const std::string_view input : {"", "abc", "\r\nabc", "3;a=b\r\nabc", "x3\r\nabc", " 3\r\nabc", "3\nabc", "fffffffffffffffff\r\nabc"}) {
+    CAPTURE(input);
+    const auto end = input.find("abc");
+    CHECK_FALSE(size(input, end == input.npos ? input.size() : end));
+  }
+  CHECK_FALSE(size(std::string_view("\0\0\0\0abc", 7), 4));  // the end of the head
+}
+
 TEST_CASE("an underscore stands in the name of an argument alone") {
   CHECK(judged_fields({{"Mcp-Param-user_id", "1"}, {"mcp-param-_", "1"}, {"MCP-PARAM-user_name", "1"}}) == 0);
   for (const char* name :
