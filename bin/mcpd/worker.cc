@@ -262,7 +262,10 @@ void Worker::on_target(Connection& connection, MHD_Connection* request, const ch
 // A Content-Length that is no number never comes to the gate: libmicrohttpd 0.9.75 answers it, then forgets that it did
 // and puts a second head before the body of the first. But its log hears of it before, and what is written then comes
 // first and closes the connection for what follows.
+//
+// Whatever libmicrohttpd answers by itself, it says so.
 void Worker::on_log(const char* format) {
+  if (std::strstr(format, "Error processing request")) return options_.census->note_malformed();
   if (!std::strstr(format, "Content-Length")) return;
   attached_.for_each([&](Connection& connection) {
     // The head has been read and nobody has acted on it: this is so inside libmicrohttpd's look at it alone.
@@ -280,7 +283,6 @@ void Worker::on_log(const char* format) {
 }
 
 void Worker::refuse_head(Connection& connection, const Refusal& refusal) {
-  options_.census->note_malformed();
   if (options_.access_log) options_.access_log->write_refusal(connection.peer.text(), refusal.status);
   refuse(connection, refusal.status, refusal.reason);
 }
@@ -309,6 +311,7 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   Framing framing;
   const HeadLayout layout{line.method, line.target, connection.target.size(), line.version, fields_};
   if (const auto refusal = judge_head(layout, connection.target, framing)) {
+    options_.census->note_malformed();
     refuse_head(connection, *refusal);
     return Exchange::Step::drop;
   }

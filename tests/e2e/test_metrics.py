@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import wire
 from harness import EMAIL, MCPD, PATIENCE_S, ROOT, Gateway, until, whole_lines
@@ -131,6 +131,23 @@ def test_credentials_by_class(gateway):
     counts = grown()
     bad = counts.pop("malformed") + counts.pop("unknown")
     assert set(counts.values()) == {1} and bad == 2, (counts, bad)  # the changed end of the second may break the form
+
+
+def test_what_is_malformed_is_counted(gateway):
+    """Once each, by whomever it is refused: the gate, or what is below it."""
+    host = b"Host: 127.0.0.1:%d\r\n" % gateway.port
+    for name, request in {
+            "an empty segment": b"GET /a//b HTTP/1.1\r\n" + host,
+            "a length that is none": b"POST / HTTP/1.1\r\nContent-Length: +3\r\n" + host,
+            "a large head": b"GET / HTTP/1.1\r\nBig: " + b"x" * 40_960 + b"\r\n" + host,
+            "a large target": b"GET /" + b"a" * 40_960 + b" HTTP/1.1\r\n" + host, "no version": b"GET /\r\n" + host}.items():
+        def count():
+            return measure(gateway).sum("mcpd_requests_malformed_total")
+
+        before = count()
+        with suppress(ConnectionError):  # not all that was sent has been read
+            wire.raw(gateway.port, request + b"\r\n")
+        assert count() == before + 1, name
 
 
 def test_made_up_words_have_no_labels(gateway):
