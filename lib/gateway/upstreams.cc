@@ -109,7 +109,11 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
   }
   if (info.era == mcp::Era::legacy && !call.log_level.empty() && mcp::declares(info, "logging")) {
     auto raising = raise_log_level(entry, call.log_level, scope);
-    MCPT_CO_CHECK(co_await raising);
+    auto raised = co_await raising;
+    if (!raised) {
+      judge(*entry, fail(raised.error()), scope.cancelled() && scope.reason().status != Status::timeout);
+      co_return fail(std::move(raised).error());
+    }
   }
   mcp::HopMeta hop;
   hop.era = info.era;

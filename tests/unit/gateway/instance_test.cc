@@ -222,6 +222,42 @@ TEST_CASE("instance: what a server says on stderr can be read, also after its en
   CHECK(lines[1].text == "two\033[31m\377");
 }
 
+namespace {
+
+// Answers all but what concerns its log.
+constexpr const char* kSilentOnLevels = R"sh(
+say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"',"result":{'"$1"'}}'; }
+while IFS= read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case "$line" in
+    *'"method":"server/discover"'*) printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"',"error":{"code":-32601,"message":"no"}}' ;;
+    *'"method":"initialize"'*)
+      say '"protocolVersion":"2025-11-25","capabilities":{"logging":{},"tools":{}},"serverInfo":{"name":"s","version":"1"}' ;;
+    *'"method":"tools/call"'*) say '"content":[]' ;;
+  esac
+done
+)sh";
+
+}  // namespace
+
+TEST_CASE("instance: a server that is silent on what is asked before a call is left alone, too") {
+  Watched world;
+  world.attach("silent", {"sh", "-c", kSilentOnLevels}, 200);
+  const World::Headers headers = {{"mcp-session-id", world.session(R"({"roots":{}})")}};
+  CHECK(world.send(World::call("1", "silent__x"), headers).answer().find("result"));
+  world.send(World::request("2", "logging/setLevel", R"({"level":"debug"})"), headers);
+  const auto is_open = [&] {
+    size_t open = 0;
+    for (const auto& view : world.views()) open += view.share == Share::session && view.circuit == Circuit::open;
+    return open == 1;
+  };
+  for (int i = 0; i < 3; ++i) {
+    CHECK_FALSE(is_open());
+    CHECK(world.send(World::call("3", "silent__x"), headers).answer().find("error"));
+  }
+  CHECK(is_open());
+}
+
 TEST_CASE("instance: one of an older definition is stale, and goes once it is idle") {
   Watched world;
   world.attach_example("example");

@@ -150,7 +150,8 @@ TEST_CASE("the size of a chunk stands before its first byte") {
   CHECK(size("0000000000000000000000ff\r\nx", 26) == 255u);
   CHECK(size("ffffffffffffffff\r\nx", 18) == UINT64_MAX);
   // Nothing is known of what goes on with a chunk, has an extension, or is no line: none of these is refused for it.
-  for (const std::string_view input : {"", "abc", "\r\nabc", "3;a=b\r\nabc", "x3\r\nabc", " 3\r\nabc", "3\nabc", "fffffffffffffffff\r\nabc"}) {
+  for (const std::string_view input :
+       {"", "abc", "\r\nabc", "3;a=b\r\nabc", "x3\r\nabc", " 3\r\nabc", "3\nabc", "fffffffffffffffff\r\nabc"}) {
     CAPTURE(input);
     const auto end = input.find("abc");
     CHECK_FALSE(size(input, end == input.npos ? input.size() : end));
