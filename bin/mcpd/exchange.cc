@@ -236,7 +236,7 @@ void Exchange::on_end(void* self, int32_t ok) noexcept {
   if (exchange.waits() || exchange.over()) exchange.schedule();
 }
 
-void Exchange::stream_drained() { mcptoken_exchange_writable(handle_); }
+void Exchange::stream_taken() { mcptoken_exchange_writable(handle_); }
 
 void Exchange::stream_lost() {
   stream_ = nullptr;

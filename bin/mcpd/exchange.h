@@ -60,7 +60,7 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   static void on_end(void* self, int32_t ok) noexcept;
   static void on_client_event(void* self, int32_t events) noexcept;
 
-  void stream_drained() override;
+  void stream_taken() override;
   void stream_lost() override;
 
   Step reply();

@@ -18,10 +18,11 @@ namespace mcpd {
 namespace {
 
 constexpr int32_t kQuiet = MCPTOKEN_READABLE | MCPTOKEN_DISCONNECT;
-constexpr int64_t kFlushMs = 30'000;                  // for the last bytes of an ended stream
+constexpr int64_t kFlushMs = 30'000;                  // for the next of the last bytes of an ended stream
 constexpr int64_t kLingerMs = 2'000;                  // for the client to take the answer and close
 constexpr uint32_t kDiscardBytes = 16 * 1024 * 1024;  // of a refused body, while the answer is on its way
-constexpr size_t kBufferBytes = 4 * 1024 * 1024;      // the service ends slow streams at 1 MiB; this is the net below
+constexpr int kUnsentBytes = 128 * 1024;              // in the kernel: what a slow reader takes shows early
+constexpr size_t kBufferBytes = 64 * 1024 * 1024;     // the service ends slow streams, but lets one large message wait
 
 void set_option(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); }
 
@@ -53,6 +54,7 @@ Stream* Stream::take_over(mcptoken_loop* loop, StreamLists& lists, Connection& c
   // libmicrohttpd may have corked the socket for an answer of its own.
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd, IPPROTO_TCP, TCP_CORK, 0);
+  set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentBytes);
   stream->send_all(&head, 1);
   if (!source) stream->end(true);
   return stream.release();
@@ -92,6 +94,7 @@ void Stream::end(bool ok) {
 
 // Sends what the socket takes now and keeps the rest; order is kept because nothing is sent past a waiting byte.
 void Stream::send_all(const std::string_view* pieces, size_t count) {
+  if (out_.size() - sent_ > kBufferBytes) return break_off();
   size_t sent = 0;
   if (out_.empty()) {
     std::array<iovec, 3> vectors{};
@@ -109,7 +112,6 @@ void Stream::send_all(const std::string_view* pieces, size_t count) {
     out_.append(pieces[i].substr(skipped));
     sent -= skipped;
   }
-  if (out_.size() - sent_ > kBufferBytes) return break_off();
   if (!out_.empty()) watch_for(kQuiet | MCPTOKEN_WRITABLE);
 }
 
@@ -169,11 +171,16 @@ void Stream::watch_for(int32_t events) {
 void Stream::on_events(void* self, int32_t events) noexcept { static_cast<Stream*>(self)->handle(events); }
 
 void Stream::handle(int32_t events) {
-  if ((events & MCPTOKEN_WRITABLE) && state_ != State::broken && !out_.empty() && flush()) {
-    if (state_ == State::ending)
+  if ((events & MCPTOKEN_WRITABLE) && state_ != State::broken && !out_.empty()) {
+    const size_t before = sent_;
+    const bool flushed = flush();
+    const bool taken = flushed || sent_ > before;
+    if (state_ == State::ending && flushed)
       linger();
-    else if (source_)
-      source_->stream_drained();
+    else if (state_ == State::ending && taken)
+      deadline_ms_ = now_ms() + kFlushMs;
+    else if (source_ && taken)
+      source_->stream_taken();
   }
   const bool input = (events & (MCPTOKEN_READABLE | MCPTOKEN_DISCONNECT)) != 0;
   if (state_ != State::broken && (!input || discard_input())) return;

@@ -31,7 +31,7 @@ class StreamSink {
 class StreamSource {
  public:
   virtual ~StreamSource() = default;
-  virtual void stream_drained() = 0;
+  virtual void stream_taken() = 0;  // some of what waited in the buffer, or all of it
   virtual void stream_lost() = 0;  // the client has gone; the sink is gone too
 };
 

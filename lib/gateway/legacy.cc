@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "gateway/endpoint.h"
 #include "gateway/plugins/gate.h"
+#include "gateway/retention.h"
 #include "json/writer.h"
 #include "mcp/cancel.h"
 #include "mcp/rewrite.h"
@@ -156,7 +157,12 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
     if (auto* state = exchange.site.state_of(session_key(exchange, *client.session))) client.log_level = state->log_level;
   }
   exchange.link.cancel_on_close = false;
+  std::optional<StreamOwner> owner;
   Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
+  if (client.session) {
+    owner.emplace(exchange.site.retention, exchange.caller, *client.session, message->id(), exchange.link.scope);
+    answer.keep_for(*owner);
+  }
   Registration registration(exchange.site, client.session, message->id(), exchange.link.scope);
   if (message->method() == "ping") {
     answer.finish(200, mcp::result_message(message->id(), "{}"));

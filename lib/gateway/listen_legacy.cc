@@ -6,6 +6,7 @@
 #include "gateway/hop.h"
 #include "gateway/listener.h"
 #include "gateway/log_level.h"
+#include "gateway/resume.h"
 #include "gateway/subject.h"
 #include "gateway/uri.h"
 #include "gateway/view.h"
@@ -106,6 +107,12 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
     refuse(exchange, "null", session.error(), session.error().http);
     co_return Result<void>();
   }
+  bool repeated = false;
+  if (const auto last = exchange.request.header("last-event-id", &repeated); last && !last->empty()) {
+    auto resuming = resume_legacy(exchange, **session, std::string(repeated ? std::string_view() : *last));
+    auto resumed = co_await resuming;
+    co_return resumed;
+  }
   Site& owner = exchange.site.gateway.site((*session)->owner % exchange.site.gateway.sites());
   auto claim = std::make_unique<Claim>(exchange.site, owner, **session);
   auto taking = claim->take(exchange.link.scope);
@@ -120,7 +127,7 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
   auto standing = std::make_unique<SessionListener>(exchange, client, std::move(claim));
   SessionListener& listener = *standing;
   exchange.link.standing = std::move(standing);
-  exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+  exchange.responder.start_stream(event_stream_headers());
   exchange.link.listens = true;
   // A session from before the start had subscriptions that nobody knows of any more: the client has to look again.
   if (client.session->issued_ms / 1000 < exchange.site.gateway.started_ms() / 1000) listener.all_changed();

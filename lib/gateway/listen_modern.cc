@@ -113,7 +113,7 @@ loop::Task<Result<void>> listen_modern(Exchange& exchange, const Client& client,
     co_return Result<void>();
   }
   auto uris = filter->uris;
-  exchange.responder.start_stream({{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+  exchange.responder.start_stream(event_stream_headers());
   exchange.link.listens = true;
   exchange.operation.drop();
   auto standing = std::make_unique<Subscription>(exchange, client, *std::move(filter), message->id());

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "gateway/listener.h"
+#include "gateway/resume.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
@@ -46,6 +47,7 @@ Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
       catalogue(*this),
       watches(*this),
       parking(*this),
+      retention(*this),
       sweeper(loop_in),
       heart(loop_in) {
   sweeper.start(kSweepMs, [this] { sweep(); }, kSweepMs);
@@ -55,6 +57,8 @@ Site::Site(Gateway& gateway_in, size_t index_in, loop::Loop& loop_in)
 void Site::beat() {
   const int64_t now_ms = loop.now_ms();
   for (Listener* listener : listeners) listener->beat(now_ms);
+  for (auto& [mark, follower] : followers) follower->beat(now_ms);
+  retention.beat(now_ms);
 }
 
 uint64_t Site::next_mark() { return ++next_number * gateway.sites() + index; }
@@ -82,6 +86,7 @@ void Site::end_session(const std::string& nonce) {
   for (Listener* listener : std::set(listeners)) {
     if (listener->is_of(nonce)) listener->leave(Error(Status::cancelled, "the session has ended"));
   }
+  retention.end_session(nonce);
 }
 
 const SessionState* Site::state_of(const std::string& key) const {

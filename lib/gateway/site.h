@@ -21,6 +21,7 @@
 #include "gateway/parking.h"
 #include "gateway/plugins/registered.h"
 #include "gateway/plugins/shelf.h"
+#include "gateway/retention.h"
 #include "gateway/session_id.h"
 #include "gateway/upstreams.h"
 #include "gateway/watches.h"
@@ -83,6 +84,7 @@ struct SessionState {
 std::string running_key(std::string_view nonce, std::string_view id);
 
 class Listener;
+class Follower;
 
 // A list of a server that has changed a moment ago: whoever listens knows, and hears of the next change a little later,
 // for a server may change it a thousand times a second.
@@ -105,11 +107,13 @@ struct Site {
   Catalogue catalogue;
   Watches watches;
   Parking parking;
+  Retention retention;
 
   // Running calls of legacy sessions, by running_key(): for notifications/cancelled.
   std::unordered_map<std::string, loop::Scope*> running;
   std::unordered_map<std::string, Ask> asks;
   std::map<std::pair<std::string, Kind>, Storm> storms;  // by server, of those whose home is here
+  std::unordered_map<uint64_t, Follower*> followers;     // by mark
   std::set<Listener*> listeners;                         // none comes or goes while they are told of something
   // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.
   std::map<uint64_t, uint64_t> claims;  // by number_of(nonce); what next_mark() gave

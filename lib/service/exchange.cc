@@ -273,17 +273,18 @@ void Exchange::start(loop::Task<Result<void>> task) {
 void Exchange::finished(Result<void> result) {
   if (result && link_.standing) return stand();
   running_ = false;
-  if (!result && !answered_)
+  if (!result && !answered_ && !streaming_)
     respond_error(result.error());
   else if (!answered_)
     cut();
   node_.loop.defer([self = shared_from_this()] { self->finish_if_done(); });
 }
 
-// From here on the request is its stream: what only its handling needed goes once that has returned.
+// From here on the request is its stream: what only its handling needed goes once that has returned. Of one that does not
+// listen, but waits for an answer, the end is counted like that of a call.
 void Exchange::stand() {
   node_.loop.defer([self = shared_from_this()] {
-    if (!self->service_.access()) self->asked_.reset();  // else its line will tell
+    if (!self->service_.access() && self->link_.listens) self->asked_.reset();  // else its line will tell
     // In process the bearer has done its work; elsewhere the control plane is asked about it again and again.
     if (self->access_ && !self->access_->to_control_plane) self->access_->identity.bearer = crypto::Secret();
     if (self->link_.scope.cancelled()) self->end_standing(self->link_.scope.reason());
@@ -389,13 +390,16 @@ void Exchange::write(std::string_view bytes) {
   sent_bytes_ += bytes.size();
   size_t waiting = sink_->write(bytes);
   if (!sink_) return;  // the host found the client gone, and said so
-  if (waiting > limits::kSendBufferBytes) return cut();
+  // One message may be as large as an answer can be: what waits beside it shows that the client is too slow.
+  largest_ = waiting <= bytes.size() ? waiting : std::max(largest_, bytes.size());
+  if (waiting > limits::kSendBufferBytes + largest_) return cut();
   if (waiting == 0)
     stalled_.stop();
   else if (!stalled_.running())
     stalled_.start(kStalledMs, [self = shared_from_this()] { self->cut(); });
 }
 
+// Until the next write, which comes with the heartbeat at the latest, and shows whether something waits still.
 void Exchange::writable() { stalled_.stop(); }
 
 void Exchange::end_stream() {
@@ -413,7 +417,7 @@ void Exchange::cut() {
   note_end(streaming_ ? 200 : 500);
   stalled_.stop();
   if (sink_) sink_->end(false);
-  link_.scope.cancel(Error(Status::cancelled, "the client does not read"));
+  if (link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client does not read"));
 }
 
 void Exchange::peer_closed() {

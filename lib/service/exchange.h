@@ -36,7 +36,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   void start_stream(gateway::Headers headers) override;
   void write(std::string_view bytes) override;
   void end_stream() override;
-  bool gone() const override { return !sink_; }
+  bool gone() const override { return !sink_ || answered_; }
 
   // A new snapshot has come, or time may have ended the credential. Returns when time will, by the wall clock.
   int64_t judge_again(const Snapshot& snapshot);
@@ -111,11 +111,12 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
 
   Service& service_;
   Node& node_;
-  std::unique_ptr<Asked> asked_;  // null once the request is its stream
+  std::unique_ptr<Asked> asked_;  // null once the request is a stream that listens
   std::unique_ptr<Sink> sink_;
   std::string request_id_;
   int64_t began_ns_ = 0;
   uint64_t sent_bytes_ = 0;
+  size_t largest_ = 0;  // of what was written since nothing waited
   Kind kind_ = Kind::none;
   bool body_complete_ = false;
   bool running_ = false;

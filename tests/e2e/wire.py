@@ -85,6 +85,7 @@ class Events:
         self.response = response
         self.status, self.headers = response.status, response.headers
         self.is_stream = response.headers.get_content_type() == "text/event-stream"
+        self.last_id = None  # of an event
 
     def __iter__(self):
         if not self.is_stream:
@@ -98,9 +99,12 @@ class Events:
             text = line.decode().rstrip("\r\n")
             if text.startswith("data:"):
                 data.append(text[5:].removeprefix(" "))
+            elif text.startswith("id:"):
+                self.last_id = text[3:].removeprefix(" ")
             elif not text and data:
-                yield json.loads("\n".join(data))
-                data = []
+                body, data = "\n".join(data), []
+                if body:  # else it only has an id
+                    yield json.loads(body)
 
 
 class Client:
@@ -177,8 +181,10 @@ class Legacy(Client):
         assert not list(events)
         return events.status
 
-    def listen(self, connection):
-        connection.send("GET", self.path, headers=self.fields(None) | {"Accept": "text/event-stream"})
+    def listen(self, connection, last_id=None):
+        """Its own stream, or what came after an event of a call's."""
+        again = {} if last_id is None else {"Last-Event-ID": last_id}
+        connection.send("GET", self.path, headers=self.fields(None) | {"Accept": "text/event-stream"} | again)
         return connection.events()
 
 

@@ -36,7 +36,7 @@ class FakeResponder final : public Responder {
     CHECK_FALSE(ended);
     ended = true;
   }
-  bool gone() const override { return gone_; }
+  bool gone() const override { return gone_ || ended; }
 
   std::string header(std::string_view name) const {
     std::string out;
