@@ -121,8 +121,9 @@ typedef struct mcptoken_head {
  * mcptoken_exchange_free or mcptoken_exchange_peer_closed, which the three may call themselves. `head` once, `write` any
  * number of times, `end` once.
  * `length` >= 0: exactly that many body bytes follow, already complete: the host may wait for `end`.
- * `length` == -1: a stream; bytes are to be sent as they come. `write` returns the bytes that wait in the host's buffer; when it
- * exceeds the service's bound (1 MiB) or mcptoken_exchange_writable does not come for 30 s, the service ends the stream.
+ * `length` == -1: a stream; bytes are to be sent as they come. `write` returns the bytes that wait in the host's buffer; when more than
+ * the service's bound (1 MiB) waits beside the largest piece, or mcptoken_exchange_writable does not come for 30 s, the service ends
+ * the stream. One piece may be as large as an answer: 32 MiB and more.
  * `end`: ok 1 when the answer is complete, 0 when the connection must be cut. */
 typedef struct mcptoken_sink {
   uint32_t struct_size;
@@ -144,7 +145,7 @@ MCPTOKEN_API int32_t mcptoken_exchange_answered(const mcptoken_exchange *exchang
 MCPTOKEN_API void mcptoken_exchange_body(mcptoken_exchange *exchange, const char *data, size_t size);
 /* The body is complete; the answer comes inside the call or later. Since: 0.1 */
 MCPTOKEN_API void mcptoken_exchange_end(mcptoken_exchange *exchange);
-/* A stream's buffer has been sent completely. Since: 0.1 */
+/* Something of a stream's buffer has been sent, or all of it. Since: 0.1 */
 MCPTOKEN_API void mcptoken_exchange_writable(mcptoken_exchange *exchange);
 /* The client has gone: what runs for it is cancelled as the protocol says. The sink is not called any more. Since: 0.1 */
 MCPTOKEN_API void mcptoken_exchange_peer_closed(mcptoken_exchange *exchange);

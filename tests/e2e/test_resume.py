@@ -444,7 +444,7 @@ class Breaking(threading.Thread):
 
 def comes_back(gateway, flavour):
     between = Breaking(gateway.port)
-    between.cuts = [b'"progress":2', b'"progress":4']
+    between.cuts = [b'"progress": 2', b'"progress": 4']
     Call.count += 1
     name = f"call {Call.count}"
     orders = gateway.server.orders[name] = queue.Queue()
