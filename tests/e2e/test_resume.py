@@ -1,6 +1,7 @@
 """Streams of calls that clients of the legacy era lose and come back for, by Last-Event-ID (2025-11-25, transports,
 resumability and redelivery): each message once, of the own stream only, within bounds."""
 
+import http.client
 import json
 import queue
 import select
@@ -114,8 +115,8 @@ def steps(messages):
 
 
 @contextmanager
-def fixture():
-    with doubles.serving(Server) as server, Gateway(settings=("--allowed-hosts", "127.0.0.1")) as gateway:
+def fixture(loops=2):
+    with doubles.serving(Server) as server, Gateway(loops, settings=("--allowed-hosts", "127.0.0.1")) as gateway:
         server.orders, server.cancelled = {}, []
         gateway.server = server
         gateway.http("web", server.server_port)
@@ -315,20 +316,24 @@ def test_what_is_too_much_goes_and_is_told(gateway):
     text = call.events.response.read().decode()
     assert ": 201 earlier messages are not kept any more\n" in text
     assert text.count('"progress":') == 999 and '"progress": 1201' in text and '"done"' in text, text[-600:]
-    # Of a token the oldest goes; its client is told by an answer.
-    calls = []
-    for _ in range(4):
-        calls.append(Call(gateway, client, ("progress", 1)))
-        calls[-1].read(1)
-        calls[-1].id = calls[-1].events.last_id
-        calls[-1].order(("answer", 12 * MIB))
-        assert len(steps(calls[-1].rest())[0]) == 12 * MIB
-    for one, left in zip(calls, ([True], *[["x" * 12 * MIB]] * 3)):
-        assert one.resume(one.id) == 200
-        got = one.rest()
-        assert steps(got) == left
-        assert got[0]["id"] == one.message["id"]
-    assert "too much was kept" in json.dumps(calls[0].resume(calls[0].id) and calls[0].rest())
+
+
+def test_of_a_token_the_oldest_goes_and_its_client_is_told():
+    with fixture(loops=1) as gateway:  # each has a bound of its own
+        client = legacy(gateway)
+        calls = []
+        for _ in range(4):
+            calls.append(Call(gateway, client, ("progress", 1)))
+            calls[-1].read(1)
+            calls[-1].id = calls[-1].events.last_id
+            calls[-1].order(("answer", 12 * MIB))
+            assert len(steps(calls[-1].rest())[0]) == 12 * MIB
+        for one, left in zip(calls, ([True], *[["x" * 12 * MIB]] * 3)):
+            assert one.resume(one.id) == 200
+            got = one.rest()
+            assert steps(got) == left
+            assert got[0]["id"] == one.message["id"]
+        assert "too much was kept" in json.dumps(calls[0].resume(calls[0].id) and calls[0].rest())
 
 
 def test_after_a_restart(gateway):
@@ -350,8 +355,15 @@ def test_one_that_does_not_read_has_its_call_all_the_same(gateway):
     call.order(("answer", "done"))
     until(lambda: call.orders.empty())
     assert not gateway.server.cancelled
-    assert call.resume() == 200
-    assert steps(call.rest()[-1:]) == ["done"]
+
+    def is_done():  # what still comes may be too fast for him again
+        assert call.resume() == 200
+        try:
+            return steps([message for message in call.rest() if "result" in message]) == ["done"]
+        except (http.client.IncompleteRead, ConnectionResetError):
+            return False
+
+    until(is_done)
 
 
 class Reader:

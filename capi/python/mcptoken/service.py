@@ -203,7 +203,7 @@ class Exchange(Handle):
         _native.lib.mcptoken_exchange_end(self.pointer)
 
     def writable(self) -> None:
-        """What write() said was waiting has been sent."""
+        """Something of what write() said was waiting has been sent, or all of it."""
         _native.lib.mcptoken_exchange_writable(self.pointer)
 
     def peer_closed(self) -> None:
