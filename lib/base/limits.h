@@ -72,7 +72,7 @@ inline constexpr int64_t kReapMs = 20;                  // how long a destructor
 
 inline constexpr int64_t kHeartbeatMs = 15'000;         // comment lines on quiet streams
 inline constexpr int64_t kStreamAfterMs = 5'000;        // a silent call becomes a stream so that heartbeats can flow
-inline constexpr size_t kSendBufferBytes = 1024 * 1024; // per stream; a slower reader is cut
+inline constexpr size_t kSendBufferBytes = 1024 * 1024; // per stream, beside its largest message; a slower reader is cut
 inline constexpr int64_t kSessionMaxMs = 24 * 3600 * 1000LL;
 inline constexpr int64_t kSessionIdleMs = 30 * 60 * 1000LL;
 
