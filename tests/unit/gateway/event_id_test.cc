@@ -2,23 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include "holder.h"
+
 using namespace mcptoken;
 using namespace mcptoken::gateway;
 
 namespace {
-
-struct Holder {
-  Holder(const std::string& bearer, const std::string& sha, const std::string& project_id) : secret(bearer) {
-    REQUIRE(crypto::init());
-    auto principal = std::make_shared<rbac::Principal>();
-    principal->token_sha = sha;
-    auto project = std::make_shared<ProjectView>();
-    project->id = project_id;
-    caller.emplace(principal, project, secret, "r", "127.0.0.1");
-  }
-  crypto::Secret secret;
-  std::optional<Caller> caller;
-};
 
 SessionId session_of(const std::string& nonce) {
   SessionId session;

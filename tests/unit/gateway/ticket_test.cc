@@ -2,25 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "holder.h"
+
 using namespace mcptoken;
 using namespace mcptoken::gateway;
-
-namespace {
-
-struct Holder {
-  Holder(const std::string& bearer, const std::string& sha, const std::string& project_id) : secret(bearer) {
-    REQUIRE(crypto::init());
-    auto principal = std::make_shared<rbac::Principal>();
-    principal->token_sha = sha;
-    auto project = std::make_shared<ProjectView>();
-    project->id = project_id;
-    caller.emplace(principal, project, secret, "r", "127.0.0.1");
-  }
-  crypto::Secret secret;
-  std::optional<Caller> caller;
-};
-
-}  // namespace
 
 TEST_CASE("ticket: opens for who it was given to, for what, until then") {
   Holder own("bearer", "sha", "p");
