@@ -77,6 +77,9 @@ void mcptoken_loop_run_once(mcptoken_loop* loop) {
 void mcptoken_loop_run(mcptoken_loop* loop) {
   on(loop, [](auto& l) { turn(l, &loop::Loop::run); });
 }
+void mcptoken_loop_set_busy_poll(mcptoken_loop* loop, int64_t microseconds) {
+  on(loop, [&](auto& l) { l.loop->set_busy_poll(microseconds); });
+}
 void mcptoken_loop_stop(mcptoken_loop* loop) {
   on(loop, [](auto& l) { l.loop->stop(); });
 }

@@ -171,6 +171,7 @@ class Server {
       auto status = mcptoken_loop_new(&raw, &error);
       if (status != MCPTOKEN_OK) return failure_of(status, error, "event loop");
       loops_.emplace_back(raw);
+      mcptoken_loop_set_busy_poll(raw, settings_.integer(Setting::busy_poll_us));
       status = mcptoken_service_attach(service_.get(), raw, &error);
       if (status != MCPTOKEN_OK) return failure_of(status, error, "event loop");
       auto worker = Worker::create(options_, raw, fd);

@@ -20,6 +20,8 @@ constexpr std::array kRows{
                kBoth},
     SettingRow{Setting::loops, "loops", Kind::integer, "0", "0..256", nullptr,
                "event loops, one thread each; 0: one a core", kBoth},
+    SettingRow{Setting::busy_poll_us, "busy-poll-us", Kind::integer, "100", "0..10000", nullptr,
+               "how long a busy loop looks for the next event before it sleeps; 0: it sleeps at once", kBoth},
     SettingRow{Setting::allowed_hosts, "allowed-hosts", Kind::list, "", "", "allowed_hosts",
                "names that a Host header may carry", kBoth},
     SettingRow{Setting::allowed_origins, "allowed-origins", Kind::list, "", "", "allowed_origins",

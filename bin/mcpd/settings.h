@@ -20,6 +20,7 @@ enum class Setting : size_t {
   config,
   port_file,
   loops,
+  busy_poll_us,
   allowed_hosts,
   allowed_origins,
   trusted_proxies,

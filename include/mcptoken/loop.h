@@ -39,6 +39,10 @@ MCPTOKEN_API int64_t mcptoken_loop_timeout(const mcptoken_loop *loop);
 MCPTOKEN_API void mcptoken_loop_run_once(mcptoken_loop *loop);
 /* Runs until stop, also one that came before. Since: 0.1 */
 MCPTOKEN_API void mcptoken_loop_run(mcptoken_loop *loop);
+/* Lets run look for new events again and again for up to so many microseconds (0 to 10,000, others count as the nearest) before it
+ * sleeps, as long as events use to come within that time: answers come sooner, and the processor is not given to others in between.
+ * 0, as at first: never. Of no effect on run_once. Since: 0.1 */
+MCPTOKEN_API void mcptoken_loop_set_busy_poll(mcptoken_loop *loop, int64_t microseconds);
 /* Makes run return. Any thread. Since: 0.1 */
 MCPTOKEN_API void mcptoken_loop_stop(mcptoken_loop *loop);
 /* Runs `callback` on the loop's thread, in order of posting. Any thread. NO_MEMORY. Since: 0.1 */

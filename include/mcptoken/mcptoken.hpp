@@ -312,6 +312,7 @@ class Loop {
   }
   void run_once() { mcptoken_loop_run_once(get()); }
   void run() { mcptoken_loop_run(get()); }
+  void set_busy_poll(std::chrono::microseconds bound) { mcptoken_loop_set_busy_poll(get(), bound.count()); }
   void stop() { mcptoken_loop_stop(get()); }
   // Any thread. A callback that has not run when the loop ends never does.
   void post(std::function<void()> callback) {

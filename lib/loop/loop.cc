@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "loop/busy_poll.h"
 #include "loop/starter.h"
 
 namespace mcptoken::loop {
@@ -72,6 +73,8 @@ struct Loop::Impl {
   std::atomic<bool> stopping{false};
   std::atomic<std::thread::id> thread{};
   std::unique_ptr<Worker> starter;
+  BusyPoll busy_poll;
+  int64_t heard_ns = 0;  // when what ended the wait came, 0: nothing has
   bool wake_open = false;
   bool turning = false;
 
@@ -81,6 +84,22 @@ struct Loop::Impl {
     uv_run(&loop, mode);
     run_deferred();
     turning = false;
+  }
+  // A timer does not count: when it fires does not depend on how we wait.
+  void note_event() {
+    if (heard_ns == 0) heard_ns = now_ns();
+  }
+  static int64_t now_ns() { return static_cast<int64_t>(uv_hrtime()); }
+  bool has_to_go_on() const { return heard_ns != 0 || !deferred.empty() || stopping.load(std::memory_order_relaxed); }
+  // A turn that may wait.
+  void wait_turn() {
+    if (!busy_poll.enabled()) return turn(UV_RUN_ONCE);
+    const int64_t began = now_ns();
+    const bool looks = busy_poll.worthwhile();
+    heard_ns = 0;
+    while (looks && !has_to_go_on() && now_ns() - began < busy_poll.bound_ns()) turn(UV_RUN_NOWAIT);
+    if (!has_to_go_on()) turn(UV_RUN_ONCE);
+    if (heard_ns != 0) busy_poll.waited(heard_ns - began, looks);
   }
   void run_deferred() {
     // Work deferred by deferred work waits for the next turn, so that a loop of it cannot starve the descriptors.
@@ -112,6 +131,7 @@ struct Loop::Impl {
   }
   static void on_poll(uv_poll_t* handle, int status, int events) noexcept {
     auto* watch = static_cast<Watch*>(handle->data);
+    static_cast<Impl*>(handle->loop->data)->note_event();
     int out = 0;
     if (status < 0) out = kReadable | kWritable | kDisconnect;  // let the owner's next read or write see the error
     if (events & UV_READABLE) out |= kReadable;
@@ -148,9 +168,12 @@ Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl)
 Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
   auto impl = std::make_unique<Impl>();
   if (int rc = uv_loop_init(&impl->loop); rc != 0) return fail(Status::io, std::string("event loop: ") + uv_strerror(rc));
-  impl->wake.data = impl.get();
-  int rc = uv_async_init(&impl->loop, &impl->wake,
-                         [](uv_async_t* handle) noexcept { static_cast<Impl*>(handle->data)->mailbox.deliver(); });
+  impl->loop.data = impl->wake.data = impl.get();
+  int rc = uv_async_init(&impl->loop, &impl->wake, [](uv_async_t* handle) noexcept {
+    auto* self = static_cast<Impl*>(handle->data);
+    self->note_event();
+    self->mailbox.deliver();
+  });
   if (rc != 0) {
     uv_loop_close(&impl->loop);
     return fail(Status::io, std::string("event loop: ") + uv_strerror(rc));
@@ -205,8 +228,13 @@ void Loop::run_once() {
 }
 
 void Loop::run() {
-  while (!impl_->stopping.exchange(false)) impl_->turn(impl_->deferred.empty() ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+  while (!impl_->stopping.exchange(false)) {
+    if (impl_->deferred.empty()) impl_->wait_turn();
+    else impl_->turn(UV_RUN_NOWAIT);
+  }
 }
+
+void Loop::set_busy_poll(int64_t us) { impl_->busy_poll.set_bound_us(us); }
 
 void Loop::defer(Callback work) {
   impl_->deferred.push_back(std::move(work));

@@ -40,6 +40,8 @@ class Loop {
   int64_t timeout_ms() const;    // how long to wait on fd() at most; -1: no limit
   void run_once();               // does what is due, never waits
   void run();                    // until stop()
+  // Before run() sleeps it looks again for as long, where that has paid (busy_poll.h); 0, as at first: never.
+  void set_busy_poll(int64_t us);
   void defer(Callback work);     // runs at the end of the current or next turn, in order
   // Frees a callback at the end of the turn: it may be the one that is running right now.
   template <class F>

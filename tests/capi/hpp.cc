@@ -101,6 +101,7 @@ void loops() {
     CHECK(read(pipe_ends[0], &byte, 1) == 1);
     loop.stop();
   });
+  loop.set_busy_poll(std::chrono::microseconds(50));
   watch.change(MCPTOKEN_READABLE);
   CHECK(write(pipe_ends[1], "x", 1) == 1);
   loop.run();

@@ -195,6 +195,40 @@ static void foreign_loop(void) {
   mcptoken_loop_free(loop);
 }
 
+static void echo(void* user_data, int32_t events) {
+  struct pipe_end* end = user_data;
+  char byte;
+  (void)events;
+  if (read(end->fd, &byte, 1) != 1 || ++end->calls == 200) mcptoken_loop_stop(end->loop);
+  CHECK(write(end->seen, &byte, 1) == 1);
+}
+
+/* A conversation of short waits, and then a long one: what polling is for, and what it must not be used up by. */
+static void busy_poll(void) {
+  mcptoken_loop* loop = new_loop();
+  int pipe_fds[2];
+  CHECK(pipe(pipe_fds) == 0);
+  struct pipe_end end = {loop, NULL, pipe_fds[0], 0, pipe_fds[1]};
+  mcptoken_loop_set_busy_poll(loop, 100);
+  CHECK_OK(mcptoken_watch_new(loop, end.fd, MCPTOKEN_READABLE, echo, &end, &end.watch, &error));
+  CHECK(write(pipe_fds[1], "x", 1) == 1);
+  mcptoken_loop_run(loop);
+  CHECK_NUMBER(200, end.calls);
+  mcptoken_watch_free(end.watch);
+  struct timespec used[2];
+  mcptoken_timer* timer = NULL;
+  CHECK_OK(mcptoken_timer_new(loop, stop, loop, &timer, &error));
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used[0]);
+  mcptoken_timer_start(timer, 1000, 0);
+  mcptoken_loop_run(loop);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used[1]);
+  CHECK((used[1].tv_sec - used[0].tv_sec) * 1000 + (used[1].tv_nsec - used[0].tv_nsec) / 1000000 < 200);
+  mcptoken_timer_free(timer);
+  mcptoken_loop_free(loop);
+  close(pipe_fds[0]);
+  close(pipe_fds[1]);
+}
+
 static void nulls(void) {
   mcptoken_loop* loop = new_loop();
   mcptoken_timer* timer = NULL;
@@ -205,6 +239,7 @@ static void nulls(void) {
   mcptoken_loop_run(NULL);
   mcptoken_loop_run_once(NULL);
   mcptoken_loop_stop(NULL);
+  mcptoken_loop_set_busy_poll(NULL, 1);
   CHECK_NUMBER(MCPTOKEN_INVALID, mcptoken_loop_post(NULL, stop, NULL));
   CHECK_NUMBER(MCPTOKEN_INVALID, mcptoken_loop_post(loop, NULL, NULL));
   CHECK_FAILS(MCPTOKEN_INVALID, "loop", mcptoken_watch_new(NULL, 0, 1, readable, NULL, &watch, &error));
@@ -227,6 +262,7 @@ int main(void) {
   watches();
   posts();
   foreign_loop();
+  busy_poll();
   nulls();
   return check_end();
 }

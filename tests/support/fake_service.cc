@@ -230,6 +230,7 @@ mcptoken_status mcptoken_loop_new(mcptoken_loop** out, mcptoken_error** error) {
 }
 void mcptoken_loop_free(mcptoken_loop* loop) { delete loop; }
 void mcptoken_loop_run(mcptoken_loop* loop) { loop->loop->run(); }
+void mcptoken_loop_set_busy_poll(mcptoken_loop* loop, int64_t us) { loop->loop->set_busy_poll(us); }
 void mcptoken_loop_stop(mcptoken_loop* loop) { loop->loop->stop(); }
 mcptoken_status mcptoken_loop_post(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data) {
   loop->loop->post([callback, user_data] { callback(user_data); });

@@ -130,6 +130,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "mcptoken_loop_timeout": (c_int64, [_H]),
     "mcptoken_loop_run_once": (None, [_H]),
     "mcptoken_loop_run": (None, [_H]),
+    "mcptoken_loop_set_busy_poll": (None, [_H, c_int64]),
     "mcptoken_loop_stop": (None, [_H]),
     "mcptoken_loop_post": (_STATUS, [_H, LoopFn, c_void_p]),
     "mcptoken_watch_new": (_STATUS, [_H, c_int, c_int32, WatchFn, c_void_p, _O, _O]),

@@ -70,6 +70,10 @@ class Loop(Handle):
             self._running = False
         self._raise()
 
+    def set_busy_poll(self, seconds: float) -> None:
+        """Lets run() look again for up to so long, at most 0.01, before it sleeps, where events use to come within it; 0: never."""
+        _native.lib.mcptoken_loop_set_busy_poll(self.pointer, int(seconds * 1_000_000))
+
     def stop(self) -> None:
         """Makes run() return. Any thread."""
         _native.lib.mcptoken_loop_stop(self.pointer)
