@@ -149,6 +149,20 @@ def test_metrics_component():
         assert not of(documents, "Secret")
 
 
+def test_sessions_stay_at_their_gateway():
+    for overlay in OVERLAYS:
+        documents = render(overlay)
+        gateway = of(documents, "Deployment").get("mcplocal")
+        if not gateway or gateway["spec"]["replicas"] < 2:
+            continue
+        assert of(documents, "Service")["mcp"]["spec"]["sessionAffinity"] == "ClientIP"
+        key = of(documents, "Ingress")["mcp"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/upstream-hash-by"]
+        assert key.startswith("$http_mcp_session_id"), key
+        break
+    else:
+        raise AssertionError("no overlay has more than one gateway")
+
+
 def test_what_does_not_fit_is_noticed():
     """The checks above can fail: a name that Kubernetes does not know, a wrong type, a selector that selects nothing."""
     rendered = subprocess.run([KUBECTL, "kustomize", OVERLAYS[0]], capture_output=True, text=True, check=True).stdout
