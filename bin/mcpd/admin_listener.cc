@@ -17,6 +17,7 @@ namespace mcpd {
 namespace {
 
 constexpr unsigned kReaders = 16;
+constexpr unsigned kReadersOfAddress = 8;  // who sends a byte now and then keeps no others out
 constexpr unsigned kTimeoutSeconds = 10;
 constexpr size_t kShortestToken = 16;
 constexpr const char* kPlain = "text/plain; charset=utf-8";
@@ -119,8 +120,8 @@ Outcome<std::unique_ptr<AdminListener>> AdminListener::open(AdminOptions options
   const int fd = listeners->fds.front();
   made->daemon_ = MHD_start_daemon(MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD, 0, nullptr, nullptr,
                                    static_cast<MHD_AccessHandlerCallback>(access), made.get(), MHD_OPTION_LISTEN_SOCKET,
-                                   fd, MHD_OPTION_CONNECTION_LIMIT, kReaders, MHD_OPTION_CONNECTION_TIMEOUT,
-                                   kTimeoutSeconds, MHD_OPTION_END);
+                                   fd, MHD_OPTION_CONNECTION_LIMIT, kReaders, MHD_OPTION_PER_IP_CONNECTION_LIMIT, kReadersOfAddress,
+                                   MHD_OPTION_CONNECTION_TIMEOUT, kTimeoutSeconds, MHD_OPTION_END);
   if (made->daemon_) return made;
   ::close(fd);
   return Failure{kExitFailure, "admin-listen: libmicrohttpd cannot start"};

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import wire
 from harness import EMAIL, MCPD, PATIENCE_S, ROOT, Gateway, until, whole_lines
@@ -235,6 +235,16 @@ def test_where_others_can_reach_it_a_token_is_needed(gateway):
         answer = connection.request("GET", "/metrics", headers={"Authorization": "Bearer 0123456789abcdefghij", "Host": "any"})
         assert answer.status == 200 and b"mcptoken_build_info" in answer.body
     assert "0123456789" not in process.text()
+
+
+def test_one_address_does_not_keep_others_out(gateway):
+    port = admin_port(gateway.process)
+    with ExitStack() as stack:
+        for _ in range(20):
+            one = stack.enter_context(socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.9", 0)))
+            with suppress(OSError):  # closed at once
+                one.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert scrape(gateway.process)
 
 
 def test_a_port_that_is_taken(gateway):
