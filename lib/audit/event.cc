@@ -169,18 +169,20 @@ Event event_by(const rbac::Principal& who, Kind kind, Outcome outcome, int64_t t
 
 namespace {
 
-#define INSERT_ROWS                                                                                                \
-  "INSERT INTO audit (time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name,"         \
+#define ROWS                                                                                                       \
+  "INTO audit (time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name,"                \
   " client_version, client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by," \
   " payload) VALUES "
 #define ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define FOUR_ROWS ROW "," ROW "," ROW "," ROW
 constexpr size_t kManyRows = 16;
-constexpr db::Sql kInsertOne = INSERT_ROWS ROW;
-constexpr db::Sql kInsertMany = INSERT_ROWS FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS;
+constexpr db::Sql kInsertOne = "INSERT " ROWS ROW;
+// OR FAIL: some rows of a statement that fails stay until the transaction is rolled back. Without it each statement first
+// copies every page that it changes.
+constexpr db::Sql kInsertMany = "INSERT OR FAIL " ROWS FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS;
 #undef FOUR_ROWS
 #undef ROW
-#undef INSERT_ROWS
+#undef ROWS
 
 void bind_row(db::Statement& statement, const Event& event) {
   statement.bind_more(event.time_ms, static_cast<int>(event.kind), static_cast<int>(event.outcome), event.project,
@@ -189,7 +191,7 @@ void bind_row(db::Statement& statement, const Event& event) {
                       event.duration_ms, event.request_id, event.argument_digest, event.reported_by, event.payload);
 }
 
-// One statement, all or none.
+// One statement. After a failure the transaction must not be committed.
 Result<void> insert(db::Transaction& transaction, db::Sql sql, std::span<Event> events) {
   for (Event& event : events)
     tidy(event);
