@@ -202,24 +202,23 @@ Result<Head> head(db::Transaction& transaction) {
 
 namespace {
 
-#define INSERT_LINKS "INSERT INTO audit_chain (seq, link) VALUES "
-#define FOUR_LINKS "(?, ?),(?, ?),(?, ?),(?, ?)"
-constexpr size_t kManyLinks = 16;
-constexpr db::Sql kInsertLink = INSERT_LINKS "(?, ?)";
-constexpr db::Sql kInsertLinks = INSERT_LINKS FOUR_LINKS "," FOUR_LINKS "," FOUR_LINKS "," FOUR_LINKS;
-#undef FOUR_LINKS
-#undef INSERT_LINKS
+class LinkRows final : public db::Rows {
+ public:
+  explicit LinkRows(std::span<const Head> links) : links_(links) {}
+  bool next(db::Row& row) noexcept override {
+    if (links_.empty()) return false;
+    row.set(links_.front().seq, links_.front().link);
+    links_ = links_.subspan(1);
+    return true;
+  }
+
+ private:
+  std::span<const Head> links_;
+};
 
 Result<void> insert_links(db::Transaction& transaction, std::span<const Head> links) {
-  for (size_t count = 0; !links.empty(); links = links.subspan(count)) {
-    count = links.size() >= kManyLinks ? kManyLinks : 1;
-    MCPT_TRY(auto statement, transaction.prepare(count > 1 ? kInsertLinks : kInsertLink));
-    statement.borrow().bind();
-    for (const Head& link : links.first(count))
-      statement.bind_more(link.seq, link.link);
-    MCPT_CHECK(statement.run());
-  }
-  return {};
+  LinkRows rows(links);
+  return transaction.run("INSERT INTO audit_chain (seq, link) SELECT c1, c2 FROM rows(?1)", &rows);
 }
 
 // Links what lies right behind `last` among `written`, and moves it.

@@ -169,37 +169,39 @@ Event event_by(const rbac::Principal& who, Kind kind, Outcome outcome, int64_t t
 
 namespace {
 
-#define ROWS                                                                                                       \
-  "INTO audit (time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name,"                \
-  " client_version, client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by," \
-  " payload) VALUES "
-#define ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-#define FOUR_ROWS ROW "," ROW "," ROW "," ROW
-constexpr size_t kManyRows = 16;
-constexpr db::Sql kInsertOne = "INSERT " ROWS ROW;
 // OR FAIL: some rows of a statement that fails stay until the transaction is rolled back. Without it each statement first
-// copies every page that it changes.
-constexpr db::Sql kInsertMany = "INSERT OR FAIL " ROWS FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS "," FOUR_ROWS;
-#undef FOUR_ROWS
-#undef ROW
-#undef ROWS
+// copies every page that it changes. All columns of the table in their order: values go straight to their places.
+constexpr db::Sql kInsert =
+    "INSERT OR FAIL INTO audit (seq, time_ms, kind, outcome, project, session, user, token_name, token_sha, client_name,"
+    " client_version, client_address, server, subject, rule, duration_ms, request_id, argument_digest, reported_by, payload)"
+    " SELECT NULL, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19 FROM rows(?1)";
 
-void bind_row(db::Statement& statement, const Event& event) {
-  statement.bind_more(event.time_ms, static_cast<int>(event.kind), static_cast<int>(event.outcome), event.project,
-                      event.session, event.user, event.token_name, event.token_sha, event.client_name,
-                      event.client_version, event.client_address, event.server, event.subject, event.rule,
-                      event.duration_ms, event.request_id, event.argument_digest, event.reported_by, event.payload);
-}
+class EventRows final : public db::Rows {
+ public:
+  explicit EventRows(std::span<const Event> events) : events_(events) {}
+  bool next(db::Row& row) noexcept override {
+    if (events_.empty()) return false;
+    const Event& event = events_.front();
+    row.set(event.time_ms, static_cast<int>(event.kind), static_cast<int>(event.outcome), event.project, event.session,
+            event.user, event.token_name, event.token_sha, event.client_name, event.client_version, event.client_address,
+            event.server, event.subject, event.rule, event.duration_ms, event.request_id, event.argument_digest,
+            event.reported_by, event.payload);
+    events_ = events_.subspan(1);
+    return true;
+  }
 
-// One statement. After a failure the transaction must not be committed.
-Result<void> insert(db::Transaction& transaction, db::Sql sql, std::span<Event> events) {
+ private:
+  std::span<const Event> events_;
+};
+
+}  // namespace
+
+Result<void> append_rows(db::Transaction& transaction, std::span<Event> events) {
+  if (events.empty()) return {};
   for (Event& event : events)
     tidy(event);
-  MCPT_TRY(auto statement, transaction.prepare(sql));
-  statement.borrow().bind();
-  for (const Event& event : events)
-    bind_row(statement, event);
-  MCPT_CHECK(statement.run());
+  EventRows rows(events);
+  MCPT_CHECK(transaction.run(kInsert, &rows));
   // Rows of one statement are numbered in a row: the number is one more than the largest ever given.
   int64_t seq = transaction.connection().last_insert_id() - static_cast<int64_t>(events.size());
   for (Event& event : events)
@@ -207,19 +209,7 @@ Result<void> insert(db::Transaction& transaction, db::Sql sql, std::span<Event> 
   return {};
 }
 
-}  // namespace
-
-Result<void> append_row(db::Transaction& transaction, Event& event) {
-  return insert(transaction, kInsertOne, std::span(&event, 1));
-}
-
-Result<void> append_rows(db::Transaction& transaction, std::span<Event> events) {
-  for (; events.size() >= kManyRows; events = events.subspan(kManyRows))
-    MCPT_CHECK(insert(transaction, kInsertMany, events.first(kManyRows)));
-  for (Event& event : events)
-    MCPT_CHECK(append_row(transaction, event));
-  return {};
-}
+Result<void> append_row(db::Transaction& transaction, Event& event) { return append_rows(transaction, std::span(&event, 1)); }
 
 Result<void> summarize(db::Transaction& transaction, std::span<const Event> events) {
   std::map<std::tuple<std::string_view, std::string_view, std::string_view>, SessionSummary> sessions;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/limits.h"
+#include "db/module.h"
 
 namespace mcptoken::db {
 
@@ -135,7 +136,7 @@ constexpr Setting kLimits[] = {
     {SQLITE_LIMIT_COMPOUND_SELECT, 8},
     {SQLITE_LIMIT_FUNCTION_ARG, 8},
     {SQLITE_LIMIT_ATTACHED, 0},
-    {SQLITE_LIMIT_VARIABLE_NUMBER, 512},
+    {SQLITE_LIMIT_VARIABLE_NUMBER, 64},
     {SQLITE_LIMIT_WORKER_THREADS, 0},
 };
 
@@ -198,6 +199,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const OpenOptions& options)
     if (code != SQLITE_OK || now != row.value)
       return fail(Status::not_supported, "database: a safety setting is refused");
   }
+  if ((code = add_rows_table(impl->handle)) != SQLITE_OK) return failure(impl->handle, code);
   for (const Setting& row : kLimits)
     sqlite3_limit(impl->handle, row.option, row.value);
   for (const Pragma& row : kPragmas) {
@@ -272,7 +274,6 @@ Result<void> Connection::limit_pages(int64_t pages) {
 Statement::Statement(Statement&& other) noexcept
     : connection_(other.connection_),
       entry_(std::exchange(other.entry_, nullptr)),
-      bound_(other.bound_),
       borrows_(other.borrows_) {}
 
 Statement::~Statement() {
@@ -294,7 +295,6 @@ void Statement::reset() {
 void Statement::restart() {
   if (entry_->started) reset();
   entry_->bind_code = SQLITE_OK;
-  bound_ = 0;
 }
 
 void Statement::keep(int code) {
@@ -311,6 +311,10 @@ void Statement::bind_text(int index, std::string_view value) {
 void Statement::bind_blob(int index, Blob value) {
   const void* data = value.data() ? static_cast<const void*>(value.data()) : "";
   keep(sqlite3_bind_blob64(entry_->handle, index, data, value.size(), borrows_ ? SQLITE_STATIC : SQLITE_TRANSIENT));
+}
+
+void Statement::bind_rows(int index, Rows* rows) {
+  keep(sqlite3_bind_pointer(entry_->handle, index, rows, kRowsPointer, nullptr));
 }
 
 Result<bool> Statement::step() {

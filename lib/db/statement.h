@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "db/rows.h"
 
 namespace mcptoken::db {
 
@@ -38,16 +39,12 @@ class Statement {
   ~Statement();
 
   // The parameters ?1, ?2, … in order; bytes are copied. Types: integers and bool, text, Blob or std::array<uint8_t,
-  // N>, nullptr, and std::optional of these. The first failure is kept and answered by the next step().
+  // N>, nullptr, std::optional of these, and Rows*. The first failure is kept and answered by the next step().
   template <class... Args>
   Statement& bind(const Args&... args) {
     restart();
-    return bind_more(args...);
-  }
-  // Goes on where bind() ended: a statement that writes many rows has more parameters than one call should have.
-  template <class... Args>
-  Statement& bind_more(const Args&... args) {
-    (bind_value(++bound_, args), ...);
+    int index = 0;
+    (bind_value(++index, args), ...);
     return *this;
   }
   // From here on bytes are not copied: what is bound outlives its use by this statement.
@@ -88,6 +85,8 @@ class Statement {
       bind_null(index);
     } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
       bind_text(index, value);
+    } else if constexpr (std::is_convertible_v<T, Rows*>) {
+      bind_rows(index, value);
     } else {
       bind_blob(index, Blob(value));
     }
@@ -104,6 +103,7 @@ class Statement {
   void bind_text(int index, std::string_view value);
   void bind_blob(int index, Blob value);
   void bind_null(int index);
+  void bind_rows(int index, Rows* rows);
   void keep(int code);
   Result<void> copy_bytes(int column, std::span<uint8_t> out) const;
   void reset();
@@ -111,7 +111,6 @@ class Statement {
 
   Connection* connection_;
   Entry* entry_;
-  int bound_ = 0;  // parameters, since the last bind()
   bool borrows_ = false;
 };
 
