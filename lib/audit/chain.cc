@@ -86,7 +86,7 @@ std::string_view read_row(const db::Statement& row, const crypto::Digest& previo
 }
 
 // The same bytes as those of its row: in the order of CHAINED_COLUMNS.
-std::string_view read_event(const Event& event, const crypto::Digest& previous, std::string& memory) {
+std::string_view read_event(const EventView& event, const crypto::Digest& previous, std::string& memory) {
   Bytes bytes(memory);
   bytes.previous(previous);
   bytes.integer(event.seq);
@@ -222,11 +222,11 @@ Result<void> insert_links(db::Transaction& transaction, std::span<const Head> li
 }
 
 // Links what lies right behind `last` among `written`, and moves it.
-std::vector<Head> link_written(const crypto::Key& key, std::span<const Event> written, Head& last) {
+std::vector<Head> link_written(const crypto::Key& key, std::span<const EventView> written, Head& last) {
   std::vector<Head> links;
   links.reserve(written.size());
   std::string memory;
-  for (const Event& event : written) {
+  for (const EventView& event : written) {
     if (event.seq == 0) continue;  // could not be written
     if (event.seq != last.seq + 1) break;  // others are in between: they are read, and so is what follows
     last = {event.seq, crypto::mac(key, read_event(event, last.link, memory))};
@@ -237,7 +237,7 @@ std::vector<Head> link_written(const crypto::Key& key, std::span<const Event> wr
 
 }  // namespace
 
-Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::span<const Event> written) {
+Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::span<const EventView> written) {
   MCPT_TRY(const auto before, signed_head(transaction));
   Head last = before.head;
   MCPT_CHECK(insert_links(transaction, link_written(key, written, last)));

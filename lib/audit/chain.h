@@ -28,7 +28,7 @@ Result<Head> head(db::Transaction& transaction);
 // Links every event that has none, in the order of arrival, and moves the head. The last act of each transaction that
 // appends: event, link and head are committed together. `written`: events that this transaction has appended, in order;
 // those that come right behind the head need not be read back.
-Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::span<const Event> written = {});
+Result<void> seal(db::Transaction& transaction, const crypto::Key& key, std::span<const EventView> written = {});
 
 // Before the first event of a process: those behind the head were not written by us, since events and links are committed
 // together. They get a link that is wrong, so that verify() finds them for ever. How many there were.

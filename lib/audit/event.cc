@@ -178,10 +178,10 @@ constexpr db::Sql kInsert =
 
 class EventRows final : public db::Rows {
  public:
-  explicit EventRows(std::span<const Event> events) : events_(events) {}
+  explicit EventRows(std::span<const EventView> events) : events_(events) {}
   bool next(db::Row& row) noexcept override {
     if (events_.empty()) return false;
-    const Event& event = events_.front();
+    const EventView& event = events_.front();
     row.set(event.time_ms, static_cast<int>(event.kind), static_cast<int>(event.outcome), event.project, event.session,
             event.user, event.token_name, event.token_sha, event.client_name, event.client_version, event.client_address,
             event.server, event.subject, event.rule, event.duration_ms, event.request_id, event.argument_digest,
@@ -191,34 +191,44 @@ class EventRows final : public db::Rows {
   }
 
  private:
-  std::span<const Event> events_;
+  std::span<const EventView> events_;
 };
 
 }  // namespace
 
-Result<void> append_rows(db::Transaction& transaction, std::span<Event> events) {
+Result<void> append_rows(db::Transaction& transaction, std::span<EventView> events) {
   if (events.empty()) return {};
-  for (Event& event : events)
-    tidy(event);
   EventRows rows(events);
   MCPT_CHECK(transaction.run(kInsert, &rows));
   // Rows of one statement are numbered in a row: the number is one more than the largest ever given.
   int64_t seq = transaction.connection().last_insert_id() - static_cast<int64_t>(events.size());
-  for (Event& event : events)
+  for (EventView& event : events)
     event.seq = ++seq;
   return {};
 }
 
-Result<void> append_row(db::Transaction& transaction, Event& event) { return append_rows(transaction, std::span(&event, 1)); }
+Result<void> append_row(db::Transaction& transaction, Event& event) {
+  tidy(event);
+  EventView view = view_of(event);
+  MCPT_CHECK(append_rows(transaction, std::span(&view, 1)));
+  event.seq = view.seq;
+  return {};
+}
 
-Result<void> summarize(db::Transaction& transaction, std::span<const Event> events) {
-  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, SessionSummary> sessions;
-  for (const Event& event : events) {
+Result<void> summarize(db::Transaction& transaction, std::span<const EventView> events) {
+  struct Sum {
+    std::string_view user, token_name, client_name;
+    int64_t first_ms = INT64_MAX, last_ms = INT64_MIN, events = 0, denied = 0;
+  };
+  using Session = std::tuple<std::string_view, std::string_view, std::string_view>;
+  std::map<Session, Sum> sessions;
+  auto at = sessions.end();
+  for (const EventView& event : events) {
     if (event.session.empty()) continue;
     const auto token = event.token_sha ? as_text(*event.token_sha) : std::string_view();
-    auto [at, is_new] = sessions.try_emplace({event.project, event.session, token});
-    SessionSummary& one = at->second;
-    if (is_new) one.first_ms = one.last_ms = event.time_ms;
+    const Session session(event.project, event.session, token);
+    if (at == sessions.end() || at->first != session) at = sessions.try_emplace(session).first;  // the last one is often the next
+    Sum& one = at->second;
     one.first_ms = std::min(one.first_ms, event.time_ms);
     one.last_ms = std::max(one.last_ms, event.time_ms);
     if (!event.user.empty()) one.user = event.user;
@@ -245,7 +255,8 @@ Result<void> summarize(db::Transaction& transaction, std::span<const Event> even
 
 Result<void> append(db::Transaction& transaction, Event& event) {
   MCPT_CHECK(append_row(transaction, event));
-  return summarize(transaction, std::span(&event, 1));
+  const EventView view = view_of(event);
+  return summarize(transaction, std::span(&view, 1));
 }
 
 }  // namespace mcptoken::audit

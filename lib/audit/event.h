@@ -5,6 +5,7 @@
 // Ring.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,28 +48,53 @@ std::optional<Kind> kind_of(std::string_view text);
 std::optional<Outcome> outcome_of(std::string_view text);
 
 // Empty strings and optionals: not known. Names, not ids: the record must be readable when the objects are gone.
-struct Event {
+template <class Text>
+struct BasicEvent {
   int64_t seq = 0;      // given by append()
   int64_t time_ms = 0;  // wall clock, when it happened; seq is the order of arrival
   Kind kind = Kind::tool_call_trace;
   Outcome outcome = Outcome::ok;
-  std::string project;
-  std::string session;
-  std::string user;  // e-mail
-  std::string token_name;
+  Text project;
+  Text session;
+  Text user;  // e-mail
+  Text token_name;
   std::optional<crypto::Digest> token_sha;
-  std::string client_name;
-  std::string client_version;
-  std::string client_address;
-  std::string server;
-  std::string subject;  // tool, method, or the object that changed
-  std::string rule;     // the deciding binding
+  Text client_name;
+  Text client_version;
+  Text client_address;
+  Text server;
+  Text subject;  // tool, method, or the object that changed
+  Text rule;     // the deciding binding
   std::optional<int64_t> duration_ms;
-  std::string request_id;
+  Text request_id;
   std::optional<crypto::Digest> argument_digest;  // never the arguments
-  std::string reported_by;                        // "gateway" when a remote gateway sent it
-  std::string payload;                            // JSON text, or empty
+  Text reported_by;                               // "gateway" when a remote gateway sent it
+  Text payload;                                   // JSON text, or empty
 };
+using Event = BasicEvent<std::string>;
+using EventView = BasicEvent<std::string_view>;  // of an event that lies somewhere else
+
+inline constexpr size_t kTexts = 13;
+template <class Text>
+inline constexpr std::array<Text BasicEvent<Text>::*, kTexts> kTextsOf = {
+    &BasicEvent<Text>::project,     &BasicEvent<Text>::session,        &BasicEvent<Text>::user,
+    &BasicEvent<Text>::token_name,  &BasicEvent<Text>::client_name,    &BasicEvent<Text>::client_version,
+    &BasicEvent<Text>::client_address, &BasicEvent<Text>::server,      &BasicEvent<Text>::subject,
+    &BasicEvent<Text>::rule,        &BasicEvent<Text>::request_id,     &BasicEvent<Text>::reported_by,
+    &BasicEvent<Text>::payload,  // the last: it has rules of its own
+};
+
+// An EventView of an Event, or an Event with the texts of an EventView.
+template <class To, class From>
+BasicEvent<To> event_as(const BasicEvent<From>& from) {
+  BasicEvent<To> out;
+  out.seq = from.seq, out.time_ms = from.time_ms, out.kind = from.kind, out.outcome = from.outcome;
+  out.token_sha = from.token_sha, out.duration_ms = from.duration_ms, out.argument_digest = from.argument_digest;
+  for (size_t i = 0; i < kTexts; ++i)
+    out.*kTextsOf<To>[i] = To(from.*kTextsOf<From>[i]);
+  return out;
+}
+inline EventView view_of(const Event& event) { return event_as<std::string_view>(event); }
 
 // User, token, project and address of a principal; the rest is the caller's.
 Event event_by(const rbac::Principal& who, Kind kind, Outcome outcome, int64_t time_ms);

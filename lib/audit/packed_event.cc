@@ -1,73 +1,60 @@
 #include "audit/packed_event.h"
 
 #include <cstring>
+#include <type_traits>
 
 namespace mcptoken::audit {
 namespace {
 
-// All members but seq, which the writer gives. Each visitor sees them in the same order.
-template <class Visitor, class AnyEvent>
-void visit(Visitor& see, AnyEvent& event) {
-  see.raw(event.time_ms), see.raw(event.kind), see.raw(event.outcome);
-  see.raw(event.token_sha), see.raw(event.duration_ms), see.raw(event.argument_digest);
-  for (auto* text : {&event.project, &event.session, &event.user, &event.token_name, &event.client_name, &event.client_version,
-                     &event.client_address, &event.server, &event.subject, &event.rule, &event.request_id, &event.reported_by,
-                     &event.payload})
-    see.text(*text);
-}
-
-struct Measure {
-  template <class T>
-  void raw(const T&) { bytes += sizeof(T); }
-  void text(const std::string& value) { bytes += sizeof(uint32_t) + value.size(); }
-  size_t bytes = 0;
+// All members but seq, which the writer gives, and the texts, which follow in the order of kTextsOf.
+struct Head {
+  int64_t time_ms;
+  std::optional<int64_t> duration_ms;
+  std::array<uint32_t, kTexts> sizes;
+  Kind kind;
+  Outcome outcome;
+  std::optional<crypto::Digest> token_sha, argument_digest;
 };
-
-struct Pack {
-  template <class T>
-  void raw(const T& value) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    std::memcpy(at, &value, sizeof value);
-    at += sizeof value;
-  }
-  void text(const std::string& value) {
-    raw(static_cast<uint32_t>(value.size()));
-    std::memcpy(at, value.data(), value.size());
-    at += value.size();
-  }
-  char* at;
-};
-
-struct Unpack {
-  template <class T>
-  void raw(T& value) {
-    std::memcpy(static_cast<void*>(&value), at, sizeof value);
-    at += sizeof value;
-  }
-  void text(std::string& value) {
-    uint32_t size = 0;
-    raw(size);
-    value.assign(at, size);
-    at += size;
-  }
-  const char* at;
-};
+static_assert(std::is_trivially_copyable_v<Head>);
 
 }  // namespace
 
 PackedEvent::PackedEvent(const Event& event) {
-  Measure measure;
-  visit(measure, event);
-  if (measure.bytes > kInside) outside_ = std::make_unique_for_overwrite<char[]>(measure.bytes);
-  Pack pack{outside_ ? outside_.get() : inside_.data()};
-  visit(pack, event);
+  Head head{event.time_ms, event.duration_ms, {}, event.kind, event.outcome, event.token_sha, event.argument_digest};
+  size_t bytes = sizeof head;
+  for (size_t i = 0; i < kTexts; ++i) {
+    const size_t size = (event.*kTextsOf<std::string>[i]).size();
+    head.sizes[i] = static_cast<uint32_t>(size);
+    bytes += size;
+  }
+  if (bytes > kInside) outside_ = std::make_unique_for_overwrite<char[]>(bytes);
+  char* at = outside_ ? outside_.get() : inside_.data();
+  std::memcpy(at, &head, sizeof head);
+  at += sizeof head;
+  for (size_t i = 0; i < kTexts; ++i) {
+    std::memcpy(at, (event.*kTextsOf<std::string>[i]).data(), head.sizes[i]);
+    at += head.sizes[i];
+  }
 }
 
-Event PackedEvent::unpack() const {
-  Event event;
-  Unpack unpack{outside_ ? outside_.get() : inside_.data()};
-  visit(unpack, event);
-  return event;
+EventView PackedEvent::view() const {
+  const char* at = outside_ ? outside_.get() : inside_.data();
+  Head head;
+  std::memcpy(static_cast<void*>(&head), at, sizeof head);
+  at += sizeof head;
+  EventView out;
+  out.time_ms = head.time_ms, out.kind = head.kind, out.outcome = head.outcome;
+  out.token_sha = head.token_sha, out.duration_ms = head.duration_ms, out.argument_digest = head.argument_digest;
+  for (size_t i = 0; i < kTexts; ++i) {
+    out.*kTextsOf<std::string_view>[i] = {at, head.sizes[i]};
+    at += head.sizes[i];
+  }
+  return out;
+}
+
+std::string_view PackedEvent::texts(const EventView& view) {
+  const char* const begin = (view.*kTextsOf<std::string_view>.front()).data();
+  return {begin, static_cast<size_t>(view.payload.data() - begin)};
 }
 
 }  // namespace mcptoken::audit

@@ -1,5 +1,5 @@
-// An event on its way from a loop to the writer, in one piece: texts of their own would be allocated on one thread and freed on
-// another, which costs both more than to copy them.
+// An event on its way from a loop to its table, in one piece: texts of their own would be allocated on one thread and freed on
+// another, which costs both more than to copy them. The writer reads them where they lie.
 #pragma once
 
 #include <array>
@@ -12,7 +12,9 @@ namespace mcptoken::audit {
 class PackedEvent {
  public:
   explicit PackedEvent(const Event& event);
-  Event unpack() const;
+  EventView view() const;  // lives as long as this one lies where it is
+  // All texts but the payload, one behind the other.
+  static std::string_view texts(const EventView& view);
 
  private:
   static constexpr size_t kInside = 400;  // most events take about 300

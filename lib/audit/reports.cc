@@ -1,5 +1,7 @@
 #include "audit/reports.h"
 
+#include <algorithm>
+
 #include "audit/table.h"
 #include "base/limits.h"
 
@@ -50,7 +52,9 @@ Result<Taken> take(db::Transaction& transaction, const Event& by, Batch batch) {
   MCPT_CHECK(declare_gap(transaction, by, batch.next - taken.next, taken));
   taken.next = std::max(taken.next, batch.next);
   taken.written = static_cast<int64_t>(written.size());
-  MCPT_CHECK(summarize(transaction, written));
+  std::vector<EventView> views(written.size());
+  std::transform(written.begin(), written.end(), views.begin(), view_of);
+  MCPT_CHECK(summarize(transaction, views));
   MCPT_CHECK(
       transaction.run("INSERT INTO audit_streams (token_sha, stream, next, seen_ms) VALUES (?1, ?2, ?3, ?4)"
                       " ON CONFLICT (token_sha, stream) DO UPDATE SET next = excluded.next, seen_ms = excluded.seen_ms",

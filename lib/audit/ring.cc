@@ -58,7 +58,7 @@ bool Ring::push(Event&& event) {
   if (has_room()) {
     kept = put(event);
   } else if (event.outcome == Outcome::denied) {
-    kept = push_denial(std::move(event));
+    kept = push_denial(event);
   } else {
     kept = lose(event);
   }
@@ -66,10 +66,10 @@ bool Ring::push(Event&& event) {
   return kept;
 }
 
-bool Ring::push_denial(Event&& event) try {
+bool Ring::push_denial(const Event& event) try {
   std::lock_guard guard(denied_mutex_);
   if (denied_.size() >= denied_capacity_) return lose(event);
-  denied_.push_back(std::move(event));
+  denied_.emplace_back(event);
   has_denied_.store(true, std::memory_order_release);
   return true;
 } catch (const std::bad_alloc&) {
@@ -82,11 +82,11 @@ bool Ring::lose(const Event& event) {
   return false;
 }
 
-size_t Ring::drain(std::vector<Event>& out, size_t max) {
+size_t Ring::drain(std::vector<PackedEvent>& out, size_t max) {
   const size_t tail = tail_.load(std::memory_order_relaxed);
   const size_t count = std::min(max, head_.load(std::memory_order_acquire) - tail);
   for (size_t i = tail; i != tail + count; ++i) {
-    out.push_back(slot(i)->unpack());
+    out.push_back(std::move(*slot(i)));
     slot(i)->~PackedEvent();
   }
   tail_.store(tail + count, std::memory_order_release);
@@ -108,6 +108,7 @@ bool Ring::empty() const {
 
 Recorder::Recorder(const Clock& clock, std::function<void()> wake) : clock_(clock), wake_(std::move(wake)) {
   batch_.reserve(limits::kAuditBatch);
+  written_.reserve(limits::kAuditBatch);
 }
 
 Ring& Recorder::add_ring(size_t capacity, size_t denied_capacity) {
@@ -120,19 +121,22 @@ Ring& Recorder::add_ring(size_t capacity, size_t denied_capacity) {
 Result<bool> Recorder::write(db::Transaction& transaction) {
   std::lock_guard guard(mutex_);
   take();
-  MCPT_CHECK(append_rows(transaction, batch_));
-  MCPT_CHECK(summarize(transaction, batch_));
+  MCPT_CHECK(append_rows(transaction, written_));
+  MCPT_CHECK(summarize(transaction, written_));
   MCPT_CHECK(write_gap(transaction));
   return std::any_of(sources_.begin(), sources_.end(), [](const auto& one) { return !one->ring->empty(); });
 }
 
 // After a failure the batch is still there, and goes first.
 void Recorder::take() {
-  if (!batch_.empty() || sources_.empty()) return;
-  for (size_t i = 0; i < sources_.size() && batch_.size() < limits::kAuditBatch; ++i) {
-    sources_[(next_source_ + i) % sources_.size()]->ring->drain(batch_, limits::kAuditBatch - batch_.size());
+  if (batch_.empty() && !sources_.empty()) {
+    for (size_t i = 0; i < sources_.size() && batch_.size() < limits::kAuditBatch; ++i)
+      sources_[(next_source_ + i) % sources_.size()]->ring->drain(batch_, limits::kAuditBatch - batch_.size());
+    next_source_ = (next_source_ + 1) % sources_.size();
   }
-  next_source_ = (next_source_ + 1) % sources_.size();
+  // The last time memory may have ended half way.
+  for (size_t i = written_.size(); i < batch_.size(); ++i)
+    written_.push_back(tidy(batch_[i]));
 }
 
 Result<void> Recorder::write_gap(db::Transaction& transaction) {
@@ -155,6 +159,7 @@ Result<void> Recorder::write_gap(db::Transaction& transaction) {
 void Recorder::finished(bool committed) {
   if (!committed) return;
   std::lock_guard guard(mutex_);
+  written_.clear();
   batch_.clear();
   for (auto& source : sources_) {
     source->declared_lost = source->writing_lost;

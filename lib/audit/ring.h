@@ -38,7 +38,7 @@ class Ring {
   void push_reserved(Event&& event);
 
   // --- the consumer's thread
-  size_t drain(std::vector<Event>& out, size_t max);  // appends; how many
+  size_t drain(std::vector<PackedEvent>& out, size_t max);  // appends; how many
   bool empty() const;
 
   // --- any thread
@@ -48,7 +48,7 @@ class Ring {
  private:
   bool has_room();
   bool put(const Event& event);
-  bool push_denial(Event&& event);
+  bool push_denial(const Event& event);
   bool lose(const Event& event);  // counts; false
   PackedEvent* slot(size_t index) { return reinterpret_cast<PackedEvent*>(slots_.get()) + (index & mask_); }
 
@@ -67,7 +67,7 @@ class Ring {
   std::atomic<uint64_t> lost_denials_{0};
   std::atomic<bool> has_denied_{false};
   std::mutex denied_mutex_;  // taken by the producer only when the ring is full
-  std::deque<Event> denied_;
+  std::deque<PackedEvent> denied_;
 };
 
 // Owns the rings. The writer's background work is  {recorder.write(tx.db()), recorder.finished(committed)}.
@@ -86,7 +86,7 @@ class Recorder {
   void finished(bool committed);
   bool pending() const { return !batch_.empty(); }  // something was taken and is not committed
   // What write() has appended, for seal(); until finished(true).
-  std::span<const Event> written() const { return batch_; }
+  std::span<const EventView> written() const { return written_; }
 
   uint64_t lost() const;  // any thread; of all rings
 
@@ -105,7 +105,8 @@ class Recorder {
   const std::function<void()> wake_;
   mutable std::mutex mutex_;  // guards the list of rings, not the rings
   std::vector<std::unique_ptr<Source>> sources_;
-  std::vector<Event> batch_;
+  std::vector<PackedEvent> batch_;   // never more than it has room for: written_ looks at it
+  std::vector<EventView> written_;
   size_t next_source_ = 0;  // where the next batch begins: no loop starves another
 };
 

@@ -7,12 +7,12 @@
 
 namespace mcptoken::audit {
 
-Result<void> append_row(db::Transaction& transaction, Event& event);  // sets event.seq
+Result<void> append_row(db::Transaction& transaction, Event& event);  // tidies it and sets event.seq
 
-// Many at once cost less than half. None is too large to be written: tidy() has seen all of them. After a failure some of
-// them may be there: the transaction must be rolled back.
-Result<void> append_rows(db::Transaction& transaction, std::span<Event> events);
+// Of events that are tidy, so none is too large to be written. Many at once cost less than half. After a failure some of them
+// may be there: the transaction must be rolled back.
+Result<void> append_rows(db::Transaction& transaction, std::span<EventView> events);
 
-Result<void> summarize(db::Transaction& transaction, std::span<const Event> events);
+Result<void> summarize(db::Transaction& transaction, std::span<const EventView> events);
 
 }  // namespace mcptoken::audit

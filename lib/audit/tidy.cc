@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -9,11 +10,7 @@
 namespace mcptoken::audit {
 namespace {
 
-constexpr std::string Event::*kTexts[] = {
-    &Event::project,     &Event::session,        &Event::user,           &Event::token_name,
-    &Event::client_name, &Event::client_version, &Event::client_address, &Event::server,
-    &Event::subject,     &Event::rule,           &Event::request_id,     &Event::reported_by,
-};
+std::span<std::string Event::* const> short_texts() { return std::span(kTextsOf<std::string>).first(kTexts - 1); }
 
 constexpr std::string_view kMore = "...";
 // Enough to see a whole credential at the place where the text is cut to its final length.
@@ -34,9 +31,7 @@ bool is_printable_ascii(std::string_view text) {
   return std::all_of(at, at + left, [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
-bool is_plain(std::string_view text) {
-  return text.size() <= kTextBytes && is_printable_ascii(text) && !may_hold_credential(text);
-}
+bool is_plain(std::string_view text) { return is_printable_ascii(text) && !may_hold_credential(text); }
 
 // Ends with "..." when it was longer.
 std::string visible(std::string_view text) {
@@ -60,7 +55,7 @@ void tidy_payload(std::string& payload) {
 }  // namespace
 
 void cut(Event& event) {
-  for (auto text : kTexts) {
+  for (auto text : short_texts()) {
     if ((event.*text).size() > kSeenBytes) (event.*text).resize(kSeenBytes), (event.*text).shrink_to_fit();
   }
   if (event.payload.size() > kPayloadBytes)
@@ -69,10 +64,24 @@ void cut(Event& event) {
 
 void tidy(Event& event) {
   cut(event);
-  for (auto text : kTexts) {
-    if (!is_plain(event.*text)) event.*text = visible(redact(event.*text));
+  for (auto text : short_texts()) {
+    if ((event.*text).size() > kTextBytes || !is_plain(event.*text)) event.*text = visible(redact(event.*text));
   }
   tidy_payload(event.payload);
+}
+
+// A credential that begins in one text and ends in the next is none, and does no harm here.
+EventView tidy(PackedEvent& packed) {
+  const EventView event = packed.view();
+  const auto texts = PackedEvent::texts(event);
+  const auto members = std::span(kTextsOf<std::string_view>).first(kTexts - 1);
+  const bool is_short = event.payload.size() <= kPayloadBytes &&
+                        std::all_of(members.begin(), members.end(), [&](auto text) { return (event.*text).size() <= kTextBytes; });
+  if (is_short && is_plain(texts) && !may_hold_credential(event.payload)) return event;
+  Event whole = event_as<std::string>(event);
+  tidy(whole);
+  packed = PackedEvent(whole);
+  return packed.view();
 }
 
 }  // namespace mcptoken::audit

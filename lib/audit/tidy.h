@@ -2,7 +2,7 @@
 // here, whoever made it.
 #pragma once
 
-#include "audit/event.h"
+#include "audit/packed_event.h"
 
 namespace mcptoken::audit {
 
@@ -14,5 +14,7 @@ void cut(Event& event);
 // cut(), then: raw credentials become "[redacted]", control and invisible characters and bytes that are no UTF-8 become
 // "?", and no text is longer than kTextBytes. Before an event is written.
 void tidy(Event& event);
+// The same, where most events cost one look at all of their texts. What is there afterwards.
+EventView tidy(PackedEvent& packed);
 
 }  // namespace mcptoken::audit

@@ -70,7 +70,7 @@ struct RecorderFixture : AuditFixture {
 TEST_CASE("a ring gives back what it took, in order, over its end") {
   const auto owner = std::make_unique<Ring>(4, 4, [] {});
   Ring& ring = *owner;
-  std::vector<Event> out;
+  std::vector<PackedEvent> out;
   int next = 0, seen = 0;
   for (int round = 0; round < 10; ++round) {
     for (int i = 0; i < 3; ++i)
@@ -79,8 +79,8 @@ TEST_CASE("a ring gives back what it took, in order, over its end") {
     CHECK(ring.drain(out, 100) == 3);
     CHECK(ring.empty());
   }
-  for (const Event& event : out)
-    CHECK(event.subject == std::to_string(seen++));
+  for (const PackedEvent& event : out)
+    CHECK(event.view().subject == std::to_string(seen++));
   CHECK(ring.lost() == 0);
 }
 
@@ -97,13 +97,13 @@ TEST_CASE("a full ring counts what it cannot take") {
   CHECK(!ring.push(numbered(102, Outcome::denied)));
   CHECK(ring.lost() == 4);
   CHECK(ring.lost_denials() == 1);
-  std::vector<Event> out;
+  std::vector<PackedEvent> out;
   CHECK(ring.drain(out, 5) == 5);
   CHECK(!ring.empty());
   CHECK(ring.drain(out, 5) == 1);
   CHECK(ring.empty());
-  CHECK(out[4].subject == "100");
-  CHECK(out[5].subject == "101");
+  CHECK(out[4].view().subject == "100");
+  CHECK(out[5].view().subject == "101");
   CHECK(ring.push(numbered(5)));
 }
 
@@ -136,10 +136,10 @@ TEST_CASE("a place that is kept is nobody else's") {
   ring.release();
   CHECK(ring.push(numbered(4)));
   CHECK(!ring.reserve());
-  std::vector<Event> out;
+  std::vector<PackedEvent> out;
   CHECK(ring.drain(out, 10) == 4);
-  CHECK(out[2].subject == "3");
-  CHECK(out[3].subject == "4");
+  CHECK(out[2].view().subject == "3");
+  CHECK(out[3].view().subject == "4");
   CHECK(ring.lost() == 1);
   for (int i = 0; i < 4; ++i)
     CHECK(ring.reserve());
@@ -157,7 +157,7 @@ TEST_CASE("producer and consumer need no lock between them") {
       refused += !ring.push(numbered(i));
     finished = true;
   });
-  std::vector<Event> out;
+  std::vector<PackedEvent> out;
   uint64_t received = 0;
   int last = -1;
   bool ordered = true;
@@ -166,8 +166,8 @@ TEST_CASE("producer and consumer need no lock between them") {
     out.clear();
     received += ring.drain(out, 16);
     end = end && ring.empty();
-    for (const Event& event : out) {
-      const int number = std::stoi(event.subject);
+    for (const PackedEvent& event : out) {
+      const int number = std::stoi(std::string(event.view().subject));
       ordered = ordered && number > last;
       last = number;
     }
@@ -193,9 +193,9 @@ TEST_CASE("an event comes out of the ring as it went in, large or small") {
     event.payload = std::string(bytes, 'p');
     const auto owner = std::make_unique<Ring>(2, 2, [] {});
     REQUIRE(owner->push(Event(event)));
-    std::vector<Event> out;
+    std::vector<PackedEvent> out;
     REQUIRE(owner->drain(out, 2) == 1);
-    const Event& back = out[0];
+    const Event back = event_as<std::string>(out[0].view());
     CHECK(back.time_ms == event.time_ms);
     CHECK(back.kind == event.kind);
     CHECK(back.outcome == event.outcome);
@@ -264,6 +264,32 @@ TEST_CASE_FIXTURE(RecorderFixture, "a transaction that fails loses nothing and d
   CHECK(count(Kind::tool_call_trace) == 11);
   CHECK(subjects({}).find("100") != std::string::npos);
   CHECK(gaps() == std::vector<std::string>{R"({"lost":2,"denials":0})"});
+}
+
+TEST_CASE_FIXTURE(RecorderFixture, "memory that ends while events are made tidy loses none of them") {
+  Ring& ring = recorder.add_ring();
+  REQUIRE(ring.push(numbered(1)));
+  Event large = numbered(2);
+  large.subject += '\x01';
+  large.payload.assign(1000, 'x');
+  REQUIRE(ring.push(std::move(large)));
+  REQUIRE(ring.push(numbered(3)));
+  auto transaction = db::Transaction::begin(*connection);
+  bool failed = false;
+  g_no_memory = true;
+  try {
+    recorder.write(*transaction).value();
+  } catch (const std::bad_alloc&) {
+    failed = true;
+  }
+  g_no_memory = false;
+  CHECK(failed);
+  transaction->rollback();
+  recorder.finished(false);
+  CHECK(recorder.pending());
+  CHECK(!turn());
+  CHECK(subjects({}) == "32?1");
+  CHECK(gaps().empty());
 }
 
 TEST_CASE_FIXTURE(RecorderFixture, "an event that is far too large is kept without its payload, and holds up nothing") {
