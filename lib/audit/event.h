@@ -77,10 +77,10 @@ using EventView = BasicEvent<std::string_view>;  // of an event that lies somewh
 inline constexpr size_t kTexts = 13;
 template <class Text>
 inline constexpr std::array<Text BasicEvent<Text>::*, kTexts> kTextsOf = {
-    &BasicEvent<Text>::project,     &BasicEvent<Text>::session,        &BasicEvent<Text>::user,
-    &BasicEvent<Text>::token_name,  &BasicEvent<Text>::client_name,    &BasicEvent<Text>::client_version,
-    &BasicEvent<Text>::client_address, &BasicEvent<Text>::server,      &BasicEvent<Text>::subject,
-    &BasicEvent<Text>::rule,        &BasicEvent<Text>::request_id,     &BasicEvent<Text>::reported_by,
+    &BasicEvent<Text>::project,          &BasicEvent<Text>::session,          &BasicEvent<Text>::user,
+    &BasicEvent<Text>::token_name,       &BasicEvent<Text>::client_name,      &BasicEvent<Text>::client_version,
+    &BasicEvent<Text>::client_address,   &BasicEvent<Text>::server,           &BasicEvent<Text>::subject,
+    &BasicEvent<Text>::rule,             &BasicEvent<Text>::request_id,       &BasicEvent<Text>::reported_by,
     &BasicEvent<Text>::payload,  // the last: it has rules of its own
 };
 

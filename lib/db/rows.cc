@@ -24,11 +24,14 @@ struct RowCursor : sqlite3_vtab_cursor {
     const Row::Value& value = row.values_[static_cast<size_t>(column)];
     const auto size = static_cast<uint64_t>(value.number);
     switch (value.type) {
-      case Row::Type::null: return sqlite3_result_null(out);
-      case Row::Type::integer: return sqlite3_result_int64(out, value.number);
+      case Row::Type::null:
+        return sqlite3_result_null(out);
+      case Row::Type::integer:
+        return sqlite3_result_int64(out, value.number);
       case Row::Type::text:
         return sqlite3_result_text64(out, static_cast<const char*>(value.data), size, SQLITE_STATIC, SQLITE_UTF8);
-      case Row::Type::blob: return sqlite3_result_blob64(out, value.data, size, SQLITE_STATIC);
+      case Row::Type::blob:
+        return sqlite3_result_blob64(out, value.data, size, SQLITE_STATIC);
     }
   }
 };
@@ -111,6 +114,8 @@ constexpr sqlite3_module kModule = [] {
 
 }  // namespace
 
-int add_rows_table(sqlite3* connection) { return sqlite3_create_module_v2(connection, "rows", &kModule, nullptr, nullptr); }
+int add_rows_table(sqlite3* connection) {
+  return sqlite3_create_module_v2(connection, "rows", &kModule, nullptr, nullptr);
+}
 
 }  // namespace mcptoken::db

@@ -1,5 +1,5 @@
-// Rows for a statement that writes many: INSERT INTO t SELECT c1, c2 FROM rows(?1), with a Rows* as the parameter. SQLite takes
-// each value where it lies; parameters of many rows would be set, copied twice and cleared one by one.
+// Rows for a statement that writes many: INSERT INTO t SELECT c1, c2 FROM rows(?1), with a Rows* as the parameter.
+// SQLite takes each value where it lies; parameters of many rows would be set, copied twice and cleared one by one.
 #pragma once
 
 #include <array>

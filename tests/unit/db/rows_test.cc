@@ -43,7 +43,8 @@ struct Table {
   Table() : connection(std::move(*Connection::open(db::OpenOptions(dir.file("x.db"))))) {
     REQUIRE(write([](Transaction& transaction) {
       return transaction.connection().script(
-          "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, data BLOB NOT NULL, size INTEGER CHECK (size < 10)) STRICT");
+          "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, data BLOB NOT NULL, size INTEGER CHECK (size < "
+          "10)) STRICT");
     }));
   }
   template <class Work>
@@ -83,7 +84,8 @@ TEST_CASE_FIXTURE(Table, "rows: values arrive as they are, each time anew") {
   CHECK(rows->is_null(3));  // what the row before had is gone
   REQUIRE(!*rows->step());
   std::vector<One> many(1000);
-  for (auto& one : many) one.id = 10 + (&one - many.data());
+  for (auto& one : many)
+    one.id = 10 + (&one - many.data());
   REQUIRE(insert(std::move(many)));
   CHECK(connection->changes() == 1000);
   CHECK(connection->last_insert_id() == 1009);
