@@ -1,8 +1,9 @@
 // When a loop looks again instead of going to sleep. Between two messages of a conversation little time passes; whoever sleeps
 // pays for being woken, and finds that the processor has worked for others and its caches are theirs.
 //
-// Invariant: looking pays for itself or stops. A wait that was longer than the bound after all doubles the number of short waits
-// in a row that must come before the next try, up to kMostProof; a try that succeeds halves it.
+// Invariant: looking pays for itself or stops. A wait that was longer than the bound after all, or in which others took the
+// processor, doubles the number of short waits in a row that must come before the next try, up to kMostProof; a try that succeeds
+// halves it. Where processors are scarce, those who look keep those from working whom they wait for.
 #pragma once
 
 #include <algorithm>
@@ -22,10 +23,12 @@ class BusyPoll {
   bool worthwhile() const { return short_waits_ >= proof_; }
 
   // Something came after `ns`. Who slept has slept longer by what waking takes.
-  void waited(int64_t ns, bool looked) {
-    const bool is_short = ns <= (looked ? bound_ns_ : 2 * bound_ns_);
-    short_waits_ = is_short ? std::min(short_waits_ + 1, kMostProof) : 0;
-    if (looked) proof_ = is_short ? std::max(proof_ / 2, 1) : std::min(proof_ * 2, kMostProof);
+  void slept(int64_t ns) { short_waits_ = ns <= 2 * bound_ns_ ? std::min(short_waits_ + 1, kMostProof) : 0; }
+  // `preempted`: others took the processor meanwhile.
+  void looked(int64_t ns, bool preempted) {
+    const bool paid = ns <= bound_ns_ && !preempted;
+    short_waits_ = paid ? std::min(short_waits_ + 1, kMostProof) : 0;
+    proof_ = paid ? std::max(proof_ / 2, 1) : std::min(proof_ * 2, kMostProof);
   }
 
   BusyPoll() = default;

@@ -1,5 +1,6 @@
 #include "loop/loop.h"
 
+#include <sys/resource.h>
 #include <uv.h>
 
 #include <algorithm>
@@ -95,11 +96,22 @@ struct Loop::Impl {
   void wait_turn() {
     if (!busy_poll.enabled()) return turn(UV_RUN_ONCE);
     const int64_t began = now_ns();
-    const bool looks = busy_poll.worthwhile();
     heard_ns = 0;
-    while (looks && !has_to_go_on() && now_ns() - began < busy_poll.bound_ns()) turn(UV_RUN_NOWAIT);
+    if (!busy_poll.worthwhile()) {
+      turn(UV_RUN_ONCE);
+      if (heard_ns != 0) busy_poll.slept(heard_ns - began);
+      return;
+    }
+    const int64_t preempted_before = preemptions();
+    while (!has_to_go_on() && now_ns() - began < busy_poll.bound_ns()) turn(UV_RUN_NOWAIT);
+    const bool preempted = preemptions() != preempted_before;
     if (!has_to_go_on()) turn(UV_RUN_ONCE);
-    if (heard_ns != 0) busy_poll.waited(heard_ns - began, looks);
+    if (heard_ns != 0) busy_poll.looked(heard_ns - began, preempted);
+  }
+  static int64_t preemptions() {
+    rusage used{};
+    ::getrusage(RUSAGE_THREAD, &used);
+    return used.ru_nivcsw;
   }
   void run_deferred() {
     // Work deferred by deferred work waits for the next turn, so that a loop of it cannot starve the descriptors.

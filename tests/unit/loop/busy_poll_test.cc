@@ -17,7 +17,8 @@ BusyPoll bounded() {
 // One wait as the loop makes it; true: it looked.
 bool wait(BusyPoll& poll, int64_t ns) {
   const bool looks = poll.worthwhile();
-  poll.waited(ns, looks);
+  if (looks) poll.looked(ns, false);
+  else poll.slept(ns);
   return looks;
 }
 
@@ -66,9 +67,7 @@ TEST_CASE("each try in vain makes the next one rarer, and success makes up for i
   auto poll = bounded();
   int tries = 0;
   for (int i = 0; i < 6400; ++i) {
-    const bool looks = poll.worthwhile();
-    tries += looks;
-    poll.waited(looks ? kLong : kShort, looks);  // the worst luck there can be
+    tries += wait(poll, poll.worthwhile() ? kLong : kShort);  // the worst luck there can be
   }
   CHECK(tries <= 110);
   CHECK(tries >= 90);
@@ -79,4 +78,15 @@ TEST_CASE("each try in vain makes the next one rarer, and success makes up for i
   CHECK_FALSE(wait(poll, kShort));
   CHECK_FALSE(wait(poll, kShort));
   CHECK(poll.worthwhile());
+}
+
+TEST_CASE("who is preempted while looking has looked in vain") {
+  auto poll = bounded();
+  int tries = 0;
+  for (int i = 0; i < 6400; ++i) {
+    if (poll.worthwhile()) ++tries, poll.looked(kShort, true);
+    else poll.slept(kShort);
+  }
+  CHECK(tries <= 110);
+  CHECK(tries >= 90);
 }
