@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kEndedSessions = 10'000;
 constexpr size_t kStatefulSessions = 10'000;
-constexpr size_t kIdleConnections = 256;  // to one server with one credential; a client of one needs fewer
+constexpr size_t kIdleConnections = 1024;  // to one server with one credential, for a minute
 constexpr int64_t kSweepMs = 60'000;
 constexpr int64_t kModelIdleMs = 10 * 60'000;  // longer than one that failed is left alone
 constexpr int64_t kStormMs = 100;              // between two notifications of one list's changes
