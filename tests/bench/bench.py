@@ -101,7 +101,7 @@ class Bed:
     """An upstream, nginx and mcpd in front of it, and a token."""
 
     def __init__(self, stack, loops=1):
-        self.gateway = stack.enter_context(Gateway(loops=loops))
+        self.gateway = stack.enter_context(Gateway(loops=loops, settings=["--connections-per-address", "0"]))
         folder = self.gateway.dir
         up_pid, up_port = upstream(stack, folder, "upstream")
         auth_pid, auth_port = upstream(stack, folder, "auth")
@@ -198,6 +198,7 @@ def beside_nginx(options, results, notes):
     with ExitStack() as stack:
         bed = Bed(stack)
         for name, flags in (("call", ("--secs", options.seconds)),
+                            ("1,000 connections, a call", ("--secs", options.seconds, "--conns", 1000)),
                             ("100 KB call", ("--secs", options.seconds, "--bytes", 100_000))):
             cpu, rate, notes[name] = paired(bed, options.rounds, *flags)
             results[f"{name}, CPU against nginx + auth_request"] = cpu
