@@ -244,7 +244,9 @@ def test_one_address_does_not_keep_others_out(gateway):
             one = stack.enter_context(socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.9", 0)))
             with suppress(OSError):  # closed at once
                 one.sendall(b"GET /metrics HTTP/1.1\r\n")
+        began = time.monotonic()
         assert scrape(gateway.process)
+        assert time.monotonic() - began < 5, "it waited until one of them was given up, after 10 s"
 
 
 def test_a_port_that_is_taken(gateway):
