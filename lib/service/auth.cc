@@ -36,28 +36,28 @@ Error invalid_request(std::string why) {
 
 constexpr int64_t kNever = INT64_MAX;
 
-struct Judged {
-  std::shared_ptr<const rbac::Principal> who;
+// One that was revoked later than `good_after_ms` is still found good.
+Result<TokenEntry> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms, int64_t good_after_ms) {
+  const auto token = snapshot.tokens.find(sha);
+  if (!token) return fail(invalid_token("the token is unknown", "unknown"));
+  if (token->revoked() && token->revoked_ms() <= good_after_ms) return fail(invalid_token("the token was revoked", "revoked"));
+  if (now_ms >= token->expires_ms())
+    return fail(token->superseded()
+                    ? invalid_token("the token was replaced and its grace period has ended", "superseded")
+                    : invalid_token("the token has expired", "expired"));
+  auto owner = snapshot.users->find(token->owner_id());
+  if (owner == snapshot.users->end() || owner->second.disabled)
+    return fail(invalid_token("the token's owner is disabled or gone", "owner_gone"));
+  if (!snapshot.projects->contains(token->project_id())) return fail(invalid_token("the token's project is gone", "project_gone"));
+  return *token;
+}
+
+struct Session {
+  PrincipalPtr who;
   int64_t until_ms;
 };
 
-// One that was revoked later than `good_after_ms` is still found good.
-Result<Judged> judge_token(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms, int64_t good_after_ms) {
-  const TokenEntry* entry = snapshot.tokens.find(sha);
-  if (!entry) return fail(invalid_token("the token is unknown", "unknown"));
-  if (entry->revoked && entry->revoked_ms <= good_after_ms) return fail(invalid_token("the token was revoked", "revoked"));
-  if (now_ms >= entry->expires_ms)
-    return fail(entry->superseded
-                    ? invalid_token("the token was replaced and its grace period has ended", "superseded")
-                    : invalid_token("the token has expired", "expired"));
-  auto owner = snapshot.users->find(entry->who->user_id);
-  if (owner == snapshot.users->end() || owner->second.disabled)
-    return fail(invalid_token("the token's owner is disabled or gone", "owner_gone"));
-  if (!snapshot.projects->contains(entry->who->project_id)) return fail(invalid_token("the token's project is gone", "project_gone"));
-  return Judged{entry->who, entry->expires_ms};
-}
-
-Result<Judged> judge_session(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
+Result<Session> judge_session(const Snapshot& snapshot, const crypto::Digest& sha, int64_t now_ms) {
   auto it = snapshot.sessions->find(sha);
   if (it == snapshot.sessions->end()) return fail(ended_session("the session has ended"));
   const SessionEntry& session = it->second;
@@ -70,7 +70,7 @@ Result<Judged> judge_session(const Snapshot& snapshot, const crypto::Digest& sha
   who->user_id = session.user_id;
   who->user_email = user->second.email;
   who->session_id = session.id;
-  return Judged{std::move(who), until_ms};
+  return Session{std::move(who), until_ms};
 }
 
 // A raw credential under whatever name, or what other servers take one from.
@@ -201,10 +201,15 @@ Result<std::optional<Identity>> identify(const Snapshot& snapshot, const control
   }
   MCPT_TRY(auto bearer, bearer_of(*raw));
   identity.sha = bearer.sha;
-  MCPT_TRY(auto judged, bearer.kind == token::Kind::pat ? judge_token(snapshot, identity.sha, now_ms, good_after_ms)
-                                                        : judge_session(snapshot, identity.sha, now_ms));
-  identity.who = std::move(judged.who);
-  identity.until_ms = judged.until_ms;
+  if (bearer.kind == token::Kind::pat) {
+    MCPT_TRY(const auto token, judge_token(snapshot, identity.sha, now_ms, good_after_ms));
+    identity.who = principal_of(snapshot, token);
+    identity.until_ms = token.expires_ms();
+  } else {
+    MCPT_TRY(auto session, judge_session(snapshot, identity.sha, now_ms));
+    identity.who = std::move(session.who);
+    identity.until_ms = session.until_ms;
+  }
   identity.bearer = std::move(bearer.raw);
   return std::optional<Identity>(std::move(identity));
 }
@@ -222,9 +227,12 @@ Result<std::optional<Identity>> authenticate_reporter(const Snapshot& snapshot, 
 }
 
 Result<int64_t> still_valid(const Snapshot& snapshot, const Identity& identity, int64_t now_ms) {
-  MCPT_TRY(const auto judged, identity.is_token() ? judge_token(snapshot, identity.sha, now_ms, kNever)
-                                                  : judge_session(snapshot, identity.sha, now_ms));
-  return judged.until_ms;
+  if (identity.is_token()) {
+    MCPT_TRY(const auto token, judge_token(snapshot, identity.sha, now_ms, kNever));
+    return token.expires_ms();
+  }
+  MCPT_TRY(const auto session, judge_session(snapshot, identity.sha, now_ms));
+  return session.until_ms;
 }
 
 }  // namespace mcptoken::service

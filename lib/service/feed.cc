@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/bytes.h"
 #include "control/rules.h"
 #include "service/node.h"
 #include "service/snapshot.h"
@@ -119,11 +120,14 @@ std::vector<WatchId> changed_tokens(const Snapshot& before, const Snapshot& afte
   const bool rights = touches_rights(changes);
   if (rights || !projects.empty()) {
     Owners owners(before, after);
-    before.tokens.for_each([&](const TokenEntry& entry) {
-      if (entry.revoked) return;
-      const bool named = projects.contains(entry.who->project_id);
-      if (named || (rights && owners.changed(entry.who->user_id)) || !before.policy->same_own_bindings(*entry.who, *after.policy))
-        out.push_back(control::watch_id(keys, entry.sha));
+    rbac::Principal who;  // as far as bindings ask; the table is not to keep one of every token
+    who.kind = rbac::PrincipalKind::token;
+    before.tokens.for_each([&](const TokenEntry& token) {
+      if (token.revoked()) return;
+      who.token_sha = to_hex(token.sha());
+      const bool named = projects.contains(token.project_id());
+      if (named || (rights && owners.changed(token.owner_id())) || !before.policy->same_own_bindings(who, *after.policy))
+        out.push_back(control::watch_id(keys, token.sha()));
     });
   }
   sort_unique(out);

@@ -135,7 +135,7 @@ Local::Numbers Local::numbers() {
     now = latest_;
   }
   Numbers out;
-  now->tokens.for_each([&](const TokenEntry& entry) { out.tokens += entry.revoked ? 0 : 1; });
+  now->tokens.for_each([&](const TokenEntry& token) { out.tokens += token.revoked() ? 0 : 1; });
   out.projects = static_cast<int64_t>(now->projects->size());
   out.servers = static_cast<int64_t>(now->servers->size());
   out.users = static_cast<int64_t>(now->users->size());
@@ -207,12 +207,18 @@ void raise_alarm(Node& node, const Log& log, const Head& head, const crypto::Dig
 
 constexpr auto kLeak = audit::Kind::token_leak_suspected;
 
+audit::Event leak_of(const Snapshot& snapshot, const TokenEntry& token, int64_t now_ms) {
+  const auto who = principal_of(snapshot, token);
+  auto event = audit::event_by(*who, kLeak, audit::Outcome::denied, now_ms);
+  event.subject = who->project + "/" + who->token_name;
+  return event;
+}
+
 // Addresses are kept by proxies, browsers and logs.
 void tell_of_query(Node& node, const Log& log, const Head& head, int64_t now_ms) {
   for (const auto& sha : tokens_in_query(head)) {
-    if (const TokenEntry* entry = node.snapshot->tokens.find(sha)) {
-      auto event = audit::event_by(*entry->who, kLeak, audit::Outcome::denied, now_ms);
-      event.subject = entry->who->project + "/" + entry->who->token_name;
+    if (const auto token = node.snapshot->tokens.find(sha)) {
+      auto event = leak_of(*node.snapshot, *token, now_ms);
       raise_alarm(node, log, head, sha, std::move(event), "the token was sent in a query");
     } else if (const auto session = node.snapshot->sessions->find(sha); session != node.snapshot->sessions->end()) {
       const auto user = node.snapshot->users->find(session->second.user_id);
@@ -231,11 +237,10 @@ void Local::suspect_leak(Node& node, const Head& head, int64_t now_ms) {
   tell_of_query(node, options_.log, head, now_ms);
   auto bearer = read_bearer(head);
   if (!bearer || !*bearer) return;
-  const TokenEntry* entry = node.snapshot->tokens.find((*bearer)->sha);
-  if (!entry || !entry->superseded || now_ms < entry->expires_ms) return;
-  auto event = audit::event_by(*entry->who, kLeak, audit::Outcome::denied, now_ms);
-  event.subject = entry->who->project + "/" + entry->who->token_name;
-  raise_alarm(node, options_.log, head, entry->sha, std::move(event), "the token was replaced and is still used");
+  const auto token = node.snapshot->tokens.find((*bearer)->sha);
+  if (!token || !token->superseded() || now_ms < token->expires_ms()) return;
+  raise_alarm(node, options_.log, head, token->sha(), leak_of(*node.snapshot, *token, now_ms),
+              "the token was replaced and is still used");
 }
 
 loop::Task<Result<Access>> Local::admit(Node& node, const Head& head, loop::Scope&) { co_return admit_now(node, head); }

@@ -14,32 +14,6 @@ namespace {
 using gateway::ServerSpec;
 using json::Value;
 
-std::shared_ptr<const rbac::Principal> principal_of(const store::TokenRecord& token, const Snapshot& snapshot, std::string project) {
-  auto who = std::make_shared<rbac::Principal>();
-  who->kind = rbac::PrincipalKind::token;
-  who->user_id = token.owner_id;
-  auto owner = snapshot.users->find(token.owner_id);
-  if (owner != snapshot.users->end()) who->user_email = owner->second.email;
-  who->token_id = token.id;
-  who->token_name = token.name;
-  who->token_sha = to_hex(token.sha);
-  who->project_id = token.project_id;
-  who->project = std::move(project);
-  return who;
-}
-
-TokenEntry entry_of(const store::TokenRecord& token, const Snapshot& snapshot) {
-  TokenEntry entry;
-  entry.sha = token.sha;
-  entry.expires_ms = token.expires_ms.value_or(INT64_MAX);
-  entry.revoked = token.revoked_ms.has_value();
-  entry.revoked_ms = token.revoked_ms.value_or(0);
-  entry.superseded = !token.superseded_by.empty();
-  auto project = snapshot.projects->find(token.project_id);
-  entry.who = principal_of(token, snapshot, project == snapshot.projects->end() ? std::string() : project->second->name);
-  return entry;
-}
-
 std::vector<std::string> strings_of(const Value* list) {
   std::vector<std::string> out;
   if (!list) return out;
@@ -289,34 +263,18 @@ size_t DigestHash::operator()(const crypto::Digest& digest) const {
   return value;
 }
 
-const TokenEntry* TokenTable::find(const crypto::Digest& sha) const {
-  auto& shard = shards_[shard_of(sha)];
-  if (!shard) return nullptr;
-  auto it = std::lower_bound(shard->begin(), shard->end(), sha,
-                             [](const TokenEntry& entry, const crypto::Digest& key) { return entry.sha < key; });
-  return it != shard->end() && it->sha == sha ? &*it : nullptr;
-}
-
-TokenTable::Shard& TokenTable::writable(const crypto::Digest& sha) {
-  auto& shard = shards_[shard_of(sha)];
-  // Not shared with any published snapshot yet: nobody else can see it, so it is changed in place.
-  if (shard && shard.use_count() == 1) return const_cast<Shard&>(*shard);
-  auto copy = shard ? std::make_shared<Shard>(*shard) : std::make_shared<Shard>();
-  shard = copy;
-  return *copy;
-}
-
-void TokenTable::put(TokenEntry entry) {
-  Shard& shard = writable(entry.sha);
-  auto it = std::lower_bound(shard.begin(), shard.end(), entry.sha,
-                             [](const TokenEntry& one, const crypto::Digest& key) { return one.sha < key; });
-  if (it != shard.end() && it->sha == entry.sha) *it = std::move(entry);
-  else shard.insert(it, std::move(entry));
-}
-
-void TokenTable::remove(const crypto::Digest& sha) {
-  if (!find(sha)) return;
-  std::erase_if(writable(sha), [&](const TokenEntry& entry) { return entry.sha == sha; });
+PrincipalPtr principal_of(const Snapshot& snapshot, const TokenEntry& token) {
+  if (auto kept = token.principal()) return kept;
+  rbac::Principal who;
+  who.kind = rbac::PrincipalKind::token;
+  who.user_id = token.owner_id();
+  if (auto owner = snapshot.users->find(who.user_id); owner != snapshot.users->end()) who.user_email = owner->second.email;
+  who.token_id = token.id();
+  who.token_name = token.name();
+  who.token_sha = to_hex(token.sha());
+  who.project_id = token.project_id();
+  if (auto project = snapshot.projects->find(who.project_id); project != snapshot.projects->end()) who.project = project->second->name;
+  return token.keep(std::move(who));
 }
 
 Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control) {
@@ -328,10 +286,12 @@ Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control
   MCPT_CHECK(load_servers(tx, *next));
   MCPT_CHECK(load_prompts(tx, *next));
   MCPT_CHECK(load_projects(tx, *next));
-  MCPT_CHECK(tx.for_each_token([&](const store::TokenRecord& token) -> Result<void> {
-    next->tokens.put(entry_of(token, *next));
+  TokenTable::Loader tokens;
+  MCPT_CHECK(tx.for_each_token([&](const store::TokenFacts& token) -> Result<void> {
+    tokens.add(token);
     return {};
   }));
+  next->tokens = tokens.finish();
   auto sessions = std::make_shared<std::unordered_map<crypto::Digest, SessionEntry, DigestHash>>();
   MCPT_CHECK(tx.for_each_session([&](const store::SessionRecord& session) -> Result<void> {
     sessions->emplace(session.sha, entry_of(session));
@@ -367,7 +327,7 @@ Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const co
   if (projects) MCPT_CHECK(load_projects(tx, *next));
   for (auto& change : changes.tokens) {
     if (change.op == store::Op::removed) next->tokens.remove(change.record.sha);
-    else next->tokens.put(entry_of(change.record, *next));
+    else next->tokens.put(change.record.facts());
   }
   if (!changes.sessions.empty()) {
     auto sessions = std::make_shared<std::unordered_map<crypto::Digest, SessionEntry, DigestHash>>(*before->sessions);

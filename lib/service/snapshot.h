@@ -1,16 +1,14 @@
 // Start here. lib/service is the product without a socket: it authenticates requests, sends them to the control plane or the
 // gateway, and keeps what every loop needs to know in immutable snapshots.
-//   snapshot.h  what loops read            local.h    the control plane in process, and publication
-//   auth.h      who asks                   exchange.h one request
-//   service.h   the whole
+//   snapshot.h  what loops read            token_table.h  tokens, of which there may be a million
+//   auth.h      who asks                   exchange.h     one request
+//   service.h   the whole                  local.h        the control plane in process, and publication
 //
 // A snapshot is built on the store's thread inside the transaction that makes it necessary, and handed to every loop as a
 // message once that is committed. A loop reads its own pointer: no lock, no atomic. It is freed when the last loop (and the
 // last request that holds on to it) has let go.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -24,40 +22,11 @@
 #include "rbac/policy.h"
 #include "service/feed.h"
 #include "service/history.h"
+#include "service/token_table.h"
 #include "store/records.h"
 #include "store/tx.h"
 
 namespace mcptoken::service {
-
-struct TokenEntry {
-  crypto::Digest sha{};
-  int64_t expires_ms = INT64_MAX;
-  bool revoked = false;
-  int64_t revoked_ms = 0;  // when that was
-  bool superseded = false;
-  std::shared_ptr<const rbac::Principal> who;
-};
-
-// Tokens by digest: 4,096 copy-on-write shards, so that a mint copies one of them.
-class TokenTable {
- public:
-  const TokenEntry* find(const crypto::Digest& sha) const;
-  void put(TokenEntry entry);
-  void remove(const crypto::Digest& sha);
-  template <class Each>
-  void for_each(const Each& each) const {
-    for (auto& shard : shards_) {
-      if (shard) std::for_each(shard->begin(), shard->end(), each);
-    }
-  }
-
- private:
-  static constexpr size_t kShards = 4096;
-  using Shard = std::vector<TokenEntry>;  // ordered by digest
-  static size_t shard_of(const crypto::Digest& sha) { return sha[0] << 4 | sha[1] >> 4; }
-  Shard& writable(const crypto::Digest& sha);
-  std::array<std::shared_ptr<const Shard>, kShards> shards_;
-};
 
 struct DigestHash {
   size_t operator()(const crypto::Digest& digest) const;
@@ -94,6 +63,10 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 Result<SnapshotPtr> load_snapshot(store::Tx& tx, const control::Control& control);
 // The state after the changes of `tx`, or `before` when they do not matter to loops.
 Result<SnapshotPtr> advance_snapshot(SnapshotPtr before, store::Tx& tx, const control::Control& control);
+
+// Whom a token's requests are made for. The e-mail address of a user and the name of a project stay what they are, so the
+// same principal serves all snapshots that share the token.
+PrincipalPtr principal_of(const Snapshot& snapshot, const TokenEntry& token);
 
 // The state with a later last use of one session; `before` when there is no such session or no later use.
 SnapshotPtr with_session_used(SnapshotPtr before, const crypto::Digest& sha, int64_t used_ms);

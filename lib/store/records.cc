@@ -9,6 +9,19 @@ std::string_view to_text(TokenState state) {
   return kTexts[static_cast<size_t>(state)];
 }
 
+TokenFacts TokenRecord::facts() const {
+  TokenFacts out;
+  out.sha = sha;
+  out.id = id;
+  out.name = name;
+  out.project_id = project_id;
+  out.owner_id = owner_id;
+  out.expires_ms = expires_ms;
+  out.revoked_ms = revoked_ms;
+  out.superseded = !superseded_by.empty();
+  return out;
+}
+
 TokenState TokenRecord::state(int64_t now_ms) const {
   if (revoked_ms) return TokenState::revoked;
   if (expires_ms && now_ms >= *expires_ms) return TokenState::expired;

@@ -61,6 +61,14 @@ struct NewObject {
 enum class TokenState : uint8_t { active, superseded, revoked, expired };
 std::string_view to_text(TokenState state);
 
+// What is needed of a token to let its bearer in. Borrowed: views live as long as what they are of.
+struct TokenFacts {
+  crypto::Digest sha{};
+  std::string_view id, name, project_id, owner_id;
+  std::optional<int64_t> expires_ms, revoked_ms;
+  bool superseded = false;
+};
+
 struct TokenRecord {
   std::string id;
   std::string name;
@@ -78,6 +86,7 @@ struct TokenRecord {
   std::string last_used_from;
   std::string rbac_mode;
 
+  TokenFacts facts() const;
   // Revoked goes before expired (now >= expires_ms), expired before superseded.
   TokenState state(int64_t now_ms) const;
   // Active, or superseded and within its grace.

@@ -83,8 +83,8 @@ class Tx {
   // Unknown tokens are skipped, and so is a use less than a minute after the recorded one. Not a change of the
   // revision.
   Result<void> touch_tokens(std::span<const TokenUse> uses);
-  // Every token, unordered; stops at the first error of `each`. The record is reused between calls.
-  Result<void> for_each_token(Function<Result<void>(const TokenRecord&)> each);
+  // Every token, unordered; stops at the first error of `each`. The views are good for the call.
+  Result<void> for_each_token(Function<Result<void>(const TokenFacts&)> each);
 
   // --- login sessions
   Result<SessionRecord> insert_session(std::string_view user_id, const crypto::Digest& sha, std::string_view client);

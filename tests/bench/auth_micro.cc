@@ -36,7 +36,9 @@ struct World {
     auto users = std::make_shared<std::unordered_map<std::string, UserEntry>>();
     auto projects = std::make_shared<std::unordered_map<std::string, std::shared_ptr<const gateway::ProjectView>>>();
     (*users)["user-1"].email = "somebody@example.com";
-    (*projects)["project-1"] = std::make_shared<gateway::ProjectView>();
+    auto demo = std::make_shared<gateway::ProjectView>();
+    demo->name = "demo";
+    (*projects)["project-1"] = std::move(demo);
     snapshot.users = std::move(users);
     snapshot.projects = std::move(projects);
     snapshot.sessions = std::make_shared<std::unordered_map<crypto::Digest, SessionEntry, DigestHash>>();
@@ -45,27 +47,17 @@ struct World {
     const auto project = need(rbac::parse_binding("role:view,resource:projects,name:demo"));
     std::vector<rbac::Definition> definitions{{"owner", "owner", {{rbac::SubjectKind::user, "user-1"}}, {owner}}};
     heads.resize(count);
+    TokenTable::Loader tokens;
     for (size_t i = 0; i < count; ++i) {
       const auto minted = need(token::mint(token::Kind::pat));
-      auto who = std::make_shared<rbac::Principal>();
-      who->kind = rbac::PrincipalKind::token;
-      who->user_id = "user-1";
-      who->user_email = "somebody@example.com";
-      who->token_id = "token-" + std::to_string(i);
-      who->token_name = who->token_id;
-      who->token_sha = to_hex(minted.sha);
-      who->project_id = "project-1";
-      who->project = "demo";
-      definitions.push_back(
-          {who->token_id, who->token_id, {{rbac::SubjectKind::mcp_token, who->token_sha}}, {binding, project}});
-      TokenEntry entry;
-      entry.sha = minted.sha;
-      entry.who = std::move(who);
-      snapshot.tokens.put(std::move(entry));
+      const auto id = "token-" + std::to_string(i);
+      definitions.push_back({id, id, {{rbac::SubjectKind::mcp_token, to_hex(minted.sha)}}, {binding, project}});
+      tokens.add({minted.sha, id, id, "project-1", "user-1", std::nullopt, std::nullopt, false});
       heads[i].headers.add("host", "127.0.0.1");
       heads[i].headers.add("content-type", "application/json");
       heads[i].headers.add("authorization", "Bearer " + std::string(minted.raw.reveal()));
     }
+    snapshot.tokens = tokens.finish();
     policy = std::make_unique<rbac::Policy>(std::move(definitions), std::vector<rbac::Group>(), rbac::Ceiling::live,
                                             rbac::ToolGrant::view);
   }

@@ -24,15 +24,12 @@ struct Fixture {
     snapshot.projects = projects;
     snapshot.sessions = sessions;
   }
-  TokenEntry entry(const std::string& raw, const std::string& user = "u1", const std::string& project = "p1") {
-    TokenEntry out;
+  // Borrows what it is given.
+  store::TokenFacts entry(const std::string& raw, std::string_view user = "u1", std::string_view project = "p1") {
+    store::TokenFacts out;
     out.sha = token::hash(raw);
-    auto who = std::make_shared<rbac::Principal>();
-    who->kind = rbac::PrincipalKind::token;
-    who->user_id = user;
-    who->project_id = project;
-    who->token_sha = to_hex(out.sha);
-    out.who = who;
+    out.owner_id = user;
+    out.project_id = project;
     return out;
   }
   std::string mint(token::Kind kind = token::Kind::pat) {
@@ -250,7 +247,7 @@ TEST_CASE_FIXTURE(Fixture, "auth: what a token must be") {
   one.expires_ms = kNow + 1;  // in its grace period
   snapshot.tokens.put(one);
   identity_of(expiring);
-  one.revoked = true;
+  one.revoked_ms = kNow;
   snapshot.tokens.put(one);
   CHECK(why(expiring).find("revoked") != std::string::npos);
   CHECK_FALSE(still_valid(snapshot, running, kNow));
@@ -270,7 +267,7 @@ TEST_CASE_FIXTURE(Fixture, "auth: what a token must be") {
 TEST_CASE_FIXTURE(Fixture, "auth: a token that was just revoked may report, and nothing else") {
   const auto raw = mint();
   auto one = entry(raw);
-  one.revoked = true;
+  one.revoked_ms = kNow;
   auto reports = [&](int64_t revoked_ms, int64_t now_ms) {
     one.revoked_ms = revoked_ms;
     snapshot.tokens.put(one);
@@ -324,7 +321,7 @@ TEST_CASE("auth: only what never was a credential is a guess") {
   Fixture fixture;
   const auto known = fixture.mint();
   auto revoked = fixture.entry(known);
-  revoked.revoked = true;
+  revoked.revoked_ms = kNow;
   fixture.snapshot.tokens.put(revoked);
   const auto guess = [&](const std::string& credential) {
     auto identity = fixture.ask({credential});

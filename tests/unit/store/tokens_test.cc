@@ -294,7 +294,7 @@ TEST_CASE_FIXTURE(TokenFixture, "snapshots are built from one walk") {
   reopen();
   std::vector<crypto::Digest> tokens, sessions;
   REQUIRE(store->read_and_wait(testing::system_principal(), [&](Tx& tx) -> Result<void> {
-    MCPT_CHECK(tx.for_each_token([&](const TokenRecord& one) -> Result<void> {
+    MCPT_CHECK(tx.for_each_token([&](const TokenFacts& one) -> Result<void> {
       tokens.push_back(one.sha);
       return {};
     }));
@@ -306,7 +306,7 @@ TEST_CASE_FIXTURE(TokenFixture, "snapshots are built from one walk") {
   CHECK(tokens.size() == 20);
   CHECK(sessions.size() == 2);
   auto stopped = store->read_and_wait(testing::system_principal(), [&](Tx& tx) {
-    return tx.for_each_token([](const TokenRecord&) -> Result<void> { return fail(Status::cancelled, "enough"); });
+    return tx.for_each_token([](const TokenFacts&) -> Result<void> { return fail(Status::cancelled, "enough"); });
   });
   CHECK(status_of(stopped) == Status::cancelled);
 }
