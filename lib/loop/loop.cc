@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "loop/busy_poll.h"
+#include "loop/stage.h"
 #include "loop/starter.h"
 
 namespace mcptoken::loop {
@@ -175,7 +176,10 @@ void silence(uv_handle_t* handle, void*) noexcept {
 }  // namespace
 
 Loop::Loop(const Clock& clock, std::unique_ptr<Impl> impl)
-    : clock_(clock), impl_(std::move(impl)), deadlines_(std::make_unique<Deadlines>(*this)) {}
+    : clock_(clock),
+      impl_(std::move(impl)),
+      stages_(std::make_unique<Stages>(*this)),
+      deadlines_(std::make_unique<Deadlines>(*this)) {}
 
 Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
   auto impl = std::make_unique<Impl>();
@@ -316,22 +320,22 @@ void Deadlines::schedule(int64_t at_ms, int64_t now) {
 void Deadlines::fire() {
   const int64_t now = now_of_timers(loop_);
   int64_t earliest = INT64_MAX;
-  List due;
-  for (Node* node = waiting_.next_; node != &waiting_;) {
-    Node* const next = node->next_;
-    if (node->at_ms_ <= now) {
-      node->disarm();
-      node->link_before(due);
+  Ring due;
+  for (RingNode* at = waiting_.next(); at != &waiting_;) {
+    auto& node = static_cast<Node&>(*at);
+    at = at->next();
+    if (node.at_ms_ <= now) {
+      node.disarm();
+      node.link_before(due);
     } else {
-      earliest = std::min(earliest, node->at_ms_);
+      earliest = std::min(earliest, node.at_ms_);
     }
-    node = next;
   }
   if (earliest != INT64_MAX) schedule(std::max(earliest, now + kSlackMs), now);
-  while (due.next_ != &due) {
-    Node* const node = due.next_;
-    node->disarm();
-    node->on_deadline();
+  while (!due.alone()) {
+    auto& node = static_cast<Node&>(*due.next());
+    node.disarm();
+    node.on_deadline();
   }
 }
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/function.h"
 #include "base/result.h"
+#include "base/ring.h"
 #include "loop/scope.h"
 #include "loop/task.h"
 
@@ -22,6 +23,7 @@ namespace mcptoken::loop {
 using Callback = Function<void()>;
 
 class Deadlines;
+class Stages;
 
 class Loop {
  public:
@@ -53,6 +55,7 @@ class Loop {
   const Clock& clock() const { return clock_; }
   bool on_thread() const;        // meaningful once the loop has run
   Deadlines& deadlines() { return *deadlines_; }
+  Stages& stages() { return *stages_; }  // stage.h
 
   struct Impl;                   // defined by loop.cc; timers and watches use it
   Impl& impl() { return *impl_; }
@@ -61,6 +64,7 @@ class Loop {
   Loop(const Clock& clock, std::unique_ptr<Impl> impl);
   const Clock& clock_;
   std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Stages> stages_;
   std::unique_ptr<Deadlines> deadlines_;  // last: its timer is one of the loop's
 };
 
@@ -118,31 +122,16 @@ class Sleep {
 // unlinks it, and the timer is set again when it fires.
 class Deadlines {
  public:
-  // A node leaves its list when it is destroyed.
-  class Node {
+  class Node : RingNode {
    public:
-    Node() = default;
-    Node(const Node&) = delete;
-    Node& operator=(const Node&) = delete;
-    void disarm() {
-      previous_->next_ = next_;
-      next_->previous_ = previous_;
-      previous_ = next_ = this;
-    }
+    void disarm() { unlink(); }
 
    protected:
-    virtual ~Node() { disarm(); }
+    virtual ~Node() = default;
     virtual void on_deadline() {}  // disarmed before; may destroy the node
 
    private:
     friend class Deadlines;
-    void link_before(Node& other) {
-      previous_ = other.previous_;
-      next_ = &other;
-      previous_->next_ = other.previous_ = this;
-    }
-    Node* previous_ = this;
-    Node* next_ = this;
     int64_t at_ms_ = 0;
   };
 
@@ -150,13 +139,12 @@ class Deadlines {
   void arm(Node& node, int64_t delay_ms);  // anew when it is armed
 
  private:
-  struct List final : Node {};  // the head of a ring
   void schedule(int64_t at_ms, int64_t now);
   void fire();
 
   Loop& loop_;
   Timer timer_;
-  List waiting_;
+  Ring waiting_;
   int64_t timer_at_ms_ = 0;
 };
 

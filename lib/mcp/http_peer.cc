@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "crypto/secret.h"
+#include "loop/stage.h"
 #include "mcp/cancel.h"
 #include "mcp/header.h"
 #include "mcp/rewrite.h"
@@ -203,6 +204,9 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   request.body = sent.body;
   bool opening = call.method == "initialize";
 
+  loop::Stage all_written(loop_);  // what goes to servers in this turn
+  co_await all_written;
+  if (scope.cancelled()) co_return fail(scope.reason());  // before the server has heard of it
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   auto exchange = co_await sending;
   if (!exchange) {

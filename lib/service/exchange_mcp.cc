@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "loop/stage.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::service {
@@ -75,11 +76,17 @@ Result<void> Exchange::take_access(Access access) {
   // Known callers' bodies come into one piece of memory; what they only announce takes no more than this.
   if (asked_->head.content_length > 0)
     body_.reserve(static_cast<size_t>(std::min(asked_->head.content_length, kReservedBytes)));
+  // Until its work begins the project is to be what it is then; now nothing has to be told of that.
+  link_.follow = [](std::shared_ptr<const gateway::ProjectView>) {};
   node_.meter.admitted();
   return {};
 }
 
 loop::Task<Result<void>> Exchange::run_mcp() {
+  loop::Stage all_read(node_.loop);  // the requests that came in this turn
+  co_await all_read;
+  link_.follow = nullptr;
+  if (link_.scope.cancelled()) co_return fail(link_.scope.reason());
   asked_->mcp.method = asked_->head.method;
   asked_->mcp.headers = std::move(asked_->head.headers);
   asked_->mcp.body = std::move(body_);

@@ -1,5 +1,6 @@
 """Streams that listen follow the project: what is attached, taken away or allowed while they are open."""
 
+import json
 import time
 from contextlib import contextmanager
 
@@ -128,6 +129,32 @@ def test_rights_that_change(plane):
             attach(plane, "example")
             until(lambda: client.tools() == before, BOUND_S, why=lambda: client.tools())
             connection.cut()
+
+
+def test_a_request_has_the_rights_that_there_are_when_its_body_has_come(plane):
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                       "params": {"name": "late__echo", "arguments": {"message": "heard"}}}).encode()
+    for port in (plane.port, plane.remote.port):
+        token = plane.token(f"body-{port}")
+        client = wire.Modern(port, token)
+        said = {}
+        for attached in (True, False):
+            attach(plane, "example", "late")
+            until(lambda: servers_of(client) == {"example", "late"}, BOUND_S, why=lambda: client.tools())
+            with wire.Connection(port) as connection:
+                connection.http.putrequest("POST", "/projects/demo/mcp")
+                for name, value in {"Authorization": f"Bearer {token}", "Content-Type": "application/json",
+                                    "Accept": wire.RPC_ACCEPT, "Content-Length": str(len(body))}.items():
+                    connection.http.putheader(name, value)
+                connection.http.endheaders(body[:20])
+                time.sleep(0.2)  # until it has been let in
+                if not attached:
+                    attach(plane, "example")
+                    until(lambda: servers_of(client) == {"example"}, BOUND_S, why=client.tools)
+                connection.http.send(body[20:])
+                said[attached] = connection.answer().json
+        assert "heard" in json.dumps(said[True]), said
+        assert said[False]["error"]["message"] == "Unknown tool: late__echo", said
 
 
 def test_another_definition_of_a_server(plane):
