@@ -78,9 +78,11 @@ void take_notification(Exchange& exchange, const std::optional<SessionId>& sessi
   const std::string why(told ? message.outline().raw(*reason) : std::string_view());
   // The call runs where its POST arrived, which may be any loop.
   exchange.site.gateway.tell_all([key = running_key(session->nonce, message.outline().raw(*request)), why](Site& site) {
-    auto it = site.running.find(key);
-    if (it == site.running.end()) return;
-    it->second->cancel(mcp::withdrawal(why));
+    site.loop.defer([&site, key, why] {  // the call may have come in this turn, and begins at its end
+      auto it = site.running.find(key);
+      if (it == site.running.end()) return;
+      it->second->cancel(mcp::withdrawal(why));
+    });
   });
 }
 

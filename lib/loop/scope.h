@@ -1,4 +1,5 @@
-// Cancellation. A Scope is what a piece of work runs in; cancelling it completes every wait inside with the given reason.
+// Cancellation. A Scope is what a piece of work runs in; cancelling it completes every wait inside with the given reason
+// (but that at a stage, which lasts no longer than the turn).
 //
 // Invariants: a scope belongs to one loop thread; a child is cancelled with its parent; a hook is called at most once and
 // is detached before the call, so that it may destroy itself.

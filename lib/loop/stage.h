@@ -5,9 +5,9 @@
 //   loop::Stage stage(loop);
 //   co_await stage;
 //
-// The task goes on in the same turn, when everything that came with this turn has been looked at and whoever came here before
-// has gone on to where it waits. A scope that is cancelled meanwhile does not end the wait, which is short: look at it
-// afterwards where it matters. Whoever is destroyed while waiting is forgotten.
+// The task goes on at the end of the turn, when everything that came with it has been looked at and whoever came here before has
+// gone on to where it waits. A scope that is cancelled meanwhile does not end the wait, which is short: look at it afterwards
+// where it matters. Whoever is destroyed while waiting is forgotten.
 #pragma once
 
 #include <coroutine>
@@ -25,6 +25,12 @@ class Stage final : RingNode {
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> handle);
   void await_resume() const noexcept {}
+  // Inside this call, if it still waits: for what must not come before it.
+  void go_on() {
+    if (alone()) return;
+    unlink();
+    handle_.resume();
+  }
 
  private:
   friend class Stages;
@@ -39,8 +45,10 @@ class Stages {
 
  private:
   friend class Stage;
+  static constexpr int kMost = 4'096;  // in a turn: whoever begins again while he goes on must not keep the loop to himself
   void add(Stage& stage);
   void run();
+  void run_at_end_of_turn();
   Loop& loop_;
   Ring waiting_;
   bool runs_ = false;  // or will at the end of the turn
@@ -53,20 +61,20 @@ inline void Stage::await_suspend(std::coroutine_handle<> handle) {
 
 inline void Stages::add(Stage& stage) {
   stage.link_before(waiting_);
-  if (runs_) return;
-  runs_ = true;
-  loop_.defer([this] { run(); });
+  if (!runs_) run_at_end_of_turn();
 }
 
-// Whoever comes here from its last stage is behind those that are still at theirs. It ends, because a request has a fixed number
-// of stages and new ones come with a turn.
+inline void Stages::run_at_end_of_turn() {
+  loop_.defer([this] { run(); });
+  runs_ = true;  // if there was memory for that
+}
+
+// Whoever comes here from its last stage is behind those that are still at theirs.
 inline void Stages::run() {
-  while (!waiting_.alone()) {
-    auto* const stage = static_cast<Stage*>(waiting_.next());
-    stage->unlink();
-    stage->handle_.resume();
-  }
+  for (int i = 0; i < kMost && !waiting_.alone(); ++i)
+    static_cast<Stage*>(waiting_.next())->go_on();
   runs_ = false;
+  if (!waiting_.alone()) run_at_end_of_turn();
 }
 
 }  // namespace mcptoken::loop

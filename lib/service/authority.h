@@ -27,6 +27,8 @@ class Authority : public gateway::ControlPlane {
   // Who asks at an MCP endpoint, judged on the head, which outlives the task. Errors as the authentication table has
   // them; the same bytes wherever it is decided. Unavailable (503 `auth_unavailable`): nobody can say at the moment.
   virtual loop::Task<Result<Access>> admit(Node& node, const Head& head, loop::Scope& scope) = 0;
+  // What the caller sees now: a request may have been on its way for a while since it was admitted.
+  virtual std::shared_ptr<const gateway::ProjectView> project_now(Node& node, const Access& access) = 0;
   // The node's last requests have ended: hands over what was recorded of them.
   virtual loop::Task<Result<void>> flush(Node& node, loop::Scope& scope) = 0;
 };

@@ -420,9 +420,15 @@ void Exchange::cut() {
   if (link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client does not read"));
 }
 
+// The request came before its client's end: what that means for it is known when its work has begun.
+void Exchange::forget_sink() {
+  sink_.reset();
+  if (staged_) staged_->go_on();
+}
+
 void Exchange::peer_closed() {
   auto self = shared_from_this();
-  sink_.reset();
+  forget_sink();
   if (!std::exchange(answered_, true)) note_end(kClientGone);
   stalled_.stop();
   if (link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client has gone"));
@@ -432,7 +438,7 @@ void Exchange::release() {
   auto self = shared_from_this();
   released_ = true;
   if (sink_) {
-    sink_.reset();
+    forget_sink();
     if (!std::exchange(answered_, true)) {
       note_end(kClientGone);
       if (link_.cancel_on_close) link_.scope.cancel(Error(Status::cancelled, "the client has gone"));
@@ -472,8 +478,9 @@ int64_t Exchange::judge_again(const Snapshot& snapshot) {
 // Called for every token that may have changed: says nothing to a client that sees what it saw.
 void Exchange::follow(std::shared_ptr<const gateway::ProjectView> project) {
   const auto& who = *access_->identity.who;
-  if (!target_.server.empty()) project = channel_view(*project, who, target_.server);
-  if (!project) return link_.scope.cancel(no_such_server());
+  auto seen = seen_of(std::move(project), who);
+  if (!seen) return link_.scope.cancel(std::move(seen).error());
+  project = *std::move(seen);
   const auto before = std::exchange(access_->project, project);
   if (same_servers(*before, *project) && before->policy->rights_digest(who) == project->policy->rights_digest(who)) return;
   link_.follow(std::move(project));

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "control/runner.h"
 #include "gateway/endpoint.h"
+#include "loop/stage.h"
 #include "service/authority.h"
 #include "service/mcp_target.h"
 #include "service/service.h"
@@ -62,6 +63,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
     Head head;
     gateway::HttpRequest mcp;
     std::optional<gateway::Caller> caller;
+    std::shared_ptr<const gateway::ProjectView> project;  // that it was admitted to
   };
   // Ends what stands when the link's scope is cancelled.
   struct Stand final : loop::Scope::Hook {
@@ -83,6 +85,8 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> begin_mcp();
   loop::Task<Result<void>> admit();
   Result<void> take_access(Access access);
+  Result<std::shared_ptr<const gateway::ProjectView>> seen_of(std::shared_ptr<const gateway::ProjectView> project,
+                                                              const rbac::Principal& who) const;
   void finished(Result<void> result);
   Error refused(Error error) const;
   Result<std::optional<Identity>> authenticate_rest();
@@ -107,6 +111,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   void stand();
   void end_standing(const Error& reason);
   void finish_if_done();
+  void forget_sink();
   void cut();
 
   Service& service_;
@@ -133,6 +138,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   control::Params params_;
   std::shared_ptr<Job> job_;
   std::unique_ptr<Tap> tap_;  // while traffic is watched
+  loop::Stage* staged_ = nullptr;  // where the work waits to begin
   gateway::Link link_;        // what stands writes through the tap
   std::optional<Stand> stand_;
   bool standing_ended_ = false;

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/limits.h"
-#include "loop/stage.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::service {
@@ -54,13 +53,19 @@ Error Exchange::no_such_server() const {
   return Error(Status::not_found, "this token can reach no server \"" + target_.server + "\"").with_http(404);
 }
 
+// The project, or the one server of it that the address names.
+Result<std::shared_ptr<const gateway::ProjectView>> Exchange::seen_of(std::shared_ptr<const gateway::ProjectView> project,
+                                                                      const rbac::Principal& who) const {
+  if (!target_.server.empty()) project = channel_view(*project, who, target_.server);
+  if (!project) return fail(no_such_server());
+  return project;
+}
+
 Result<void> Exchange::take_access(Access access) {
   if (!target_.project.empty() && target_.project != access.project->name)
     return fail(wrong_project(access.project->name));
-  if (!target_.server.empty()) {
-    access.project = channel_view(*access.project, *access.identity.who, target_.server);
-    if (!access.project) return fail(no_such_server());
-  }
+  asked_->project = access.project;
+  MCPT_TRY(access.project, seen_of(std::move(access.project), *access.identity.who));
   if (asked_->head.method != "POST" && asked_->head.method != "GET" && asked_->head.method != "DELETE") {
     respond(405, {{"Allow", std::string(kMethods)}}, "");
     return {};
@@ -76,17 +81,19 @@ Result<void> Exchange::take_access(Access access) {
   // Known callers' bodies come into one piece of memory; what they only announce takes no more than this.
   if (asked_->head.content_length > 0)
     body_.reserve(static_cast<size_t>(std::min(asked_->head.content_length, kReservedBytes)));
-  // Until its work begins the project is to be what it is then; now nothing has to be told of that.
-  link_.follow = [](std::shared_ptr<const gateway::ProjectView>) {};
   node_.meter.admitted();
   return {};
 }
 
 loop::Task<Result<void>> Exchange::run_mcp() {
   loop::Stage all_read(node_.loop);  // the requests that came in this turn
+  staged_ = &all_read;
   co_await all_read;
-  link_.follow = nullptr;
+  staged_ = nullptr;
   if (link_.scope.cancelled()) co_return fail(link_.scope.reason());
+  if (auto now = service_.authority().project_now(node_, *access_); now != asked_->project) {
+    MCPT_CO_TRY(access_->project, seen_of(std::move(now), *access_->identity.who));
+  }
   asked_->mcp.method = asked_->head.method;
   asked_->mcp.headers = std::move(asked_->head.headers);
   asked_->mcp.body = std::move(body_);

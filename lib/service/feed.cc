@@ -124,10 +124,12 @@ std::vector<WatchId> changed_tokens(const Snapshot& before, const Snapshot& afte
     who.kind = rbac::PrincipalKind::token;
     before.tokens.for_each([&](const TokenEntry& token) {
       if (token.revoked()) return;
-      who.token_sha = to_hex(token.sha());
-      const bool named = projects.contains(token.project_id());
-      if (named || (rights && owners.changed(token.owner_id())) || !before.policy->same_own_bindings(who, *after.policy))
-        out.push_back(control::watch_id(keys, token.sha()));
+      bool named = projects.contains(token.project_id()) || (rights && owners.changed(token.owner_id()));
+      if (!named) {
+        who.token_sha = to_hex(token.sha());
+        named = !before.policy->same_own_bindings(who, *after.policy);
+      }
+      if (named) out.push_back(control::watch_id(keys, token.sha()));
     });
   }
   sort_unique(out);

@@ -257,6 +257,13 @@ Result<Access> Local::admit_now(Node& node, const Head& head) {
   return access;
 }
 
+// A project that has gone has taken its tokens with it, and ended their requests.
+std::shared_ptr<const gateway::ProjectView> Local::project_now(Node& node, const Access& access) {
+  const auto& projects = *node.snapshot->projects;
+  const auto found = projects.find(access.identity.who->project_id);
+  return found == projects.end() ? access.project : found->second;
+}
+
 loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
                                                       Function<Result<control::Response>(control::Context&)> work,
                                                       loop::Scope& scope) {

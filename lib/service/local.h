@@ -50,6 +50,7 @@ class Local final : public Authority {
   Result<std::optional<Identity>> authenticate(Node& node, const Head& head);
   loop::Task<Result<Access>> admit(Node& node, const Head& head, loop::Scope& scope) override;
   Result<Access> admit_now(Node& node, const Head& head);  // the same: nothing has to be waited for
+  std::shared_ptr<const gateway::ProjectView> project_now(Node& node, const Access& access) override;
   loop::Task<Result<void>> flush(Node&, loop::Scope&) override {
     co_return Result<void>();
   }  // the store does, at its end

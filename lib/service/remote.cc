@@ -49,6 +49,11 @@ loop::Task<Result<Access>> Remote::admit(Node& node, const Head& head, loop::Sco
   co_return access;
 }
 
+std::shared_ptr<const gateway::ProjectView> Remote::project_now(Node& node, const Access& access) {
+  const auto verdict = places_[node.site.index].verdicts->last_good(access.identity.sha);
+  return verdict ? verdict->project : access.project;
+}
+
 loop::Task<Result<std::vector<gateway::Credential>>> Remote::credentials(loop::Loop&,
                                                                          std::shared_ptr<const gateway::ServerSpec>,
                                                                          gateway::BearerPtr bearer, loop::Scope&) {

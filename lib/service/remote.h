@@ -22,6 +22,7 @@ class Remote final : public Authority {
 
   void attach(Node& node) override;
   loop::Task<Result<Access>> admit(Node& node, const Head& head, loop::Scope& scope) override;
+  std::shared_ptr<const gateway::ProjectView> project_now(Node& node, const Access& access) override;
   loop::Task<Result<std::vector<gateway::Credential>>> credentials(loop::Loop& loop,
                                                                    std::shared_ptr<const gateway::ServerSpec> server,
                                                                    gateway::BearerPtr bearer,

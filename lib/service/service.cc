@@ -160,20 +160,19 @@ void Service::drain(Node& node, int64_t grace_ms, Function<void()> done) {
 
 loop::Task<Result<void>> Service::drain_node(Node& node, int64_t grace_ms) {
   loop::Scope scope;
-  auto open = node.exchanges;
-  for (auto& exchange : open) {
-    if (exchange->listens()) exchange->cancel(Error(Status::unavailable, "the server is shutting down"));
-  }
-  open.clear();
+  const Error reason(Status::unavailable, "the server is shutting down");
   int64_t until_ms = node.loop.now_ms() + grace_ms;
   // Servers whose home is here may be at work for requests of other loops, so all loops' requests end first.
   for (;;) {
+    for (auto& exchange : std::list(node.exchanges)) {  // what was let in before may begin to listen yet
+      if (exchange->listens()) exchange->cancel(reason);
+    }
     if (node.exchanges.empty() && !std::exchange(node.quiet, true)) ++quiet_nodes_;
     if (quiet_nodes_ == nodes_.size()) break;
     if (node.loop.now_ms() >= until_ms) {
       auto rest = node.exchanges;
       for (auto& exchange : rest)
-        exchange->cancel(Error(Status::unavailable, "the server is shutting down"));
+        exchange->cancel(reason);
       if (node.loop.now_ms() >= until_ms + 1'000) break;
     }
     loop::Sleep pause(node.loop, 5);

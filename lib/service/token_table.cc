@@ -8,6 +8,12 @@ namespace mcptoken::service {
 
 using store::TokenFacts;
 
+namespace {
+
+constexpr int kSteps = 32;
+
+}  // namespace
+
 KeptPrincipals::~KeptPrincipals() {
   Slot* slots = slots_.load(std::memory_order_relaxed);
   if (!slots) return;
@@ -81,17 +87,19 @@ void TokenBatch::copy(const TokenBatch& from, const TokenRecord& record) {
   text.append(from.text, record.text, record.text_size());
 }
 
-// Digests are spread evenly, so that the bits behind those that chose the shard say nearly where one stands: a step or two
-// instead of a search, each of whose steps waits for memory.
+// Digests are spread evenly, so that the bits behind those that chose the shard say nearly where one stands: a few steps to what
+// lies beside it instead of a search, each of whose steps waits for memory. A backup may bring others than chance would.
 size_t TokenShard::place_of(const crypto::Digest& sha) const {
   const auto& records = tokens.records;
   const uint64_t share = uint64_t{sha[1] & 15u} << 28 | uint64_t{sha[2]} << 20 | uint64_t{sha[3]} << 12 | uint64_t{sha[4]} << 4;
+  const auto less = [](const TokenRecord& record, const crypto::Digest& key) { return record.sha < key; };
   size_t place = share * records.size() >> 32;
-  while (place < records.size() && records[place].sha < sha)
-    ++place;
-  while (place > 0 && !(records[place - 1].sha < sha))
-    --place;
-  return place;
+  for (int step = 0; step < kSteps; ++step) {
+    if (place < records.size() && less(records[place], sha)) ++place;
+    else if (place > 0 && !less(records[place - 1], sha)) --place;
+    else return place;
+  }
+  return static_cast<size_t>(std::lower_bound(records.begin(), records.end(), sha, less) - records.begin());
 }
 
 std::optional<TokenEntry> TokenTable::find(const crypto::Digest& sha) const {

@@ -1,5 +1,6 @@
 // Every token by its digest: what loops look up for each request. There may be a million, few of which are used, so that
-// one takes about a hundred bytes. The principal whom its requests are made for comes with the first of them, and stays.
+// one takes about a hundred bytes. The principal whom its requests are made for comes with the first of them, and stays until
+// a token that lies near changes.
 //
 // A table is a value. Copies share 4,096 shards that never change; a mint writes one of them anew, for the copy that it
 // is made in. Tables that are copies of each other are changed by one thread at a time, the store's; whoever has one that

@@ -59,6 +59,11 @@ class Verdicts {
 
   // A good verdict or a refusal; the error: nobody could say.
   loop::Task<Result<VerdictPtr>> judge(const Bearer& bearer, loop::Scope& scope);
+  // The newest good one that is known, fresh or not; null: none.
+  VerdictPtr last_good(const crypto::Digest& sha) {
+    const VerdictPtr* found = good_.find(sha);
+    return found ? *found : nullptr;
+  }
   void changed(const TokenChanges& changes);
   // The control plane has refused the token elsewhere.
   void forget(const crypto::Digest& sha);

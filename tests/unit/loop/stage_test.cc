@@ -94,6 +94,54 @@ TEST_CASE("who is destroyed while waiting is forgotten, be it by another who wai
   CHECK(told == "a1 b1 c1 a2 c2 a3 c3 ");
 }
 
+TEST_CASE("who begins again each time he goes on does not keep the loop to himself") {
+  auto loop = std::move(Loop::create()).value();
+  Group group;
+  size_t rounds = 0;
+  auto endless = [](Loop& there, size_t& count) -> Task<Result<void>> {
+    for (;; ++count) {
+      Stage stage(there);
+      co_await stage;
+    }
+  };
+  loop->post([&] {
+    auto task = endless(*loop, rounds);
+    group.spawn(std::move(task));
+  });
+  for (int turn = 0; turn < 3; ++turn) {
+    const size_t before = rounds;
+    loop->run_once();
+    CHECK(rounds > before);
+    CHECK(rounds < before + 100'000);
+    CHECK(loop->timeout_ms() == 0);
+  }
+}
+
+TEST_CASE("a stage that goes on before its turn does so once") {
+  auto loop = std::move(Loop::create()).value();
+  Group group;
+  int passed = 0;
+  Stage* waiting = nullptr;
+  auto one = [](Loop& there, Stage*& where, int& count) -> Task<Result<void>> {
+    Stage stage(there);
+    where = &stage;
+    co_await stage;
+    ++count;
+    Stage second(there);
+    co_await second;
+    ++count;
+    co_return Result<void>();
+  };
+  auto task = one(*loop, waiting, passed);
+  group.spawn(std::move(task));
+  waiting->go_on();
+  CHECK(passed == 1);
+  waiting->go_on();
+  CHECK(passed == 1);
+  for (int turn = 0; turn < 3; ++turn) loop->run_once();
+  CHECK(passed == 2);
+}
+
 TEST_CASE("a loop may go before those who wait") {
   std::string told;
   Group group;
