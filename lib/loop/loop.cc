@@ -7,6 +7,7 @@
 #include <array>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
@@ -66,11 +67,13 @@ class Mailbox {
 }  // namespace
 
 struct Loop::Impl {
+  static constexpr size_t kSpare = 1'024;
   uv_loop_t loop{};
   uv_async_t wake{};
   uv_prepare_t before_waiting{};
   Mailbox mailbox;
   std::vector<Callback> deferred;
+  std::vector<Callback> spare;  // empty, for its memory: most turns defer something
   std::vector<std::unique_ptr<uv_timer_t>> idle_timers;  // stopped handles, ready for reuse: closing one costs a turn
   std::atomic<bool> stopping{false};
   std::atomic<std::thread::id> thread{};
@@ -116,9 +119,10 @@ struct Loop::Impl {
   }
   void run_deferred() {
     // Work deferred by deferred work waits for the next turn, so that a loop of it cannot starve the descriptors.
-    std::vector<Callback> work;
-    work.swap(deferred);
+    std::vector<Callback> work = std::exchange(deferred, std::exchange(spare, {}));
     for (auto& one : work) one();
+    work.clear();
+    if (work.capacity() <= kSpare) spare = std::move(work);
     if (!deferred.empty()) uv_async_send(&wake);
   }
   uv_timer_t* take_timer() {
