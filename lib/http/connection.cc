@@ -5,6 +5,7 @@
 namespace mcptoken::http {
 namespace {
 
+constexpr size_t kCopiedBytes = 4 * 1024;  // of a request: pieces of some bytes cost the kernel more one by one than a copy does
 constexpr int kReadsInARow = 16;  // then others get their turn: a fast server must not keep the loop to itself
 
 auto closed(const char* what) { return fail(Error(Status::network, what).with_code("upstream_closed")); }
@@ -33,8 +34,11 @@ Connection::~Connection() { buffers_.give(std::move(buffer_)); }
 
 void Connection::begin(const Request& request, const ResponseReader::Caps& caps) {
   write_request_head(request, head_);
+  auto piece = request.body.begin();
+  for (; piece != request.body.end() && head_.size() + piece->size() <= kCopiedBytes; ++piece)
+    head_.append(*piece);
   pieces_.assign(1, head_);
-  pieces_.insert(pieces_.end(), request.body.begin(), request.body.end());
+  pieces_.insert(pieces_.end(), piece, request.body.end());
   next_piece_ = 0;
   sent_bytes_ = 0;
   got_anything_ = false;

@@ -91,8 +91,8 @@ class Connection final : private Transport::Listener, private loop::Deadlines::N
   Waiter* waiter_ = nullptr;
   IdleOwner* idle_owner_ = nullptr;
 
-  std::string head_;                      // of the request
-  std::vector<std::string_view> pieces_;  // head_ and the borrowed body
+  std::string head_;                      // of the request, and short pieces of its body
+  std::vector<std::string_view> pieces_;  // head_ and the borrowed rest of the body
   size_t next_piece_ = 0;
   size_t sent_bytes_ = 0;
   std::string unsent_;  // owned rest of a body whose answer came early

@@ -52,17 +52,23 @@ class SocketTransport final : public WatchedTransport {
       if (piece.empty()) continue;
       vectors[count++] = {const_cast<char*>(piece.data()), piece.size()};
     }
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = count;
     ssize_t rc;
     do {
-      rc = sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);  // writev, but a closed peer raises no SIGPIPE
+      rc = send_once(std::span(vectors.data(), count));
     } while (rc < 0 && errno == EINTR);
     return outcome_of(rc);
   }
 
  private:
+  // Not writev: a closed peer raises no SIGPIPE.
+  ssize_t send_once(std::span<iovec> vectors) const {
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    if (vectors.size() == 1) return send(fd_, vectors[0].iov_base, vectors[0].iov_len, kFlags);
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = vectors.size();
+    return sendmsg(fd_, &message, kFlags);
+  }
   int fd_;
 };
 

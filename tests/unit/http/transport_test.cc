@@ -16,6 +16,7 @@ struct Script {
   size_t writes_before_failure = SIZE_MAX;
   std::deque<std::string> reads;  // then the end
   std::string written;
+  std::vector<size_t> pieces;  // of each write
   int open = 0;
   int events = 0;
 };
@@ -47,6 +48,7 @@ class ScriptedTransport final : public Transport {
     }
     --script_.writes_before_failure;
     io.kind = Io::Kind::done;
+    script_.pieces.push_back(pieces.size());
     for (std::string_view piece : pieces) {
       const std::string_view part = piece.substr(0, script_.bytes_per_write - io.bytes);
       script_.written += part;
@@ -124,6 +126,22 @@ TEST_CASE("a request arrives whole however little the connection takes at a time
       harness.use(nullptr);
       CHECK(script.open == 0);
     }
+  }
+}
+
+TEST_CASE("a short body is copied behind its head, a long one is sent from where it lies") {
+  for (const auto& [size, pieces] : {std::pair<size_t, size_t>{10, 1}, {3'000, 1}, {5'000, 2}}) {
+    CAPTURE(size);
+    Script script;
+    script.reads = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+    Harness harness;
+    harness.use(std::make_unique<Client>(*harness.loop, std::make_unique<ScriptedDialer>(*harness.loop, script)));
+    Call call = simple();
+    call.body = std::string(size, 'b');
+    REQUIRE(harness.call(call));
+    CHECK(script.pieces == std::vector<size_t>{pieces});
+    CHECK(script.written.ends_with("\r\n\r\n" + call.body));
+    harness.use(nullptr);
   }
 }
 
