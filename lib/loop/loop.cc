@@ -1,6 +1,5 @@
 #include "loop/loop.h"
 
-#include <sys/resource.h>
 #include <uv.h>
 
 #include <algorithm>
@@ -71,6 +70,7 @@ struct Loop::Impl {
   uv_loop_t loop{};
   uv_async_t wake{};
   uv_prepare_t before_waiting{};
+  uv_idle_t no_waiting{};  // while it is started
   Mailbox mailbox;
   std::vector<Callback> deferred;
   std::vector<Callback> spare;  // empty, for its memory: most turns defer something
@@ -87,6 +87,7 @@ struct Loop::Impl {
     thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
     turning = true;
     uv_run(&loop, mode);
+    uv_idle_stop(&no_waiting);
     run_deferred();
     turning = false;
   }
@@ -95,7 +96,10 @@ struct Loop::Impl {
     if (heard_ns == 0) heard_ns = now_ns();
   }
   static int64_t now_ns() { return static_cast<int64_t>(uv_hrtime()); }
-  bool has_to_go_on() const { return heard_ns != 0 || !deferred.empty() || stopping.load(std::memory_order_relaxed); }
+  bool stops() const { return stopping.load(std::memory_order_relaxed); }
+  bool has_to_go_on() const { return heard_ns != 0 || !deferred.empty() || stops(); }
+  // What came has led to more that is to be done now. Whoever waits for that does not wait for our bookkeeping.
+  bool is_at_work() { return heard_ns != 0 && !stops() && (!deferred.empty() || uv_backend_timeout(&loop) == 0); }
   // A turn that may wait.
   void wait_turn() {
     if (!busy_poll.enabled()) return turn(UV_RUN_ONCE);
@@ -106,16 +110,22 @@ struct Loop::Impl {
       if (heard_ns != 0) busy_poll.slept(heard_ns - began);
       return;
     }
-    const int64_t preempted_before = preemptions();
-    while (!has_to_go_on() && now_ns() - began < busy_poll.bound_ns()) turn(UV_RUN_NOWAIT);
-    const bool preempted = preemptions() != preempted_before;
+    const bool preempted = look_until(began + busy_poll.bound_ns());
     if (!has_to_go_on()) turn(UV_RUN_ONCE);
     if (heard_ns != 0) busy_poll.looked(heard_ns - began, preempted);
   }
-  static int64_t preemptions() {
-    rusage used{};
-    ::getrusage(RUSAGE_THREAD, &used);
-    return used.ru_nivcsw;
+  // Until something has come, and what that has led to is done. Whether others took the processor: the next look came late. The
+  // system would tell it, too, but while somebody waits for what comes now.
+  bool look_until(int64_t end_ns) {
+    constexpr int64_t kLateNs = 20'000;
+    bool late = false;
+    for (int64_t before = now_ns(), now; is_at_work() || (!has_to_go_on() && before < end_ns); before = now) {
+      const bool looks = heard_ns == 0;
+      turn(UV_RUN_NOWAIT);
+      now = now_ns();
+      if (looks) late |= (heard_ns != 0 ? heard_ns : now) - before > kLateNs;
+    }
+    return late;
   }
   void run_deferred() {
     // Work deferred by deferred work waits for the next turn, so that a loop of it cannot starve the descriptors.
@@ -123,7 +133,6 @@ struct Loop::Impl {
     for (auto& one : work) one();
     work.clear();
     if (work.capacity() <= kSpare) spare = std::move(work);
-    if (!deferred.empty()) uv_async_send(&wake);
   }
   uv_timer_t* take_timer() {
     if (!idle_timers.empty()) {
@@ -203,8 +212,9 @@ Result<std::unique_ptr<Loop>> Loop::create(const Clock& clock) {
   uv_prepare_init(&impl->loop, &impl->before_waiting);
   uv_prepare_start(&impl->before_waiting, [](uv_prepare_t* handle) noexcept {
     auto* self = static_cast<Impl*>(handle->data);
-    if (!self->deferred.empty()) uv_async_send(&self->wake);
+    if (!self->deferred.empty()) uv_idle_start(&self->no_waiting, [](uv_idle_t*) noexcept {});
   });
+  uv_idle_init(&impl->loop, &impl->no_waiting);
   impl->wake_open = true;
   return std::unique_ptr<Loop>(new Loop(clock, std::move(impl)));
 }
@@ -217,6 +227,7 @@ Loop::~Loop() {
   impl_->idle_timers.clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&impl_->wake), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&impl_->before_waiting), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&impl_->no_waiting), nullptr);
   uv_walk(&impl_->loop, silence, nullptr);
   uv_run(&impl_->loop, UV_RUN_DEFAULT);  // runs the close callbacks
   uv_loop_close(&impl_->loop);
@@ -245,6 +256,7 @@ int64_t Loop::timeout_ms() const { return impl_->deferred.empty() ? uv_backend_t
 void Loop::run_once() {
   uv_update_time(&impl_->loop);
   impl_->turn(UV_RUN_NOWAIT);
+  if (!impl_->deferred.empty()) uv_async_send(&impl_->wake);  // for whoever waits for the descriptor alone
 }
 
 void Loop::run() {
