@@ -1,5 +1,6 @@
 #include "mcp/message.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/bytes.h"
@@ -28,6 +29,18 @@ tl::unexpected<Error> invalid_request(std::string message) {
 }
 tl::unexpected<Error> invalid_params(std::string message) {
   return fail(Error(Status::invalid, std::move(message)).with_rpc(rpc::kInvalidParams).with_http(400));
+}
+
+// In the order of kEnvelope; in one pass, because every message is asked for all of them.
+std::array<const Node*, kEnvelope.size()> envelope_of(const Outline& outline) {
+  std::array<const Node*, kEnvelope.size()> found{};
+  const Node& root = outline.root();
+  for (auto* member = outline.first(root); member; member = outline.after(root, *member)) {
+    const std::string_view key = outline.key(*member);
+    const auto name = std::find(kEnvelope.begin(), kEnvelope.end(), key);
+    if (name != kEnvelope.end()) found[static_cast<size_t>(name - kEnvelope.begin())] = member;
+  }
+  return found;
 }
 
 // A member that is not a protocol member but equals one when folded.
@@ -102,14 +115,13 @@ Result<void> Message::classify(Origin origin) {
   if (root.type == Type::array) return invalid_request("batches are not accepted");
   if (root.type != Type::object) return invalid_request("a JSON-RPC message is an object");
   if (origin == Origin::client) MCPT_CHECK(check_spelling(outline_, root, kEnvelope));
-  const Node* version = outline_.find("jsonrpc");
+  const auto [version, id, method, params, result, error] = envelope_of(outline_);
   const bool is_2 = version && (outline_.raw(*version) == "\"2.0\"" || outline_.string(*version) == "2.0");
   if (!is_2) return invalid_request("\"jsonrpc\" must be \"2.0\"");
 
-  id_ = outline_.find("id");
-  result_ = outline_.find("result");
-  error_ = outline_.find("error");
-  const Node* method = outline_.find("method");
+  id_ = id;
+  result_ = result;
+  error_ = error;
   if (id_) {
     // Errors about unreadable requests carry a null id (JSON-RPC 2.0 section 5).
     if (error_ && id_->type == Type::null) id_ = nullptr;
@@ -120,7 +132,7 @@ Result<void> Message::classify(Origin origin) {
     if (result_ || error_) return invalid_request("a message is either a request or a response");
     method_ = outline_.string(*method);
     kind_ = id_ ? MessageKind::request : MessageKind::notification;
-    params_ = outline_.find("params");
+    params_ = params;
     if (params_ && params_->type != Type::object) return invalid_params("\"params\" must be an object");
     if (params_ && origin == Origin::client) MCPT_CHECK(check_spelling(outline_, *params_, kParams));
     if (const Node* meta = this->meta(); meta && meta->type != Type::object) return invalid_params("\"_meta\" must be an object");
