@@ -20,6 +20,7 @@ class Answer {
 
   int32_t status() const { return status_; }
   const std::string& body() const { return body_; }
+  size_t length() const { return length_ < 0 ? 0 : static_cast<size_t>(length_); }  // as announced
   bool complete() const { return length_ >= 0 && body_.size() == static_cast<size_t>(length_); }
 
   // Visits name and value, both NUL-terminated, without the fields that the connection itself decides about.

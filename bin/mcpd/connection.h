@@ -16,6 +16,8 @@ struct MHD_Connection;
 
 namespace mcpd {
 
+class Exchange;
+
 // Counts open connections, all loops together. Thread-safe; used on accept and close, and for requests that end their
 // connection.
 class ConnectionCensus {
@@ -80,6 +82,7 @@ class Connection : public Link<Attached> {
   uint64_t taken_bytes = 0;      // by then, of all that was sent to it
   std::string target;  // raw request target of the request being read
   MHD_Connection* request = nullptr;  // once its first line has been read
+  Exchange* exchange = nullptr;       // of the request, while libmicrohttpd has it
 
  private:
   ~Connection();

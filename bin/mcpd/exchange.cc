@@ -14,19 +14,23 @@ namespace mcpd {
 
 namespace {
 
+constexpr int64_t kOneRead = 8 * 1024;  // of libmicrohttpd, at least
 constexpr int kAskedInVain = 16;  // turns; each costs less than a twentieth of what suspending does
 
 }  // namespace
 
 Exchange::Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing,
-                   const char* input)
+                   const char* input, std::unique_ptr<Arrival> arrival)
     : worker_(worker),
       connection_(connection),
       request_(request),
+      arrival_(std::move(arrival)),
       body_size_(framing.content_length),
       input_(input),
-      http10_(framing.http10) {
+      http10_(framing.http10),
+      wants_head_alone_(std::string_view(arrival_->head.method) == "HEAD") {
   connection_.ref();
+  connection_.exchange = this;
   worker_.live().push_back(*this);
 }
 
@@ -35,22 +39,36 @@ Exchange::~Exchange() {
   stop_watching();
   if (stream_) stream_->forget_source();
   mcptoken_exchange_free(handle_);
-  if (answer_) worker_.recycle(std::move(answer_));
+  if (answer_) worker_.answers().give(std::move(answer_));
   connection_.unref();
 }
 
 // --- towards libmicrohttpd
 
-Exchange::Step Exchange::open(const mcptoken_head& head) {
-  const mcptoken_sink sink{sizeof(mcptoken_sink), 0, this, on_head, on_write, on_end};
-  if (mcptoken_exchange_new(worker_.service(), worker_.loop(), &head, &sink, &handle_, nullptr) != MCPTOKEN_OK) {
-    worker_.refuse(connection_, 500, "the request could not be taken");
-    return Step::drop;
-  }
+Exchange::Step Exchange::open(const Framing& framing) {
+  const bool may_come_whole = !framing.asks_leave && body_size_ >= 0 && body_size_ <= kOneRead;
+  if (may_come_whole) return Step::proceed;
+  admit();
   if (taken_over_ || cut_) return Step::drop;
   // Without a body the answer waits for the next call of the handler, which comes at once: libmicrohttpd closes a
   // connection whose answer is queued in the first.
   return answered_ && body_size_ != 0 ? reply_and_close() : Step::proceed;
+}
+
+void Exchange::admit() {
+  Link<Arrived>::unlink();
+  auto arrival = std::move(arrival_);
+  const mcptoken_sink sink{sizeof(mcptoken_sink), 0, this, on_head, on_write, on_end};
+  if (mcptoken_exchange_new(worker_.service(), worker_.loop(), &arrival->head, &sink, &handle_, nullptr) != MCPTOKEN_OK) {
+    worker_.refuse(connection_, 500, "the request could not be taken");
+    cut_ = true;
+    if (waits()) schedule();
+  } else if (!answered_ && !arrival->body.empty()) {
+    mcptoken_exchange_body(handle_, arrival->body.data(), arrival->body.size());
+  }
+  closes_ = answered_ && body_size_ != 0;
+  if (input_ended_ && !answered_) mcptoken_exchange_end(handle_);
+  worker_.arrivals().give(std::move(arrival));
 }
 
 Exchange::Step Exchange::body(std::string_view piece) {
@@ -58,10 +76,17 @@ Exchange::Step Exchange::body(std::string_view piece) {
   body_bytes_ += piece.size();
   connection_.body_bytes = body_bytes_;
   if (body_bytes_ > static_cast<uint64_t>(kBodyBytes)) return refuse_body();
-  mcptoken_exchange_body(handle_, piece.data(), piece.size());
+  const bool complete = body_size_ >= 0 && body_bytes_ >= static_cast<uint64_t>(body_size_);
+  if (arrival_) {
+    arrival_->body.append(piece);
+    if (complete) return Step::proceed;
+    admit();
+  } else {
+    mcptoken_exchange_body(handle_, piece.data(), piece.size());
+  }
   if (taken_over_ || cut_) return Step::drop;
   if (answered_) return reply_and_close();
-  if (body_size_ < 0 || body_bytes_ < static_cast<uint64_t>(body_size_)) worker_.pump_again();
+  if (!complete) worker_.pump_again();
   return Step::proceed;
 }
 
@@ -70,29 +95,38 @@ Exchange::Step Exchange::proceed() {
     input_ended_ = true;
     connection_.phase = Phase::answer;
     connection_.deadline_ms = 0;
-    if (!answered_) mcptoken_exchange_end(handle_);
+    if (arrival_) worker_.arrived().push_back(*this);
+    else if (!answered_) mcptoken_exchange_end(handle_);
   }
   if (taken_over_ || cut_ || gone_) return Step::drop;
-  if (answered_) return reply();
+  if (answered_) return closes_ ? reply_and_close() : reply();
   wait();
   return Step::proceed;
 }
 
+void Exchange::lost() {
+  arrival_ = nullptr;  // what it refers to has gone, too
+  completed();
+}
+
 void Exchange::completed() {
   request_ = nullptr;
+  connection_.exchange = nullptr;
   worker_.note_sent(queued_in_);
   let_go();
   stop_watching();
   Link<Waiting>::unlink();
-  if (!over()) return;  // its stream goes on
+  if (!is_shown() && !worker_.draining()) admit();  // whoever has asked and gone is heard of, too
+  if (!over()) return;                              // its stream goes on
   if (!answered_) tell_gone();
   delete this;
 }
 
 Exchange::Step Exchange::reply() {
   const std::string& body = answer_->body();
-  MHD_Response* response =
-      MHD_create_response_from_buffer(body.size(), const_cast<char*>(body.data()), MHD_RESPMEM_PERSISTENT);
+  // Of a body that is not to be sent only the size is looked at.
+  const size_t size = wants_head_alone_ ? answer_->length() : body.size();
+  MHD_Response* response = MHD_create_response_from_buffer(size, const_cast<char*>(body.data()), MHD_RESPMEM_PERSISTENT);
   if (!response) return Step::drop;
   // libmicrohttpd refuses empty values and line ends; such a field is better lost than the answer.
   answer_->each_field([&](std::string_view name, std::string_view value) {
@@ -115,11 +149,14 @@ bool Exchange::announces_too_much(std::string_view piece) const {
 }
 
 Exchange::Step Exchange::refuse_body() {
+  if (!is_shown()) admit();
+  if (taken_over_ || cut_) return Step::drop;
+  if (answered_) return reply_and_close();
   worker_.refuse(connection_, 413, "the body is larger than 33 MiB");
   return Step::drop;
 }
 
-// The body is still to come and nobody will read it.
+// The body is still to come and nobody will read it; or who sent it has been refused, and what follows it is not looked at.
 Exchange::Step Exchange::reply_and_close() {
   worker_.take_over(connection_, raw_head(*answer_, Delimiter::length) + answer_->body(), false, nullptr);
   return Step::drop;
@@ -203,7 +240,7 @@ void Exchange::settle() {
 void Exchange::on_head(void* self, int32_t status, const mcptoken_header* fields, size_t count,
                        int64_t length) noexcept {
   auto& exchange = *static_cast<Exchange*>(self);
-  exchange.answer_ = exchange.worker_.take_answer();
+  exchange.answer_ = exchange.worker_.answers().take();
   exchange.answer_->start(status, std::span(fields, count), length);
   if (length < 0) exchange.begin_stream();
 }
@@ -213,7 +250,7 @@ void Exchange::begin_stream() {
   const bool chunked = !http10_;
   stream_ =
       worker_.take_over(connection_, raw_head(*answer_, chunked ? Delimiter::chunks : Delimiter::close), chunked, this);
-  worker_.recycle(std::move(answer_));
+  worker_.answers().give(std::move(answer_));
   doomed_ = stream_ == nullptr;
   if (waits() || doomed_) schedule();  // libmicrohttpd lets go when it asks again
 }
@@ -231,7 +268,7 @@ void Exchange::on_end(void* self, int32_t ok) noexcept {
   if (exchange.stream_)
     exchange.stream_->end(ok != 0);
   else
-    exchange.cut_ = ok == 0 || !exchange.answer_ || !exchange.answer_->complete();
+    exchange.cut_ = ok == 0 || !exchange.answer_ || !(exchange.wants_head_alone_ || exchange.answer_->complete());
   exchange.stream_ = nullptr;
   if (exchange.waits() || exchange.over()) exchange.schedule();
 }

@@ -15,6 +15,7 @@
 #include <microhttpd.h>
 
 #include "answer.h"
+#include "arrival.h"
 #include "connection.h"
 #include "gate.h"
 #include "list.h"
@@ -26,19 +27,28 @@ class Worker;
 struct Live;     // list: all exchanges of a loop
 struct Waiting;  // list: suspended ones, oldest first, not yet watched
 struct Due;      // list: what could not be done inside a call of the service
+struct Arrived;  // list: complete requests that the service has not been shown yet
 
-class Exchange final : public StreamSource, public Link<Live>, public Link<Waiting>, public Link<Due> {
+class Exchange final : public StreamSource, public Link<Live>, public Link<Waiting>, public Link<Due>, public Link<Arrived> {
  public:
   // What the access handler tells libmicrohttpd: go on, or forget the connection.
   enum class Step { proceed, drop };
 
   // `input`: where libmicrohttpd's input goes on behind the head; NULL: not known.
-  Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing, const char* input);
+  Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing, const char* input,
+           std::unique_ptr<Arrival> arrival);
   ~Exchange() override;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  Step open(const mcptoken_head& head);
+  // The head has been read. The service is shown it at once when the client asks for leave to send its body, or the body is one that
+  // takes more than one read. Else it is shown the whole, at the end of libmicrohttpd's turn, when all that has come is read; or as
+  // much as there is, when that is not the whole.
+  Step open(const Framing& framing);
+  // libmicrohttpd has forgotten the connection without a word.
+  void lost();
+  bool is_shown() const { return !arrival_; }
+  void admit();  // shows it
   Step body(std::string_view piece);
   // The request is complete, or the connection has been resumed.
   Step proceed();
@@ -81,6 +91,7 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   Worker& worker_;
   Connection& connection_;
   MHD_Connection* request_;  // NULL: libmicrohttpd has let go
+  std::unique_ptr<Arrival> arrival_;  // NULL: the service has been shown it
   mcptoken_exchange* handle_ = nullptr;
   std::unique_ptr<Answer> answer_;
   Stream* stream_ = nullptr;
@@ -93,11 +104,13 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   int asked_ = 0;            // times in vain, while held
   uint64_t queued_in_ = 0;   // the turn in which the answer was handed over
   const bool http10_;
+  const bool wants_head_alone_;
   bool taken_over_ = false;  // a stream has been asked for: libmicrohttpd must drop the connection
   bool input_ended_ = false;
   bool suspended_ = false;
   bool held_ = false;      // not answered and not suspended
   bool answered_ = false;  // the service has ended its answer
+  bool closes_ = false;    // with an answer that was given before the end of the request
   bool cut_ = false;       // and wants the connection cut
   bool gone_ = false;      // the service knows that the client has gone
   bool doomed_ = false;    // the service has yet to be told

@@ -253,6 +253,7 @@ Verdict judge_framers(const RequestHead& head, const Framers& framers, Framing& 
   if (framers.expectation && !equals_ignoring_case(framers.expectation->value, "100-continue")) {
     return Refusal{417, "only 100-continue can be expected"};
   }
+  framing.asks_leave = framers.expectation != nullptr;
   return {};
 }
 

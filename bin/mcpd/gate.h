@@ -41,6 +41,7 @@ struct Refusal {
 struct Framing {
   int64_t content_length = 0;  // -1: chunked
   bool http10 = false;
+  bool asks_leave = false;  // to send its body: Expect: 100-continue
 
   bool announces_body() const { return content_length != 0; }
 };

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "clock.h"
-#include "forwarded.h"
 #include "layout.h"
 
 namespace mcpd {
@@ -23,19 +22,14 @@ constexpr unsigned kTimeoutSeconds = 60;  // libmicrohttpd's: no byte either way
 constexpr int kAcceptsPerTurn = 32;       // so that a flood of connections does not starve those that are open
 constexpr int64_t kAcceptPauseMs = 100;   // while no descriptor is left
 constexpr int kRunsPerTurn = 8;
+constexpr int64_t kBreathMs = 1;  // a timer that is due at once when it has just fired would leave nobody else his turn
 constexpr int64_t kUnwatchedMs = 50;  // most calls are answered by then and need no watch
 constexpr int64_t kHeldTurnMs = 4;
 constexpr int64_t kTickMs = 1'000;
 constexpr int64_t kQuietCheckMs = 10;
 constexpr int64_t kLastBytesMs = 5'000;      // for answers under way when the service has finished
-constexpr size_t kSpareAnswers = 64;
 constexpr size_t kEndedStreams = 500;
 constexpr int kTrims = 3;
-
-Connection* connection_of(MHD_Connection* request) {
-  const auto* info = MHD_get_connection_info(request, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-  return info ? static_cast<Connection*>(info->socket_context) : nullptr;
-}
 
 // The target stays as it was sent: the gate judges the encoding, the service decodes.
 size_t keep_escapes(void*, MHD_Connection*, char* text) { return std::strlen(text); }
@@ -74,7 +68,7 @@ Outcome<bool> Worker::begin() {
     static_cast<Worker*>(self)->on_log(format);
   };
   const auto target_seen = [](void* self, const char* text, MHD_Connection* request) noexcept -> void* {
-    if (auto* connection = connection_of(request)) static_cast<Worker*>(self)->on_target(*connection, request, text);
+    static_cast<Worker*>(self)->on_target(request, text);
     return nullptr;
   };
   const auto completed = [](void* self, MHD_Connection* request, void** slot, MHD_RequestTerminationCode) noexcept {
@@ -85,6 +79,8 @@ Outcome<bool> Worker::begin() {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
       *context = std::exchange(worker.arriving_, nullptr);
     } else if (auto* connection = static_cast<Connection*>(std::exchange(*context, nullptr))) {
+      // It says nothing of requests when it cannot watch their connection.
+      if (connection->exchange) connection->exchange->lost();
       connection->unlink();
       connection->unref();
     }
@@ -203,6 +199,8 @@ void Worker::pump() {
     queued_ = 0;
     ++turn_;
     MHD_run(daemon_);
+    show_arrived();
+    settle_due();
     MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
     more = again_ || queued_ > 0 || (held_ == 0 && MHD_get_timeout(daemon_, &timeout_ms) == MHD_YES && timeout_ms == 0);
   }
@@ -226,9 +224,10 @@ void Worker::look_at_held() {
 
 void Worker::pump_soon() {
   again_ = true;
-  if (pumping_ || kicked_) return;
+  if (pumping_ || (kicked_ && !breathing_)) return;
   kicked_ = true;
-  mcptoken_timer_start(kick_timer_, 0, 0);
+  breathing_ = kicking_;
+  mcptoken_timer_start(kick_timer_, kicking_ ? kBreathMs : 0, 0);
 }
 
 void Worker::settle_soon(Exchange& exchange) {
@@ -236,122 +235,27 @@ void Worker::settle_soon(Exchange& exchange) {
   pump_soon();
 }
 
-void Worker::kick() {
+void Worker::show_arrived() {
+  while (auto* exchange = arrived_.front())
+    exchange->admit();
+}
+
+void Worker::settle_due() {
   while (auto* exchange = due_.pop_front())
     exchange->settle();
+}
+
+void Worker::kick() {
+  breathing_ = false;
+  settle_due();
   kicked_ = false;  // what they want is what comes now
+  kicking_ = true;
   pump();
-}
-
-// --- libmicrohttpd's callbacks
-
-void Worker::on_target(Connection& connection, MHD_Connection* request, const char* target) {
-  connection.request = request;
-  connection.target = target;
-  if (connection.phase != Phase::idle) return;
-  connection.phase = Phase::head;
-  connection.deadline_ms = now_ms() + options_.header_ms;
-}
-
-// A Content-Length that is no number never comes to the gate: libmicrohttpd 0.9.75 answers it, then forgets that it did
-// and puts a second head before the body of the first. But its log hears of it before, and what is written then comes
-// first and closes the connection for what follows.
-//
-// Whatever libmicrohttpd answers by itself, it says so.
-void Worker::on_log(const char* format) {
-  if (std::strstr(format, "Error processing request")) return options_.census->note_malformed();
-  if (!std::strstr(format, "Content-Length")) return;
-  attached_.for_each([&](Connection& connection) {
-    // The head has been read and nobody has acted on it: this is so inside libmicrohttpd's look at it alone.
-    if (connection.phase != Phase::head || !connection.request) return;
-    if (!MHD_get_connection_info(connection.request, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)) return;
-    if (MHD_get_connection_info(connection.request, MHD_CONNECTION_INFO_HTTP_STATUS)) return;
-    read_fields(connection.request);
-    Framing framing;
-    // What the first line has to do with it is not known here; no method and version makes such a length a good one.
-    const auto refusal = judge({"POST", connection.target, "HTTP/1.0", fields_}, framing);
-    if (!refusal) return;
-    connection.phase = Phase::answer;
-    refuse_head(connection, *refusal);
-  });
-}
-
-void Worker::refuse_head(Connection& connection, const Refusal& refusal) {
-  if (options_.access_log) options_.access_log->write_refusal(connection.peer.text(), refusal.status);
-  refuse(connection, refusal.status, refusal.reason);
-}
-
-void Worker::read_fields(MHD_Connection* request) {
-  fields_.clear();
-  const auto gather = [](void* self, MHD_ValueKind, const char* name, size_t name_size, const char* value,
-                         size_t value_size) noexcept -> MHD_Result {
-    auto& fields = static_cast<Worker*>(self)->fields_;
-    fields.push_back({{name, name_size}, {value ? value : "", value ? value_size : 0}});
-    return fields.size() <= kHeaderFields ? MHD_YES : MHD_NO;
-  };
-  MHD_get_connection_values_n(request, MHD_HEADER_KIND, static_cast<MHD_KeyValueIteratorN>(gather), this);
-}
-
-std::optional<Refusal> Worker::judge_head(const HeadLayout& layout, std::string_view target, Framing& framing) const {
-  if (auto refusal = judge({layout.method, target, layout.version, fields_}, framing)) return refusal;
-  if (layout_known_ && !is_exact(layout))
-    return Refusal{400, "the head contains NUL, a folded line or a bare line feed"};
-  return std::nullopt;
-}
-
-Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, Exchange** slot) {
-  auto& connection = *connection_of(request);
-  read_fields(request);
-  Framing framing;
-  const HeadLayout layout{line.method, line.target, connection.target.size(), line.version, fields_};
-  if (const auto refusal = judge_head(layout, connection.target, framing)) {
-    options_.census->note_malformed();
-    refuse_head(connection, *refusal);
-    return Exchange::Step::drop;
-  }
-  headers_.clear();
-  for (const auto& field : fields_) {
-    if (!is_hop_field(field.name)) headers_.push_back({field.name.data(), field.value.data()});
-  }
-  const auto client = client_of(connection.peer, fields_, options_.trusted_proxies);
-  const auto client_text = client.address == connection.peer ? connection.peer_text : client.address.text();
-  const mcptoken_head head{sizeof(mcptoken_head), client.tls ? MCPTOKEN_HEAD_TLS : 0u,
-                           line.method,           connection.target.c_str(),
-                           client_text.c_str(),   headers_.data(),
-                           headers_.size(),       framing.content_length};
-  const int64_t now = now_ms();
-  connection.phase = framing.announces_body() ? Phase::body : Phase::answer;
-  connection.deadline_ms = framing.announces_body() ? now + options_.body_ms : 0;
-  connection.body_since_ms = now;
-  connection.body_bytes = connection.body_bytes_seen = 0;
-  connection.is_suspect = false;
-  *slot = new Exchange(*this, connection, request, framing, layout_known_ ? end_of_head(layout) : nullptr);
-  return (*slot)->open(head);
-}
-
-void Worker::on_completed(MHD_Connection* request, Exchange* exchange) {
-  if (auto* connection = connection_of(request)) {
-    connection->phase = Phase::idle;
-    connection->deadline_ms = now_ms() + options_.idle_ms;
-  }
-  if (exchange) exchange->completed();
+  kicking_ = false;
 }
 
 void Worker::refuse(Connection& connection, int32_t status, std::string_view reason) {
   if (!take_over(connection, raw_refusal(status, reason), false, nullptr)) ::shutdown(connection.fd, SHUT_RDWR);
-}
-
-std::unique_ptr<Answer> Worker::take_answer() {
-  if (answers_.empty()) return std::make_unique<Answer>();
-  auto answer = std::move(answers_.back());
-  answers_.pop_back();
-  return answer;
-}
-
-void Worker::recycle(std::unique_ptr<Answer> answer) {
-  if (answers_.size() >= kSpareAnswers) return;
-  answer->recycle();
-  answers_.push_back(std::move(answer));
 }
 
 // --- time
@@ -422,7 +326,8 @@ void Worker::drained() {
 }
 
 void Worker::check_quiet() {
-  bool flushing = !live_.empty();
+  bool flushing = false;
+  live_.for_each([&](Exchange& exchange) { flushing |= exchange.is_shown(); });
   streams_.open.for_each([&](Stream& stream) { flushing |= !stream.flushed(); });
   if (!flushing || now_ms() >= quiet_deadline_ms_) mcptoken_loop_stop(loop_);
 }
@@ -440,8 +345,7 @@ void Worker::close_all() {
     mcptoken_watch_free(std::exchange(daemon_watch_, nullptr));  // before its descriptor is closed
     MHD_stop_daemon(std::exchange(daemon_, nullptr));
   }
-  while (auto* exchange = due_.pop_front())
-    exchange->settle();
+  settle_due();
   live_.for_each([](Exchange& exchange) { delete &exchange; });
   streams_.open.for_each([](Stream& stream) { delete &stream; });
   for (auto** timer : {&kick_timer_, &tick_timer_, &wait_timer_, &hold_timer_, &accept_timer_, &quiet_timer_}) {

@@ -26,6 +26,7 @@
 #include "layout.h"
 #include "log.h"
 #include "outcome.h"
+#include "spares.h"
 #include "stream.h"
 
 namespace mcpd {
@@ -63,6 +64,7 @@ class Worker {
   mcptoken_service* service() const { return options_.service; }
   bool draining() const { return draining_; }
   List<Exchange, Live>& live() { return live_; }
+  List<Exchange, Arrived>& arrived() { return arrived_; }
   void wait(Exchange& exchange);
   void settle_soon(Exchange& exchange);
   void pump_soon();
@@ -73,8 +75,8 @@ class Worker {
   void note_sent(uint64_t queued_in) { queued_ -= queued_in == turn_; }
   bool may_hold() const { return layout_known_ && held_ < kHeld; }
   void hold(int change);
-  std::unique_ptr<Answer> take_answer();
-  void recycle(std::unique_ptr<Answer> answer);
+  Spares<Answer>& answers() { return answers_; }
+  Spares<Arrival>& arrivals() { return arrivals_; }
   Stream* take_over(Connection& connection, std::string_view head, bool chunked, StreamSource* source) {
     return Stream::take_over(loop_, streams_, connection, head, chunked, source);
   }
@@ -93,6 +95,8 @@ class Worker {
   void pause_accepting(int error);
   void stop_accepting();
   void pump();
+  void show_arrived();
+  void settle_due();
   void kick();
 
   // --- libmicrohttpd's callbacks
@@ -102,12 +106,13 @@ class Worker {
     const char* version;
   };
   void on_log(const char* format);
-  void on_target(Connection& connection, MHD_Connection* request, const char* target);
+  void on_target(MHD_Connection* request, const char* target);
   void on_completed(MHD_Connection* request, Exchange* exchange);
   void read_fields(MHD_Connection* request);
   void refuse_head(Connection& connection, const Refusal& refusal);
   std::optional<Refusal> judge_head(const HeadLayout& head, std::string_view target, Framing& framing) const;
   Exchange::Step open_exchange(MHD_Connection* request, const Line& line, Exchange** slot);
+  std::unique_ptr<Arrival> arrival_of(Connection& connection, const Line& line, const Framing& framing);
 
   // --- time
   void tick();
@@ -145,11 +150,11 @@ class Worker {
   List<Exchange, Live> live_;
   List<Exchange, Waiting> waiting_;
   List<Exchange, Due> due_;
-  std::vector<std::unique_ptr<Answer>> answers_;
+  List<Exchange, Arrived> arrived_;
+  Spares<Answer> answers_;
+  Spares<Arrival> arrivals_;
 
-  // Of the head that is being read; kept for their memory.
-  std::vector<Field> fields_;
-  std::vector<mcptoken_header> headers_;
+  std::vector<Field> fields_;  // of the head that is being read; kept for its memory
 
   Connection* arriving_ = nullptr;  // while libmicrohttpd takes it
   LogGate descriptor_log_{5'000};
@@ -161,6 +166,8 @@ class Worker {
   int queued_ = 0;     // answers that were handed over in this one and not sent
   bool pumping_ = false;
   bool kicked_ = false;
+  bool kicking_ = false;
+  bool breathing_ = false;  // the kick comes later than at once
   bool waiting_timer_runs_ = false;
   bool hold_timer_runs_ = false;
   bool draining_ = false;

@@ -25,7 +25,7 @@ void Worker::expire(Connection& connection, int64_t now) {
   if (connection.phase == Phase::body && is_stuck(connection)) {
     connection.deadline_ms = 0;
     options_.census->note_malformed();
-    refuse(connection, 400, "the first line of a chunk is too long");
+    refuse(connection, 400, "the head, or the first line of a chunk, is too long");
     // It reads no end either, and would turn on what it cannot read until its own timeout: that one it does heed.
     MHD_set_connection_option(connection.request, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
     return;
@@ -63,7 +63,8 @@ void Worker::look_at_reader(Connection& connection, int64_t now) const {
 bool Worker::is_stuck(Connection& connection) {
   int unread = 0;
   const bool stands = std::exchange(connection.body_bytes_seen, connection.body_bytes) == connection.body_bytes;
-  const bool suspect = stands && ::ioctl(connection.fd, FIONREAD, &unread) == 0 && unread >= kStuckBytes;
+  const int least = connection.body_bytes == 0 ? 1 : kStuckBytes;  // the head alone may fill the buffer
+  const bool suspect = stands && ::ioctl(connection.fd, FIONREAD, &unread) == 0 && unread >= least;
   return std::exchange(connection.is_suspect, suspect) && suspect;
 }
 

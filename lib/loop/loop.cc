@@ -82,6 +82,7 @@ struct Loop::Impl {
   int64_t heard_ns = 0;  // when what ended the wait came, 0: nothing has
   bool wake_open = false;
   bool turning = false;
+  bool timed = false;  // a timer has fired
 
   void turn(uv_run_mode mode) {
     thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
@@ -121,9 +122,10 @@ struct Loop::Impl {
     bool late = false;
     for (int64_t before = now_ns(), now; is_at_work() || (!has_to_go_on() && before < end_ns); before = now) {
       const bool looks = heard_ns == 0;
+      timed = false;
       turn(UV_RUN_NOWAIT);
       now = now_ns();
-      if (looks) late |= (heard_ns != 0 ? heard_ns : now) - before > kLateNs;
+      if (looks && !timed) late |= (heard_ns != 0 ? heard_ns : now) - before > kLateNs;
     }
     return late;
   }
@@ -146,6 +148,7 @@ struct Loop::Impl {
   }
   static void on_timer(uv_timer_t* handle) noexcept {
     auto* timer = static_cast<Timer*>(handle->data);
+    static_cast<Impl*>(handle->loop->data)->timed = true;
     if (uv_timer_get_repeat(handle) == 0) {
       // One shot: hand the callback out first, because it may destroy or restart the timer.
       Callback callback = std::move(timer->callback_);

@@ -260,6 +260,8 @@ def test_readiness(gateway):
     with wire.Connection(gateway.port) as connection:
         for path in ("/healthz", "/readyz"):
             assert connection.request("GET", path).json == {"status": "ok"}
+            head = connection.request("HEAD", path)
+            assert (head.status, head.headers["Content-Length"], head.body) == (200, "15", b""), head
         for path in ("/healthz?", "/healthz?from=balancer", "/readyz?x", "/readyz?verbosely"):
             assert connection.request("GET", path).json == {"status": "ok"}, path
         assert connection.request("GET", "/healthz/x").status == connection.request("GET", "/readyzz").status == 404

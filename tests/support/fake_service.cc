@@ -109,7 +109,7 @@ struct mcptoken_exchange {
   }
   void answer(int32_t status, std::string_view text, const char* type = "text/plain") {
     head(status, static_cast<int64_t>(text.size()), type);
-    if (!text.empty()) sink.write(sink.user_data, text.data(), text.size());
+    if (!text.empty() && !head_text.starts_with("HEAD ")) sink.write(sink.user_data, text.data(), text.size());
     finish(true);
   }
   size_t event(std::string_view data) {

@@ -144,14 +144,54 @@ class Requests(unittest.TestCase):
         self.assertLess(time.monotonic() - started, 15)  # a turn that nobody asks for comes after a second
 
     def test_answer_before_the_body_closes(self):
-        with connect(self.server) as sock:
-            sock.sendall(request("/early", "POST", body=b"abc") + request("/marker"))
-            data = read_to_end(sock)
-            self.assertEqual(data.count(b"HTTP/1.1 "), 1)
-            self.assertIn(b"Connection: close\r\n", data)
-        with connect(self.server) as sock:
-            sock.sendall(b"POST /midbody HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nabc")
-            self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 400 "))
+        for path, status in (("/early", b"401"), ("/midbody", b"400")):
+            with connect(self.server) as sock:
+                sock.sendall(request(path, "POST", body=b"abc") + request("/marker"))  # nor is what follows looked at
+                data = read_to_end(sock)
+                self.assertTrue(data.startswith(b"HTTP/1.1 " + status), data)
+                self.assertEqual(data.count(b"HTTP/1.1 "), 1)
+                self.assertIn(b"Connection: close\r\n", data)
+            with connect(self.server) as sock:
+                sock.sendall(b"POST %s HTTP/1.1\r\n" % path.encode() + HOST + b"Content-Length: 9\r\n\r\nabc")
+                data = read_until(sock, b"\r\n\r\n")
+                try:
+                    sock.sendall(b"abcabc" + request("/marker"))
+                except ConnectionError:
+                    pass
+                data += read_to_end(sock)
+                self.assertTrue(data.startswith(b"HTTP/1.1 " + status), data)
+                self.assertEqual(data.count(b"HTTP/1.1 "), 1)
+                self.assertIn(b"Connection: close\r\n", data)
+
+    def test_who_announces_much_is_refused_before_it_comes(self):
+        for length in (b"Content-Length: 8193", b"Transfer-Encoding: chunked"):
+            with connect(self.server) as sock:
+                sock.sendall(b"POST /early HTTP/1.1\r\n" + HOST + length + b"\r\n\r\n")
+                self.assertTrue(read_to_end(sock).startswith(b"HTTP/1.1 401 "))
+
+    def test_a_client_that_nothing_is_read_of_holds_up_no_other(self):
+        with connect(self.server) as stuck:
+            stuck.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 20_000)
+            began = time.monotonic()
+            asked = 0
+            while time.monotonic() - began < 1.5:  # it is refused after two looks, a second apart
+                sent = time.monotonic()
+                self.assertEqual(call(self.server, "/slow?ms=1"), (200, b"slow"))  # needs timers, too
+                self.assertLess(time.monotonic() - sent, 1)
+                asked += 1
+            self.assertGreater(asked, 3)
+            self.assertTrue(read_to_end(stuck).startswith(b"HTTP/1.1 400 "))
+
+    def test_a_request_that_breaks_off_is_heard_of(self):
+        heads = (b"Transfer-Encoding: chunked\r\n\r\nno chunk\r\n\r\n" + request("/marker"), b"Content-Length: 9\r\n\r\n")
+        for head in heads:
+            before = counters(self.server)
+            with connect(self.server) as sock:
+                sock.sendall(b"POST /marker HTTP/1.1\r\n" + HOST + head)
+                sock.shutdown(socket.SHUT_WR)
+                read_to_end(sock)
+            self.assertTrue(until(lambda: counters(self.server)["cancelled"] == before["cancelled"] + 1, 20))
+            self.assertEqual(counters(self.server)["marker"], before["marker"])
 
     def test_answer_without_a_body_keeps_the_connection(self):
         with connect(self.server) as sock:
@@ -178,6 +218,11 @@ class Requests(unittest.TestCase):
             self.assertTrue(read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 100 "))
             sock.sendall(b"abc")
             self.assertIn(b"HTTP/1.1 200 ", read_until(sock, b"abc"))
+        with connect(self.server) as sock:
+            sock.sendall(b"POST /early HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            data = read_to_end(sock)
+            self.assertTrue(data.startswith(b"HTTP/1.1 401 "), data)  # no leave before it
+            self.assertEqual(data.count(b"HTTP/1.1 "), 1)
 
     def test_closed_client_is_noticed_while_the_call_runs(self):
         before = counters(self.server)["cancelled"]

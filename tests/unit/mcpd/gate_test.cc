@@ -231,7 +231,11 @@ TEST_CASE("framing") {
 }
 
 TEST_CASE("content coding and expectations") {
-  CHECK(judged_fields({{"Content-Encoding", "identity"}, {"Expect", "100-Continue"}}) == 0);
+  Framing framing;
+  CHECK(judged_fields({{"Content-Encoding", "identity"}, {"Expect", "100-Continue"}}, "POST", "HTTP/1.1", &framing) == 0);
+  CHECK(framing.asks_leave);
+  CHECK(judged_fields({{"Content-Length", "1"}}, "POST", "HTTP/1.1", &framing) == 0);
+  CHECK_FALSE(framing.asks_leave);
   CHECK(judged_fields({{"Content-Encoding", "gzip"}}) == 415);
   CHECK(judged_fields({{"Content-Encoding", "identity"}, {"Content-Encoding", "gzip"}}) == 415);
   CHECK(judged_fields({{"Expect", "200-ok"}}) == 417);
