@@ -66,8 +66,11 @@ size_t count_of(const std::string& argument) {
 
 template <class Condition>
 bool until(Condition condition) {
-  for (int i = 0; i < 60'000 && !condition(); ++i) usleep(1000);
-  return condition();
+  for (int i = 0; i < 60'000; ++i) {
+    if (condition()) return true;  // which it may not be for long: who counts processes meets those that change
+    usleep(1000);
+  }
+  return false;
 }
 
 }  // namespace
