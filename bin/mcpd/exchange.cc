@@ -95,7 +95,7 @@ Exchange::Step Exchange::proceed() {
     input_ended_ = true;
     connection_.phase = Phase::answer;
     connection_.deadline_ms = 0;
-    if (arrival_) worker_.arrived().push_back(*this);
+    if (arrival_) worker_.arrive(*this);
     else if (!answered_) mcptoken_exchange_end(handle_);
   }
   if (taken_over_ || cut_ || gone_) return Step::drop;

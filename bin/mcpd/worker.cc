@@ -22,6 +22,7 @@ constexpr unsigned kTimeoutSeconds = 60;  // libmicrohttpd's: no byte either way
 constexpr int kAcceptsPerTurn = 32;       // so that a flood of connections does not starve those that are open
 constexpr int64_t kAcceptPauseMs = 100;   // while no descriptor is left
 constexpr int kRunsPerTurn = 8;
+constexpr int kCohort = 32;  // requests that are read before the first is admitted: more would be out of the cache by then
 constexpr int64_t kBreathMs = 1;  // a timer that is due at once when it has just fired would leave nobody else his turn
 constexpr int64_t kUnwatchedMs = 50;  // most calls are answered by then and need no watch
 constexpr int64_t kHeldTurnMs = 4;
@@ -235,7 +236,13 @@ void Worker::settle_soon(Exchange& exchange) {
   pump_soon();
 }
 
+void Worker::arrive(Exchange& exchange) {
+  arrived_.push_back(exchange);
+  if (++arrived_count_ >= kCohort) show_arrived();
+}
+
 void Worker::show_arrived() {
+  arrived_count_ = 0;
   while (auto* exchange = arrived_.front())
     exchange->admit();
 }

@@ -64,7 +64,7 @@ class Worker {
   mcptoken_service* service() const { return options_.service; }
   bool draining() const { return draining_; }
   List<Exchange, Live>& live() { return live_; }
-  List<Exchange, Arrived>& arrived() { return arrived_; }
+  void arrive(Exchange& exchange);
   void wait(Exchange& exchange);
   void settle_soon(Exchange& exchange);
   void pump_soon();
@@ -151,6 +151,7 @@ class Worker {
   List<Exchange, Waiting> waiting_;
   List<Exchange, Due> due_;
   List<Exchange, Arrived> arrived_;
+  int arrived_count_ = 0;  // or more than are left
   Spares<Answer> answers_;
   Spares<Arrival> arrivals_;
 

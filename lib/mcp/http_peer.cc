@@ -224,17 +224,17 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   }
   auto reading = read_answer(**exchange, sent.id, events, scope);
   auto answer = co_await reading;
-  const bool cancelled = scope.cancelled();
-  loop::Stage all_read(loop_);  // what servers have answered in this turn
-  co_await all_read;
   if (answer) {
     if (!(*exchange)->complete()) {
       auto rest = drain(std::move(*exchange));
       group_.spawn(std::move(rest));
     }
-  } else if (cancelled && era == Era::legacy && !opening) {
+  } else if (scope.cancelled() && era == Era::legacy && !opening) {
     notify(cancellation(sent.id, scope.reason()));
   }
+  exchange->reset();            // whoever comes next in this turn is to find the connection
+  loop::Stage all_read(loop_);  // what servers have answered in this turn
+  co_await all_read;
   co_return answer;
 }
 
