@@ -149,7 +149,6 @@ bool Exchange::announces_too_much(std::string_view piece) const {
 }
 
 Exchange::Step Exchange::refuse_body() {
-  if (!is_shown()) admit();
   if (taken_over_ || cut_) return Step::drop;
   if (answered_) return reply_and_close();
   worker_.refuse(connection_, 413, "the body is larger than 33 MiB");

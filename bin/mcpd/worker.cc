@@ -22,6 +22,7 @@ constexpr unsigned kTimeoutSeconds = 60;  // libmicrohttpd's: no byte either way
 constexpr int kAcceptsPerTurn = 32;       // so that a flood of connections does not starve those that are open
 constexpr int64_t kAcceptPauseMs = 100;   // while no descriptor is left
 constexpr int kRunsPerTurn = 8;
+constexpr int kRunsInVain = 2;  // in a row; what came during a turn is noted in one and read in the next
 constexpr int kCohort = 32;  // requests that are read before the first is admitted: more would be out of the cache by then
 constexpr int64_t kBreathMs = 1;  // a timer that is due at once when it has just fired would leave nobody else his turn
 constexpr int64_t kUnwatchedMs = 50;  // most calls are answered by then and need no watch
@@ -57,6 +58,7 @@ Outcome<bool> Worker::begin() {
   const auto access = [](void* self, MHD_Connection* request, const char* target, const char* method,
                          const char* version, const char* data, size_t* size, void** slot) noexcept -> MHD_Result {
     auto& worker = *static_cast<Worker*>(self);
+    worker.gets_on_ = true;
     auto* exchange = static_cast<Exchange*>(*slot);
     const size_t taken = std::exchange(*size, 0);
     const auto step = !exchange
@@ -190,23 +192,29 @@ void Worker::stop_accepting() {
 
 // libmicrohttpd reports neither resumed connections nor those that still have input buffered through its descriptor. Of
 // those it knows itself, but while exchanges are held it calls them ready always: then what our callbacks have seen
-// counts, and what they cannot see (a head that just fills its buffer) comes with the next pump, a moment later.
+// counts, and what they cannot see (a head that just fills its buffer) comes with the next pump, a moment later. So does
+// what it calls ready and gets nowhere with: many such connections must not be looked at again and again before others are.
 void Worker::pump() {
   if (pumping_) return;
   pumping_ = true;
   bool more = true;
-  for (int i = 0; more && i < kRunsPerTurn; ++i) {
-    again_ = false;
+  for (int i = 0, in_vain = 0; more && i < kRunsPerTurn; ++i) {
+    again_ = gets_on_ = false;
     queued_ = 0;
     ++turn_;
     MHD_run(daemon_);
     show_arrived();
     settle_due();
-    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
-    more = again_ || queued_ > 0 || (held_ == 0 && MHD_get_timeout(daemon_, &timeout_ms) == MHD_YES && timeout_ms == 0);
+    in_vain = gets_on_ ? 0 : in_vain + 1;
+    more = again_ || queued_ > 0 || (in_vain < kRunsInVain && is_ready());
   }
   pumping_ = false;
-  if (more || !due_.empty()) pump_soon();
+  if (more || is_ready()) pump_soon();
+}
+
+bool Worker::is_ready() const {
+  MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+  return held_ == 0 && MHD_get_timeout(daemon_, &timeout_ms) == MHD_YES && timeout_ms == 0;
 }
 
 void Worker::hold(int change) {
@@ -323,6 +331,10 @@ void Worker::begin_drain() {
   stop_accepting();
   attached_.for_each([](Connection& connection) {
     if (connection.phase == Phase::idle) ::shutdown(connection.fd, SHUT_RDWR);
+  });
+  // The service waits for what it knows of.
+  live_.for_each([](Exchange& exchange) {
+    if (!exchange.is_shown()) exchange.admit();
   });
   mcptoken_service_drain(options_.service, loop_, grace_ms_.load(), call<&Worker::drained>, this);
 }

@@ -95,6 +95,7 @@ class Worker {
   void pause_accepting(int error);
   void stop_accepting();
   void pump();
+  bool is_ready() const;
   void show_arrived();
   void settle_due();
   void kick();
@@ -163,6 +164,7 @@ class Worker {
   int trims_left_ = 0;
   int held_ = 0;  // exchanges that wait and are not suspended
   bool again_ = false;
+  bool gets_on_ = false;  // libmicrohttpd has told of a request in this turn
   uint64_t turn_ = 0;  // of libmicrohttpd
   int queued_ = 0;     // answers that were handed over in this one and not sent
   bool pumping_ = false;

@@ -515,6 +515,22 @@ class Process(unittest.TestCase):
             self.assertEqual(server.wait(), 0)
             self.assertNotIn("ERROR", server.log())
 
+    def test_drain_waits_for_a_body_on_its_way(self):
+        # Beside nothing, and beside a call that keeps the service from being done.
+        for beside in (b"", request("/slow?ms=1500")):
+            with Server(PROGRAM, "--loops", "1") as server, connect(server) as other, connect(server) as sock:
+                other.sendall(beside)
+                sock.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\n")
+                time.sleep(0.2)
+                server.signal()
+                time.sleep(0.2)
+                sock.sendall(b"abc")
+                data = read_to_end(sock)
+                self.assertTrue(data.startswith(b"HTTP/1.1 200 "), data)
+                self.assertIn(b"Connection: close\r\n", data)
+                self.assertTrue(data.endswith(b"abc"), data)
+                self.assertEqual(server.wait(), 0)
+
     def test_second_signal_ends_the_grace(self):
         with Server(PROGRAM, "--loops", "2") as server, connect(server) as slow:
             slow.sendall(request("/slow?ms=60000"))
