@@ -108,6 +108,9 @@ mcptoken_status mcptoken_watch_new(mcptoken_loop* loop, int fd, int32_t events, 
 void mcptoken_watch_change(mcptoken_watch* watch, int32_t events) {
   if (watch) watch->watch.change(events);
 }
+void mcptoken_watch_expect(mcptoken_watch* watch) {
+  if (watch) watch->watch.expect();
+}
 void mcptoken_watch_free(mcptoken_watch* watch) { delete watch; }
 
 mcptoken_status mcptoken_timer_new(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data, mcptoken_timer** timer_out,

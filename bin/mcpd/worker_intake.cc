@@ -111,6 +111,7 @@ void Worker::on_completed(MHD_Connection* request, Exchange* exchange) {
     connection->phase = Phase::idle;
     connection->deadline_ms = now_ms() + options_.idle_ms;
   }
+  mcptoken_watch_expect(daemon_watch_);  // who has been answered asks again
   if (exchange) exchange->completed();
 }
 

@@ -54,6 +54,10 @@ MCPTOKEN_API mcptoken_status mcptoken_watch_new(mcptoken_loop *loop, int fd, int
                                                 void *user_data, mcptoken_watch **watch_out, mcptoken_error **error_out);
 /* 0: pause. Since: 0.1 */
 MCPTOKEN_API void mcptoken_watch_change(mcptoken_watch *watch, int32_t events);
+/* Says that something to read will come to this descriptor next, and soon. A run that looks again before it sleeps (set_busy_poll) then
+ * calls the callback with MCPTOKEN_READABLE without asking the system first, so that it comes sooner: the callback must be able to find
+ * nothing. Until another watch says so, or for as long as one look takes. Of no effect on a paused watch. Since: 0.1 */
+MCPTOKEN_API void mcptoken_watch_expect(mcptoken_watch *watch);
 /* Since: 0.1 */
 MCPTOKEN_API void mcptoken_watch_free(mcptoken_watch *watch);
 

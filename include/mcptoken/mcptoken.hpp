@@ -343,6 +343,7 @@ class Watch {
           return mcptoken_watch_new(loop.get(), fd, events, run, callback_.get(), out, error);
         })) {}
   void change(int32_t events) { mcptoken_watch_change(watch_.get(), events); }
+  void expect() { mcptoken_watch_expect(watch_.get()); }
 
  private:
   std::unique_ptr<Callback> callback_;  // outlives the watch

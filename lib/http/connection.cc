@@ -76,6 +76,7 @@ Result<bool> Connection::advance_head() {
     if (drained_) {
       if (write_failed_) return closed("the connection ended while the request was sent");
       wait_for_events();
+      transport_->expect();
       return false;
     }
     const Io io = fill();

@@ -12,6 +12,7 @@ class WatchedTransport : public Transport {
  public:
   void listen(Listener* listener) final { listener_ = listener; }
   void want(int events) override;
+  void expect() override { watch_.expect(); }
 
  protected:
   explicit WatchedTransport(loop::Loop& loop) : watch_(loop) {}

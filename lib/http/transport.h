@@ -40,6 +40,8 @@ class Transport {
   // What the listener waits for from now on, readiness that holds already included. Never calls it directly. 0:
   // nothing.
   virtual void want(int events) = 0;
+  // The answer to what was written is what this loop waits for next.
+  virtual void expect() {}
 };
 
 // An attempt to connect. Destruction abandons it without blocking.

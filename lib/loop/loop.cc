@@ -67,6 +67,7 @@ class Mailbox {
 
 struct Loop::Impl {
   static constexpr size_t kSpare = 1'024;
+  static constexpr unsigned kAsksInARow = 3;  // of what is expected, then the system is asked for everything else
   uv_loop_t loop{};
   uv_async_t wake{};
   uv_prepare_t before_waiting{};
@@ -79,6 +80,7 @@ struct Loop::Impl {
   std::atomic<std::thread::id> thread{};
   std::unique_ptr<Worker> starter;
   BusyPoll busy_poll;
+  Watch* expected = nullptr;
   int64_t heard_ns = 0;  // when what ended the wait came, 0: nothing has
   bool wake_open = false;
   bool turning = false;
@@ -120,14 +122,28 @@ struct Loop::Impl {
   bool look_until(int64_t end_ns) {
     constexpr int64_t kLateNs = 20'000;
     bool late = false;
+    unsigned asked = 0;
     for (int64_t before = now_ns(), now; is_at_work() || (!has_to_go_on() && before < end_ns); before = now) {
       const bool looks = heard_ns == 0;
       timed = false;
-      turn(UV_RUN_NOWAIT);
+      if (looks && expected && asked++ % (kAsksInARow + 1) != 0) ask_expected(before);
+      else turn(UV_RUN_NOWAIT);
       now = now_ns();
       if (looks && !timed) late |= (heard_ns != 0 ? heard_ns : now) - before > kLateNs;
     }
+    if (heard_ns == 0) expected = nullptr;
     return late;
+  }
+  // What has come leaves work for the end of the turn.
+  void ask_expected(int64_t now) {
+    turning = true;
+    expected->callback_(kReadable);
+    if (!deferred.empty()) heard_ns = now;
+    run_deferred();
+    turning = false;
+  }
+  void forget(const Watch& watch) {
+    if (expected == &watch) expected = nullptr;
   }
   void run_deferred() {
     // Work deferred by deferred work waits for the next turn, so that a loop of it cannot starve the descriptors.
@@ -374,12 +390,18 @@ Result<void> Watch::start(int fd, int events, Function<void(int)> callback) {
 void Watch::change(int events) {
   if (!handle_) return;
   auto* handle = static_cast<uv_poll_t*>(handle_);
-  if (events == 0) uv_poll_stop(handle);
-  else uv_poll_start(handle, to_uv(events), Loop::Impl::on_poll);
+  if (events != 0) return void(uv_poll_start(handle, to_uv(events), Loop::Impl::on_poll));
+  loop_.impl().forget(*this);
+  uv_poll_stop(handle);
+}
+
+void Watch::expect() {
+  if (handle_ && uv_is_active(static_cast<uv_handle_t*>(handle_))) loop_.impl().expected = this;
 }
 
 void Watch::stop() {
   if (!handle_) return;
+  loop_.impl().forget(*this);
   auto* handle = static_cast<uv_poll_t*>(std::exchange(handle_, nullptr));
   uv_poll_stop(handle);
   close_and_delete(handle);

@@ -99,6 +99,10 @@ class Watch {
   void change(int events);
   void stop();
   bool running() const { return handle_ != nullptr; }
+  // Something to read will come here next, and soon. A loop that looks again before it sleeps (set_busy_poll) then calls the callback
+  // with kReadable between its questions to the system, which are dearer than to look and find nothing. Of no effect on a watch that is
+  // paused or stopped; until another watch says so, or a whole look was in vain.
+  void expect();
 
  private:
   friend struct Loop::Impl;

@@ -97,6 +97,7 @@ static void watches(void) {
   mcptoken_loop_run_once(loop);
   CHECK_NUMBER(1, end.calls);
   mcptoken_watch_change(end.watch, MCPTOKEN_READABLE);
+  mcptoken_watch_expect(end.watch); /* without busy polling nobody is asked in vain */
   mcptoken_loop_run(loop);
   CHECK_NUMBER(2, end.calls);
   mcptoken_watch_free(end.watch);
@@ -266,6 +267,7 @@ static void nulls(void) {
   CHECK_FAILS(MCPTOKEN_INVALID, "callback", mcptoken_timer_new(loop, NULL, NULL, &timer, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "timer_out", mcptoken_timer_new(loop, stop, NULL, NULL, &error));
   mcptoken_watch_change(NULL, 1);
+  mcptoken_watch_expect(NULL);
   mcptoken_watch_free(NULL);
   mcptoken_timer_start(NULL, 1, 1);
   mcptoken_timer_stop(NULL);

@@ -62,6 +62,7 @@ class Own(unittest.TestCase):
         os.write(writer, b"b")
         self.loop.run_once()
         watch.change(Events.READABLE)
+        watch.expect()
         self.loop.run()
         self.assertEqual(seen, [(Events.READABLE, b"a"), (Events.READABLE, b"b")])
         watch.close()

@@ -12,7 +12,7 @@ CANNOT_THROW = {
         json_key json_get json_text json_boolean json_integer client_http_status exchange_answered service_needs_bootstrap
         loop_fd loop_timeout identity_token_name identity_token_sha identity_project identity_owner identity_expires_ms
         identity_rights""",
-    "a member write": "session_on_notification",
+    "a member write": "session_on_notification watch_expect",
     "bytes wiped in place": "bytes_free",
     "one system call on a handle that exists": "watch_change",
     "a guarded call, then a destructor": "exchange_free",

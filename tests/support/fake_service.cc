@@ -245,6 +245,7 @@ mcptoken_status mcptoken_watch_new(mcptoken_loop* loop, int fd, int32_t events, 
   return MCPTOKEN_OK;
 }
 void mcptoken_watch_change(mcptoken_watch* watch, int32_t events) { watch->watch.change(events); }
+void mcptoken_watch_expect(mcptoken_watch* watch) { if (watch) watch->watch.expect(); }
 void mcptoken_watch_free(mcptoken_watch* watch) { delete watch; }
 mcptoken_status mcptoken_timer_new(mcptoken_loop* loop, mcptoken_loop_fn callback, void* user_data,
                                    mcptoken_timer** out, mcptoken_error**) {

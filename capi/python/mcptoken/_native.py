@@ -135,6 +135,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "mcptoken_loop_post": (_STATUS, [_H, LoopFn, c_void_p]),
     "mcptoken_watch_new": (_STATUS, [_H, c_int, c_int32, WatchFn, c_void_p, _O, _O]),
     "mcptoken_watch_change": (None, [_H, c_int32]),
+    "mcptoken_watch_expect": (None, [_H]),
     "mcptoken_watch_free": (None, [_H]),
     "mcptoken_timer_new": (_STATUS, [_H, LoopFn, c_void_p, _O, _O]),
     "mcptoken_timer_start": (None, [_H, c_int64, c_int64]),

@@ -147,6 +147,13 @@ class Watch(Handle):
         """Events.NONE: pause."""
         _native.lib.mcptoken_watch_change(self.pointer, int(events))
 
+    def expect(self) -> None:
+        """Something to read will come next, and soon: a loop that polls (set_busy_poll) calls back without asking the system first.
+
+        `callback` must be able to find nothing. Until another watch says so, or for as long as one look takes.
+        """
+        _native.lib.mcptoken_watch_expect(self.pointer)
+
 
 class Timer(Handle):
     """A stopped timer. The loop's thread. Keep a reference: it ends with the object."""
