@@ -97,7 +97,7 @@ static void watches(void) {
   mcptoken_loop_run_once(loop);
   CHECK_NUMBER(1, end.calls);
   mcptoken_watch_change(end.watch, MCPTOKEN_READABLE);
-  mcptoken_watch_expect(end.watch); /* without busy polling nobody is asked in vain */
+  mcptoken_watch_expect(end.watch);
   mcptoken_loop_run(loop);
   CHECK_NUMBER(2, end.calls);
   mcptoken_watch_free(end.watch);

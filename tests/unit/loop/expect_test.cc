@@ -9,7 +9,7 @@ using namespace mcptoken::loop;
 
 namespace {
 
-// A loop that looks before it sleeps: events follow each other at once, so that looking pays. `end` is a descriptor that nothing comes to.
+// A loop that looks before it sleeps: one event follows the other within the bound, so that looking pays. Nothing comes to `end`.
 class Looking {
  public:
   Looking() {
