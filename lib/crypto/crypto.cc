@@ -1,5 +1,6 @@
 #include "crypto/crypto.h"
 
+#include <nettle/sha2.h>
 #include <sodium.h>
 
 #include <new>
@@ -14,14 +15,14 @@ constexpr size_t kTagBytes = crypto_aead_xchacha20poly1305_ietf_ABYTES;
 static_assert(kSealOverhead == kNonceBytes + kTagBytes);
 static_assert(sizeof(Key) == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
 static_assert(sizeof(Key) == crypto_kdf_KEYBYTES);
-static_assert(sizeof(Digest) == crypto_hash_sha256_BYTES);
+static_assert(sizeof(Digest) == SHA256_DIGEST_SIZE);
 static_assert(sizeof(Digest) >= crypto_generichash_blake2b_BYTES_MIN);
 
 const uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
 uint8_t* bytes_of(std::string& text) { return reinterpret_cast<uint8_t*>(text.data()); }
 
-crypto_hash_sha256_state* state_of(std::array<uint8_t, 128>& storage) {
-  return std::launder(reinterpret_cast<crypto_hash_sha256_state*>(storage.data()));
+sha256_ctx* state_of(std::array<uint8_t, 128>& storage) {
+  return std::launder(reinterpret_cast<sha256_ctx*>(storage.data()));
 }
 
 }  // namespace
@@ -31,26 +32,23 @@ Result<void> init() {
   return {};
 }
 
-Digest sha256(std::string_view data) {
-  Digest digest;
-  crypto_hash_sha256(digest.data(), bytes_of(data), data.size());
-  return digest;
-}
+Digest sha256(std::string_view data) { return Sha256().update(data).finish(); }
 
 Sha256::Sha256() {
-  static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(state_));
-  static_assert(alignof(crypto_hash_sha256_state) <= 16);
-  crypto_hash_sha256_init(new (state_.data()) crypto_hash_sha256_state);
+  static_assert(sizeof(sha256_ctx) <= sizeof(state_));
+  static_assert(alignof(sha256_ctx) <= 16);
+  sha256_init(new (state_.data()) sha256_ctx);
 }
 
 Sha256& Sha256::update(std::string_view data) {
-  crypto_hash_sha256_update(state_of(state_), bytes_of(data), data.size());
+  sha256_update(state_of(state_), data.size(), bytes_of(data));
   return *this;
 }
 
 Digest Sha256::finish() {
   Digest digest;
-  crypto_hash_sha256_final(state_of(state_), digest.data());
+  sha256_digest(state_of(state_), digest.size(), digest.data());
+  wipe(state_.data(), state_.size());  // nettle leaves the last block, which may be a bearer, where it was
   return digest;
 }
 

@@ -11,8 +11,8 @@ PROTOCOL = {"revision", "message", "header", "rewrite", "handshake", "trace"}  #
 # Header prefix: the folders that may name it, and whether their own headers may, too.
 THIRD_PARTY = {
     "fmt/": (["lib/"], True), "tl/expected.hpp": (["lib/base"], True), "rapidjson/": (["lib/json"], False),
-    "sodium.h": (["lib/crypto"], False), "sqlite3.h": (["lib/db"], False), "uv.h": (["lib/loop"], False),
-    "curl/": (["lib/http"], False), "re2/": (["lib/pattern"], False),
+    "sodium.h": (["lib/crypto"], False), "nettle/": (["lib/crypto"], False), "sqlite3.h": (["lib/db"], False),
+    "uv.h": (["lib/loop"], False), "curl/": (["lib/http"], False), "re2/": (["lib/pattern"], False),
     "microhttpd.h": (["bin/mcpd", "bin/mcpctl"], True), "CLI/": (["bin/mcpctl"], False),
     "yaml.h": (["bin/"], False), "curses.h": (["bin/mcpctl"], False), "doctest/": (["tests/unit", "tests/pch"], True)}
 SYSTEM = re.compile(r"(sys|netinet|arpa|net|linux)/\w+\.h|[a-z_0-9]+|(assert|ctype|dirent|dlfcn|emmintrin|errno|fcntl|immintrin|inttypes|"

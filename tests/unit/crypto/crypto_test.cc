@@ -23,6 +23,16 @@ TEST_CASE("SHA-256: the examples of FIPS 180-4, whole and in pieces") {
   }
 }
 
+TEST_CASE("SHA-256 leaves nothing of what it read where it was computed") {
+  const std::string secret = "mcpctl_pat_secret";
+  Sha256 hash;
+  const std::string_view state(reinterpret_cast<const char*>(&hash), sizeof hash);
+  hash.update(secret);
+  REQUIRE(state.find(secret) != state.npos);
+  hash.finish();
+  CHECK(state.find(secret) == state.npos);
+}
+
 TEST_CASE("BLAKE2b with 32 bytes, plain and keyed, as Python's hashlib computes it") {
   CHECK(to_hex(blake2b("abc")) == "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
   CHECK(to_hex(blake2b("")) == "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
