@@ -1,5 +1,6 @@
 #include "gateway/call_events.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/limits.h"
@@ -7,6 +8,7 @@
 #include "gateway/uri.h"
 #include "json/edit.h"
 #include "json/writer.h"
+#include "mcp/cancel.h"
 #include "mcp/input_request.h"
 #include "mcp/rewrite.h"
 
@@ -44,7 +46,26 @@ void CallEvents::on_notification(mcp::Message message) {
     answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
   } else if (message.method() == "notifications/message" && wants_log(message)) {
     answer_.send(message.text());
+  } else if (message.method() == "notifications/elicitation/complete" && client_.era == mcp::Era::legacy) {
+    answer_.send(message.text());  // of an elicitation by URL, whose id the client has been given
+  } else if (const json::Node* id = mcp::withdrawn_request(message)) {
+    withdraw(message, *id);
   }
+}
+
+// The server wants no answer any more to what it asked, so the client is told to stop asking its user.
+void CallEvents::withdraw(const mcp::Message& message, const json::Node& upstream_id) {
+  auto& asks = exchange_.site.asks;
+  const auto ask = std::find_if(asked_.begin(), asked_.end(), [&](const std::string& id) {
+    const auto at = asks.find(id);
+    return at != asks.end() && at->second.upstream_id == message.outline().raw(upstream_id);
+  });
+  if (ask == asked_.end()) return;
+  asks.erase(*ask);
+  if (open_asks() == 0) deadline_.refresh(call_ms_);
+  json::Edits edits(message.outline());
+  edits.replace(upstream_id, json::quoted(*ask));
+  answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
 }
 
 void CallEvents::on_request(mcp::Message message, Function<void(std::string)> reply) {

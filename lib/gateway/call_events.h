@@ -27,6 +27,7 @@ class CallEvents final : public mcp::Events {
   bool wants_log(const mcp::Message& message) const;
   bool goes_on(const mcp::Message& message);
   size_t open_asks() const;
+  void withdraw(const mcp::Message& message, const json::Node& upstream_id);
 
   Exchange& exchange_;
   const Client& client_;

@@ -76,17 +76,13 @@ std::string input_required(const Exchange& exchange, std::string_view requests, 
   return out;
 }
 
-// A server that asks for input by its answers, or by requests of its own to a legacy client.
-loop::Task<Result<Turn>> call_and_ask(Site& site, const Client& client, UpstreamCall& call, CallEvents& events,
-                                      loop::Scope& scope) {
-  Turn turn;
+// What a server asks for by its answer becomes requests to a legacy client, and the call is made again with what that answers, or at
+// once when nothing but a state is to come back.
+loop::Task<Result<Turn>> ask_and_repeat(Site& site, const Client& client, UpstreamCall& call, Turn turn, CallEvents& events,
+                                        loop::Scope& scope) {
   const auto edits = call.edits;
-  for (int round = 0;; ++round) {
-    auto task = site.upstreams.call(call, &events, scope);
-    MCPT_CO_TRY(turn.answer, co_await task);
-    const auto& message = turn.answer->message;
-    if (!is_input_required(message)) co_return turn;
-    auto usable = check_input_requests(message, client.declared);
+  for (int round = 0; is_input_required(turn.answer->message); ++round) {
+    auto usable = check_input_requests(turn.answer->message, client.declared);
     if (usable && round >= limits::kInputRounds) usable = fail(unusable("the server asks for input again and again"));
     if (!usable) co_return fail(std::move(usable).error().in(call.server->name));
     auto asked = std::make_shared<const mcp::Message>(std::move(turn.answer->message));
@@ -95,7 +91,10 @@ loop::Task<Result<Turn>> call_and_ask(Site& site, const Client& client, Upstream
     call.edits = edits;
     call.edits.insert(call.edits.end(), more.begin(), more.end());
     call.progress_token = site.next_token();
+    auto task = site.upstreams.call(call, &events, scope);
+    MCPT_CO_TRY(turn.answer, co_await task);
   }
+  co_return turn;
 }
 
 // On the loop that holds the call.
@@ -139,16 +138,14 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
   }
   // Whoever is to be asked by a server while it works has a connection with capabilities there.
   const bool parks = client.era == mcp::Era::modern && call.key.capabilities != 0 && !call.server->relayed;
-  if (!parks && (client.era == mcp::Era::modern || client.declared == 0)) {  // one round
-    Turn turn;
-    auto task = site.upstreams.call(call, &events, scope);
-    MCPT_CO_TRY(turn.answer, co_await task);
-    co_return turn;
-  }
   if (!parks) {
-    auto task = call_and_ask(site, client, call, events, scope);
-    auto turn = co_await task;
-    co_return turn;
+    Turn turn;
+    auto first = site.upstreams.call(call, &events, scope);
+    MCPT_CO_TRY(turn.answer, co_await first);
+    if (client.era == mcp::Era::modern || !is_input_required(turn.answer->message)) co_return turn;
+    auto task = ask_and_repeat(site, client, call, std::move(turn), events, scope);
+    auto last = co_await task;
+    co_return last;
   }
   share.session = site.parking.free_place(call.server->id, share.who->token_sha);
   call.key = key_for(*call.server, share);

@@ -7,6 +7,7 @@
 #include "gateway/call_events.h"
 #include "gateway/site.h"
 #include "json/writer.h"
+#include "mcp/cancel.h"
 #include "mcp/input_request.h"
 #include "mcp/rewrite.h"
 
@@ -38,6 +39,9 @@ class Parking::Call final : public mcp::Events, public std::enable_shared_from_t
         site_(site) {}
 
   void on_notification(mcp::Message message) override {
+    if (const auto* asked = mcp::withdrawn_request(message)) {
+      std::erase_if(questions_, [&](const auto& one) { return one.second.message.id() == message.outline().raw(*asked); });
+    }
     if (listener) listener->on_notification(std::move(message));
   }
   // Kept until the client has answered. What the server asks in one go is asked of the client in one go.
@@ -91,8 +95,11 @@ std::string Parking::Call::requests() const {
   writer.begin_object();
   for (auto& [key, question] : questions_) {
     writer.key(key).begin_object().member("method", question.message.method());
-    if (const json::Node* params = question.message.params())
-      writer.raw_member("params", question.message.outline().raw(*params));
+    if (const json::Node* params = question.message.params()) {
+      json::Edits edits(question.message.outline());
+      if (auto* number = question.message.param("elicitationId")) edits.remove(*params, *number);  // the modern era has none
+      writer.raw_member("params", json::apply(question.message.text(), params->value, edits.sorted()));
+    }
     writer.end_object();
   }
   writer.end_object();

@@ -11,6 +11,11 @@ namespace {
 
 constexpr size_t kLoggedSubject = 256;
 
+// Members of a client's params that no server hears of. Tasks are not offered here, so who asks for one gets the plain call
+// (2025-11-25, tasks); and a state belongs to the modern era, where it is sealed to who got it.
+constexpr std::string_view kTask = "task";
+constexpr std::string_view kNotRelayed[] = {kTask, "requestState", "inputResponses"};
+
 // The client as the control plane's audit log is to know it.
 std::string info_of(const Client& client) {
   std::string out;
@@ -143,6 +148,10 @@ UpstreamCall RoutedCall::upstream_call() const {
   member.replace(subject_.key_range.begin, subject_.key_range.size(), json::quoted(target_->upstream_name));
   call.edits.push_back({std::string(route_.member), std::move(member)});
   if (state_.given) call.edits.push_back({"requestState", state_.upstream});
+  for (auto unknown : kNotRelayed) {
+    const bool goes = unknown == kTask || client_.era == mcp::Era::legacy;
+    if (goes && message_->param(unknown)) call.edits.push_back({std::string(unknown), ""});
+  }
   call.capabilities = client_.declared;
   call.any_replica = true;
   call.progress_token = exchange_.site.next_token();

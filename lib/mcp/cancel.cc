@@ -22,4 +22,8 @@ std::string cancellation(std::string_view id, const Error& reason) {
   return notification("notifications/cancelled", params.append("}"));
 }
 
+const json::Node* withdrawn_request(const Message& notification) {
+  return notification.method() == "notifications/cancelled" ? notification.param("requestId") : nullptr;
+}
+
 }  // namespace mcptoken::mcp

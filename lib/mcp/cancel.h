@@ -1,4 +1,4 @@
-// notifications/cancelled towards a server.
+// notifications/cancelled, towards a server and from one.
 #pragma once
 
 #include <string>
@@ -14,5 +14,8 @@ Error withdrawal(std::string_view reason);
 
 // The notification about our request `id`, for whatever reason it is cancelled: a client's own words are passed on.
 std::string cancellation(std::string_view id, const Error& reason);
+
+// The id of the request that a server wants no answer to any more. Null: the notification is another one.
+const json::Node* withdrawn_request(const Message& notification);
 
 }  // namespace mcptoken::mcp

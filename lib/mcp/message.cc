@@ -187,8 +187,9 @@ Error Message::to_error() const {
 }
 
 bool belongs_to_call(std::string_view method) {
-  return method == "notifications/progress" || method == "notifications/message" ||
-         method == "notifications/subscriptions/acknowledged";
+  constexpr std::string_view kOfCalls[] = {"notifications/progress", "notifications/message", "notifications/subscriptions/acknowledged",
+                                           "notifications/cancelled", "notifications/elicitation/complete"};
+  return std::find(std::begin(kOfCalls), std::end(kOfCalls), method) != std::end(kOfCalls);
 }
 
 Result<uint32_t> read_capabilities(std::string_view json) {

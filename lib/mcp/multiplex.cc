@@ -77,6 +77,17 @@ Events* Multiplex::youngest_listener() {
   return nullptr;
 }
 
+// Which of them the server had asked, each knows for itself.
+void Multiplex::tell_listeners(const Message& message) {
+  std::vector<Events*> listeners;
+  for (auto& [id, pending] : pending_) {
+    if (pending->events) listeners.push_back(pending->events);
+  }
+  for (Events* events : listeners) {
+    if (auto copy = Message::parse(std::string(message.text()), Origin::server)) events->on_notification(*std::move(copy));
+  }
+}
+
 void Multiplex::take_request(Message message) {
   if (message.method() == "ping") return send(result_message(message.id(), "{}"));
   Events* events = capabilities_ != 0 ? youngest_listener() : nullptr;
@@ -107,7 +118,11 @@ void Multiplex::take_notification(Message message) {
     return;
   }
   bool exclusive = capabilities_ != 0;
-  if (message.method() == "notifications/message") {
+  if (withdrawn_request(message)) {
+    if (exclusive) tell_listeners(message);
+    return;
+  }
+  if (belongs_to_call(message.method())) {
     Events* events = exclusive ? youngest_listener() : nullptr;
     if (events) events->on_notification(std::move(message));
     return;

@@ -40,6 +40,7 @@ class Multiplex {
   void take_request(Message message);
   void take_notification(Message message);
   Events* youngest_listener();
+  void tell_listeners(const Message& message);
 
   const uint32_t capabilities_;
   Write write_;

@@ -1,5 +1,7 @@
 #include "mcp/stdio_peer.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "mcp/rewrite.h"
@@ -153,6 +155,9 @@ void StdioPeer::notify(std::string message) { pipe_.send(std::move(message)); }
 
 Result<void> StdioPeer::write(std::string line) {
   if (!child_ || dead_) return fail(Status::unavailable, "the server process has ended");
+  // A message is one line (2025-11-25, transports, stdio). Line ends of a client that indents can only lie between the parts of its
+  // JSON, where a space says the same.
+  for (const char end : {'\n', '\r'}) std::replace(line.begin(), line.end(), end, ' ');
   auto written = child_->write(std::move(line));
   if (!written) options_.log.debug(options_.label + ": " + written.error().message);
   if (!written && written.error().status == Status::unavailable) child_->stop();  // it hears nothing any more
