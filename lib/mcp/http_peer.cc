@@ -137,10 +137,10 @@ loop::Task<Result<Message>> HttpPeer::call(Call call, Events* caller, loop::Scop
     std::string session = info_.session_id;
     auto task = info_.era == Era::modern ? post_modern(call, events, scope) : post(call, Era::legacy, events, scope);
     MCPT_CO_TRY(auto answer, co_await task);
-    if (answer.message) co_return *std::move(answer.message);
-    // 404 for our session: the server has forgotten it, and did not run the request (2025-11-25, session management).
-    if (answer.status != 404 || session.empty() || attempt > 0) co_return fail(refused(answer));
-    lose_session(session);
+    const bool forgotten = !session.empty() && answer.denies_session;
+    if (forgotten && attempt == 0) lose_session(session);
+    else if (answer.message) co_return *std::move(answer.message);
+    else co_return fail(refused(answer));
   }
 }
 

@@ -57,6 +57,7 @@ class HttpPeer final : public Peer {
   // What one POST came to: an HTTP status and, when there was one, the JSON-RPC answer.
   struct Answer {
     int status = 0;
+    bool denies_session = false;  // it has forgotten ours, if there is one, and did not run the request (2025-11-25, session management)
     std::optional<Message> message;
     std::string text;  // the body when it is no JSON-RPC message, shortened
   };

@@ -36,6 +36,13 @@ class EndsWith final : loop::Scope::Hook {
 
 json::ReadLimits body_limits() { return server_limits(limits::kUpstreamBodyBytes); }
 
+// What servers say in place of 404 that look their sessions up themselves, as the reference servers do: 400 with an error that answers no
+// request, because none was read, and that is about the session.
+bool denies_session(int status, const Message& message) {
+  const bool of_none = !message.id_node() || message.id_node()->type == json::Type::null;
+  return status == 400 && of_none && message.error() && lower(message.to_error().message).find("session") != std::string::npos;
+}
+
 }  // namespace
 
 void HttpPeer::Place::note(const http::SseReader& reader) {
@@ -52,6 +59,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& excha
   }
   Answer answer;
   answer.status = exchange.head().status;
+  answer.denies_session = answer.status == 404;
   auto reading = exchange.read_all(limits::kUpstreamBodyBytes, scope);
   auto body = co_await reading;
   if (!body) co_return fail(labelled(std::move(body).error(), options_.label, scope));
@@ -62,6 +70,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& excha
       answer.message = *std::move(message);
       // The gateway's own identity was refused: that is not an answer to the client's request.
       if (answer.status == 401 || answer.status == 403) answer.message.reset();
+      if (answer.message) answer.denies_session |= denies_session(answer.status, *answer.message);
       if (answer.status == 404 && answer.message && !info_.session_id.empty()) answer.message.reset();
     }
     answer.text = text.substr(0, kErrorTextBytes);

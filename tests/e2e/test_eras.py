@@ -18,6 +18,7 @@ class Server(doubles.Handler):
     """/old asks on the call's stream, /new by its answers; what calls come with is in `seen`, answers to questions in `replies`."""
 
     seen, replies = [], []
+    sessions = 0  # the number of the one session that it knows
     proceed = threading.Event()
 
     def do_POST(self):
@@ -35,13 +36,23 @@ class Server(doubles.Handler):
         if method == "server/discover":
             return self.result(message, lead | own | {"supportedVersions": [MODERN]})
         if method == "initialize":
-            return self.result(message, own | {"protocolVersion": LEGACY}, "s")
+            Server.sessions += 1
+            return self.result(message, own | {"protocolVersion": LEGACY}, f"s{Server.sessions}")
+        if not is_new and self.headers["Mcp-Session-Id"] != f"s{self.sessions}":
+            return self.refused("Bad Request: No valid session ID provided")
         if method == "tools/list":
-            return self.result(message, lead | {"tools": [{"name": name, "inputSchema": ANY} for name in ("say", "again", "ask", "url")]})
+            return self.result(message, lead | {"tools": [{"name": name, "inputSchema": ANY} for name in ("say", "again", "ask", "url", "refuse")]})
         if method != "tools/call":
             return self.result(message, lead)
         self.seen.append(message["params"])
         getattr(self, message["params"]["name"])(message, lead)
+
+    def refused(self, text):
+        """As the reference servers refuse what they have not read."""
+        self.plain(400, json.dumps({"jsonrpc": "2.0", "error": {"code": -32000, "message": text}, "id": None}).encode())
+
+    def refuse(self, message, lead):
+        self.refused("Bad Request: no")
 
     def say(self, message, lead):
         self.result(message, lead | {"content": [{"type": "text", "text": "said"}]})
@@ -165,3 +176,13 @@ def test_a_message_over_several_lines_is_one_line_to_a_server_on_a_pipe(gateway)
         with Connection(gateway.port) as connection:
             answer = connection.request("POST", client.path, body, client.fields(message))
         assert json.loads(answer.body)["result"]["content"] == [{"type": "text", "text": "two\nlines"}], answer.body
+
+
+def test_a_server_that_has_forgotten_the_session_and_answers_400_is_initialised_again(gateway):
+    client = legacy(gateway)
+    assert "result" in call(client, "old__say")
+    Server.sessions += 1
+    assert "result" in call(client, "old__say")
+    before = Server.sessions
+    assert call(client, "old__refuse")["error"]["message"] == "Bad Request: no"
+    assert Server.sessions == before
