@@ -42,19 +42,14 @@ class Element final : loop::Scope::Hook {
     return meta && meta->protocol_version && mcp::is_modern(*meta->protocol_version);
   }
   loop::Task<Result<void>> run() {
+    if (message_) id_ = message_->id();
     if (message_ && message_->method() == "initialize") {
-      id_ = message_->id();
       message_ = fail(Error(Status::invalid, "initialize comes alone").with_rpc(mcp::rpc::kInvalidRequest));
     }
-    if (!message_) {
-      refuse(exchange_, id_, message_.error(), 400);
-      co_return Result<void>();
-    }
-    auto shared = std::make_shared<const mcp::Message>(*std::move(message_));
-    auto task = serve_legacy(exchange_, shared);
+    auto task = serve_message(exchange_, std::move(message_), id_);
     auto served = co_await task;
     exchange_.operation.conclude(served);
-    if (!served) refuse(exchange_, shared->id(), served.error(), 500);
+    if (!served) refuse(exchange_, id_, served.error(), 500);
     co_return Result<void>();
   }
   const std::string& answer() const { return answer_.body(); }
@@ -65,13 +60,17 @@ class Element final : loop::Scope::Hook {
   Captured answer_;
   Link link_;
   Exchange exchange_;
-  std::string id_;  // of a message that cannot be read
+  std::string id_;
   Result<mcp::Message> message_;
 };
 
 Error bad_batch(std::string text) { return Error(Status::invalid, std::move(text)).with_rpc(mcp::rpc::kInvalidRequest); }
 
+Error is_alone() { return bad_batch("a request of revision " + std::string(mcp::kModernRevision) + " comes alone"); }
+
 Result<std::vector<std::unique_ptr<Element>>> elements_of(const Exchange& exchange) {
+  MCPT_TRY(const auto era, era_by_header(exchange.request));
+  if (era == mcp::Era::modern) return fail(is_alone());
   MCPT_TRY(auto session, session_of(exchange));
   if (!session || session->revision != kRevision)
     return fail(bad_batch("batches are for sessions of revision " + std::string(kRevision)));
@@ -82,7 +81,7 @@ Result<std::vector<std::unique_ptr<Element>>> elements_of(const Exchange& exchan
     if (out.size() >= kMostMessages)
       return fail(bad_batch("a batch has " + std::to_string(kMostMessages) + " messages at most"));
     out.push_back(std::make_unique<Element>(exchange, outline->raw(*node)));
-    if (out.back()->is_modern()) return fail(bad_batch("a request of revision " + std::string(mcp::kModernRevision) + " comes alone"));
+    if (out.back()->is_modern()) return fail(is_alone());
   }
   if (out.empty()) return fail(bad_batch("a batch has at least one message"));
   return out;

@@ -30,7 +30,6 @@ mcp::Trace trace_of(const HttpRequest& request, const mcp::ClientMeta& meta) {
 // What a request refused on the spot leaves to be done.
 loop::Task<Result<void>> nothing_more() { co_return Result<void>(); }
 
-// Judges the message and hands it to its era.
 loop::Task<Result<void>> serve_post(Exchange& exchange) {
   if (auto judged = judge_content_type(exchange.request.headers); !judged) {
     refuse(exchange, "null", judged.error(), judged.error().http);
@@ -39,6 +38,29 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
   if (is_batch(exchange.request.body)) return serve_batch(exchange);
   std::string id;
   auto parsed = mcp::Message::parse(std::move(exchange.request.body), mcp::Origin::client, {}, &id);
+  return serve_message(exchange, std::move(parsed), std::move(id));
+}
+
+}  // namespace
+
+Result<void> judge_content_type(const http::Fields& headers) {
+  bool repeated = false;
+  const auto type = headers.find("content-type", &repeated);
+  if (!repeated && type && is_json(*type)) return {};
+  Error error(Status::invalid, "the content type must be application/json");
+  return fail(std::move(error).with_rpc(mcp::rpc::kInvalidRequest).with_http(415));
+}
+
+Result<mcp::Era> era_by_header(const HttpRequest& request) {
+  bool repeated = false;
+  const auto version = request.header("mcp-protocol-version", &repeated);
+  if (!repeated && (!version || mcp::is_legacy(*version))) return mcp::Era::legacy;
+  if (!repeated && mcp::is_modern(*version)) return mcp::Era::modern;
+  Error error(Status::invalid, "the MCP-Protocol-Version header is not one we serve");
+  return fail(std::move(error).with_rpc(mcp::rpc::kInvalidRequest));
+}
+
+loop::Task<Result<void>> serve_message(Exchange& exchange, Result<mcp::Message> parsed, std::string id) {
   if (!parsed) {
     int http = parsed.error().http;
     refuse(exchange, id, parsed.error(), http ? http : 400);
@@ -53,31 +75,15 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
   exchange.link.method = message->method().substr(0, kLoggedMethod);
   exchange.link.trace = trace_of(exchange.request, *meta);
   if (message->is_call() && meta->protocol_version) return serve_modern(exchange, std::move(message), *std::move(meta));
-  bool repeated = false;
-  const auto version = exchange.request.header("mcp-protocol-version", &repeated);
-  if (repeated || (version && !mcp::is_legacy(*version))) {
-    bool modern = !repeated && version && mcp::is_modern(*version);
-    if (modern && message->kind() == mcp::MessageKind::notification) {  // of which none is acted upon in this era
-      respond_plain(exchange, 202);
-      return nothing_more();
-    }
-    std::string text = modern ? "a request of revision " + std::string(*version) + " names it in params._meta"
-                              : "the MCP-Protocol-Version header is not one we serve";
-    refuse(exchange, message->id(),
-           Error(Status::invalid, text).with_rpc(modern ? mcp::rpc::kInvalidParams : mcp::rpc::kInvalidRequest), 400);
+  const auto era = era_by_header(exchange.request);
+  if (era && *era == mcp::Era::legacy) return serve_legacy(exchange, std::move(message));
+  if (era && message->kind() == mcp::MessageKind::notification) {  // of which none is acted upon in this era
+    respond_plain(exchange, 202);
     return nothing_more();
   }
-  return serve_legacy(exchange, std::move(message));
-}
-
-}  // namespace
-
-Result<void> judge_content_type(const http::Fields& headers) {
-  bool repeated = false;
-  const auto type = headers.find("content-type", &repeated);
-  if (!repeated && type && is_json(*type)) return {};
-  Error error(Status::invalid, "the content type must be application/json");
-  return fail(std::move(error).with_rpc(mcp::rpc::kInvalidRequest).with_http(415));
+  const std::string text = "a request of revision " + std::string(mcp::kModernRevision) + " names it in params._meta";
+  refuse(exchange, message->id(), era ? Error(Status::invalid, text).with_rpc(mcp::rpc::kInvalidParams) : era.error(), 400);
+  return nothing_more();
 }
 
 bool accepts(const HttpRequest& request, std::string_view media_type) {

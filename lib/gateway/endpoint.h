@@ -94,10 +94,17 @@ void respond_plain(Exchange& exchange, int status, Headers headers = {});
 std::string server_info(const Exchange& exchange);  // raw JSON
 CallRecord record_of(const Exchange& exchange, const Client& client, std::string_view subject);
 
+// The era of a request whose body names no revision, by its MCP-Protocol-Version header; without one it is the older. Invalid
+// request for two such headers, and for a revision that is not served.
+Result<mcp::Era> era_by_header(const HttpRequest& request);
+// The message of a POST, or one of several: judged and handed to its era. `id` is that of a message that cannot be read.
+loop::Task<Result<void>> serve_message(Exchange& exchange, Result<mcp::Message> parsed, std::string id);
 bool is_batch(std::string_view body);
 loop::Task<Result<void>> serve_batch(Exchange& exchange);
 loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message);
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta);
+// Of a GET or DELETE, which legacy sessions alone have; false: it is answered.
+bool admit_to_session(Exchange& exchange);
 loop::Task<Result<void>> listen_legacy(Exchange& exchange);
 loop::Task<Result<void>> end_legacy(Exchange& exchange);
 CallerShare share_of(const Exchange& exchange, const Client& client);

@@ -179,11 +179,16 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
   co_return Result<void>();
 }
 
+bool admit_to_session(Exchange& exchange) {
+  const auto era = era_by_header(exchange.request);
+  const bool served = era && *era == mcp::Era::legacy && exchange.request.header("mcp-session-id");
+  if (!era) refuse(exchange, "null", era.error(), 400);
+  else if (!served) respond_plain(exchange, 405, {{"Allow", "POST"}});
+  return served;
+}
+
 loop::Task<Result<void>> end_legacy(Exchange& exchange) {
-  if (!exchange.request.header("mcp-session-id")) {
-    respond_plain(exchange, 405, {{"Allow", "POST"}});
-    co_return Result<void>();
-  }
+  if (!admit_to_session(exchange)) co_return Result<void>();
   auto session = session_of(exchange);
   if (!session) {
     refuse(exchange, "null", session.error(), session.error().http);

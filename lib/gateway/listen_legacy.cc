@@ -93,11 +93,7 @@ bool remember(const Exchange& exchange, const SessionId& session, std::function<
 }  // namespace
 
 loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
-  const auto version = exchange.request.header("mcp-protocol-version");
-  if (!exchange.request.header("mcp-session-id") || (version && mcp::is_modern(*version))) {
-    respond_plain(exchange, 405, {{"Allow", "POST"}});
-    co_return Result<void>();
-  }
+  if (!admit_to_session(exchange)) co_return Result<void>();
   if (!accepts(exchange.request, "text/event-stream")) {
     respond_plain(exchange, 406);
     co_return Result<void>();

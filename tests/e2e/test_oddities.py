@@ -244,11 +244,22 @@ def check(gateway, fields, rows):
         assert (answer.json["error"]["code"] if "error" in answer.json else None) == code, shown
 
 
+LISTENING = [("1999-01-01", 400), ("", 400), (MODERN, 405)]
+
+
 def test_odd_messages_of_legacy_clients(gateway):
     client = wire.Legacy(gateway.port, gateway.bearer)
     check(gateway, client.fields(None), BOTH + LEGACY_ONLY)
     for fields in ({"MCP-Protocol-Version": "1999-01-01"}, {"MCP-Protocol-Version": ""}, {"MCP-Protocol-Version": MODERN}):
         assert send(gateway, client.fields(None) | fields, PING).status == 400, fields
+    # Method, the revision in the header (None: no such header), status. The modern era has neither method.
+    for method, revision, status in [(method, *row) for method in ("GET", "DELETE") for row in LISTENING] + [
+            ("GET", LEGACY, 200), ("DELETE", LEGACY, 204)]:
+        fields = client.fields(None) | {"Accept": "text/event-stream", "MCP-Protocol-Version": revision}
+        with Connection(gateway.port) as connection:
+            connection.send(method, client.path, headers={name: value for name, value in fields.items() if value is not None})
+            assert connection.http.getresponse().status == status, (method, revision)
+    client = wire.Legacy(gateway.port, gateway.bearer)
     for session in ("x", "", "x" * 5000, client.session[:-1], client.session + "A", client.session.swapcase()):
         assert send(gateway, client.fields(None) | {"Mcp-Session-Id": session}, PING).status == 404, session
     other = wire.Legacy(gateway.port, gateway.other)

@@ -94,3 +94,36 @@ TEST_CASE_FIXTURE(Batches, "batch: a call in it ends with the request that broug
   finish(visit);
   CHECK(gateway->site(0).running.empty());
 }
+
+TEST_CASE_FIXTURE(Batches, "batch: the header that names a revision is judged as for one message") {
+  const std::string ping = World::request("1", "ping");
+  const std::pair<std::string, int> rows[] = {
+      {"2025-03-26", 200}, {"2025-11-25", 200}, {"1999-01-01", 400}, {"", 400}, {"2026-07-28", 400}};
+  for (auto& [revision, status] : rows) {
+    CAPTURE(revision);
+    for (auto& body : {ping, "[" + ping + "]"})
+      CHECK_MESSAGE(send(body, {{"mcp-session-id", session}, {"mcp-protocol-version", revision}}).responder.status == status, body);
+  }
+  const std::pair<std::string, std::string> twice = {"mcp-protocol-version", "2025-03-26"};
+  CHECK(send("[" + ping + "]", {{"mcp-session-id", session}, twice, twice}).responder.status == 400);
+}
+
+TEST_CASE_FIXTURE(Batches, "batch: a message is answered as if it had come alone") {
+  auto with_meta = [](const std::string& meta) { return World::call("1", "a__echo", R"({"message":"x"})", meta); };
+  const std::pair<std::string, std::string> rows[] = {
+      {with_meta("{}"), R"("text":"x")"},
+      {with_meta(R"({"io.modelcontextprotocol/protocolVersion":"2099-01-01"})"), "-32022"},
+      {with_meta(R"({"io.modelcontextprotocol/protocolVersion":"2025-03-26"})"), "-32022"},
+      {with_meta(R"({"io.modelcontextprotocol/protocolVersion":7})"), "-32602"},
+      {with_meta(R"({"progressToken":null})"), "-32602"},
+      {with_meta(R"({"ProgressToken":1})"), "-32600"},
+      {World::request("1", "no/such"), "-32601"},
+      {R"({"jsonrpc":"2.0","id":1.5,"method":"ping"})", "-32600"},
+  };
+  for (auto& [body, part] : rows) {
+    CAPTURE(body);
+    auto& alone = post(body);
+    CHECK_MESSAGE(alone.last().find(part) != std::string::npos, alone.last());
+    CHECK(post("[" + body + "]").last() == "[" + alone.last() + "]");
+  }
+}
