@@ -15,9 +15,10 @@ ToolFacts facts_of(const RawList& list, const Target& target, const mcp::Message
   ToolFacts out;
   if (auto hidden = list.hidden.find(target.upstream_name); hidden != list.hidden.end()) out.hidden = hidden->second;
   auto marked = list.headers.find(target.upstream_name);
-  const json::Node* arguments = message.param("arguments");
-  if (marked == list.headers.end() || !arguments) return out;
+  if (marked == list.headers.end()) return out;
   out.marks = marked->second;
+  const json::Node* arguments = message.param("arguments");
+  if (!arguments) return out;  // as if there were an empty object: no header may claim one
   if (auto value = json::parse(message.outline().raw(*arguments))) out.headers = out.marks->of(*value);
   return out;
 }

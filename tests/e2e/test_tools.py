@@ -76,20 +76,22 @@ def test_headers_of_clients_are_compared(gateway):
 
     def call(arguments, **marks):
         client.marks = {"Mcp-Param-" + name: value for name, value in marks.items()}
-        events = client.post(client.message("tools/call", {"name": "marking__where", "arguments": arguments}))
+        given = {} if arguments is None else {"arguments": arguments}
+        events = client.post(client.message("tools/call", {"name": "marking__where"} | given))
         return events.status, list(events)[-1]
 
     calls = len(gateway.marking.heads())
     assert call({"region": "eu", "size": 1}, Region="eu", Size="1")[0] == 200
     assert call({"region": "eu"}, region="=?base64?ZXU=?=")[0] == 200
-    assert call({"free": "eu"})[0] == 200
+    assert call({"free": "eu"})[0] == 200 and call(None)[0] == 200
     assert call({"user": "me"}, user_id="me")[0] == 200 and gateway.marking.heads()[-1]["mcp-param-user_id"] == "me"
     for arguments, marks in (({"region": "eu"}, {}), ({"region": "eu"}, {"Region": "us"}), ({"free": "x"}, {"Region": "eu"}),
                              ({"region": "eu"}, {"Region": "=?base64?ZX=?="}), ({"size": 1}, {"Size": "1.0"}),
-                             ({"user": "me"}, {"user_id": "you"}), ({"user": "me"}, {"user-id": "me"})):
+                             ({"user": "me"}, {"user_id": "you"}), ({"user": "me"}, {"user-id": "me"}),
+                             ({}, {"Region": "eu"}), (None, {"Region": "eu"})):
         status, answer = call(arguments, **marks)
         assert status == 400 and answer["error"]["code"] == -32020, (arguments, marks, answer)
-    assert len(gateway.marking.heads()) == calls + 4, "what was refused has reached nobody"
+    assert len(gateway.marking.heads()) == calls + 5, "what was refused has reached nobody"
 
 
 def test_what_cannot_be_used_is_left_out_alone(gateway):
