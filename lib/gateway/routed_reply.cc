@@ -3,6 +3,7 @@
 #include "gateway/plugins/own_result.h"
 #include "gateway/routed_call.h"
 #include "gateway/uri.h"
+#include "json/writer.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
@@ -12,6 +13,43 @@ CallOutcome outcome_of(const mcp::Message& message) {
   if (message.kind() == mcp::MessageKind::error) return CallOutcome::protocol_error;
   const json::Node* is_error = message.in_result("isError");
   return is_error && message.outline().raw(*is_error) == "true" ? CallOutcome::tool_error : CallOutcome::ok;
+}
+
+// Codes of servers that clients do not get.
+struct Code {
+  int64_t rpc, relayed;
+  bool modern_only;
+};
+constexpr Code kCodes[] = {
+    {mcp::rpc::kHeaderMismatch, mcp::rpc::kInternalError, false},
+    {mcp::rpc::kUnsupportedVersion, mcp::rpc::kInternalError, false},
+    {kResourceNotFound, mcp::rpc::kInvalidParams, true},
+    {mcp::rpc::kUrlElicitationRequired, mcp::rpc::kInternalError, true},  // nothing could be asked for: the addresses are unusable
+};
+
+// Of a client that cannot be sent to an address.
+constexpr std::string_view kNeedsUrl = R"({"requiredCapabilities":{"elicitation":{"url":{}}}})";
+
+Result<json::Outline> read_data(std::string_view data) { return json::Outline::read(data, 1, mcp::server_limits(data.size())); }
+
+// Whether it is a resource that an error is about. The word alone says nothing: it may be the name of a bad parameter.
+bool names_uri(std::string_view data) {
+  const auto outline = read_data(data);
+  const json::Node* uri = outline ? outline->find("uri") : nullptr;
+  return uri && uri->type == json::Type::string;
+}
+
+bool is_missing(const Error& error) {
+  return error.rpc == kResourceNotFound || (error.rpc == mcp::rpc::kInvalidParams && names_uri(error.data));
+}
+
+std::string with_uri(std::string_view data, std::string_view uri) {
+  const auto outline = read_data(data);
+  const bool is_object = outline && outline->root().type == json::Type::object;
+  if (!is_object) return "{\"uri\":" + json::quoted(uri) + "}";
+  json::Edits edits(*outline);
+  edits.set(outline->root(), "uri", json::quoted(uri));
+  return json::apply(data, outline->root().value, edits.sorted());
 }
 
 }  // namespace
@@ -70,19 +108,24 @@ RoutedCall::Reply RoutedCall::error_reply(const Error& error) const {
   return {mcp::error_message(message_->id(), error), bad_request ? 400 : 200, error};
 }
 
-// A server's protocol error, as this client may see it: codes that concern our own hop become an internal error, and a
-// missing resource has the code of the client's era and the client's URI.
+// A server's protocol error, as this client may see it: codes that concern our own hop become an internal error, those that
+// the client's era lacks have their successors, and a missing resource has the client's URI.
 Error RoutedCall::relayed_error(const mcp::Message& answer) const {
   Error error = answer.to_error();
-  if (error.rpc == mcp::rpc::kHeaderMismatch || error.rpc == mcp::rpc::kUnsupportedVersion) error.rpc = mcp::rpc::kInternalError;
-  const bool names_uri = error.data.find("\"uri\"") != std::string::npos;
-  const bool is_missing = error.rpc == kResourceNotFound || (error.rpc == mcp::rpc::kInvalidParams && names_uri);
-  if (row_of(subject_.kind).by_uri && is_missing) {
-    Error plain = unknown_key(subject_.kind, subject_.key, client_.era);
-    error.rpc = plain.rpc;
-    error.data = plain.data;
-  } else if (names_uri) {
-    error.data = exposed_data(*target_->attachment, error.data);
+  error.data = exposed_data(*target_->attachment, error.data);
+  if (row_of(subject_.kind).by_uri && is_missing(error)) {
+    error.rpc = unknown_key(subject_.kind, subject_.key, client_.era).rpc;
+    if (!names_uri(error.data)) error.data = with_uri(error.data, subject_.key);
+  }
+  if (error.rpc == mcp::rpc::kUrlElicitationRequired && client_.era == mcp::Era::modern && !(client_.declared & mcp::kElicitationUrl)) {
+    error.rpc = mcp::rpc::kMissingCapability;
+    error.data = kNeedsUrl;
+  }
+  for (auto& code : kCodes) {
+    if (code.rpc == error.rpc && (!code.modern_only || client_.era == mcp::Era::modern)) {
+      error.rpc = code.relayed;
+      break;
+    }
   }
   return error;
 }

@@ -55,10 +55,6 @@ class Rewriter {
       if (messages && messages->type == Type::array) each(*messages);
     }
   }
-  // An object with a URI of its own.
-  void data() {
-    if (outline_ && outline_->root().type == Type::object) uri_of(outline_->root(), "uri");
-  }
   // A `_meta` object.
   void meta() {
     if (outline_) meta(outline_->root());
@@ -157,9 +153,11 @@ std::string exposed_meta(const Attachment& attachment, const mcp::Message& resul
 }
 
 std::string exposed_data(const Attachment& attachment, std::string_view data) {
-  std::vector<json::Edit> edits;
-  if (!attachment.prefix.empty()) Rewriter(attachment, data, 0, edits).data();
-  return applied(data, std::move(edits));
+  // Its own members alone are read: whatever is odd below them takes nothing from it.
+  const auto outline = Outline::read(data, 1, mcp::server_limits(data.size()));
+  const Node* uri = outline ? outline->find("uri") : nullptr;
+  if (!uri || uri->type != Type::string) return std::string(data);
+  return applied(data, {json::Edit(uri->value, json::quoted(exposed_uri(attachment, outline->string(*uri))))});
 }
 
 std::string exposed_requests(const Attachment& attachment, std::string_view requests) {
