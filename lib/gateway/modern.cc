@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "gateway/endpoint.h"
+#include "gateway/log_level.h"
 #include "gateway/plugins/gate.h"
 #include "json/writer.h"
 #include "mcp/header.h"
@@ -36,6 +37,13 @@ Result<void> check_headers(const HttpRequest& request, const mcp::Message& messa
   auto value = message.string_param(member);
   if (!value) return fail(Error(Status::invalid, "params." + std::string(member) + " is required").with_rpc(mcp::rpc::kInvalidParams));
   return compare(request, "mcp-name", "Mcp-Name", *value);
+}
+
+Result<void> check_meta(const mcp::ClientMeta& meta) {
+  auto bad = [](const char* why) { return fail(Error(Status::invalid, why).with_rpc(mcp::rpc::kInvalidParams)); };
+  if (!meta.has_capabilities) return bad("_meta must declare the client's capabilities");
+  if (!meta.log_level.empty() && !log_rank(meta.log_level)) return bad("the log level in _meta must be one of the levels");
+  return {};
 }
 
 Error unsupported(const std::string& requested) {
@@ -105,10 +113,8 @@ loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mc
     respond_plain(exchange, 202);
     co_return Result<void>();
   }
-  if (!meta.has_capabilities) {
-    refuse(exchange, message->id(),
-           Error(Status::invalid, "_meta must declare the client's capabilities").with_rpc(mcp::rpc::kInvalidParams),
-           400);
+  if (auto checked = check_meta(meta); !checked) {
+    refuse(exchange, message->id(), checked.error(), 400);
     co_return Result<void>();
   }
   Client client;

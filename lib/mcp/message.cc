@@ -220,6 +220,7 @@ Result<ClientMeta> read_client_meta(const Message& message) {
     out.client_version = string_member(meta, info, "version");
   }
   out.log_level = string_member(meta, &meta.root(), kMeta[3]);
+  if (out.log_level.empty() && meta.find(kMeta[3])) return invalid_params("the log level in _meta must be one of the levels");
   if (const Node* token = meta.find(kMeta[4])) {
     if (token->type != Type::string && token->type != Type::number) return invalid_params("a progress token is a string or a number");
     out.progress_token = std::string(meta.raw(*token));
