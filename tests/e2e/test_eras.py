@@ -10,6 +10,7 @@ from harness import Gateway, until
 from wire import LEGACY, MODERN, Connection, Legacy, Modern
 
 ANY = {"type": "object"}
+TOOLS = "say", "again", "ask", "url", "refuse"
 ASKING = {"message": "Your name?", "requestedSchema": {"type": "object", "properties": {}}}
 BY_URL = {"mode": "url", "url": "https://example.org/x", "message": "Sign in", "elicitationId": "el-1"}
 
@@ -41,7 +42,7 @@ class Server(doubles.Handler):
         if not is_new and self.headers["Mcp-Session-Id"] != f"s{self.sessions}":
             return self.refused("Bad Request: No valid session ID provided")
         if method == "tools/list":
-            return self.result(message, lead | {"tools": [{"name": name, "inputSchema": ANY} for name in ("say", "again", "ask", "url", "refuse")]})
+            return self.result(message, lead | {"tools": [{"name": name, "inputSchema": ANY} for name in TOOLS]})
         if method != "tools/call":
             return self.result(message, lead)
         self.seen.append(message["params"])
