@@ -18,6 +18,16 @@ CallEvents::~CallEvents() {
   for (auto& id : asked_) exchange_.site.asks.erase(id);
 }
 
+void CallEvents::send(const mcp::Message& message, json::Edits& edits) {
+  mcp::drop_unknown_members(message, edits);
+  answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
+}
+
+void CallEvents::send(const mcp::Message& message) {
+  json::Edits edits(message.outline());
+  send(message, edits);
+}
+
 // A legacy client that has not said what it wants gets what the server sends; a modern one nothing.
 bool CallEvents::wants_log(const mcp::Message& message) const {
   if (client_.log_level.empty()) return client_.era == mcp::Era::legacy;
@@ -43,11 +53,11 @@ void CallEvents::on_notification(mcp::Message message) {
     if (client_.progress_token.empty() || !token || !goes_on(message)) return;
     json::Edits edits(message.outline());
     edits.replace(*token, client_.progress_token);
-    answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
+    send(message, edits);
   } else if (message.method() == "notifications/message" && wants_log(message)) {
-    answer_.send(message.text());
+    send(message);
   } else if (message.method() == "notifications/elicitation/complete" && client_.era == mcp::Era::legacy) {
-    answer_.send(message.text());  // of an elicitation by URL, whose id the client has been given
+    send(message);  // of an elicitation by URL, whose id the client has been given
   } else if (const json::Node* id = mcp::withdrawn_request(message)) {
     withdraw(message, *id);
   }
@@ -65,7 +75,7 @@ void CallEvents::withdraw(const mcp::Message& message, const json::Node& upstrea
   if (open_asks() == 0) deadline_.refresh(call_ms_);
   json::Edits edits(message.outline());
   edits.replace(upstream_id, json::quoted(*ask));
-  answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
+  send(message, edits);
 }
 
 void CallEvents::on_request(mcp::Message message, Function<void(std::string)> reply) {
@@ -96,7 +106,7 @@ void CallEvents::on_request(mcp::Message message, Function<void(std::string)> re
     place.value = edit.range;
     edits.replace(place, edit.bytes);
   }
-  answer_.send(json::apply(message.text(), message.outline().root().value, edits.sorted()));
+  send(message, edits);
 }
 
 size_t CallEvents::open_asks() const {

@@ -27,6 +27,8 @@ class CallEvents final : public mcp::Events {
   bool wants_log(const mcp::Message& message) const;
   bool goes_on(const mcp::Message& message);
   size_t open_asks() const;
+  void send(const mcp::Message& message, json::Edits& edits);
+  void send(const mcp::Message& message);
   void withdraw(const mcp::Message& message, const json::Node& upstream_id);
 
   Exchange& exchange_;

@@ -178,6 +178,7 @@ void Listener::ask(const std::string& server_id, const mcp::Message& message, st
     place.value = edit.range;
     edits.replace(place, edit.bytes);
   }
+  mcp::drop_unknown_members(message, edits);
   send(sse_event(json::apply(message.text(), message.outline().root().value, edits.sorted())));
   asked_.push_back(std::move(id));
 }

@@ -1,5 +1,8 @@
 #include "mcp/rewrite.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/log.h"
 #include "json/writer.h"
 
@@ -106,11 +109,22 @@ void make_legacy(const Outline& outline, const Node& result, json::Edits& edits)
   edits.replace(end, (any ? "," : "") + text);
 }
 
+constexpr std::string_view kEnvelope[] = {"jsonrpc", "id", "method", "params", "result", "error"};
+
 }  // namespace
+
+void drop_unknown_members(const Message& message, json::Edits& edits) {
+  const Outline& outline = message.outline();
+  for (auto* node = outline.first(outline.root()); node; node = outline.after(outline.root(), *node)) {
+    if (std::find(std::begin(kEnvelope), std::end(kEnvelope), outline.key(*node)) == std::end(kEnvelope))
+      edits.remove(outline.root(), *node);
+  }
+}
 
 std::string to_client(const Message& reply, const ClientHop& hop) {
   const Outline& outline = reply.outline();
   json::Edits edits(outline);
+  drop_unknown_members(reply, edits);
   if (reply.id_node()) edits.replace(*reply.id_node(), std::string(hop.id));
   else edits.set(outline.root(), "id", hop.id);
   for (auto& edit : hop.edits) {

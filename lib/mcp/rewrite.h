@@ -57,6 +57,8 @@ struct ClientHop {
   std::vector<json::Edit> edits; // of the message's text, inside what is not the hop's own
 };
 std::string to_client(const Message& reply, const ClientHop& hop);
+// Of a message that is relayed: what is beside the members of JSON-RPC is the hop's own affair, and goes.
+void drop_unknown_members(const Message& message, json::Edits& edits);
 
 // {"jsonrpc":"2.0","id":…,"error":{…}} from an Error that has (or gets) a JSON-RPC code.
 std::string error_message(std::string_view id, const Error& error);

@@ -10,7 +10,7 @@ from harness import Gateway, until
 from wire import LEGACY, MODERN, Connection, Legacy, Modern
 
 ANY = {"type": "object"}
-TOOLS = "say", "again", "ask", "url", "refuse"
+TOOLS = "say", "again", "ask", "url", "refuse", "more"
 ASKING = {"message": "Your name?", "requestedSchema": {"type": "object", "properties": {}}}
 BY_URL = {"mode": "url", "url": "https://example.org/x", "message": "Sign in", "elicitationId": "el-1"}
 
@@ -54,6 +54,13 @@ class Server(doubles.Handler):
 
     def refuse(self, message, lead):
         self.refused("Bad Request: no")
+
+    def more(self, message, lead):
+        """Members that JSON-RPC has not."""
+        extra = {"x-extra": {"a": 1}, "_meta": {}}
+        self.begin_events()
+        self.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}} | extra)
+        self.event({"x-first": 1, "jsonrpc": "2.0", "id": message["id"], "result": lead | {"content": [], "x-kept": 2}} | extra)
 
     def say(self, message, lead):
         self.result(message, lead | {"content": [{"type": "text", "text": "said"}]})
@@ -187,3 +194,10 @@ def test_a_server_that_has_forgotten_the_session_and_answers_400_is_initialised_
     before = Server.sessions
     assert call(client, "old__refuse")["error"]["message"] == "Bad Request: no"
     assert Server.sessions == before
+
+
+def test_the_envelope_has_the_members_of_json_rpc_alone(gateway):
+    for server in ("old", "new"):
+        log, answer = events_of(legacy(gateway), f"{server}__more")
+        assert log == {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}, log
+        assert answer.keys() == {"jsonrpc", "id", "result"} and answer["result"] == {"content": [], "x-kept": 2}, answer
