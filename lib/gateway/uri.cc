@@ -153,6 +153,7 @@ std::string exposed_meta(const Attachment& attachment, const mcp::Message& resul
 }
 
 std::string exposed_data(const Attachment& attachment, std::string_view data) {
+  if (attachment.prefix.empty()) return std::string(data);
   // Its own members alone are read: whatever is odd below them takes nothing from it.
   const auto outline = Outline::read(data, 1, mcp::server_limits(data.size()));
   const Node* uri = outline ? outline->find("uri") : nullptr;

@@ -106,6 +106,7 @@ TEST_CASE("uri: of user interfaces, of what a model is asked, and of errors") {
   }
   CHECK(exposed_data(from, R"({"uri":"a:b","n":1})") == R"({"uri":"m.s+a:b","n":1})");
   CHECK(exposed_data(from, R"(["uri"])") == R"(["uri"])");
+  CHECK(exposed_data(bare, R"({"uri":"\u0061:b"})") == R"({"uri":"\u0061:b"})");
   // A key that is spelt with escapes, somewhere below, keeps nothing above it from being rewritten.
   CHECK(rewritten(from, R"({"content":[{"type":"resource_link","uri":"a:b","x":{"y":{"z":{"w":{"u\u0072i":1}}}}}]})") ==
         R"({"content":[{"type":"resource_link","uri":"m.s+a:b","x":{"y":{"z":{"w":{"u\u0072i":1}}}}}]})");
