@@ -13,8 +13,11 @@ constexpr size_t kLoggedSubject = 256;
 
 // Members of a client's params that no server hears of. Tasks are not offered here, so who asks for one gets the plain call
 // (2025-11-25, tasks); and a state belongs to the modern era, where it is sealed to who got it.
-constexpr std::string_view kTask = "task";
-constexpr std::string_view kNotRelayed[] = {kTask, "requestState", "inputResponses"};
+struct NotRelayed {
+  std::string_view member;
+  bool of_modern_too;
+};
+constexpr NotRelayed kNotRelayed[] = {{"task", true}, {"requestState", false}, {"inputResponses", false}};
 
 // The client as the control plane's audit log is to know it.
 std::string info_of(const Client& client) {
@@ -148,9 +151,9 @@ UpstreamCall RoutedCall::upstream_call() const {
   member.replace(subject_.key_range.begin, subject_.key_range.size(), json::quoted(target_->upstream_name));
   call.edits.push_back({std::string(route_.member), std::move(member)});
   if (state_.given) call.edits.push_back({"requestState", state_.upstream});
-  for (auto unknown : kNotRelayed) {
-    const bool goes = unknown == kTask || client_.era == mcp::Era::legacy;
-    if (goes && message_->param(unknown)) call.edits.push_back({std::string(unknown), ""});
+  for (const auto& row : kNotRelayed) {
+    const bool goes = row.of_modern_too || client_.era == mcp::Era::legacy;
+    if (goes && message_->param(row.member)) call.edits.push_back({std::string(row.member), ""});
   }
   call.capabilities = client_.declared;
   call.any_replica = true;
