@@ -28,6 +28,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """The answer to a request, by an MCP server."""
         self.plain(200, json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode(), session)
 
+    def stream(self):
+        """Begins an answer of events, which ends with the connection."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+
     def log_message(self, *_):
         pass
 

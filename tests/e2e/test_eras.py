@@ -58,7 +58,7 @@ class Server(doubles.Handler):
     def more(self, message, lead):
         """Members that JSON-RPC has not."""
         extra = {"x-extra": {"a": 1}, "_meta": {}}
-        self.begin_events()
+        self.stream()
         self.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}} | extra)
         self.event({"x-first": 1, "jsonrpc": "2.0", "id": message["id"], "result": lead | {"content": [], "x-kept": 2}} | extra)
 
@@ -72,7 +72,7 @@ class Server(doubles.Handler):
         self.result(message, {"resultType": "input_required", "requestState": "S"})
 
     def ask(self, message, lead):
-        self.begin_events()
+        self.stream()
         self.event({"jsonrpc": "2.0", "id": "u1", "method": "elicitation/create", "params": ASKING})
         assert self.proceed.wait(30)
         self.event({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "u1", "reason": "no need"}})
@@ -80,18 +80,11 @@ class Server(doubles.Handler):
 
     def url(self, message, lead):
         count = len(self.replies)
-        self.begin_events()
+        self.stream()
         self.event({"jsonrpc": "2.0", "id": "u2", "method": "elicitation/create", "params": BY_URL})
         until(lambda: len(self.replies) > count)
         self.event({"jsonrpc": "2.0", "method": "notifications/elicitation/complete", "params": {"elicitationId": "el-1"}})
         self.event({"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}})
-
-    def begin_events(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.close_connection = True
 
     def event(self, message):
         self.wfile.write(b"data: " + json.dumps(message).encode() + b"\n\n")

@@ -84,13 +84,6 @@ class Server(doubles.Handler):
     def do_DELETE(self):
         self.plain(204)
 
-    def stream(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.close_connection = True
-
     def events(self, *messages):
         self.wfile.write("".join(one if isinstance(one, str) else f"data: {json.dumps(one)}\n\n" for one in messages).encode())
 
