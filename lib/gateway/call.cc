@@ -6,6 +6,7 @@
 #include "gateway/plugins/gate.h"
 #include "gateway/plugins/own_prompts.h"
 #include "gateway/routed_call.h"
+#include "loop/stage.h"
 
 namespace mcptoken::gateway {
 namespace {
@@ -42,6 +43,9 @@ loop::Task<Result<Turn>> ask(Exchange& exchange, Client& client, RoutedCall& cal
     }
   }
   auto upstream = call.upstream_call();
+  loop::Stage all_written(exchange.site.loop);
+  co_await all_written;
+  if (scope.cancelled()) co_return fail(scope.reason());  // no server hears of it
   auto task = call_with_input(exchange, client, upstream, call.state_target(), call.state(), events, scope);
   auto turn = co_await task;
   if (call.is_tool() && turn && turn->answer && wants_other_headers(turn->answer->message)) {
@@ -83,6 +87,8 @@ loop::Task<Result<void>> make(Exchange& exchange, Client& client, RoutedCall& ca
   auto turn = co_await asking;
   call.stop_clock();
 
+  loop::Stage all_answered(exchange.site.loop);
+  co_await all_answered;
   std::vector<json::Edit> edits;
   if (call.is_worked_on(turn)) {
     auto processing = process_answer(exchange, client, *call.content(), turn->answer->message, scope);
@@ -98,7 +104,10 @@ loop::Task<Result<void>> make(Exchange& exchange, Client& client, RoutedCall& ca
     auto refused = exchange.site.gateway.plane().refusal(exchange.site.index, *exchange.caller.who, turn.error());
     if (refused && !answer.streaming()) co_return fail(*std::move(refused));
   }
-  call.conclude(std::move(turn), std::move(edits), recording);
+  auto reply = call.reply_to(std::move(turn), std::move(edits));
+  loop::Stage all_replied(exchange.site.loop);
+  co_await all_replied;
+  call.conclude(std::move(reply), recording);
   co_return Result<void>();
 }
 
@@ -115,6 +124,8 @@ CallerShare share_of(const Exchange& exchange, const Client& client) {
 }
 
 loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessagePtr message, Answer& answer) {
+  loop::Stage all_known(exchange.site.loop);  // who asks, and for what
+  co_await all_known;
   RoutedCall call(exchange, client, message, answer);
   if (!call.read()) co_return Result<void>();
   if (call.may_be_own()) {
@@ -129,6 +140,8 @@ loop::Task<Result<void>> serve_call(Exchange& exchange, Client& client, MessageP
     auto list = co_await listing;
     call.take_list(list ? list->get() : nullptr);
   }
+  loop::Stage all_found(exchange.site.loop);
+  co_await all_found;
   if (!call.admit()) co_return Result<void>();
   if (call.look_up()) {
     auto looking = serve_look_up(exchange, client, message, *call.content(), *std::move(call.look_up()), answer);

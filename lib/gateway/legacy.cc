@@ -7,6 +7,7 @@
 #include "gateway/plugins/gate.h"
 #include "gateway/retention.h"
 #include "json/writer.h"
+#include "loop/stage.h"
 #include "mcp/cancel.h"
 #include "mcp/rewrite.h"
 
@@ -122,6 +123,9 @@ Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
 }
 
 loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
+  exchange.link.cancel_on_close = false;  // known before the first wait
+  loop::Stage all_parsed(exchange.site.loop);
+  co_await all_parsed;
   if (message->is_call()) exchange.operation.begin(message->method());
   auto session = session_of(exchange);
   if (!session) {
@@ -158,7 +162,6 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
   if (client.session && !exchange.site.sessions.empty()) {
     if (auto* state = exchange.site.state_of(session_key(exchange, *client.session))) client.log_level = state->log_level;
   }
-  exchange.link.cancel_on_close = false;
   std::optional<StreamOwner> owner;
   Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
   if (client.session) {

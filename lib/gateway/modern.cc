@@ -5,6 +5,7 @@
 #include "gateway/log_level.h"
 #include "gateway/plugins/gate.h"
 #include "json/writer.h"
+#include "loop/stage.h"
 #include "mcp/header.h"
 #include "mcp/rewrite.h"
 
@@ -94,6 +95,8 @@ void discover(Exchange& exchange, const mcp::Message& message) {
 }  // namespace
 
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta) {
+  loop::Stage all_parsed(exchange.site.loop);
+  co_await all_parsed;
   const std::string& version = *meta.protocol_version;
   exchange.operation.begin(message->method());
   exchange.operation.speaks(version);

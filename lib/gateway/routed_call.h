@@ -55,8 +55,16 @@ class RoutedCall {
   // --- after it
   void stop_clock() { record_.duration_ms = exchange_.site.loop.now_ms() - began_ms_; }
   bool is_worked_on(const Result<Turn>& turn) const;  // by the project's pipeline
-  // Answers the client and records what came of it. `edits`: of the server's result.
-  void conclude(Result<Turn> turn, std::vector<json::Edit> edits, Recording& recording);
+  struct Reply {
+    std::string text;
+    int status = 200;
+    std::optional<Error> error;  // that it tells
+    bool withdrawn = false;      // its client has cancelled it, and gets no answer
+  };
+  // What the client is told. `edits`: of the server's result.
+  Reply reply_to(Result<Turn> turn, std::vector<json::Edit> edits);
+  // Records what came of the call, and tells the client.
+  void conclude(Reply reply, Recording& recording);
 
   bool is_tool() const { return subject_.kind == Kind::tools; }
   const Subject& subject() const { return subject_; }
@@ -72,13 +80,7 @@ class RoutedCall {
 
  private:
   // What the client is told.
-  struct Reply {
-    std::string text;
-    int status = 200;
-    std::optional<Error> error;  // that it tells
-  };
   void deny();
-  Reply reply_to(Result<Turn> turn, std::vector<json::Edit> edits);
   Reply reply_with(const UpstreamAnswer& upstream, std::vector<json::Edit> edits);
   Reply reply_failed(Error error);
   Reply error_reply(const Error& error) const;

@@ -59,13 +59,11 @@ bool RoutedCall::is_worked_on(const Result<Turn>& turn) const {
   return turn->answer->message.result() && !is_input_required(turn->answer->message);
 }
 
-void RoutedCall::conclude(Result<Turn> turn, std::vector<json::Edit> edits, Recording& recording) {
-  const bool withdrawn = !turn && turn.error().rpc == mcp::rpc::kRequestCancelled;
-  Reply reply = reply_to(std::move(turn), std::move(edits));
+void RoutedCall::conclude(Reply reply, Recording& recording) {
   if (reply.error) exchange_.operation.failed(*reply.error);
   else if (record_.outcome == CallOutcome::tool_error) exchange_.operation.failed_in_tool();
   recording.finish(std::move(record_));
-  if (withdrawn) answer_.withdraw();
+  if (reply.withdrawn) answer_.withdraw();
   else answer_.finish(reply.status, std::move(reply.text));
 }
 
@@ -100,7 +98,9 @@ RoutedCall::Reply RoutedCall::reply_failed(Error error) {
   record_.outcome = error.rpc != 0 && !withdrawn ? CallOutcome::protocol_error : CallOutcome::transport_error;
   if (error.rpc == 0) error.rpc = mcp::rpc::kInternalError;
   error.data.clear();
-  return error_reply(error);
+  Reply reply = error_reply(error);
+  reply.withdrawn = withdrawn;
+  return reply;
 }
 
 RoutedCall::Reply RoutedCall::error_reply(const Error& error) const {

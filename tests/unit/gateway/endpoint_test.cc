@@ -245,6 +245,29 @@ TEST_CASE("endpoint: a session cancels its own calls only") {
   CHECK(call.messages().empty());
 }
 
+TEST_CASE("endpoint: a call whose client goes in the turn of its coming reaches no server") {
+  World world;
+  world.attach_script("counts", R"sh(
+calls=0
+say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"','"$1"'}'; }
+while IFS= read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case "$line" in
+    *'"method":"server/discover"'*) say '"error":{"code":-32601,"message":"x"}' ;;
+    *'"method":"initialize"'*) say '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s"}}' ;;
+    *'"method":"notifications/'*) ;;
+    *) calls=$((calls+1)); say '"result":{"content":[],"calls":'$calls'}' ;;
+  esac
+done
+)sh");
+  CHECK(has(world.send(World::call("1", "counts__t")).last(), R"("calls":1)"));
+  auto& call = world.begin("POST", World::call("2", "counts__t"));
+  CHECK_FALSE(call.done);
+  call.link.scope.cancel(Error(Status::cancelled, "the client has gone"));
+  world.finish(call);
+  CHECK(has(world.send(World::call("3", "counts__t")).last(), R"("calls":2)"));
+}
+
 TEST_CASE("endpoint: a server asks, the client answers") {
   World world;
   world.attach_example("one", {"--era", "legacy"});
