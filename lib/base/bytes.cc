@@ -69,12 +69,13 @@ bool from_hex(std::string_view text, std::span<uint8_t> out) {
   if (text.size() != out.size() * 2) return false;
   const int8_t* const values = kHexReverse.data();
   const char* digit = text.data();
+  int seen = 0;  // negative once a character is no digit
   for (uint8_t& byte : out) {
     const int high = values[static_cast<uint8_t>(*digit++)], low = values[static_cast<uint8_t>(*digit++)];
-    if ((high | low) < 0) return false;
+    seen |= high | low;
     byte = static_cast<uint8_t>(high << 4 | low);
   }
-  return true;
+  return seen >= 0;
 }
 
 std::string to_base64url(std::string_view bytes) {
