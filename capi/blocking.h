@@ -1,7 +1,8 @@
 // Blocking calls over asynchronous parts: a private loop runs until the task is done or its time is up.
 //
 // Invariant: one call at a time. A second one, from a callback of the first or from another thread, is refused; a
-// release meanwhile cancels the first, and whoever leaves it last releases.
+// release meanwhile cancels the first, and whoever leaves it last releases. What goes on from one call to the next, like
+// a request that is polled, does so in whichever turns the loop.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +36,7 @@ class Blocking {
   // True: nobody is in it, the caller releases. Any thread.
   bool release() {
     loop_->post([this] {
-      if (scope_) scope_->cancel(gone());
+      if (scope_ && !leaving_) scope_->cancel(gone());
     });
     return state_.exchange(State::released) == State::idle;
   }
@@ -66,8 +67,23 @@ class Blocking {
 
   // Gives what runs its whole time anew: after a person was asked.
   void restart_clock() {
+    loop_->catch_up();
     if (deadline_) deadline_->refresh(timeout_ms_);
   }
+
+  // What is there to be done, without waiting.
+  void turn() {
+    constexpr int kTurns = 16;  // more than one answer takes from its bytes to the caller
+    for (int i = 0; i < kTurns; ++i) {
+      loop_->run_once();
+      if (loop_->timeout_ms() != 0) return;
+    }
+  }
+
+  // From here on nothing is cancelled: what is run is how the handle goes.
+  void leaving() { leaving_ = true; }
+
+  static Error gone() { return {Status::cancelled, "released while the call was running"}; }
 
   loop::Loop& loop() { return *loop_; }
   http::Client& http() { return http_; }
@@ -99,8 +115,6 @@ class Blocking {
     Blocking& blocking_;
   };
 
-  static Error gone() { return {Status::cancelled, "released while the call was running"}; }
-
   explicit Blocking(std::unique_ptr<loop::Loop> loop)
       : loop_(std::move(loop)), http_(*loop_, std::make_shared<const http::AddressPolicy>(), Log()) {}
   std::unique_ptr<loop::Loop> loop_;
@@ -108,6 +122,7 @@ class Blocking {
   loop::Scope* scope_ = nullptr;  // of what runs, as the next two
   loop::Deadline* deadline_ = nullptr;
   int64_t timeout_ms_ = 0;
+  bool leaving_ = false;
   enum class State { idle, busy, released };
   std::atomic<State> state_{State::idle};
 };
@@ -119,19 +134,25 @@ constexpr int64_t kLongestMs =
 // What a caller says of an operation's time: nothing, or nonsense, is the default.
 inline int64_t time_of(int64_t timeout_ms) { return timeout_ms > 0 ? std::min(timeout_ms, kLongestMs) : kDefaultMs; }
 
-// One call on a handle that has a `blocking`. body: () -> Result<void>
+// One call on a handle that has that `blocking`; the handle is looked at only when nobody has released it. body: () ->
+// Result<void>
 template <class Handle, class Body>
-Result<void> alone(Handle* handle, Body&& body) {
-  if (!handle->blocking->enter())
+Result<void> alone(Blocking& blocking, Handle* handle, Body&& body) {
+  if (!blocking.enter())
     return fail(Status::misuse,
                 "a call on this handle has not returned yet: one thread at a time, and no call from its callback");
   struct Leave {
+    Blocking& blocking;
     Handle* handle;
     ~Leave() {
-      if (handle->blocking->leave()) delete handle;
+      if (blocking.leave()) delete handle;
     }
-  } const leave{handle};
+  } const leave{blocking, handle};
   return body();
+}
+template <class Handle, class Body>
+Result<void> alone(Handle* handle, Body&& body) {
+  return alone(*handle->blocking, handle, std::forward<Body>(body));
 }
 
 // With NULL nothing happens.

@@ -129,6 +129,12 @@ const char* mcptoken_error_request_id(const mcptoken_error* error) {
 int32_t mcptoken_error_http_status(const mcptoken_error* error) { return error ? error->error.http : 0; }
 int64_t mcptoken_error_jsonrpc_code(const mcptoken_error* error) { return error ? error->error.rpc : 0; }
 
+const char* mcptoken_error_data(const mcptoken_error* error, size_t* size_out) {
+  const bool any = error && error->error.rpc != 0;
+  if (size_out) *size_out = any ? error->error.data.size() : 0;
+  return any ? error->error.data.c_str() : "";
+}
+
 void mcptoken_error_free(mcptoken_error* error) {
   if (error != no_memory_record()) delete error;
 }

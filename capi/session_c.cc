@@ -14,17 +14,7 @@ using namespace mcptoken::capi;
 
 namespace {
 
-Result<void> check(mcptoken_session* session) {
-  MCPT_CHECK(require(session, "session"));
-  if (!session->connected) return fail(Status::misuse, "the session is not connected");
-  return {};
-}
-
-Result<void> object(std::string_view json, const char* name) {
-  MCPT_TRY(auto type, json::validate(json));
-  if (type != json::Type::object) return fail(Status::invalid, std::string(name) + " must be a JSON object");
-  return {};
-}
+constexpr int64_t kFlushMs = 1'000;  // what is on its way to a server, before the session there is ended
 
 bool is_shown(std::string_view text) {
   return !text.empty() &&
@@ -46,15 +36,18 @@ void make_peer(mcptoken_session& session) {
   options.http = Blocking::options();
   options.pool_key = "session";
   options.open_ms = session.timeout_ms;
+  options.on_unrelated = [&session](mcp::Message message) { tell_host(session, std::move(message)); };
+  options.on_unclaimed = [&session](mcp::Message message) { tell_host(session, std::move(message)); };
   if (!session.bearer.empty())
     options.headers.push_back({"Authorization", "Bearer " + std::string(session.bearer.reveal())});
   session.peer =
       std::make_unique<mcp::HttpPeer>(session.blocking->loop(), session.blocking->http(), std::move(options));
 }
 
-Result<void> request(mcptoken_session* session, const std::string& method, const std::string& params, mcptoken_bytes** out) {
+Result<void> request(mcptoken_session* session, std::string_view method, std::string_view params, mcptoken_bytes** out) {
+  MCPT_TRY(const auto message, session_message(method, params));
   return alone(session, [&]() -> Result<void> {
-    MCPT_TRY(auto result, session_request(*session, method, params));
+    MCPT_TRY(auto result, run<std::string>(*session, [&](loop::Scope& scope) { return session_request(*session, message, scope); }));
     *out = new_bytes(std::move(result));
     return {};
   });
@@ -91,6 +84,7 @@ mcptoken_status mcptoken_session_new(const char* url, const char* bearer, size_t
     session->timeout_ms = time_of(timeout_ms);
     if (bearer_size > 0) session->bearer = crypto::Secret(view(bearer, bearer_size));
     MCPT_TRY(session->blocking, Blocking::create());
+    session->events = host_events(*session);
     make_peer(*session);
     *session_out = session.release();
     return {};
@@ -146,7 +140,7 @@ mcptoken_status mcptoken_session_answer(mcptoken_session* session, const char* j
     MCPT_CHECK(require(session, "session"));
     MCPT_CHECK(require(json, "json"));
     if (!session->asking) return fail(Status::misuse, "nothing is asked now");
-    MCPT_CHECK(object(view(json, size), "an answer"));
+    MCPT_CHECK(check_object(view(json, size), "an answer"));
     session->reply = std::string(view(json, size));
     return {};
   });
@@ -156,8 +150,7 @@ mcptoken_status mcptoken_session_connect(mcptoken_session* session, mcptoken_err
   return guard(error_out, [&]() -> Result<void> {
     MCPT_CHECK(require(session, "session"));
     return alone(session, [&]() -> Result<void> {
-      auto opened = session->blocking->run<void>(session->timeout_ms, [&](loop::Scope& scope) { return session->peer->open(scope); });
-      if (!opened) return fail(explain(std::move(opened).error()));
+      MCPT_CHECK(run<void>(*session, [&](loop::Scope& scope) { return session->peer->open(scope); }));
       session->connected = true;
       return {};
     });
@@ -171,7 +164,7 @@ const char* mcptoken_session_challenge(const mcptoken_session* session) {
 mcptoken_status mcptoken_session_info(mcptoken_session* session, mcptoken_bytes** json_out, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     clear(json_out);
-    MCPT_CHECK(check(session));
+    MCPT_CHECK(check_connected(session));
     MCPT_CHECK(require(json_out, "json_out"));
     const mcp::PeerInfo& info = session->peer->info();
     std::string out;
@@ -188,10 +181,10 @@ mcptoken_status mcptoken_session_info(mcptoken_session* session, mcptoken_bytes*
 mcptoken_status mcptoken_session_list_tools(mcptoken_session* session, mcptoken_bytes** json_out, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     clear(json_out);
-    MCPT_CHECK(check(session));
+    MCPT_CHECK(check_connected(session));
     MCPT_CHECK(require(json_out, "json_out"));
     return alone(session, [&]() -> Result<void> {
-      MCPT_TRY(auto list, session_list_tools(*session));
+      MCPT_TRY(auto list, run<std::string>(*session, [&](loop::Scope& scope) { return session_list_tools(*session, scope); }));
       *json_out = new_bytes(std::move(list));
       return {};
     });
@@ -202,14 +195,14 @@ mcptoken_status mcptoken_session_call_tool(mcptoken_session* session, const char
                                            mcptoken_bytes** json_out, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     clear(json_out);
-    MCPT_CHECK(check(session));
+    MCPT_CHECK(check_connected(session));
     MCPT_CHECK(require(name, "name"));
     MCPT_CHECK(require(json_out, "json_out"));
     std::string params;
     json::Writer writer(params);
     writer.begin_object().member("name", name);
     if (arguments) {
-      MCPT_CHECK(object(view(arguments, arguments_size), "arguments"));
+      MCPT_CHECK(check_object(view(arguments, arguments_size), "arguments"));
       writer.raw_member("arguments", view(arguments, arguments_size));
     }
     writer.end_object();
@@ -221,34 +214,36 @@ mcptoken_status mcptoken_session_request(mcptoken_session* session, const char* 
                                          mcptoken_bytes** result_out, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     clear(result_out);
-    MCPT_CHECK(check(session));
+    MCPT_CHECK(check_connected(session));
     MCPT_CHECK(require(method, "method"));
     MCPT_CHECK(require(result_out, "result_out"));
-    if (params) MCPT_CHECK(object(view(params, params_size), "params"));
-    return request(session, method, std::string(view(params, params_size)), result_out);
+    if (params) MCPT_CHECK(check_object(view(params, params_size), "params"));
+    return request(session, method, view(params, params_size), result_out);
   });
 }
 
 mcptoken_status mcptoken_session_notify(mcptoken_session* session, const char* method, const char* params, size_t params_size,
                                         mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
-    MCPT_CHECK(check(session));
+    MCPT_CHECK(check_connected(session));
     MCPT_CHECK(require(method, "method"));
-    if (params) MCPT_CHECK(object(view(params, params_size), "params"));
+    if (params) MCPT_CHECK(check_object(view(params, params_size), "params"));
     std::string text = mcp::notification(method, view(params, params_size));
     return alone(session, [&] {
-      return session->blocking->run<void>(session->timeout_ms, [&](loop::Scope&) { return session->peer->deliver(text); });
+      return run<void>(*session, [&](loop::Scope& scope) { return session_notify(*session, text, scope); });
     });
   });
 }
 
 mcptoken_status mcptoken_session_close(mcptoken_session* session, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
-    MCPT_CHECK(check(session));
+    MCPT_CHECK(check_connected(session));
     return alone(session, [&] {
       session->connected = false;
+      end_calls(*session, Error(Status::cancelled, "the session was closed"));
       session->stream.reset();
-      return session->blocking->run<void>(session->timeout_ms, [&](loop::Scope& scope) { return session->peer->close(scope); });
+      settle(*session, std::min(kFlushMs, session->timeout_ms));
+      return run<void>(*session, [&](loop::Scope& scope) { return session->peer->close(scope); });
     });
   });
 }

@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/limits.h"
+#include "base/log.h"
+#include "base/text.h"
 #include "capi/session_handle.h"
 #include "json/value.h"
 #include "json/writer.h"
@@ -11,42 +15,42 @@
 namespace mcptoken::capi {
 namespace {
 
-constexpr size_t kMaxPages = 1'000;
-constexpr int64_t kStreamMs = 2'000;  // no call waits longer for the stream to open
-constexpr std::string_view kUnusable = "io.mcptoken/unusable";
+using json::Node;
+using json::Outline;
 
-// Notifications and questions go to the host.
-class HostEvents final : public mcp::Events {
+// What the host says in `_meta` that is for the next hop.
+struct HostMeta {
+  std::string progress_token;  // raw JSON, "" for none
+  std::string log_level;
+};
+
+HostMeta host_meta(const mcp::Message& request) {
+  HostMeta out;
+  const std::string_view raw = request.meta() ? request.outline().raw(*request.meta()) : std::string_view("{}");
+  auto meta = Outline::read(raw, 1, mcp::server_limits(raw.size()));
+  if (!meta) return out;
+  const Node* token = meta->find("progressToken");
+  if (token && (token->type == json::Type::string || token->type == json::Type::number)) out.progress_token = meta->raw(*token);
+  if (const Node* level = meta->find("io.modelcontextprotocol/logLevel")) out.log_level = meta->string(*level);
+  return out;
+}
+
+// A token of ours while a call runs that the host wants to hear the progress of.
+class Progress {
  public:
-  explicit HostEvents(mcptoken_session& session) : session_(session) {}
-
-  void on_notification(mcp::Message message) override {
-    if (session_.on_notification && !session_.blocking->released())
-      session_.on_notification(session_.user_data, message.text().data(), message.text().size());
+  Progress(mcptoken_session& session, const mcp::Message& request, std::string wanted) : session_(session) {
+    if (wanted.empty() && !(session.on_notification && request.method() == "tools/call")) return;
+    token_ = std::to_string(++session.tokens);
+    session.progress.emplace(token_, wanted.empty() ? token_ : std::move(wanted));
   }
-
-  void on_request(mcp::Message message, Function<void(std::string)> reply) override {
-    if (!session_.on_input || session_.blocking->released() ||
-        !mcp::takes_request(session_.identity.capabilities, message))
-      return reply(refusal(message, Error(Status::not_supported, "not offered").with_rpc(mcp::rpc::kMethodNotFound)));
-    const std::string method(message.method());
-    const std::string params(message.params() ? message.outline().raw(*message.params()) : std::string_view("{}"));
-    session_.reply.reset();
-    session_.asking = true;
-    session_.on_input(session_.input_data, method.c_str(), params.data(), params.size());
-    session_.asking = false;
-    session_.blocking->restart_clock();
-    if (session_.reply) return reply(mcp::result_message(message.id(), *session_.reply));
-    if (method == "elicitation/create") return reply(mcp::result_message(message.id(), R"({"action":"cancel"})"));
-    reply(refusal(message, Error(Status::denied, "the user declined").with_rpc(kDeclined)));
-  }
+  ~Progress() { session_.progress.erase(token_); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  const std::string& token() const { return token_; }
 
  private:
-  static constexpr int64_t kDeclined = -1;  // 2025-11-25, sampling: what a rejection is answered with
-  static std::string refusal(const mcp::Message& message, const Error& error) {
-    return mcp::error_message(message.id(), error);
-  }
   mcptoken_session& session_;
+  std::string token_;
 };
 
 // What goes into Mcp-Name.
@@ -55,33 +59,39 @@ std::string target_of(const mcp::Message& request) {
   return member.empty() ? std::string() : request.string_param(member).value_or("");
 }
 
-std::vector<http::Header> param_headers(const mcptoken_session& session, const mcp::Message& request,
-                                        const std::string& name) {
-  auto tool = request.method() == "tools/call" ? session.param_headers.find(name) : session.param_headers.end();
-  const json::Node* arguments = request.param("arguments");
+std::vector<http::Header> param_headers(const mcptoken_session& session, const mcp::Message& request) {
+  const bool of_tool = request.method() == "tools/call";
+  auto tool = of_tool ? session.param_headers.find(target_of(request)) : session.param_headers.end();
+  const Node* arguments = request.param("arguments");
   if (tool == session.param_headers.end() || !arguments) return {};
   auto value = json::parse(request.outline().raw(*arguments));
   return value ? tool->second.of(*value) : std::vector<http::Header>();
 }
 
+bool same(const std::vector<http::Header>& some, const std::vector<http::Header>& others) {
+  const auto equal = [](const http::Header& a, const http::Header& b) { return a.name == b.name && a.value == b.value; };
+  return std::equal(some.begin(), some.end(), others.begin(), others.end(), equal);
+}
+
 // One round.
 loop::Task<Result<mcp::Message>> ask(mcptoken_session& session, const mcp::Message& request,
-                                     const std::vector<mcp::ParamEdit>& edits, HostEvents& events, loop::Scope& scope) {
+                                     const std::vector<mcp::ParamEdit>& edits, const std::string& token, loop::Scope& scope) {
   const std::string capabilities = mcp::capabilities_json(session.identity.capabilities);
-  const std::string token = session.on_notification && request.method() == "tools/call" ? "1" : "";
+  const HostMeta meta = host_meta(request);
   mcp::HopMeta hop;
   hop.era = session.peer->info().era;
   hop.capabilities = capabilities;
   hop.client_info = session.identity.client_info;
+  hop.log_level = meta.log_level;
   hop.progress_token = token;
   const mcp::HopParams params(request, hop, edits);
   const std::string name = target_of(request);
-  const std::vector<http::Header> headers = param_headers(session, request, name);
+  const std::vector<http::Header> headers = param_headers(session, request);
   mcp::Call call(request.method(), params.pieces());
   call.name = name;
   call.headers = headers;
   call.progress_token = token;
-  auto task = session.peer->call(call, &events, scope);
+  auto task = session.peer->call(call, session.events.get(), scope);
   MCPT_CO_TRY(auto answer, co_await task);
   if (answer.kind() == mcp::MessageKind::error) co_return fail(answer.to_error());
   co_return answer;
@@ -91,131 +101,98 @@ bool may_ask(std::string_view method) {
   return method == "tools/call" || method == "prompts/get" || method == "resources/read";
 }
 
-// Sees to it that a legacy server finds somebody to ask. A server without such a stream asks on the call's own.
-loop::Task<Result<void>> open_stream(mcptoken_session& session, loop::Scope& scope) {
-  if (session.stream && session.stream->size() > 0) co_return Result<void>();
-  session.stream = std::make_unique<loop::Group>();
-  session.host = std::make_unique<HostEvents>(session);
-  session.peer->take_requests(session.host.get());
-  auto opened = std::make_shared<loop::Completion<void>>();
-  auto once = [opened, done = std::make_shared<bool>(false)] {
-    if (!std::exchange(*done, true)) opened->resolve({});
-  };
-  loop::Timer late(session.blocking->loop());
-  late.start(kStreamMs, once);
-  auto listening = session.peer->listen(once, session.stream->scope());
-  session.stream->spawn(std::move(listening), [once](Result<void>) { once(); });
-  auto waited = co_await opened->wait(scope);
-  co_return waited;
+// What a text of a server says at most, on one line.
+std::string shown(std::string_view text) {
+  constexpr size_t kMost = 300;
+  std::string out;
+  while (!text.empty() && out.size() < kMost) {
+    const Character one = first_character(text);
+    if (one.valid && !is_control(one.code) && !is_invisible(one.code)) out += text.substr(0, one.bytes);
+    else if (!out.empty() && out.back() != ' ') out += ' ';
+    text.remove_prefix(one.bytes);
+  }
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  return out + (text.empty() ? "" : "…");
 }
 
-loop::Task<Result<std::string>> ask_on(mcptoken_session& session, const mcp::Message& request, loop::Scope& scope) {
+// What the refusal's body says to people: the control plane's shape, OAuth's, a JSON-RPC error, or plain text.
+std::string words_of(const json::Value& body) {
+  std::string message = body.text("message");
+  if (message.empty()) message = body.text("error_description");
+  const json::Value* error = body.find("error");
+  return message.empty() && error ? error->text("message") : message;
+}
+
+}  // namespace
+
+Result<mcp::Message> session_message(std::string_view method, std::string_view params) {
+  std::string text = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":" + json::quoted(method);
+  if (!params.empty()) text.append(",\"params\":").append(params);
+  return mcp::Message::parse(text + "}", mcp::Origin::server);
+}
+
+Error explain(Error error) {
+  if (error.http == 0 || error.data.empty()) return error;
+  const std::string text = std::exchange(error.data, {});
+  const auto body = json::parse(text);
+  std::string message;
+  if (body && body->is(json::Type::object)) {
+    error.code = body->text("error");
+    error.hint = body->text("hint");
+    error.request_id = body->text("request_id");
+    message = words_of(*body);
+  } else if (!trim(text).starts_with('<')) {  // a page is for browsers
+    message = shown(redact(text));
+  }
+  if (!message.empty()) error.message = "HTTP " + std::to_string(error.http) + ": " + message;
+  return error;
+}
+
+loop::Task<Result<std::string>> session_ask(mcptoken_session& session, const mcp::Message& request, loop::Scope& scope) {
   if (session.on_input && session.peer->info().era == mcp::Era::legacy && may_ask(request.method())) {
     auto opening = open_stream(session, scope);
     MCPT_CO_CHECK(co_await opening);
   }
-  HostEvents events(session);
+  const Progress progress(session, request, host_meta(request).progress_token);
   std::vector<mcp::ParamEdit> edits;
   for (int round = 0;; ++round) {
-    auto asking = ask(session, request, edits, events, scope);
+    auto asking = ask(session, request, edits, progress.token(), scope);
     MCPT_CO_TRY(auto answer, co_await asking);
     if (session.peer->info().era == mcp::Era::legacy || !mcp::is_input_required(answer))
       co_return std::string(answer.outline().raw(*answer.result()));
     MCPT_CO_CHECK(mcp::check_input_requests(answer, session.identity.capabilities));
     if (round >= limits::kInputRounds) co_return fail(Status::protocol, "the server asks for input again and again");
     auto kept = std::make_shared<const mcp::Message>(std::move(answer));
-    auto answering = mcp::answer_input(events, kept, scope);
+    auto answering = mcp::answer_input(*session.events, kept, scope);
     MCPT_CO_TRY(edits, co_await answering);
   }
 }
 
-Result<json::Value> parse_result(const std::string& text) {
-  json::ReadLimits limits;
-  limits.bytes = limits::kUpstreamBodyBytes;
-  return json::parse(text, limits);
-}
-
-// Modern servers over HTTP: a tool whose marks break the rules is not offered, and the result says which and why.
-void take_marks(mcptoken_session& session, json::Value& list) {
-  session.param_headers.clear();
-  std::vector<json::Value> usable, unusable;
-  for (auto& tool : list.find("tools")->items()) {
-    const json::Value* schema = tool.find("inputSchema");
-    auto marks = schema ? mcp::ParamHeaders::read(*schema) : mcp::ParamHeaders();
-    if (!marks) {
-      auto why = json::Value::string(marks.error().message);
-      unusable.push_back(
-          json::Value::object({{"name", json::Value::string(tool.text("name"))}, {"reason", std::move(why)}}));
-      continue;
+// The server wants headers that only its list tells, or one that is newer than ours: the call did not run.
+loop::Task<Result<std::string>> session_request(mcptoken_session& session, const mcp::Message& request, loop::Scope& scope) {
+  auto asking = session_ask(session, request, scope);
+  auto result = co_await asking;
+  const bool is_call = request.method() == "tools/call";
+  if (is_call && !result && result.error().rpc == mcp::rpc::kHeaderMismatch) {
+    const auto before = param_headers(session, request);
+    auto listing = session_list_tools(session, scope);
+    MCPT_CO_CHECK(co_await listing);
+    if (!same(before, param_headers(session, request))) {
+      auto again = session_ask(session, request, scope);
+      result = co_await again;
     }
-    if (!marks->empty()) session.param_headers.insert_or_assign(tool.text("name"), *std::move(marks));
-    usable.push_back(std::move(tool));
   }
-  list.set("tools", json::Value::array(std::move(usable)));
-  if (unusable.empty()) return;
-  json::Value* meta = list.find("_meta");
-  if (!meta || !meta->is(json::Type::object)) meta = &list.set("_meta", json::Value::object());
-  meta->set(kUnusable, json::Value::array(std::move(unusable)));
+  if (is_call && result && !result->starts_with('{')) co_return fail(Status::protocol, "the result of a tool call must be an object");
+  co_return result;
 }
 
-}  // namespace
-
-Error explain(Error error) {
-  if (error.http == 0 || error.data.empty()) return error;
-  auto body = json::parse(error.data);
-  if (!body) return error;
-  error.code = body->text("error");
-  error.hint = body->text("hint");
-  error.request_id = body->text("request_id");
-  if (std::string message = body->text("message"); !message.empty())
-    error.message = "HTTP " + std::to_string(error.http) + ": " + message;
-  return error;
-}
-
-Result<std::string> session_request(mcptoken_session& session, const std::string& method, const std::string& params) {
-  std::string text = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":" + json::quoted(method);
-  if (!params.empty()) text += ",\"params\":" + params;
-  MCPT_TRY(auto request, mcp::Message::parse(text + "}", mcp::Origin::server));
-  auto once = [&] {
-    return session.blocking->run<std::string>(session.timeout_ms,
-                                              [&](loop::Scope& scope) { return ask_on(session, request, scope); });
-  };
-  auto result = once();
-  // The server wants headers that only its list tells; the call did not run.
-  if (!result && result.error().rpc == mcp::rpc::kHeaderMismatch && method == "tools/call" &&
-      session.param_headers.empty()) {
-    MCPT_CHECK(session_list_tools(session));
-    if (!session.param_headers.empty()) result = once();
-  }
-  if (!result) return fail(explain(std::move(result).error()));
-  return result;
-}
-
-Result<std::string> session_list_tools(mcptoken_session& session) {
-  json::Value all;
-  std::string params;
-  for (size_t page = 0; page < kMaxPages; ++page) {
-    MCPT_TRY(auto text, session_request(session, "tools/list", params));
-    MCPT_TRY(auto result, parse_result(text));
-    const json::Value* items = result.find("tools");
-    if (!items || !items->is(json::Type::array))
-      return fail(Status::protocol, "the answer to tools/list has no array \"tools\"");
-    std::string cursor = result.text("nextCursor");
-    bool last = !result.find("nextCursor");
-    if (page == 0) {
-      result.erase("nextCursor");
-      all = std::move(result);
-    } else {
-      auto& joined = all.find("tools")->items();
-      joined.insert(joined.end(), items->items().begin(), items->items().end());
-    }
-    if (last) {
-      if (session.peer->info().era == mcp::Era::modern) take_marks(session, all);
-      return json::to_text(all);
-    }
-    params = "{\"cursor\":" + json::quoted(cursor) + "}";
-  }
-  return fail(Status::limit, "the list has more than " + std::to_string(kMaxPages) + " pages");
+loop::Task<Result<void>> session_notify(mcptoken_session& session, std::string text, loop::Scope& scope) {
+  loop::Group sending;
+  loop::Completion<void> taken;
+  auto task = session.peer->deliver(std::move(text));
+  sending.spawn(std::move(task), [&taken](Result<void> result) { taken.resolve(std::move(result)); });
+  auto result = co_await taken.wait(scope);
+  co_return result;
 }
 
 }  // namespace mcptoken::capi

@@ -24,6 +24,9 @@ MCPTOKEN_API const char *mcptoken_error_request_id(const mcptoken_error *error);
 MCPTOKEN_API int32_t mcptoken_error_http_status(const mcptoken_error *error);
 /* JSON-RPC error code of the answer behind the failure, 0 when there was none. Since: 0.1 */
 MCPTOKEN_API int64_t mcptoken_error_jsonrpc_code(const mcptoken_error *error);
+/* The JSON-RPC error's `data` as the server sent it, JSON; "" when there was none. Its size in *size_out, which may be NULL. Borrowed.
+ * Since: 0.1 */
+MCPTOKEN_API const char *mcptoken_error_data(const mcptoken_error *error, size_t *size_out);
 /* Since: 0.1 */
 MCPTOKEN_API void mcptoken_error_free(mcptoken_error *error);
 /* The name of a status, "not_found"; "unknown" otherwise. Static text. Since: 0.1 */

@@ -16,6 +16,8 @@ MCPTOKEN_BEGIN
 
 /* Thread-safety: one thread at a time. */
 typedef struct mcptoken_session mcptoken_session;
+/* A request under way on a session. Thread-safety: the session's, but for cancel and free. */
+typedef struct mcptoken_call mcptoken_call;
 
 #define MCPTOKEN_ERA_AUTO 0   /* server/discover first, initialize when that fails as with an older server */
 #define MCPTOKEN_ERA_LEGACY 1 /* revisions up to 2025-11-25 */
@@ -68,6 +70,26 @@ MCPTOKEN_API mcptoken_status mcptoken_session_call_tool(mcptoken_session *sessio
 /* Any other request; `params` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_request(mcptoken_session *session, const char *method, const char *params,
                                                       size_t params_size, mcptoken_bytes **result_out, mcptoken_error **error_out);
+/* Begins any request ("tools/call" with {"name","arguments"}, or another) and returns at once; mcptoken_call_poll says what comes
+ * of it. Several may be under way, each for the session's timeout_ms, but "subscriptions/listen", which lasts until it is ended.
+ * `params` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_begin(mcptoken_session *session, const char *method, const char *params,
+                                                    size_t params_size, mcptoken_call **call_out, mcptoken_error **error_out);
+/* Readable when there is something to do for the calls that were begun: for poll, epoll or asyncio. Owned by the session; ask again
+ * after no call on it, it stays the same. -1 for NULL. Since: 0.1 */
+MCPTOKEN_API int mcptoken_session_fd(const mcptoken_session *session);
+/* Milliseconds to wait on that descriptor at most, -1: no limit; then poll the calls. To be asked anew after whatever was called on the
+ * session or its calls. Since: 0.1 */
+MCPTOKEN_API int64_t mcptoken_session_timeout(mcptoken_session *session);
+/* Gets on with what has come for the session, without waiting: PENDING, or OK with the result object, or what
+ * mcptoken_session_request returns. The outcome is told once, then MISUSE. CANCELLED also when the session was released or closed.
+ * Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_call_poll(mcptoken_call *call, mcptoken_bytes **result_out, mcptoken_error **error_out);
+/* The call ends with CANCELLED, unless it has ended. A legacy server is told with notifications/cancelled, a modern one by the end of
+ * the connection, now or with the next call or poll on the session. Also out of a callback, and from any thread. Since: 0.1 */
+MCPTOKEN_API void mcptoken_call_cancel(mcptoken_call *call);
+/* Cancels what still runs. Before or after its session, also out of a callback, and from any thread. Since: 0.1 */
+MCPTOKEN_API void mcptoken_call_free(mcptoken_call *call);
 /* A notification; `params` is a JSON object or NULL. INVALID: it is another. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_notify(mcptoken_session *session, const char *method, const char *params,
                                                      size_t params_size, mcptoken_error **error_out);

@@ -306,6 +306,8 @@ int64_t Loop::now_ms() const {
   return known ? static_cast<int64_t>(uv_now(&impl_->loop)) : clock_.mono_ms();
 }
 
+void Loop::catch_up() { uv_update_time(&impl_->loop); }
+
 bool Loop::on_thread() const { return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
 
 void Timer::start(int64_t delay_ms, Callback callback, int64_t repeat_ms) {

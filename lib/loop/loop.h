@@ -52,6 +52,8 @@ class Loop {
   }
   // By the monotonic clock. Within a turn it is when the turn began: what is asked for each request must cost nothing.
   int64_t now_ms() const;
+  // Somebody outside has been asked in the middle of a turn, which may have taken long: what is begun from here on begins now.
+  void catch_up();
   const Clock& clock() const { return clock_; }
   bool on_thread() const;        // meaningful once the loop has run
   Deadlines& deadlines() { return *deadlines_; }

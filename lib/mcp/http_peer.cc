@@ -239,15 +239,28 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
 }
 
 void HttpPeer::notify(std::string message) {
+  ++notes_;
   auto task = send_message(std::move(message));
-  group_.spawn(std::move(task));
+  group_.spawn(std::move(task), [this](Result<void>) { taken(notes_); });
 }
 
 void HttpPeer::reply_to_server(std::string message) {
   if (replies_ >= kMostReplies) return;
   ++replies_;
   auto task = send_message(std::move(message));
-  group_.spawn(std::move(task), [this](Result<void>) { --replies_; });
+  group_.spawn(std::move(task), [this](Result<void>) { taken(replies_); });
+}
+
+void HttpPeer::taken(size_t& count) {
+  --count;
+  if (messages() == 0) settled_.resolve({});
+}
+
+loop::Task<Result<void>> HttpPeer::settle(loop::Scope& scope) {
+  while (messages() > 0) {
+    MCPT_CO_CHECK(co_await settled_.wait(scope));
+  }
+  co_return Result<void>();
 }
 
 loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
@@ -277,15 +290,15 @@ loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
 }
 
 loop::Task<Result<void>> HttpPeer::close(loop::Scope& scope) {
-  if (!open_ || info_.session_id.empty()) co_return Result<void>();
+  if (!std::exchange(open_, false) || info_.session_id.empty()) co_return Result<void>();
   auto headers = headers_for(info_.era, "", "");
+  info_.session_id.clear();
   http::Request request;
   request.method = "DELETE";
   request.url = &options_.url;
   request.headers = headers;
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   MCPT_CO_TRY(auto exchange, co_await sending);
-  open_ = false;
   int status = exchange->head().status;
   Answer answer;
   answer.status = status;

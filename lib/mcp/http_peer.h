@@ -27,6 +27,7 @@ struct HttpOptions {
   int64_t open_ms = 10'000;
   Log log;
   Function<void(Message)> on_unrelated;  // notifications that belong to no call
+  Function<void(Message)> on_unclaimed;  // those of calls, where no call hears them: on the stream of listen()
 };
 
 class HttpPeer final : public Peer {
@@ -48,8 +49,12 @@ class HttpPeer final : public Peer {
   // The WWW-Authenticate fields of the last answer that was a 401 or 403, one after another; "" when it had none.
   const std::string& challenge() const { return challenge_; }
 
-  // Ends a legacy session with DELETE; nothing to do otherwise.
+  // Ends a legacy session with DELETE, and forgets what was negotiated, whatever comes of it.
   loop::Task<Result<void>> close(loop::Scope& scope);
+  // Notifications and answers to the server that are on their way.
+  size_t messages() const { return notes_ + replies_; }
+  // Until there are none. One waiter.
+  loop::Task<Result<void>> settle(loop::Scope& scope);
 
  private:
   static constexpr size_t kErrorTextBytes = 4096;  // a gateway's refusal as JSON fits, with its hint and request id
@@ -102,6 +107,7 @@ class HttpPeer final : public Peer {
   http::Request stream_request(const std::vector<http::Header>& headers) const;  // borrows them
   void dispatch(Message message, Events* events);
   void reply_to_server(std::string message);
+  void taken(size_t& count);
   void lose_session(const std::string& session);
   Error refused(const Answer& answer) const;
   void note_challenge(const http::Response& head);
@@ -114,7 +120,8 @@ class HttpPeer final : public Peer {
   std::shared_ptr<loop::Scope> session_ = std::make_shared<loop::Scope>();  // of what listens in it
   Events* stream_events_ = nullptr;
   int64_t next_id_ = 0;
-  size_t replies_ = 0;
+  size_t notes_ = 0, replies_ = 0;
+  loop::Completion<void> settled_;
   bool open_ = false;
   std::string challenge_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // replies that come later ask whether we still are

@@ -221,9 +221,10 @@ void HttpPeer::dispatch(Message message, Events* events) {
     Error reason(Status::not_supported, "what is asked for a call must be asked on the stream of that call");
     return reply(error_message(message.id(), std::move(reason).with_rpc(rpc::kMethodNotFound)));
   }
-  bool of_call = belongs_to_call(message.method());
-  if (of_call && events) events->on_notification(std::move(message));
-  else if (!of_call && options_.on_unrelated) options_.on_unrelated(std::move(message));
+  const bool of_call = belongs_to_call(message.method());
+  if (of_call && events) return events->on_notification(std::move(message));
+  auto& other = of_call ? options_.on_unclaimed : options_.on_unrelated;
+  if (other) other(std::move(message));
 }
 
 // Reads what follows the answer, so that the connection can be used again, without making the caller wait for it.

@@ -8,7 +8,7 @@ GUARDED = re.compile(r"(return\s+)?(guard|guard_value|on|write)\s*(<[^>]*>)?\s*\
 RELEASE = re.compile(r"delete \w+;")  # destructors are noexcept
 CANNOT_THROW = {
     "a member read, or a static text": """version abi_version status_name error_status error_message error_code error_hint
-        error_request_id error_http_status error_jsonrpc_code bytes_data bytes_size json_root json_type json_size json_at
+        error_request_id error_http_status error_jsonrpc_code error_data bytes_data bytes_size json_root json_type json_size json_at
         json_key json_get json_text json_boolean json_integer client_http_status exchange_answered service_needs_bootstrap
         loop_fd loop_timeout identity_token_name identity_token_sha identity_project identity_owner identity_expires_ms
         identity_rights""",
