@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -107,7 +106,7 @@ std::string shown(std::string_view text) {
   std::string out;
   while (!text.empty() && out.size() < kMost) {
     const Character one = first_character(text);
-    if (one.valid && !is_control(one.code) && !is_invisible(one.code)) out += text.substr(0, one.bytes);
+    if (one.valid && one.code != ' ' && !is_control(one.code) && !is_invisible(one.code)) out += text.substr(0, one.bytes);
     else if (!out.empty() && out.back() != ' ') out += ' ';
     text.remove_prefix(one.bytes);
   }
@@ -141,8 +140,9 @@ Error explain(Error error) {
     error.hint = body->text("hint");
     error.request_id = body->text("request_id");
     message = words_of(*body);
-  } else if (!trim(text).starts_with('<')) {  // a page is for browsers
+  } else {
     message = shown(redact(text));
+    if (message.starts_with('<')) message.clear();  // a page is for browsers
   }
   if (!message.empty()) error.message = "HTTP " + std::to_string(error.http) + ": " + message;
   return error;

@@ -185,6 +185,23 @@ static void cancelled(void) {
   stop();
 }
 
+/* A session that goes while its server works tells it that nobody waits. */
+static void last_words(void) {
+  static char request[4096];
+  start(MCPTOKEN_ERA_LEGACY, 20000, NULL);
+  mcptoken_call* call = begin("slow/one", NULL);
+  const int fd = take(call, request, sizeof request);
+  pthread_join(server.thread, NULL);
+  mcptoken_session_free(session);
+  const int last = accept(server.fd, NULL, NULL);
+  canned_read(last, request, sizeof request);
+  CHECK(strstr(request, "notifications/cancelled\",\"params\":{\"requestId\":2}") != NULL);
+  mcptoken_call_free(call);
+  close(last);
+  close(fd);
+  close(server.fd);
+}
+
 static void frees_call(void* user_data, const char* json, size_t size) {
   note(user_data, json, size);
   mcptoken_call_free(called);
@@ -310,6 +327,7 @@ static void arguments(void) {
 int main(void) {
   side_by_side();
   cancelled();
+  last_words();
   released();
   beside_a_blocking_call();
   times();

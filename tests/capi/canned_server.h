@@ -12,11 +12,12 @@
 
 #include "check.h"
 
-#define CANNED_MOST 8
+#define CANNED_MOST 12
 
 struct canned_server {
   const char* answers[CANNED_MOST]; /* complete HTTP responses */
   int count, fd, port;
+  int pause_ms; /* before each answer; to be set before what is asked */
   char seen[CANNED_MOST][4096]; /* head and body as received */
   pthread_t thread;
 };
@@ -44,6 +45,7 @@ static inline void* canned_run(void* user_data) {
     const int fd = accept(server->fd, NULL, NULL);
     if (fd < 0) break;
     canned_read(fd, server->seen[i], sizeof server->seen[i]);
+    usleep((useconds_t)server->pause_ms * 1000);
     send(fd, server->answers[i], strlen(server->answers[i]), MSG_NOSIGNAL);
     close(fd);
   }

@@ -98,6 +98,12 @@ static void* waits_for_stream(void* stream) {
   return NULL;
 }
 
+static void* notifies(void* user_data) {
+  (void)user_data;
+  CHECK_FAILS(MCPTOKEN_CANCELLED, "released", mcptoken_session_notify(session, "notifications/x", NULL, 0, &error));
+  return NULL;
+}
+
 /* Waits until the other thread is inside its call. */
 static int accepted(struct silent server) {
   const struct timespec moment = {.tv_nsec = 20000000};
@@ -132,6 +138,26 @@ static void released_by_another_thread(void) {
   CHECK_FAILS(MCPTOKEN_MISUSE, "one thread", mcptoken_stream_send(stream, "GET", NULL, 0, NULL, 0, &error));
   mcptoken_stream_free(stream);
   pthread_join(thread, NULL);
+  close(fd);
+  close(server.fd);
+}
+
+/* While the server has not taken a notification. */
+static void session_released_by_another_thread(void) {
+  static const char* const canned[] = {HELLO, ACCEPTED, NULL};
+  struct canned_server server;
+  struct timespec before, after;
+  pthread_t thread;
+  connected(&server, canned, NULL);
+  pthread_join(server.thread, NULL);
+  const struct silent silent = {server.fd, server.port};
+  CHECK(pthread_create(&thread, NULL, notifies, NULL) == 0);
+  const int fd = accepted(silent);
+  clock_gettime(CLOCK_MONOTONIC, &before);
+  mcptoken_session_free(session);
+  pthread_join(thread, NULL);
+  clock_gettime(CLOCK_MONOTONIC, &after);
+  CHECK(after.tv_sec - before.tv_sec < 5);
   close(fd);
   close(server.fd);
 }
@@ -194,6 +220,7 @@ int main(void) {
   session_out_of_its_callback();
   session_released_by_its_callback();
   released_by_another_thread();
+  session_released_by_another_thread();
   loop_out_of_its_callback();
   times_at_the_edge();
   return check_end();
