@@ -47,6 +47,12 @@ class Error : public std::runtime_error {
   const char* request_id() const noexcept { return mcptoken_error_request_id(detail_.get()); }
   int http_status() const noexcept { return mcptoken_error_http_status(detail_.get()); }
   long long jsonrpc_code() const noexcept { return mcptoken_error_jsonrpc_code(detail_.get()); }
+  // The JSON-RPC error's `data`, JSON; "" when there was none.
+  std::string_view data() const noexcept {
+    size_t size = 0;
+    const char* data = mcptoken_error_data(detail_.get(), &size);
+    return {data, size};
+  }
 
  private:
   mcptoken_status status_;
@@ -417,6 +423,25 @@ class Identity {
   detail::Owner<mcptoken_identity, mcptoken_identity_free> identity_;
 };
 
+// A request under way on a Session, which it may outlive.
+class Call {
+ public:
+  explicit Call(mcptoken_call* taken) : call_(taken) {}
+  // Gets on with what has come, without waiting: the result, or nothing yet. Throws what the request failed with.
+  std::optional<std::string> poll() {
+    mcptoken_status status = MCPTOKEN_OK;
+    const auto bytes = detail::make<mcptoken_bytes, mcptoken_bytes_free>([&](auto out, auto error) {
+      return status = mcptoken_call_poll(call_.get(), out, error);
+    });
+    if (status == MCPTOKEN_PENDING) return std::nullopt;
+    return std::string(mcptoken_bytes_data(bytes.get()), mcptoken_bytes_size(bytes.get()));
+  }
+  void cancel() noexcept { mcptoken_call_cancel(call_.get()); }
+
+ private:
+  detail::Owner<mcptoken_call, mcptoken_call_free> call_;
+};
+
 class Session {
  public:
   enum class Era : int32_t {
@@ -439,26 +464,29 @@ class Session {
       return mcptoken_session_introduce(session_.get(), name.c_str(), version.c_str(), error);
     });
   }
-  // An empty one stops.
+  // An empty one stops. It may replace itself, and end the session.
   void on_notification(Notification callback) {
-    auto kept = callback ? std::make_unique<Notification>(std::move(callback)) : nullptr;
+    if (!heard_) heard_ = std::make_unique<std::shared_ptr<Notification>>();
+    *heard_ = callback ? std::make_shared<Notification>(std::move(callback)) : nullptr;
     const auto run = [](void* user_data, const char* json, size_t size) noexcept {
-      (*static_cast<Notification*>(user_data))(std::string_view(json, size));
+      const auto running = *static_cast<std::shared_ptr<Notification>*>(user_data);
+      (*running)(std::string_view(json, size));
     };
-    mcptoken_session_on_notification(session_.get(), kept ? +run : nullptr, kept.get());
-    callback_ = std::move(kept);
+    mcptoken_session_on_notification(session_.get(), *heard_ ? +run : nullptr, heard_.get());
   }
-  // Answers questions of the server: `method` and `params` in, the result out; "" declines. `capabilities` is a JSON object.
-  // An empty callback declares nothing. Before connect(). What it throws ends the program.
+  // Answers questions of the server: `method` and `params` in, the result out; with "" an elicitation is cancelled, and anything
+  // else refused. `capabilities` is a JSON object. An empty callback declares nothing. Before connect(). What it throws ends the
+  // program.
   void on_input(std::string_view capabilities, Input callback) {
-    auto kept = callback ? std::make_unique<Asked>(Asked{session_.get(), std::move(callback)}) : nullptr;
+    auto kept = std::make_unique<std::shared_ptr<Asked>>();
+    if (callback) *kept = std::make_shared<Asked>(Asked{session_.get(), std::move(callback)});
     const auto run = [](void* user_data, const char* method, const char* params, size_t size) noexcept {
-      auto& asked = *static_cast<Asked*>(user_data);
-      const std::string answer = asked.callback(method, std::string_view(params, size));
-      if (!answer.empty()) mcptoken_session_answer(asked.session, answer.data(), answer.size(), nullptr);
+      const auto asked = *static_cast<std::shared_ptr<Asked>*>(user_data);
+      const std::string answer = asked->callback(method, std::string_view(params, size));
+      if (!answer.empty()) mcptoken_session_answer(asked->session, answer.data(), answer.size(), nullptr);
     };
     detail::check([&](mcptoken_error** error) {
-      return mcptoken_session_on_input(session_.get(), capabilities.data(), capabilities.size(), kept ? +run : nullptr,
+      return mcptoken_session_on_input(session_.get(), capabilities.data(), capabilities.size(), *kept ? +run : nullptr,
                                        kept.get(), error);
     });
     asked_ = std::move(kept);
@@ -484,6 +512,15 @@ class Session {
       return mcptoken_session_request(session_.get(), method.c_str(), params.data(), params.size(), out, error);
     });
   }
+  // A request that is polled, beside others.
+  Call begin(const std::string& method, std::string_view params = {}) {
+    return Call(detail::make<mcptoken_call, mcptoken_call_free>([&](auto out, auto error) {
+                  return mcptoken_session_begin(session_.get(), method.c_str(), params.data(), params.size(), out, error);
+                }).release());
+  }
+  // What to wait for with calls under way: until it is readable, for so long at most; less than 0: no limit. Then poll them.
+  int fd() const noexcept { return mcptoken_session_fd(session_.get()); }
+  milliseconds timeout() const noexcept { return milliseconds(mcptoken_session_timeout(session_.get())); }
   void notify(const std::string& method, std::string_view params = {}) {
     detail::check([&](mcptoken_error** error) {
       return mcptoken_session_notify(session_.get(), method.c_str(), params.data(), params.size(), error);
@@ -505,8 +542,9 @@ class Session {
     mcptoken_session* session;
     Input callback;
   };
-  std::unique_ptr<Notification> callback_;  // outlives the session
-  std::unique_ptr<Asked> asked_;            // this, too
+  // Both outlive the session; while one of them runs it is kept by that.
+  std::unique_ptr<std::shared_ptr<Notification>> heard_;
+  std::unique_ptr<std::shared_ptr<Asked>> asked_;
   detail::Owner<mcptoken_session, mcptoken_session_free> session_;
 };
 
