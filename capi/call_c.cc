@@ -38,6 +38,20 @@ Result<std::optional<std::string>> outcome_of(SessionCall& call) {
   return *std::move(outcome);
 }
 
+mcptoken_status poll(mcptoken_session* session, mcptoken_error** error_out) {
+  bool pending = false;
+  const mcptoken_status status = guard(error_out, [&]() -> Result<void> {
+    MCPT_CHECK(require(session, "session"));
+    return alone(session, [&]() -> Result<void> {
+      session->blocking->turn();
+      if (session->blocking->released()) return fail(Blocking::gone());
+      pending = !session->calls.empty() || session->peer->messages() > 0;
+      return {};
+    });
+  });
+  return status == MCPTOKEN_OK && pending ? MCPTOKEN_PENDING : status;
+}
+
 mcptoken_status poll(mcptoken_call* handle, mcptoken_bytes** result_out, mcptoken_error** error_out) {
   bool pending = false;
   const mcptoken_status status = guard(error_out, [&]() -> Result<void> {
@@ -92,6 +106,10 @@ int mcptoken_session_fd(const mcptoken_session* session) {
 
 int64_t mcptoken_session_timeout(mcptoken_session* session) {
   return guard_value(int64_t{-1}, [&] { return session ? wait_of(*session) : -1; });
+}
+
+mcptoken_status mcptoken_session_poll(mcptoken_session* session, mcptoken_error** error_out) {
+  return guard_value<mcptoken_status>(MCPTOKEN_INTERNAL, [&] { return poll(session, error_out); });
 }
 
 mcptoken_status mcptoken_call_poll(mcptoken_call* call, mcptoken_bytes** result_out, mcptoken_error** error_out) {

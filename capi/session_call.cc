@@ -79,8 +79,8 @@ std::shared_ptr<SessionCall> begin_call(mcptoken_session& session, mcp::Message 
 
 void forget_call(SessionCall& call) {
   call.freed = true;
-  if (call.outcome) drop(call);
-  else call.cancel(Error(Status::cancelled, "the host has given up the call"));
+  if (call.group) call.cancel(Error(Status::cancelled, "the host has given up the call"));
+  else drop(call);
 }
 
 void end_calls(mcptoken_session& session, const Error& reason) {

@@ -518,6 +518,12 @@ class Session {
                   return mcptoken_session_begin(session_.get(), method.c_str(), params.data(), params.size(), out, error);
                 }).release());
   }
+  // Gets on with what has come, without waiting; whether there is more to wait for.
+  bool poll() {
+    mcptoken_status status = MCPTOKEN_OK;
+    detail::check([&](mcptoken_error** error) { return status = mcptoken_session_poll(session_.get(), error); });
+    return status == MCPTOKEN_PENDING;
+  }
   // What to wait for with calls under way: until it is readable, for so long at most; less than 0: no limit. Then poll them.
   int fd() const noexcept { return mcptoken_session_fd(session_.get()); }
   milliseconds timeout() const noexcept { return milliseconds(mcptoken_session_timeout(session_.get())); }

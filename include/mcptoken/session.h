@@ -81,7 +81,10 @@ MCPTOKEN_API int mcptoken_session_fd(const mcptoken_session *session);
 /* Milliseconds to wait on that descriptor at most, -1: no limit; then poll the calls. To be asked anew after whatever was called on the
  * session or its calls. Since: 0.1 */
 MCPTOKEN_API int64_t mcptoken_session_timeout(mcptoken_session *session);
-/* Gets on with what has come for the session, without waiting: PENDING, or OK with the result object, or what
+/* Gets on with what has come for the session, without waiting: PENDING while calls are under way, also one whose outcome is to be asked
+ * for, or messages to the server; OK when there is nothing to wait for. Since: 0.1 */
+MCPTOKEN_API mcptoken_status mcptoken_session_poll(mcptoken_session *session, mcptoken_error **error_out);
+/* The same, and what has come of one call: PENDING, or OK with the result object, or what
  * mcptoken_session_request returns. The outcome is told once, then MISUSE. CANCELLED also when the session was released or closed.
  * Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_call_poll(mcptoken_call *call, mcptoken_bytes **result_out, mcptoken_error **error_out);

@@ -130,6 +130,7 @@ static void side_by_side(void) {
 static void cancels(void* user_data, const char* json, size_t size) {
   mcptoken_bytes* out = NULL;
   note(user_data, json, size);
+  CHECK_FAILS(MCPTOKEN_MISUSE, "callback", mcptoken_session_poll(session, &error));
   CHECK_FAILS(MCPTOKEN_MISUSE, "callback", mcptoken_call_poll(called, &out, &error));
   CHECK_FAILS(MCPTOKEN_MISUSE, "callback", mcptoken_session_begin(session, "ping", NULL, 0, &called, &error));
 }
@@ -296,9 +297,13 @@ static void times(void) {
   CHECK_NUMBER(MCPTOKEN_PENDING, mcptoken_call_poll(call, &json, NULL));
   answer(fd, EVENTS "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n");
   for (int i = 0; i < 1000 && !notes[0]; ++i, pause_ms(1))
-    CHECK_NUMBER(MCPTOKEN_PENDING, mcptoken_call_poll(call, &json, NULL));
+    CHECK_NUMBER(MCPTOKEN_PENDING, mcptoken_session_poll(session, NULL));
   CHECK(strstr(notes, "list_changed") != NULL);
   mcptoken_call_free(call);
+  mcptoken_status status;
+  for (int i = 0; (status = mcptoken_session_poll(session, NULL)) == MCPTOKEN_PENDING && i < 1000; ++i)
+    pause_ms(1);
+  CHECK_NUMBER(MCPTOKEN_OK, status);
   close(fd);
   stop();
 }
@@ -312,6 +317,7 @@ static void arguments(void) {
   CHECK_FAILS(MCPTOKEN_INVALID, "method", mcptoken_session_begin(session, NULL, NULL, 0, &call, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "call_out", mcptoken_session_begin(session, "x", NULL, 0, NULL, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "object", mcptoken_session_begin(session, "x", "[]", 2, &call, &error));
+  CHECK_FAILS(MCPTOKEN_INVALID, "session", mcptoken_session_poll(NULL, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "call", mcptoken_call_poll(NULL, &json, &error));
   call = begin("ping", NULL);
   CHECK_FAILS(MCPTOKEN_INVALID, "result_out", mcptoken_call_poll(call, NULL, &error));

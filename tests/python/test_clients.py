@@ -218,7 +218,8 @@ class Mcp(unittest.TestCase):
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
         progress = b'data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}\n\n'
         whole = progress + b'data: {"jsonrpc":"2.0","id":2,"result":{}}\n\n'
-        with Server(rpc(1, result=hello), (202, {}, b""), (200, SSE, whole), (200, SSE, progress * 2)) as server:
+        second = progress.replace(b'Token":1', b'Token":2')
+        with Server(rpc(1, result=hello), (202, {}, b""), (200, SSE, whole), (200, SSE, second * 2)) as server:
             session, calls = Session(server.url + "/mcp", era=Era.LEGACY), []
             session.on_notification(lambda _: session.call_tool("b"))
             session.connect()

@@ -18,6 +18,21 @@ def tools(url: str, raw: str) -> List[str]:
         return [tool["name"] for tool in session.list_tools()]
 
 
+def polled(url: str) -> Optional[str]:
+    with Session(url) as session:
+        call: mcptoken.Call = session.begin("tools/call", {"name": "a"})
+        wait: Optional[float] = session.timeout()
+        if not call.poll() and wait is None and session.fd < 0 and not session.poll():
+            call.cancel()
+        return str(call.result()["content"])
+
+
+async def calls(url: str) -> int:
+    with Session(url) as session, mcptoken.aio.Calls(session) as one:
+        answer = await one.call_tool("a", {"x": 1})
+        return len(answer) + len(await one.request("ping"))
+
+
 def status(url: str) -> int:
     with Client(url) as client, Stream(url) as stream:
         stream.send("GET", [("Accept", "text/plain")])
@@ -76,5 +91,5 @@ def failure() -> int:
     try:
         asyncio.run(gateway())
     except mcptoken.Error as known:
-        return known.status + known.http_status + len(known.hint)
+        return known.status + known.http_status + len(known.hint + known.data)
     return 0

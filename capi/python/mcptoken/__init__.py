@@ -20,7 +20,7 @@ from .errors import (Busy, Cancelled, Conflict, Corrupt, Denied, Error, Exists, 
                      RemoteError, StorageFailure, SystemFailure, TimedOut, TooLarge, Unauthenticated, Unavailable, UsageError)
 from .loop import Events, Loop, Timer, Watch
 from .service import Config, Exchange, Service, reset_password, verify_audit
-from .session import Era, Session, base_url, health
+from .session import Call, Era, Session, base_url, health
 from .stream import Step, Stream, What
 from .token import TokenKind
 
@@ -39,7 +39,7 @@ def abi_version() -> int:
 # For `from mcptoken import *`: without json and token, which have the names of modules of the standard library.
 __all__ = ["aio", "asgi", "kind", "rbac", "stage", "ABI_VERSION",
            "Client", "Identity", "verify", "Events", "Loop", "Timer",
-           "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Era", "Session", "base_url", "health", "Step",
+           "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Call", "Era", "Session", "base_url", "health", "Step",
            "Stream", "What",
            "TokenKind", "version", "abi_version", "Busy", "Cancelled", "Conflict", "Corrupt", "Denied", "Error", "Exists",
            "Expired", "InternalError", "Invalid", "LimitReached", "Misuse", "NetworkFailure", "NoMemory", "NotFound",

@@ -172,6 +172,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "mcptoken_session_begin": (_STATUS, [_H, _S, _S, _N, _O, _O]),
     "mcptoken_session_fd": (c_int, [_H]),
     "mcptoken_session_timeout": (c_int64, [_H]),
+    "mcptoken_session_poll": (_STATUS, [_H, _O]),
     "mcptoken_call_poll": (_STATUS, [_H, _O, _O]),
     "mcptoken_call_cancel": (None, [_H]),
     "mcptoken_call_free": (None, [_H]),

@@ -8,11 +8,12 @@
 import asyncio
 import logging
 from collections import deque
-from typing import Any, AsyncIterable, AsyncIterator, Callable, Deque, Iterable, List, Optional, Tuple, Union
+from typing import Any, AsyncIterable, AsyncIterator, Callable, Deque, Dict, Iterable, List, Optional, Tuple, Union
 
 from .errors import Misuse
 from .loop import Loop
 from .service import Exchange, Service
+from .session import Call, Session
 
 Headers = Iterable[Tuple[str, str]]
 
@@ -54,6 +55,73 @@ class Driver:
                 seconds = self.loop.timeout()
                 if seconds is not None:
                     self._timer = self._asyncio.call_later(seconds, self._turn)
+
+
+class Calls:
+    """Requests of a session that is connected, side by side on the running asyncio loop: no thread, and no call blocks.
+
+        with Session(url, token) as session, Calls(session) as calls:
+            one, two = await asyncio.gather(calls.call_tool("a"), calls.request("resources/list"))
+
+    Cancelling the awaiting task cancels the call at the server. What a callback of the session raises goes to asyncio's handler.
+    To be closed before the session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._asyncio = asyncio.get_running_loop()
+        self._waiting: Dict[Call, "asyncio.Future[None]"] = {}
+        self._fd: Optional[int] = session.fd
+        self._timer: Optional[asyncio.TimerHandle] = None
+        self._asyncio.add_reader(self._fd, self._turn)
+
+    def __enter__(self) -> "Calls":
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancels what is under way; the session stays."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            self._asyncio.remove_reader(fd)
+            for ended in self._waiting.values():
+                ended.cancel()
+        self._turn_in(None)
+
+    async def request(self, method: str, params: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        if self._fd is None:
+            raise Misuse(-101, "these calls have been closed")
+        call = self._session.begin(method, params)
+        ended = self._waiting[call] = self._asyncio.create_future()
+        self._turn_in(0)
+        try:
+            await ended
+            return call.result()
+        finally:
+            del self._waiting[call]
+            call.close()
+            self._turn_in(0)  # what is said of its end goes out
+
+    async def call_tool(self, name: str, arguments: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        return await self.request("tools/call", {"name": name, "arguments": arguments or {}})
+
+    def _turn_in(self, seconds: Optional[float]) -> None:
+        if self._timer:
+            self._timer.cancel()
+        open_ = seconds is not None and self._fd is not None
+        self._timer = self._asyncio.call_later(seconds or 0, self._turn) if open_ else None
+
+    def _turn(self) -> None:
+        try:
+            if not self._session.closed:
+                self._session.poll()
+        finally:  # what a callback raised goes to asyncio's handler; the calls go on
+            for call, ended in list(self._waiting.items()):
+                if not ended.done() and call.poll():
+                    ended.set_result(None)
+            self._turn_in(None if self._session.closed else self._session.timeout())
 
 
 class Cut(ConnectionError):

@@ -11,7 +11,7 @@ class Error(Exception):
     """A function of the library failed. `status` is for programs, `str()` is one line for people."""
 
     def __init__(self, status: int, message: str = "", code: str = "", hint: str = "", request_id: str = "", http_status: int = 0,
-                 jsonrpc_code: int = 0) -> None:
+                 jsonrpc_code: int = 0, data: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.name = _native.word(_native.lib.mcptoken_status_name(status))
@@ -21,13 +21,14 @@ class Error(Exception):
         self.request_id = request_id  # under which the peer has logged the request
         self.http_status = http_status  # of the answer behind the failure, 0: there was none
         self.jsonrpc_code = jsonrpc_code
+        self.data = data  # of the JSON-RPC error, as the server sent it: JSON, "" when there was none
 
     def __str__(self) -> str:
         return self.message + (f" ({self.hint})" if self.hint else "")
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return type(self), (self.status, self.message, self.code, self.hint, self.request_id, self.http_status,
-                            self.jsonrpc_code)
+                            self.jsonrpc_code, self.data)
 
 
 class OutcomeError(Error):
@@ -147,11 +148,17 @@ def raise_for(status: int, handle: Any = None) -> NoReturn:
     try:
         known = (*(_native.word(one(handle)) for one in (lib.mcptoken_error_message, lib.mcptoken_error_code,
                                                          lib.mcptoken_error_hint, lib.mcptoken_error_request_id)),
-                 lib.mcptoken_error_http_status(handle), lib.mcptoken_error_jsonrpc_code(handle))
+                 lib.mcptoken_error_http_status(handle), lib.mcptoken_error_jsonrpc_code(handle), _data_of(handle))
         told = lib.mcptoken_error_status(handle) or status
     finally:
         lib.mcptoken_error_free(handle)
     raise BY_STATUS.get(told, Error)(told, *known)
+
+
+def _data_of(handle: Any) -> str:
+    size = ctypes.c_size_t()
+    data = _native.lib.mcptoken_error_data(handle, byref(size))
+    return ctypes.string_at(data, size.value).decode(errors="replace") if size.value else ""
 
 
 def check(function: Callable[..., Any], *arguments: Any) -> None:

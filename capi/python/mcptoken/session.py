@@ -1,4 +1,7 @@
-"""A blocking MCP client session over Streamable HTTP, in both eras of the protocol."""
+"""An MCP client session over Streamable HTTP, in both eras of the protocol: calls that block, and calls that are polled.
+
+`mcptoken.aio.Calls` has the latter under asyncio.
+"""
 
 import contextlib
 import ctypes
@@ -8,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 from . import _native
 from ._handle import Handle
-from .errors import call, check, take
+from .errors import Error, Misuse, call, check, raise_for, take
 
 Text = Union[str, bytes]
 
@@ -17,6 +20,53 @@ class Era(enum.IntEnum):
     AUTO = 0  # server/discover first, initialize when that fails as with an older server
     LEGACY = 1
     MODERN = 2
+
+
+PENDING = 1
+
+
+class Call(Handle):
+    """A request under way, from Session.begin(). Closing it cancels what still runs."""
+
+    _free = "mcptoken_call_free"
+
+    def __init__(self, session: "Session", pointer: Any) -> None:
+        self._session = session
+        self._result: Optional[Dict[str, Any]] = None
+        self._error: Optional[Error] = None
+        super().__init__(pointer)
+
+    def poll(self) -> bool:
+        """Gets on with what has come for the session, without waiting; True when the call has ended. What a callback raised comes out."""
+        if self._result is None and self._error is None:
+            with self._session._heard():
+                self._look()
+        return self._result is not None or self._error is not None
+
+    def result(self) -> Dict[str, Any]:
+        """Of a call that has ended; raises what it failed with. Misuse while it is under way."""
+        if not self.poll():
+            raise Misuse(-101, "the call is under way")
+        if self._error:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+    def cancel(self) -> None:
+        """It ends with Cancelled, unless it has ended; the server is told. Also out of a callback."""
+        _native.lib.mcptoken_call_cancel(self.pointer)
+
+    def _look(self) -> None:
+        out, error = ctypes.c_void_p(), ctypes.c_void_p()
+        status = _native.lib.mcptoken_call_poll(self.pointer, ctypes.byref(out), ctypes.byref(error))
+        if status == PENDING:
+            return
+        try:
+            if status < 0:
+                raise_for(status, error.value)
+            self._result = json.loads(take(out.value))
+        except Error as failure:
+            self._error = failure
 
 
 class Session(Handle):
@@ -30,6 +80,7 @@ class Session(Handle):
         self._callback = _native.nobody(_native.NotificationFn)
         self._input = _native.nobody(_native.InputFn)
         self._failure: Optional[BaseException] = None
+        self._busy, self._retired = 0, [self._callback]
         super().__init__(call(_native.lib.mcptoken_session_new, _native.text(url, "URL"), raw or None, len(raw),
                               _native.milliseconds(timeout, 1), _native.whole(era, 32)))
 
@@ -78,6 +129,31 @@ class Session(Handle):
         data = _parameters(params)
         return self._ask(_native.lib.mcptoken_session_request, _native.text(method), data, len(data or b""))
 
+    def begin(self, method: str, params: Optional[Dict[str, Any]] = None) -> Call:
+        """A request that is polled, beside others. "subscriptions/listen" lasts until it is ended, others for the session's timeout."""
+        data = _parameters(params)
+        return Call(self, call(_native.lib.mcptoken_session_begin, self.pointer, _native.text(method), data, len(data or b"")))
+
+    @property
+    def fd(self) -> int:
+        """Readable when there is something to do for what was begun: for selectors and asyncio."""
+        return int(_native.lib.mcptoken_session_fd(self.pointer))
+
+    def timeout(self) -> Optional[float]:
+        """Seconds to wait for `fd` at most, None: no limit; then poll. To be asked anew after whatever was called."""
+        wait = _native.lib.mcptoken_session_timeout(self.pointer)
+        return None if wait < 0 else wait / 1000
+
+    def poll(self) -> bool:
+        """Gets on with what has come, without waiting: notifications, questions, calls, what is on its way to the server. True: there is
+        more to wait for."""
+        error = ctypes.c_void_p()
+        with self._heard():
+            status = int(_native.lib.mcptoken_session_poll(self.pointer, ctypes.byref(error)))
+            if status < 0:
+                raise_for(status, error.value)
+        return status == PENDING
+
     def notify(self, method: str, params: Optional[Dict[str, Any]] = None) -> None:
         data = _parameters(params)
         self._say(_native.lib.mcptoken_session_notify, _native.text(method), data, len(data or b""))
@@ -94,12 +170,14 @@ class Session(Handle):
 
         kept = _native.NotificationFn(received) if callback else _native.nobody(_native.NotificationFn)
         _native.lib.mcptoken_session_on_notification(self.pointer, kept, None)
+        if self._busy:
+            self._retired.append(self._callback)  # it may be the one that runs
         self._callback = kept  # the old one only after the library has let go of it
 
     def on_input(self, capabilities: Dict[str, Any], callback: Optional[Callable[[str, Dict[str, Any]], Optional[Dict[str, Any]]]]) -> None:
-        """Answers questions of the server: method and params in, the result out, None declines. `capabilities` says which ones,
-        like {"elicitation": {"form": {}}}; a callback of None declares nothing. Before connect. What it raises declines, and comes
-        out of the call."""
+        """Answers questions of the server: method and params in, the result out. None cancels an elicitation and refuses anything
+        else. `capabilities` says which ones, like {"elicitation": {"form": {}}}; a callback of None declares nothing. Before connect.
+        What it raises is as None, and comes out of the call."""
 
         def asked(_: Any, method: bytes, data: Any, size: int) -> None:
             try:
@@ -133,9 +211,13 @@ class Session(Handle):
     @contextlib.contextmanager
     def _heard(self) -> Iterator[None]:
         """A call: what a callback raised meanwhile comes out of it, also when the call failed, and of no other one."""
+        self._busy += 1
         try:
             yield
         finally:
+            self._busy -= 1
+            if not self._busy:
+                self._retired.clear()
             failure, self._failure = self._failure, None
             if failure:
                 raise failure
