@@ -82,8 +82,8 @@ int64_t wait_of(mcptoken_session& session) {
 
 extern "C" {
 
-mcptoken_status mcptoken_session_begin(mcptoken_session* session, const char* method, const char* params, size_t params_size,
-                                       mcptoken_call** call_out, mcptoken_error** error_out) {
+mcptoken_status mcptoken_session_begin(mcptoken_session* session, const char* method, const char* params,
+                                       size_t params_size, mcptoken_call** call_out, mcptoken_error** error_out) {
   return guard(error_out, [&]() -> Result<void> {
     clear(call_out);
     MCPT_CHECK(check_connected(session));
@@ -127,7 +127,8 @@ void mcptoken_call_free(mcptoken_call* call) {
   guard(nullptr, [&]() -> Result<void> {
     const std::unique_ptr<mcptoken_call> owned(call);
     if (!owned) return {};
-    if (owned->call->blocking->loop().on_thread()) owned->call->freed = true;  // inside its own poll, which is to tell nothing
+    if (owned->call->blocking->loop().on_thread())
+      owned->call->freed = true;  // inside its own poll, which is to tell nothing
     now_or_soon(owned->call, forget_call);
     return {};
   });

@@ -14,8 +14,10 @@ bool is_endless(const mcp::Message& request) { return request.method() == "subsc
 loop::Task<Result<void>> follow(SessionCall& call) {
   auto asking = session_request(*call.session, call.request, call.group->scope());
   auto result = co_await asking;
-  if (result) call.outcome = std::move(result);
-  else call.outcome = fail(explain(std::move(result).error()));
+  if (result)
+    call.outcome = std::move(result);
+  else
+    call.outcome = fail(explain(std::move(result).error()));
   co_return Result<void>();
 }
 
@@ -49,14 +51,19 @@ void CallClock::on_deadline() {
   loop_.defer([this, late] {
     if (late.expired()) return;
     loop_.defer([this, late] {
-      if (!late.expired()) scope_.cancel(Error(Status::timeout, "no answer within " + std::to_string(timeout_ms_) + " ms"));
+      if (!late.expired())
+        scope_.cancel(Error(Status::timeout, "no answer within " + std::to_string(timeout_ms_) + " ms"));
     });
   });
 }
 
 SessionCall::SessionCall(mcptoken_session& session_in, mcp::Message request_in)
-    : blocking(session_in.blocking), session(&session_in), request(std::move(request_in)), group(std::make_unique<loop::Group>()) {
-  if (!is_endless(request)) clock = std::make_unique<CallClock>(blocking->loop(), group->scope(), session_in.timeout_ms);
+    : blocking(session_in.blocking),
+      session(&session_in),
+      request(std::move(request_in)),
+      group(std::make_unique<loop::Group>()) {
+  if (!is_endless(request))
+    clock = std::make_unique<CallClock>(blocking->loop(), group->scope(), session_in.timeout_ms);
 }
 
 void SessionCall::cancel(Error reason) {
@@ -79,8 +86,10 @@ std::shared_ptr<SessionCall> begin_call(mcptoken_session& session, mcp::Message 
 
 void forget_call(SessionCall& call) {
   call.freed = true;
-  if (call.group) call.cancel(Error(Status::cancelled, "the host has given up the call"));
-  else drop(call);
+  if (call.group)
+    call.cancel(Error(Status::cancelled, "the host has given up the call"));
+  else
+    drop(call);
 }
 
 void end_calls(mcptoken_session& session, const Error& reason) {

@@ -1,8 +1,9 @@
-// Start here for the session's files: session_c.cc and call_c.cc are the functions, session_request.cc and session_list.cc
-// what goes over the wire, session_events.cc what comes from the server meanwhile, session_call.cc what is under way.
+// Start here for the session's files: session_c.cc and call_c.cc are the functions, session_request.cc and
+// session_list.cc what goes over the wire, session_events.cc what comes from the server meanwhile, session_call.cc what
+// is under way.
 //
-// Invariants: everything runs on the session's private loop, which whoever is inside a function of the session or of one
-// of its calls turns. A call outlives its session as an empty shell.
+// Invariants: everything runs on the session's private loop, which whoever is inside a function of the session or of
+// one of its calls turns. A call outlives its session as an empty shell.
 #pragma once
 
 #include <map>
@@ -22,7 +23,10 @@ namespace mcptoken::capi {
 // The time of a call. One that is over while nobody turned the loop does not count before what has come is looked at.
 class CallClock final : loop::Deadlines::Node {
  public:
-  CallClock(loop::Loop& loop, loop::Scope& scope, int64_t timeout_ms) : loop_(loop), scope_(scope), timeout_ms_(timeout_ms) { restart(); }
+  CallClock(loop::Loop& loop, loop::Scope& scope, int64_t timeout_ms)
+      : loop_(loop), scope_(scope), timeout_ms_(timeout_ms) {
+    restart();
+  }
   void restart() {
     late_.reset();
     loop_.deadlines().arm(*this, timeout_ms_);
@@ -100,8 +104,10 @@ loop::Task<Result<void>> open_stream(mcptoken_session& session, loop::Scope& sco
 // --- session_request.cc
 // `params`: a JSON object, or "".
 Result<mcp::Message> session_message(std::string_view method, std::string_view params);
-// A request with all its rounds of questions: the result, raw JSON. A JSON-RPC error is an error. `request` outlives it.
-loop::Task<Result<std::string>> session_request(mcptoken_session& session, const mcp::Message& request, loop::Scope& scope);
+// A request with all its rounds of questions: the result, raw JSON. A JSON-RPC error is an error. `request` outlives
+// it.
+loop::Task<Result<std::string>> session_request(mcptoken_session& session, const mcp::Message& request,
+                                                loop::Scope& scope);
 // The same, but for a tool call that a modern server wants other headers for.
 loop::Task<Result<std::string>> session_ask(mcptoken_session& session, const mcp::Message& request, loop::Scope& scope);
 // A notification, until the server has taken it.

@@ -26,7 +26,9 @@ struct Tools {
   void add(std::string_view raw) { elements.append(elements.empty() ? "" : ",").append(raw); }
 };
 
-Result<Outline> read(std::string_view raw, size_t depth) { return Outline::read(raw, depth, mcp::server_limits(raw.size())); }
+Result<Outline> read(std::string_view raw, size_t depth) {
+  return Outline::read(raw, depth, mcp::server_limits(raw.size()));
+}
 
 // What marks its arguments. A schema that nobody can read in full has none, unless it names them.
 Result<mcp::ParamHeaders> marks_of(std::string_view schema) {
@@ -44,7 +46,8 @@ void take_marked(std::string_view raw, Tools& tools) {
   auto marks = schema ? marks_of(tool->raw(*schema)) : mcp::ParamHeaders();
   if (!marks) {
     auto why = json::Value::string(marks.error().message);
-    tools.unusable.items().push_back(json::Value::object({{"name", json::Value::string(name)}, {"reason", std::move(why)}}));
+    tools.unusable.items().push_back(
+        json::Value::object({{"name", json::Value::string(name)}, {"reason", std::move(why)}}));
     return;
   }
   if (!marks->empty()) tools.marks.insert_or_assign(name, *std::move(marks));
@@ -57,8 +60,10 @@ Result<std::string> take_page(const Outline& page, bool marked, Tools& tools) {
   if (!list || list->type != Type::array)
     return fail(Status::protocol, "the answer to tools/list has no array \"tools\"");
   for (auto* tool = page.first(*list); tool; tool = page.after(*list, *tool)) {
-    if (marked) take_marked(page.raw(*tool), tools);
-    else tools.add(page.raw(*tool));
+    if (marked)
+      take_marked(page.raw(*tool), tools);
+    else
+      tools.add(page.raw(*tool));
   }
   const Node* cursor = page.find("nextCursor");
   if (!cursor || cursor->type == Type::null) return std::string();
@@ -75,8 +80,10 @@ std::string joined(const std::string& first, const Tools& tools) {
   if (!tools.unusable.items().empty()) {
     const Node* meta = page->find("_meta");
     const std::string list = json::to_text(tools.unusable);
-    if (meta && meta->type == Type::object) edits.set(*meta, kUnusable, list);
-    else edits.set(page->root(), "_meta", "{" + json::quoted(kUnusable) + ":" + list + "}");
+    if (meta && meta->type == Type::object)
+      edits.set(*meta, kUnusable, list);
+    else
+      edits.set(page->root(), "_meta", "{" + json::quoted(kUnusable) + ":" + list + "}");
   }
   return json::apply(first, page->root().value, edits.sorted());
 }
@@ -99,7 +106,8 @@ loop::Task<Result<std::string>> session_list_tools(mcptoken_session& session, lo
       if (modern) session.param_headers = std::move(tools.marks);
       co_return joined(first, tools);
     }
-    if (!cursors.insert(cursor).second) co_return fail(Status::protocol, "the server lists the same page of tools again");
+    if (!cursors.insert(cursor).second)
+      co_return fail(Status::protocol, "the server lists the same page of tools again");
     params = "{\"cursor\":" + cursor + "}";
   }
   co_return fail(Status::limit, "the list has more than " + std::to_string(kMaxPages) + " pages");

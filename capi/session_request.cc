@@ -29,7 +29,8 @@ HostMeta host_meta(const mcp::Message& request) {
   auto meta = Outline::read(raw, 1, mcp::server_limits(raw.size()));
   if (!meta) return out;
   const Node* token = meta->find("progressToken");
-  if (token && (token->type == json::Type::string || token->type == json::Type::number)) out.progress_token = meta->raw(*token);
+  if (token && (token->type == json::Type::string || token->type == json::Type::number))
+    out.progress_token = meta->raw(*token);
   if (const Node* level = meta->find("io.modelcontextprotocol/logLevel")) out.log_level = meta->string(*level);
   return out;
 }
@@ -68,13 +69,16 @@ std::vector<http::Header> param_headers(const mcptoken_session& session, const m
 }
 
 bool same(const std::vector<http::Header>& some, const std::vector<http::Header>& others) {
-  const auto equal = [](const http::Header& a, const http::Header& b) { return a.name == b.name && a.value == b.value; };
+  const auto equal = [](const http::Header& a, const http::Header& b) {
+    return a.name == b.name && a.value == b.value;
+  };
   return std::equal(some.begin(), some.end(), others.begin(), others.end(), equal);
 }
 
 // One round.
 loop::Task<Result<mcp::Message>> ask(mcptoken_session& session, const mcp::Message& request,
-                                     const std::vector<mcp::ParamEdit>& edits, const std::string& token, loop::Scope& scope) {
+                                     const std::vector<mcp::ParamEdit>& edits, const std::string& token,
+                                     loop::Scope& scope) {
   const std::string capabilities = mcp::capabilities_json(session.identity.capabilities);
   const HostMeta meta = host_meta(request);
   mcp::HopMeta hop;
@@ -106,11 +110,14 @@ std::string shown(std::string_view text) {
   std::string out;
   while (!text.empty() && out.size() < kMost) {
     const Character one = first_character(text);
-    if (one.valid && one.code != ' ' && !is_control(one.code) && !is_invisible(one.code)) out += text.substr(0, one.bytes);
-    else if (!out.empty() && out.back() != ' ') out += ' ';
+    if (one.valid && one.code != ' ' && !is_control(one.code) && !is_invisible(one.code))
+      out += text.substr(0, one.bytes);
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
     text.remove_prefix(one.bytes);
   }
-  while (!out.empty() && out.back() == ' ') out.pop_back();
+  while (!out.empty() && out.back() == ' ')
+    out.pop_back();
   return out + (text.empty() ? "" : "…");
 }
 
@@ -148,7 +155,8 @@ Error explain(Error error) {
   return error;
 }
 
-loop::Task<Result<std::string>> session_ask(mcptoken_session& session, const mcp::Message& request, loop::Scope& scope) {
+loop::Task<Result<std::string>> session_ask(mcptoken_session& session, const mcp::Message& request,
+                                            loop::Scope& scope) {
   if (session.on_input && session.peer->info().era == mcp::Era::legacy && may_ask(request.method())) {
     auto opening = open_stream(session, scope);
     MCPT_CO_CHECK(co_await opening);
@@ -169,7 +177,8 @@ loop::Task<Result<std::string>> session_ask(mcptoken_session& session, const mcp
 }
 
 // The server wants headers that only its list tells, or one that is newer than ours: the call did not run.
-loop::Task<Result<std::string>> session_request(mcptoken_session& session, const mcp::Message& request, loop::Scope& scope) {
+loop::Task<Result<std::string>> session_request(mcptoken_session& session, const mcp::Message& request,
+                                                loop::Scope& scope) {
   auto asking = session_ask(session, request, scope);
   auto result = co_await asking;
   const bool is_call = request.method() == "tools/call";
@@ -182,7 +191,8 @@ loop::Task<Result<std::string>> session_request(mcptoken_session& session, const
       result = co_await again;
     }
   }
-  if (is_call && result && !result->starts_with('{')) co_return fail(Status::protocol, "the result of a tool call must be an object");
+  if (is_call && result && !result->starts_with('{'))
+    co_return fail(Status::protocol, "the result of a tool call must be an object");
   co_return result;
 }
 

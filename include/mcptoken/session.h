@@ -1,10 +1,15 @@
-/* A blocking MCP client session over Streamable HTTP, both protocol eras.
+/* An MCP client session over Streamable HTTP, both protocol eras: functions that block, and calls that are begun and polled. Both may be
+ * mixed; a function that blocks gets the begun calls on, too.
  *
- * What asks the server (connect, list_tools, call_tool, request, notify, close) returns, beside what its comment lists, UNAVAILABLE (no
- * connection: nothing was sent), NETWORK (the request may have run), TIMEOUT, PROTOCOL (the answer is none of MCP's), UNAUTHENTICATED
- * and DENIED (401 and 403, with the answer's text), REMOTE (the server's own error, with its HTTP status or JSON-RPC code), INVALID (a
- * bearer that cannot be sent), CANCELLED (the session was released meanwhile), and MISUSE: before connect or after close, while another
- * thread is in a call, or out of a callback, where only answer, info, challenge, on_notification and free are of use.
+ * What asks the server (connect, list_tools, call_tool, request, notify, close, and call_poll for what was begun) returns, beside what
+ * its comment lists, UNAVAILABLE (no connection: nothing was sent), NETWORK (the request may have run), TIMEOUT, PROTOCOL (the answer is
+ * none of MCP's), UNAUTHENTICATED and DENIED (401 and 403, with the answer's text), REMOTE (the server's own error, with its HTTP status
+ * or JSON-RPC code and data), INVALID (a bearer that cannot be sent), CANCELLED (the session was released meanwhile), and MISUSE: before
+ * connect or after close, while another thread is in a call, or out of a callback, where only answer, info, challenge, on_notification,
+ * call_cancel and both free are of use.
+ *
+ * Polled from a loop of the host's: begin, then as long as session_poll is PENDING wait until session_fd is readable or session_timeout
+ * milliseconds have passed, call_poll what was begun, repeat.
  */
 #ifndef MCPTOKEN_SESSION_H
 #define MCPTOKEN_SESSION_H
@@ -23,19 +28,22 @@ typedef struct mcptoken_call mcptoken_call;
 #define MCPTOKEN_ERA_LEGACY 1 /* revisions up to 2025-11-25 */
 #define MCPTOKEN_ERA_MODERN 2 /* 2026-07-28 */
 
-/* A notification that arrived while a call was running. `json` is valid during the call only. Since: 0.1 */
+/* A notification of the server, inside a function that blocks or polls: what comes with calls and subscriptions, and on the stream that
+ * a legacy server has for what belongs to no call, which is open from the first call on where there is an input callback. `json` is
+ * valid during the call only. Since: 0.1 */
 typedef void (*mcptoken_notification_fn)(void *user_data, const char *json, size_t size);
 
 /* A question of the server, while a call runs: "elicitation/create", "sampling/createMessage" or "roots/list". It is answered
- * with mcptoken_session_answer before this returns; without that it is declined. The call's time starts anew afterwards.
- * Since: 0.1 */
+ * with mcptoken_session_answer before this returns; without that an elicitation is cancelled ({"action":"cancel"}: nobody has chosen),
+ * and anything else refused. The time of what is under way starts anew afterwards. Since: 0.1 */
 typedef void (*mcptoken_input_fn)(void *user_data, const char *method, const char *params, size_t params_size);
 
 /* `bearer` may be NULL. `timeout_ms` bounds each operation; 0 or less: 30 s. Nothing is sent yet. INVALID. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_new(const char *url, const char *bearer, size_t bearer_size, int64_t timeout_ms,
                                                   int32_t era, mcptoken_session **session_out, mcptoken_error **error_out);
-/* Releases without a farewell; see mcptoken_session_close. From a callback, or while a call runs in another thread: that call is
- * CANCELLED, and the session goes when it has returned; no callback begins after that. Since: 0.1 */
+/* Releases without a farewell; see mcptoken_session_close. What is under way is CANCELLED, and what is on its way to the server has
+ * 100 ms to get there. From a callback, or while a call runs in another thread: the session goes when that has returned; no callback
+ * begins after that. Since: 0.1 */
 MCPTOKEN_API void mcptoken_session_free(mcptoken_session *session);
 /* How the host calls itself towards the server (clientInfo), instead of "libmcptoken" and this library's version. Before connect.
  * INVALID: nothing, or control characters; MISUSE. Since: 0.1 */
@@ -60,23 +68,25 @@ MCPTOKEN_API const char *mcptoken_session_challenge(const mcptoken_session *sess
 /* {"era":"legacy"|"modern","protocolVersion","serverInfo","capabilities","instructions"?} after connect. MISUSE before.
  * Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_info(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
-/* All pages: {"tools":[…], "_meta"?} as the server sent them. In the modern era without tools that mark arguments as headers
- * against the rules: _meta["io.mcptoken/unusable"] names them, [{"name","reason"}]. LIMIT: more than 1000 pages. Since: 0.1 */
+/* All pages, within one timeout_ms: {"tools":[…], "_meta"?} as the server sent them, byte for byte. In the modern era without tools that
+ * mark arguments as headers against the rules: _meta["io.mcptoken/unusable"] names them, [{"name","reason"}]. LIMIT: more than 1000 pages.
+ * Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_list_tools(mcptoken_session *session, mcptoken_bytes **json_out, mcptoken_error **error_out);
 /* The call's result object; a result with "isError": true is a success here. A JSON-RPC error is REMOTE with its code.
  * `arguments` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_call_tool(mcptoken_session *session, const char *name, const char *arguments,
                                                         size_t arguments_size, mcptoken_bytes **json_out, mcptoken_error **error_out);
-/* Any other request; `params` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
+/* Any other request; `params` is a JSON object or NULL. Its `_meta` may hold a "progressToken", which notifications/progress then name:
+ * with a notification callback a tool call has one of the library's otherwise. INVALID: it is another; TOO_LARGE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_request(mcptoken_session *session, const char *method, const char *params,
                                                       size_t params_size, mcptoken_bytes **result_out, mcptoken_error **error_out);
-/* Begins any request ("tools/call" with {"name","arguments"}, or another) and returns at once; mcptoken_call_poll says what comes
- * of it. Several may be under way, each for the session's timeout_ms, but "subscriptions/listen", which lasts until it is ended.
- * `params` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
+/* Begins any request, like mcptoken_session_request ("tools/call" with {"name","arguments"}), and returns at once; mcptoken_call_poll
+ * says what comes of it. Several may be under way, each for the session's timeout_ms, but "subscriptions/listen", which lasts until it
+ * is ended. `params` is a JSON object or NULL. INVALID: it is another; TOO_LARGE. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_begin(mcptoken_session *session, const char *method, const char *params,
                                                     size_t params_size, mcptoken_call **call_out, mcptoken_error **error_out);
-/* Readable when there is something to do for the calls that were begun: for poll, epoll or asyncio. Owned by the session; ask again
- * after no call on it, it stays the same. -1 for NULL. Since: 0.1 */
+/* Readable when there is something to do for what was begun: for poll, epoll or asyncio. Owned by the session, and always the same.
+ * -1 for NULL. Since: 0.1 */
 MCPTOKEN_API int mcptoken_session_fd(const mcptoken_session *session);
 /* Milliseconds to wait on that descriptor at most, -1: no limit; then poll the calls. To be asked anew after whatever was called on the
  * session or its calls. Since: 0.1 */
@@ -96,7 +106,8 @@ MCPTOKEN_API void mcptoken_call_free(mcptoken_call *call);
 /* A notification; `params` is a JSON object or NULL. INVALID: it is another. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_notify(mcptoken_session *session, const char *method, const char *params,
                                                      size_t params_size, mcptoken_error **error_out);
-/* Ends a legacy session with DELETE; nothing to do in the modern era. It may connect again. Since: 0.1 */
+/* Ends a legacy session with DELETE; nothing to do in the modern era. Calls under way are CANCELLED. However it ends, the session may
+ * connect again, which negotiates anew. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_session_close(mcptoken_session *session, mcptoken_error **error_out);
 
 /* "http://host:3100" of "http://host:3100/projects/p/mcp". INVALID. Since: 0.1 */

@@ -13,8 +13,9 @@
 #define MODERN \
   JSON("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{}}}")
 #define EVENTS HEAD("200 OK", "text/event-stream") "\r\n"
-#define PROGRESS(token) \
-  "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":" token ",\"progress\":1}}\n\n"
+#define PROGRESS(token)                                                                                   \
+  "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":" token \
+  ",\"progress\":1}}\n\n"
 #define RESULT(id, text) "{\"jsonrpc\":\"2.0\",\"id\":" #id ",\"result\":{\"is\":\"" text "\"}}"
 
 static struct canned_server server;
@@ -70,15 +71,19 @@ static int take(mcptoken_call* call, char* request, size_t room) {
     const char *body = strstr(request, "\r\n\r\n"), *length = strstr(request, "ontent-Length: ");
     if (body && (!length || strlen(body + 4) >= strtoul(length + 15, NULL, 10))) break;
     const ssize_t got = recv(fd, request + have, room - 1 - have, MSG_DONTWAIT);
-    if (got > 0) have += (size_t)got;
-    else CHECK(got < 0 && errno == EAGAIN && mcptoken_call_poll(call, &json, NULL) >= MCPTOKEN_PENDING);
+    if (got > 0)
+      have += (size_t)got;
+    else
+      CHECK(got < 0 && errno == EAGAIN && mcptoken_call_poll(call, &json, NULL) >= MCPTOKEN_PENDING);
     if (got < 0) pause_ms(1);
   }
   return fd;
 }
 
 /* Events; another answer's end is that of its connection. */
-static void answer(int fd, const char* text) { CHECK(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text)); }
+static void answer(int fd, const char* text) {
+  CHECK(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+}
 
 /* As a host waits: for the descriptor, as long as the session says. */
 static mcptoken_status outcome(mcptoken_call* call, mcptoken_bytes** json, mcptoken_error** error_out) {
@@ -159,7 +164,8 @@ static void cancelled(void) {
   mcptoken_call_free(call);
   close(fd);
   fd = take(kept, request, sizeof request);
-  CHECK(strstr(request, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":3}}") != NULL);
+  CHECK(strstr(request, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":3}}") !=
+        NULL);
   answer(fd, ACCEPTED);
   close(fd);
   answer(other, JSON("{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}"));

@@ -63,7 +63,8 @@ std::string result(int id, const std::string& json) {
 }
 std::string json(int id, const std::string& text) { return head("application/json") + result(id, text); }
 const std::string kProgress =
-    "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1,\"progress\":1}}\n\n";
+    "data: "
+    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1,\"progress\":1}}\n\n";
 const std::string kHello = json(1, R"({"supportedVersions":["2026-07-28"],"capabilities":{}})");
 
 mcp::Session connected(const Server& server) {
@@ -99,7 +100,8 @@ void released_by_its_callback() {
   auto call = session->begin("tools/call", R"({"name":"x"})");
   mcptoken_status status = 0;
   try {
-    while (!call.poll()) usleep(1000);
+    while (!call.poll())
+      usleep(1000);
   } catch (const mcp::Error& error) {
     status = error.status();
   }
@@ -108,7 +110,8 @@ void released_by_its_callback() {
 
 void calls() {
   Server server({kHello, json(2, R"({"n":1})"), json(3, R"({"n":2})"),
-                 head("application/json") + R"({"jsonrpc":"2.0","id":5,"error":{"code":-32021,"message":"no","data":{"x": 1.0}}})"});
+                 head("application/json") +
+                     R"({"jsonrpc":"2.0","id":5,"error":{"code":-32021,"message":"no","data":{"x": 1.0}}})"});
   auto session = connected(server);
   auto one = session.begin("a/b", R"({"x":1})");
   auto two = session.begin("c/d");
@@ -124,7 +127,8 @@ void calls() {
   cancelled.cancel();
   mcptoken_status status = 0;
   try {
-    while (!cancelled.poll()) usleep(1000);
+    while (!cancelled.poll())
+      usleep(1000);
   } catch (const mcp::Error& error) {
     status = error.status();
   }

@@ -46,14 +46,15 @@ static void stop(void) {
 static void lists(void) {
 #define ODD "{\"name\":\"o\\ud800\",\"inputSchema\":{\"a\":1,\"a\": 1.50}}"
   static char deep[1024], page[1600], odd[1600], expected[1600];
-  for (int i = 0; i < 100; ++i)
-    strcpy(deep + i, "[");
-  for (int i = 0; i < 100; ++i)
-    strcpy(deep + 100 + i, "]");
-  snprintf(page, sizeof page, "%s{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"x\": 1e400,\"tools\":[%s],\"nextCursor\":\"\\u00e9\"}}", JSON(""), ODD);
-  snprintf(odd, sizeof odd, "%s{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"tools\":[{\"name\":\"d\",\"inputSchema\":{\"x\":%s}}],\"nextCursor\":null}}",
-           JSON(""), deep);
-  snprintf(expected, sizeof expected, "{\"x\": 1e400,\"tools\":[%s,{\"name\":\"d\",\"inputSchema\":{\"x\":%s}}]}", ODD, deep);
+  memset(deep, '[', 100);
+  memset(deep + 100, ']', 100);
+  snprintf(page, sizeof page, "%s" RESULT(2, "{\"x\": 1e400,\"tools\":[%s],\"nextCursor\":\"\\u00e9\"}"), JSON(""),
+           ODD);
+  snprintf(odd, sizeof odd,
+           "%s" RESULT(3, "{\"tools\":[{\"name\":\"d\",\"inputSchema\":{\"x\":%s}}],\"nextCursor\":null}"), JSON(""),
+           deep);
+  snprintf(expected, sizeof expected, "{\"x\": 1e400,\"tools\":[%s,{\"name\":\"d\",\"inputSchema\":{\"x\":%s}}]}", ODD,
+           deep);
   const char* const legacy[] = {LEGACY(1),
                                 ACCEPTED,
                                 page,
@@ -74,25 +75,32 @@ static void lists(void) {
   CHECK_FAILS(MCPTOKEN_PROTOCOL, "object", mcptoken_session_call_tool(session, "a", NULL, 0, &json, &error));
   stop();
   /* Marks that cannot be read hide the tool, and no other one. */
-  snprintf(odd, sizeof odd, "%s" RESULT(2, "{\"tools\":[%s,%s,{\"name\":\"m\",\"inputSchema\":{\"x-mcp-header\":1,\"a\":1,\"a\":1}}]}"), JSON(""), ODD,
-           TWO);
+  snprintf(odd, sizeof odd,
+           "%s" RESULT(2, "{\"tools\":[%s,%s,{\"name\":\"m\",\"inputSchema\":{\"x-mcp-header\":1,\"a\":1,\"a\":1}}]}"),
+           JSON(""), ODD, TWO);
   const char* const modern[] = {MODERN, odd, NULL};
   start(modern, MCPTOKEN_ERA_MODERN, 20000);
   CHECK_OK(mcptoken_session_connect(session, &error));
   CHECK_OK(mcptoken_session_list_tools(session, &json, &error));
-  CHECK(strncmp(mcptoken_bytes_data(json), "{\"tools\":[" ODD "," TWO "],\"_meta\":{\"io.mcptoken/unusable\":[{\"name\":\"m\",", 60) == 0);
+  CHECK(strncmp(mcptoken_bytes_data(json),
+                "{\"tools\":[" ODD "," TWO "],\"_meta\":{\"io.mcptoken/unusable\":[{\"name\":\"m\",", 60) == 0);
   mcptoken_bytes_free(json);
   stop();
 }
 
 /* The time of an operation is that of all its requests, and begins anew when somebody has answered a question. */
 static void times(void) {
-  static const char *const pages[] = {LEGACY(1), ACCEPTED, JSON(RESULT(2, "{\"tools\":[],\"nextCursor\":\"1\"}")),
-                                      JSON(RESULT(3, "{\"tools\":[],\"nextCursor\":\"2\"}")), JSON(RESULT(4, "{\"tools\":[]}")), NULL};
-  static const char *const asks[] = {
-      MODERN,
-      JSON(RESULT(2, "{\"resultType\":\"input_required\",\"inputRequests\":{\"k\":{\"method\":\"elicitation/create\",\"params\":{}}}}")),
-      JSON(RESULT(3, "{\"resultType\":\"complete\"}")), NULL};
+  static const char* const pages[] = {LEGACY(1),
+                                      ACCEPTED,
+                                      JSON(RESULT(2, "{\"tools\":[],\"nextCursor\":\"1\"}")),
+                                      JSON(RESULT(3, "{\"tools\":[],\"nextCursor\":\"2\"}")),
+                                      JSON(RESULT(4, "{\"tools\":[]}")),
+                                      NULL};
+  static const char* const asks[] = {MODERN,
+                                     JSON(RESULT(2,
+                                                 "{\"resultType\":\"input_required\",\"inputRequests\":{\"k\":{"
+                                                 "\"method\":\"elicitation/create\",\"params\":{}}}}")),
+                                     JSON(RESULT(3, "{\"resultType\":\"complete\"}")), NULL};
   mcptoken_bytes* json = NULL;
   start(pages, MCPTOKEN_ERA_LEGACY, 500);
   CHECK_OK(mcptoken_session_connect(session, &error));
@@ -110,8 +118,8 @@ static void times(void) {
   stop();
 }
 
-/* What the server says on the stream of no call, and on a call's what is none of its own, reaches the host; and a ping is answered
- * though the result came with it. */
+/* What the server says on the stream of no call, and on a call's what is none of its own, reaches the host; and a ping
+ * is answered though the result came with it. */
 static void unasked(void) {
   static const char *const canned[] = {
       LEGACY(1), ACCEPTED, EVENTS NOTE("message") NOTE("tools/list_changed") NOTE("vendor/x"),
@@ -155,10 +163,15 @@ static void told_of_the_end(void) {
 
 /* However a session ends, the next one is negotiated. */
 static void connects_anew(void) {
-  static const char *const canned[] = {
-      LEGACY(1), ACCEPTED,
-      HEAD("200 OK", "application/json") "Mcp-Session-Id: s\r\n\r\n" RESULT(2, "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}"), ACCEPTED,
-      HEAD("500 No", "text/plain") "\r\nnot now", LEGACY(3), ACCEPTED, NULL};
+  static const char* const canned[] = {LEGACY(1),
+                                       ACCEPTED,
+                                       HEAD("200 OK", "application/json") "Mcp-Session-Id: s\r\n\r\n" RESULT(
+                                           2, "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}"),
+                                       ACCEPTED,
+                                       HEAD("500 No", "text/plain") "\r\nnot now",
+                                       LEGACY(3),
+                                       ACCEPTED,
+                                       NULL};
   start(canned, MCPTOKEN_ERA_LEGACY, 20000);
   CHECK_OK(mcptoken_session_connect(session, &error));
   CHECK_OK(mcptoken_session_close(session, &error));
@@ -190,11 +203,13 @@ static void refusals(void) {
 
 /* A list that has grown old is fetched once more, and the call repeated once. */
 static void old_list(void) {
-#define WANTS(id) \
-  HEAD("400 Bad Request", "application/json") "\r\n{\"jsonrpc\":\"2.0\",\"id\":" #id ",\"error\":{\"code\":-32020,\"message\":\"header\"}}"
+#define WANTS(id)                             \
+  HEAD("400 Bad Request", "application/json") \
+  "\r\n{\"jsonrpc\":\"2.0\",\"id\":" #id ",\"error\":{\"code\":-32020,\"message\":\"header\"}}"
 #define ONE "{\"name\":\"one\",\"inputSchema\":{\"properties\":{\"b\":{\"type\":\"string\",\"x-mcp-header\":\"B\"}}}}"
-  static const char *const canned[] = {MODERN,   JSON(RESULT(2, "{\"tools\":[" ONE "]}")), WANTS(3), JSON(RESULT(4, "{\"tools\":[" ONE "," TWO "]}")),
-                                       WANTS(5), WANTS(6), JSON(RESULT(7, "{\"tools\":[" ONE "," TWO "]}")), NULL};
+#define BOTH(id) JSON(RESULT(id, "{\"tools\":[" ONE "," TWO "]}"))
+  static const char* const canned[] = {
+      MODERN, JSON(RESULT(2, "{\"tools\":[" ONE "]}")), WANTS(3), BOTH(4), WANTS(5), WANTS(6), BOTH(7), NULL};
   mcptoken_bytes* json = NULL;
   start(canned, MCPTOKEN_ERA_MODERN, 20000);
   CHECK_OK(mcptoken_session_connect(session, &error));
@@ -202,7 +217,8 @@ static void old_list(void) {
   mcptoken_bytes_free(json);
   CHECK_FAILS(MCPTOKEN_REMOTE, "header", mcptoken_session_call_tool(session, "two", "{\"a\":\"v\"}", 9, &json, &error));
   CHECK(strstr(server.seen[2], "Mcp-Param-") == NULL && strstr(server.seen[4], "Mcp-Param-A: v\r\n") != NULL);
-  CHECK_FAILS(MCPTOKEN_REMOTE, "header", mcptoken_session_call_tool(session, "two", "{\"a\":\"v\"}", 9, &json, &error)); /* nothing new */
+  CHECK_FAILS(MCPTOKEN_REMOTE, "header",
+              mcptoken_session_call_tool(session, "two", "{\"a\":\"v\"}", 9, &json, &error)); /* nothing new */
   stop();
 }
 

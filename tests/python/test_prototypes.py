@@ -16,7 +16,8 @@ HEADERS = {path.name: re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
 PLAIN = {"int32_t": c_int32, "mcptoken_status": c_int32, "int64_t": c_int64, "size_t": c_size_t, "int": c_int, "void": None,
          "uint32_t": c_uint32, "uint64_t": c_uint64}
 # Text whose length is told otherwise: by a function of its own, or by an out.
-COUNTED = {"mcptoken_bytes_data", "mcptoken_error_data", "mcptoken_json_text", "mcptoken_stage_call_content", "mcptoken_stage_call_original"}
+COUNTED = {"mcptoken_bytes_data", "mcptoken_error_data", "mcptoken_json_text",
+           "mcptoken_stage_call_content", "mcptoken_stage_call_original"}
 
 
 def c_type(text):

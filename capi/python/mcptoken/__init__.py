@@ -39,8 +39,8 @@ def abi_version() -> int:
 # For `from mcptoken import *`: without json and token, which have the names of modules of the standard library.
 __all__ = ["aio", "asgi", "kind", "rbac", "stage", "ABI_VERSION",
            "Client", "Identity", "verify", "Events", "Loop", "Timer",
-           "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Call", "Era", "Session", "base_url", "health", "Step",
-           "Stream", "What",
+           "Watch", "Config", "Exchange", "Service", "reset_password", "verify_audit", "Call", "Era", "Session", "base_url", "health",
+           "Step", "Stream", "What",
            "TokenKind", "version", "abi_version", "Busy", "Cancelled", "Conflict", "Corrupt", "Denied", "Error", "Exists",
            "Expired", "InternalError", "Invalid", "LimitReached", "Misuse", "NetworkFailure", "NoMemory", "NotFound",
            "NotSupported", "OutcomeError", "PeerError", "ProtocolError", "RemoteError", "StorageFailure", "SystemFailure",
