@@ -240,3 +240,21 @@ TEST_CASE("a deadline cancels its scope with its reason; sleep ends early when c
   loop->run();
   CHECK(status == Status::timeout);
 }
+
+TEST_CASE("what is begun after a long look outside has its whole time") {
+  auto loop = std::move(Loop::create()).value();
+  Scope scope;
+  Deadline deadline(*loop, scope, 60'000, Error(Status::timeout, "late"));
+  int64_t before = 0, after = 0;
+  loop->post([&] {
+    before = loop->now_ms();
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    CHECK(loop->now_ms() == before);
+    loop->catch_up();
+    after = loop->now_ms();
+    deadline.refresh(10);
+  });
+  loop->run_once();
+  CHECK(after - before >= 29);
+  CHECK_FALSE(scope.cancelled());
+}

@@ -110,3 +110,27 @@ TEST_CASE_FIXTURE(Fixture, "HTTP peer: of a call that is cancelled while the ser
   REQUIRE(out);
   CHECK_FALSE(out->has_value());
 }
+
+TEST_CASE_FIXTURE(Fixture, "HTTP peer: it tells when the server has taken what it was sent") {
+  bool settled = false;
+  peer->notify(R"({"jsonrpc":"2.0","method":"notifications/one"})");
+  peer->notify(R"({"jsonrpc":"2.0","method":"notifications/two"})");
+  CHECK(peer->messages() == 2);
+  auto settling = peer->settle(group.scope());
+  group.spawn(std::move(settling), [&](Result<void> result) { settled = result.has_value(); });
+  CHECK_FALSE(settled);
+  turn_until([&] { return settled; });
+  CHECK(peer->messages() == 0);
+  CHECK(legacy.count("notifications/one") + legacy.count("notifications/two") == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "HTTP peer: what was closed is negotiated anew") {
+  bool closed = false;
+  auto closing = peer->close(group.scope());
+  group.spawn(std::move(closing), [&](Result<void> result) { closed = result.has_value(); });
+  turn_until([&] { return closed; });
+  CHECK(peer->info().session_id.empty());
+  auto opening = peer->open(group.scope());
+  group.spawn(std::move(opening));
+  turn_until([&] { return legacy.count("\"initialize\"") == 2; });
+}
