@@ -25,7 +25,9 @@ void drop(SessionCall& call) {
   std::erase_if(call.session->calls, [&](auto& one) { return one.get() == &call; });
 }
 
+// Without an outcome there was no memory for one.
 void ended(SessionCall& call) {
+  if (!call.outcome) call.outcome = fail(Status::no_memory, "out of memory");
   call.clock.reset();
   call.group.reset();
   if (call.freed) drop(call);
@@ -77,10 +79,7 @@ std::shared_ptr<SessionCall> begin_call(mcptoken_session& session, mcp::Message 
   call->group->spawn(std::move(task), [kept = std::weak_ptr<SessionCall>(call)](Result<void>) {
     if (auto one = kept.lock()) ended(*one);
   });
-  if (!call->outcome && call->group->size() == 0) {
-    call->outcome = fail(Status::no_memory, "out of memory");
-    ended(*call);
-  }
+  if (call->group && call->group->size() == 0) ended(*call);
   return call;
 }
 

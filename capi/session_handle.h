@@ -1,4 +1,4 @@
-// Start here for the session's files: session_c.cc and call_c.cc are the functions, session_request.cc and
+// The session's files: session_c.cc and call_c.cc are the functions, session_request.cc and
 // session_list.cc what goes over the wire, session_events.cc what comes from the server meanwhile, session_call.cc what
 // is under way.
 //
