@@ -43,8 +43,9 @@ size_t lone_surrogate_at(std::string_view raw) {
 // then set.
 class Recorder {
  public:
-  Recorder(std::string_view text, const ScanRules& rules, const ReadLimits& limits, std::vector<Node>& nodes)
-      : text_(text), in_(text), rules_(rules), limits_(limits), nodes_(nodes) {
+  Recorder(std::string_view text, int record_depth, const ReadLimits& limits, std::vector<Node>& nodes,
+           std::unique_ptr<EscapedKeys>* escaped)
+      : text_(text), in_(text), record_depth_(record_depth), limits_(limits), nodes_(nodes), escaped_(escaped) {
     limits_.depth = std::min(limits_.depth, limits.lenient ? kLenientDepth : limits::kJsonDepth);
   }
 
@@ -82,7 +83,7 @@ class Recorder {
   static constexpr uint32_t kUnrecorded = UINT32_MAX;
 
   // Of the members of the innermost open container.
-  bool judges_keys() const { return !limits_.lenient || depth_ <= rules_.record_depth; }
+  bool judges_keys() const { return !limits_.lenient || depth_ <= record_depth_; }
 
   // Refusals are kept out of line, so that what runs for every token is small enough to be inlined.
   [[gnu::cold, gnu::noinline]] bool refuse(std::string_view rule, size_t at) {
@@ -108,7 +109,7 @@ class Recorder {
   }
   bool unescape_key(const char* escapes, unsigned size, std::string_view& key);
   uint32_t record(Type type, uint32_t end, bool escaped) {
-    if (depth_ > rules_.record_depth) return kUnrecorded;
+    if (depth_ > record_depth_) return kUnrecorded;
     const auto index = static_cast<uint32_t>(nodes_.size());
     nodes_.push_back({key_, {in_.offset(in_.token()), end}, type, escaped, static_cast<uint16_t>(depth_), index + 1});
     key_ = {};
@@ -140,9 +141,10 @@ class Recorder {
 
   std::string_view text_;
   TextStream in_;
-  ScanRules rules_;
+  int record_depth_;
   ReadLimits limits_;
   std::vector<Node>& nodes_;
+  std::unique_ptr<EscapedKeys>* escaped_;
   std::optional<Error> error_;
   Type root_type_ = Type::null;
   int depth_ = 0;  // open containers
@@ -167,12 +169,16 @@ bool Recorder::Key(const char* escapes, unsigned size) {
 
 bool Recorder::unescape_key(const char* escapes, unsigned size, std::string_view& key) {
   if (!check_escapes(escapes, size)) return false;
-  if (depth_ <= rules_.record_depth && !rules_.escaped_keys)
+  const bool is_recorded = depth_ <= record_depth_;
+  if (is_recorded && !limits_.escaped_keys)
     return refuse("a key spelt with escapes where it is judged", in_.offset(in_.token()));
-  const std::string plain = unescape(key);
+  std::string plain = unescape(key);
   char* copy = keys_.allocate(plain.size() + 1);
   std::memcpy(copy, plain.data(), plain.size());
   key = {copy, plain.size()};
+  if (!is_recorded || !escaped_) return true;
+  if (!*escaped_) *escaped_ = std::make_unique<EscapedKeys>();
+  (*escaped_)->emplace_back(static_cast<uint32_t>(nodes_.size()), std::move(plain));  // the node that its value will have
   return true;
 }
 
@@ -307,14 +313,15 @@ Error syntax_error(std::string_view text, const TextStream& in, rapidjson::Parse
 
 }  // namespace
 
-Result<Type> scan(std::string_view text, const ScanRules& rules, const ReadLimits& limits, std::vector<Node>& nodes) {
+Result<Type> scan(std::string_view text, int record_depth, const ReadLimits& limits, std::vector<Node>& nodes,
+                  std::unique_ptr<EscapedKeys>* escaped) {
   const size_t most_bytes = std::min<size_t>(limits.bytes, UINT32_MAX - 1);
   if (text.size() > most_bytes) return fail(too_large("the size exceeds", most_bytes, most_bytes));
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) return fail(invalid("a byte order mark", 0));
 
   StackMemory memory;
   Reader reader(&memory, StackMemory::kInlineBytes);
-  Recorder recorder(text, rules, limits, nodes);
+  Recorder recorder(text, record_depth, limits, nodes, escaped);
   TextStream& in = recorder.stream();
   const rapidjson::ParseResult parsed = reader.Parse<kFlags>(in, recorder);
   if (recorder.error()) return fail(*std::move(recorder.error()));

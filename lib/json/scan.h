@@ -1,6 +1,7 @@
 // The one strict pass behind Outline, validate and parse. Internal to lib/json.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,14 +10,12 @@
 
 namespace mcptoken::json {
 
-struct ScanRules {
-  static constexpr int kNone = -1;
-  int record_depth = kNone;   // nodes of at most this depth are recorded
-  bool escaped_keys = false;  // whether recorded members may have names spelt with escapes
-};
+inline constexpr int kRecordNothing = -1;
 
-// Appends the recorded nodes in document order; returns the root's type.
-Result<Type> scan(std::string_view text, const ScanRules& rules, const ReadLimits& limits, std::vector<Node>& nodes);
+// Appends the nodes of at most that depth, in document order; returns the root's type. `escaped` is made when there is a name for
+// it; it may be nullptr.
+Result<Type> scan(std::string_view text, int record_depth, const ReadLimits& limits, std::vector<Node>& nodes,
+                  std::unique_ptr<EscapedKeys>* escaped);
 
 // The text that the inside of a string stands for. `inside` has passed scan.
 std::string unescape(std::string_view inside);

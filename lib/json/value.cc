@@ -209,10 +209,9 @@ bool Value::operator==(const Value& other) const {
 
 Result<Value> parse(std::string_view text, const ReadLimits& limits) {
   std::vector<Node> nodes;
-  ScanRules rules;
-  rules.record_depth = static_cast<int>(limits::kJsonDepth);
+  ReadLimits rules = limits;
   rules.escaped_keys = true;
-  MCPT_CHECK(scan(text, rules, limits, nodes));
+  MCPT_CHECK(scan(text, static_cast<int>(limits::kJsonDepth), rules, nodes, nullptr));
   return build(text, nodes, 0);
 }
 

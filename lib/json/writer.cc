@@ -93,6 +93,13 @@ Writer& Writer::key(std::string_view name) {
   return *this;
 }
 
+Writer& Writer::spelt_key(std::string_view inside) {
+  separate();
+  out_.append("\"").append(inside).append("\":");
+  after_key_ = true;
+  return *this;
+}
+
 Writer& Writer::string(std::string_view value) {
   separate();
   append_quoted(out_, value);

@@ -16,6 +16,7 @@ class Writer {
   Writer& begin_array();
   Writer& end_array();
   Writer& key(std::string_view name);
+  Writer& spelt_key(std::string_view inside);  // as it stands between the quotes of another text
   Writer& string(std::string_view value);  // invalid UTF-8 is replaced by U+FFFD: the output is always valid JSON
   Writer& integer(int64_t value);
   Writer& boolean(bool value);

@@ -20,6 +20,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   json::ReadLimits wide;  // what is written may be larger than what was read
   wide.bytes = wide.members = SIZE_MAX;
   if (tree) require(json::parse(json::to_pretty_text(*tree), wide).value() == *tree);
+  json::ReadLimits escapes;
+  escapes.escaped_keys = true;
+  const auto any = json::Outline::read(text, 3, escapes);
+  require(any.has_value() == tree.has_value());
+  if (any && tree->is(json::Type::object)) {
+    size_t members = 0;
+    for (const json::Node* node = any->first(any->root()); node != nullptr; node = any->after(any->root(), *node)) {
+      require(any->key(*node) == tree->members()[members++].first);
+      require(any->find(any->key(*node)) == node);
+    }
+    require(members == tree->members().size());
+  }
   if (!outline) return 0;
   require(tree.has_value());
   json::Edits edits(*outline);
