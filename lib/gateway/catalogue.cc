@@ -84,7 +84,8 @@ bool is_heard(const ServerSpec& server) {
 bool says_unavailable(const mcp::Message& message) {
   const json::Node* meta = message.in_result("_meta");
   if (!meta || meta->type != json::Type::object) return false;
-  auto outline = json::Outline::read(message.outline().raw(*meta), 1);
+  const std::string_view raw = message.outline().raw(*meta);
+  auto outline = json::Outline::read(raw, 1, mcp::server_limits(raw.size()));
   return outline && outline->find("io.mcptoken/unavailable");
 }
 

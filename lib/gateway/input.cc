@@ -166,7 +166,7 @@ std::optional<std::string> ask_instead_of_error(const Exchange& exchange, const 
   if (client.era != mcp::Era::modern || !(client.declared & mcp::kElicitationUrl) || !answer.error()) return std::nullopt;
   Error error = answer.to_error();
   if (error.rpc != mcp::rpc::kUrlElicitationRequired) return std::nullopt;
-  auto data = Outline::read(error.data, 3);
+  auto data = Outline::read(error.data, 3, mcp::server_limits(error.data.size()));
   const Node* list = data ? data->find("elicitations") : nullptr;
   if (!list || list->type != Type::array) return std::nullopt;
   std::string requests;

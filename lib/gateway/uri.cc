@@ -14,7 +14,7 @@ using json::Type;
 constexpr std::string_view kOpen = "m.";
 constexpr char kClose = '+';
 
-constexpr std::string_view kUriKeys[] = {"uri\"", "resourceUri\"", "ui/resourceUri\""};
+constexpr std::string_view kUriKeys[] = {"uri\"", "resourceUri\"", "ui/resourceUri\"", "ui\\/resourceUri\""};
 
 // From quote to quote: long texts have few, and everything between two of them is passed over by memchr. Most messages have
 // no URI: a look at the bytes costs far less than reading them once more.
@@ -33,7 +33,7 @@ class Rewriter {
   Rewriter(const Attachment& attachment, std::string_view value, uint32_t offset, std::vector<json::Edit>& edits)
       : attachment_(attachment), offset_(offset), edits_(edits) {
     if (!has_uri_key(value)) return;
-    // Keys spelt with escapes are nothing of the protocol's; where some are, those above them count alone.
+    // Where keys are equal, deep inside, those above them count alone.
     for (size_t depth : {kDepth, kShallow}) {
       auto read = Outline::read(value, depth, mcp::server_limits(limits::kUpstreamBodyBytes));
       if (!read) continue;

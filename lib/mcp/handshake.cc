@@ -19,9 +19,12 @@ std::string string_of(const Message& message, std::string_view member) {
   return node && node->type == Type::string ? message.outline().string(*node) : std::string();
 }
 
+// What a server has said, of which some members mean something here.
+Result<Outline> read_part(std::string_view raw, size_t depth) { return Outline::read(raw, depth, server_limits(raw.size())); }
+
 bool lists(const Outline& outline, const Node* array, std::string_view wanted) {
   if (!array || array->type != Type::array) return false;
-  auto items = Outline::read(outline.raw(*array), 1);
+  auto items = read_part(outline.raw(*array), 1);
   if (!items) return false;
   for (auto* item = items->first(items->root()); item; item = items->after(items->root(), *item)) {
     if (item->type == Type::string && items->string(*item) == wanted) return true;
@@ -33,7 +36,7 @@ bool lists(const Outline& outline, const Node* array, std::string_view wanted) {
 Result<Era> judge_supported(const Message& error) {
   const Node* data = error.outline().find(*error.error(), "data");
   if (!data || data->type != Type::object) return Era::modern;  // a modern error without a list: assume the one we know
-  MCPT_TRY(auto outline, Outline::read(error.outline().raw(*data), 1));
+  MCPT_TRY(auto outline, read_part(error.outline().raw(*data), 1));
   const Node* supported = outline.find("supported");
   if (!supported || lists(outline, supported, kModernRevision)) return Era::modern;
   for (auto revision : legacy_revisions()) {
@@ -45,13 +48,13 @@ Result<Era> judge_supported(const Message& error) {
 }  // namespace
 
 bool declares(const PeerInfo& info, std::string_view capability) {
-  auto outline = Outline::read(info.capabilities, 1);
+  auto outline = read_part(info.capabilities, 1);
   const Node* node = outline ? outline->find(capability) : nullptr;
   return node && node->type == Type::object;
 }
 
 bool announces_changes(const PeerInfo& info) {
-  auto outline = Outline::read(info.capabilities, 2);
+  auto outline = read_part(info.capabilities, 2);
   if (!outline || outline->root().type != Type::object) return false;
   for (std::string_view capability : {"tools", "prompts", "resources"}) {
     const Node* node = outline->find(capability);
@@ -122,7 +125,7 @@ Result<PeerInfo> read_discover_result(const Message& answer) {
   info.capabilities = raw_or(answer, "capabilities", Type::object, "{}");
   info.server_info = raw_or(answer, "serverInfo", Type::object, "{}");
   if (const Node* meta = answer.in_result("_meta"); meta && meta->type == Type::object) {
-    if (auto outline = Outline::read(answer.outline().raw(*meta), 1)) {
+    if (auto outline = read_part(answer.outline().raw(*meta), 1)) {
       if (const Node* server = outline->find("io.modelcontextprotocol/serverInfo")) info.server_info = outline->raw(*server);
     }
   }

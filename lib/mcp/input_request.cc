@@ -35,7 +35,10 @@ Result<Outline> requests_of(const Message& answer) {
   const Node* requests = answer.in_result("inputRequests");
   if (!requests) return Outline::read("{}", 1);
   if (requests->type != Type::object) return fail(unusable("the server's input requests are no object"));
-  return Outline::read(answer.outline().raw(*requests), 3);
+  const std::string_view raw = answer.outline().raw(*requests);
+  auto read = Outline::read(raw, 3, server_limits(raw.size()));
+  if (!read) return fail(unusable("the server's input requests: " + read.error().message));
+  return read;
 }
 
 // What an entry is as a request of its own. URL mode needs an id in the legacy era (2025-11-25, elicitation).
@@ -51,7 +54,11 @@ Result<Message> as_request(const Outline& requests, const Node& entry) {
     }
     text += ",\"params\":" + json::apply(requests.text(), params->value, edits.sorted());
   }
-  return Message::parse(text + "}", Origin::server);
+  text.push_back('}');
+  const size_t bytes = text.size();
+  auto request = Message::parse(std::move(text), Origin::server, server_limits(bytes));
+  if (!request) return fail(unusable("the server asked for input in a way that cannot be read: " + request.error().message));
+  return request;
 }
 
 // Collects the client's answers; each is a JSON-RPC response with the entry's key as id.
@@ -62,7 +69,7 @@ struct Collection {
   loop::Completion<void> done;
 
   void take(const std::string& key, bool elicitation, std::string text) {
-    auto reply = Message::parse(std::move(text), Origin::client);
+    auto reply = Message::parse(std::move(text), Origin::server);  // a client's has been judged before, as one of a client
     std::string result;
     if (reply && reply->result())
       result = reply->outline().raw(*reply->result());

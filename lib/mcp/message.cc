@@ -90,13 +90,15 @@ json::ReadLimits server_limits(size_t bytes) {
   json::ReadLimits limits;
   limits.bytes = bytes;
   limits.depth = json::kLenientDepth;
-  limits.lenient = true;
+  limits.lenient = limits.escaped_keys = true;
   return limits;
 }
 
 Result<Message> Message::parse(std::string text, Origin origin, const json::ReadLimits& limits, std::string* refused_id) {
   auto owned = std::make_unique<const std::string>(std::move(text));
-  auto outline = Outline::read(*owned, 2, limits);
+  json::ReadLimits rules = limits;
+  rules.escaped_keys |= origin == Origin::server;
+  auto outline = Outline::read(*owned, 2, rules);
   if (!outline) {
     auto error = std::move(outline).error();
     int http = error.status == Status::too_large && owned->size() > limits.bytes ? 413 : 400;
@@ -193,7 +195,9 @@ bool belongs_to_call(std::string_view method) {
 }
 
 Result<uint32_t> read_capabilities(std::string_view json) {
-  MCPT_TRY(auto outline, Outline::read(json, 3));
+  json::ReadLimits limits;
+  limits.escaped_keys = true;  // the host's own words
+  MCPT_TRY(auto outline, Outline::read(json, 3, limits));
   if (outline.root().type != Type::object) return fail(Status::invalid, "capabilities must be a JSON object");
   return mask_of(outline, outline.root());
 }

@@ -31,7 +31,8 @@ inline constexpr int64_t kUnsupportedVersion = -32022;
 enum class MessageKind : uint8_t { request, notification, result, error };
 
 // Who may have sent it decides how strict we are about unknown spellings: a client's protocol members must not appear in
-// another case or with look-alike letters, because a peer that folds names would then see a second meaning.
+// another case or with look-alike letters, because a peer that folds names would then see a second meaning, nor with escapes.
+// Origin::server is also for what this process itself says, or the host that the library is part of.
 enum class Origin : uint8_t { client, server };
 
 // What is taken from a server: it gets through to the client byte for byte, odd as it may be.

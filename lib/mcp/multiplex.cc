@@ -21,7 +21,8 @@ struct Listed {
 // The id of the listen request that a message of the modern era belongs to, raw.
 std::string subscription_of(const Message& message) {
   const json::Node* meta = message.meta();
-  auto outline = meta ? json::Outline::read(message.outline().raw(*meta), 1) : Result<json::Outline>(fail(Status::not_found, ""));
+  const std::string_view raw = meta ? message.outline().raw(*meta) : std::string_view();
+  auto outline = json::Outline::read(raw, 1, server_limits(raw.size()));
   const json::Node* id = outline ? outline->find("io.modelcontextprotocol/subscriptionId") : nullptr;
   return id ? std::string(outline->raw(*id)) : std::string();
 }
@@ -84,7 +85,8 @@ void Multiplex::tell_listeners(const Message& message) {
     if (pending->events) listeners.push_back(pending->events);
   }
   for (Events* events : listeners) {
-    if (auto copy = Message::parse(std::string(message.text()), Origin::server)) events->on_notification(*std::move(copy));
+    auto copy = Message::parse(std::string(message.text()), Origin::server, server_limits(message.text().size()));
+    if (copy) events->on_notification(*std::move(copy));
   }
 }
 

@@ -25,10 +25,13 @@ std::string hop_meta(const Message& message, const HopMeta& hop) {
   writer.begin_object();
   bool traced = hop.trace_parent.empty();
   if (const Node* node = message.meta()) {
-    if (auto meta = Outline::read(message.outline().raw(*node), 1)) {
+    // What a client says has been judged by stricter rules; what a server or the host says is odd at times.
+    const std::string_view raw = message.outline().raw(*node);
+    if (auto meta = Outline::read(raw, 1, server_limits(raw.size()))) {
       for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
-        traced |= meta->key(*member) == "traceparent" || meta->key(*member) == "tracestate";
-        if (!hop_owned(meta->key(*member))) writer.key(meta->key(*member)).raw(meta->raw(*member));
+        const std::string_view key = meta->key(*member);
+        traced |= key == "traceparent" || key == "tracestate";
+        if (!hop_owned(key)) writer.spelt_key(meta->spelling(*member)).raw(meta->raw(*member));
       }
     }
   }
@@ -67,6 +70,7 @@ HopParams::HopParams(const Message& message, const HopMeta& hop, std::span<const
 namespace {
 
 constexpr std::string_view kServerInfo = "io.modelcontextprotocol/serverInfo";
+constexpr std::string_view kServerInfoEnd = "/serverInfo\"";  // also where the slash is escaped, as PHP does
 
 // The result's `_meta` with our own server info (modern) or none (legacy); "" when nothing is left.
 std::string client_meta(const Outline& outline, const Node& result, const ClientHop& hop) {
@@ -79,7 +83,7 @@ std::string client_meta(const Outline& outline, const Node& result, const Client
   auto meta = raw.empty() ? Result<Outline>(fail(Status::not_found, "")) : Outline::read(raw, 1, server_limits(raw.size()));
   if (meta) {
     for (auto* member = meta->first(meta->root()); member; member = meta->after(meta->root(), *member)) {
-      if (meta->key(*member) != kServerInfo) writer.key(meta->key(*member)).raw(meta->raw(*member));
+      if (meta->key(*member) != kServerInfo) writer.spelt_key(meta->spelling(*member)).raw(meta->raw(*member));
     }
   }
   if (hop.era == Era::modern) writer.raw_member(kServerInfo, hop.server_info);
@@ -148,7 +152,7 @@ std::string to_client(const Message& reply, const ClientHop& hop) {
       for (std::string_view key : {"resultType", "ttlMs", "cacheScope"}) {
         if (const Node* node = outline.find(*result, key)) edits.remove(*result, *node);
       }
-      if (meta && (!hop.meta.empty() || outline.raw(*meta).find(kServerInfo) != std::string_view::npos)) {
+      if (meta && (!hop.meta.empty() || outline.raw(*meta).find(kServerInfoEnd) != std::string_view::npos)) {
         std::string left = client_meta(outline, *result, hop);
         if (left.empty()) edits.remove(*result, *meta);
         else edits.set(*result, "_meta", left);

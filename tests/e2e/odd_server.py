@@ -13,11 +13,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 ODD = (rb'"zeta":{"b":1,"a":2,"B":3,"b ":4,"b\u0000":5,"\u0062\u0301":6,"' + "ｂ".encode() + rb'":7,"\u212a":8,"k":9,"K":10,"":11},'
        rb'"numbers":[12345678901234567890,-0,0.10,1E+2,1e-7,9007199254740993,1.7976931348623157e308,123456789012345678901234567890.5],'
        rb'"text" : "\ud83d\ude00 ' + "😀 e\u0301 é \u2028 \ufeff \U0010ffff".encode() + rb' \u0000 \/ / \u00e9 \" \\ \b",'
-       rb'"io.example/x":null ,  "resultType ":"x","Content":[],"isError ":false,"nested":[[[{"z":[],"a":{}}]]],"__proto__":{"x":1}')
+       rb'"io.example/x":null ,  "resultType ":"x","Content":[],"isError ":false,"nested":[[[{"z":[],"a":{}}]]],"__proto__":{"x":1},'
+       rb'"caf\u00e9":12,"a\"b":13,"\ud83d\ude00":[],"\/":14')
 SCHEMA = (rb'"inputSchema":{"type":"object","$schema":"https://json-schema.org/draft/2020-12/schema",'
           rb'"properties":{"z":{"type":"integer","maximum":99999999999999999999,"multipleOf":1.0},'
           rb'"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"$anchor":"A","pattern":"^\u00e9\/$"}},'
           rb'"required":["z","a"],"additionalProperties":false},"x-vendor":{"b":1,"a":1.50}')
+CAPABILITIES = rb'"capabilities":{"t\u006fols":{},"\u00e9":{},"experimental":{"caf\u00e9":{"a":1,"a":2}}}'
 CONTENT = rb'"content":[{"type":"text","text":"odd \u00e9 \/","_meta":{"b":1,"a":2},"unknown":1.0}],"structuredContent":{"y":1e2,"x":[1.0]}'
 
 
@@ -25,10 +27,10 @@ def result(method, modern):
     lead = b'"resultType":"complete",' if modern else b""
     cache = b'"ttlMs":60000,"cacheScope":"private",' if modern else b""
     if method == "initialize":
-        return b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"odd","version":"1"}}'
+        return b'{"protocolVersion":"2025-11-25",' + CAPABILITIES + b',"serverInfo":{"name":"odd","version":"1"}}'
     if method == "server/discover" and modern:
-        return (b'{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private",'
-                b'"serverInfo":{"name":"odd","version":"1"}}')
+        return (b'{"resultType":"complete","supportedVersions":["2026-07-28"],' + CAPABILITIES +
+                b',"ttlMs":0,"cacheScope":"private","serverInfo":{"name":"odd","version":"1"}}')
     if method == "tools/list":
         return b"{" + lead + cache + rb'"tools":[{"name":"odd",' + SCHEMA + b"," + ODD + b"}]}"
     if method == "tools/call":

@@ -30,6 +30,12 @@ def plain(text, status=200, kind="application/json"):
     return status, kind, text if isinstance(text, str) else json.dumps(text)
 
 
+def behind_escapes(id, right):
+    """The one member of the result twice, under two spellings of its name."""
+    name = next(iter(right))
+    return json.dumps(said(id, result=right))[:-2] + f', "\\u{ord(name[0]):04x}{name[1:]}": {json.dumps(WRONG["content"])}}}}}'
+
+
 NOTE = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
 # name of the server, what it answers a request with that id with, what of it reaches the client: None for an error
 ANSWERS = {
@@ -52,6 +58,8 @@ ANSWERS = {
     "note-first": (lambda id, right: stream(NOTE, said(id, result=right)), "right"),
     "other-first": (lambda id, right: stream(said(999, result=WRONG), said(id, result=right)), "right"),
     "smuggled": (lambda id, right: stream(NOTE | {"result": WRONG}, said(id, result=right)), "right"),
+    "escapes": (lambda id, right: plain(said(id, result={"caf\u00e9": 1, "a\"b": 2} | right)), "right"),
+    "behind-escapes": (lambda id, right: plain(behind_escapes(id, right)), None),
     "twice": (lambda id, right: stream(said(id, result=right), said(id, result=WRONG)), "right"),
 }
 

@@ -43,6 +43,26 @@ void forward(const Message& message, Era era) {
   if (before) require(message.outline().raw(*before) == again->outline().raw(*after));
 }
 
+// What the host of the library says, whose names may be spelt with escapes.
+void forward_host(const Message& message) {
+  HopMeta hop;
+  hop.era = Era::modern;
+  hop.client_info = R"({"name":"g"})";
+  hop.progress_token = "77";
+  const HopParams params(message, hop);
+  std::string text = request_head("5", message.method(), true);
+  for (auto piece : params.pieces())
+    text.append(piece);
+  text.push_back('}');
+  const auto again = Message::parse(text, Origin::server, server_limits(text.size()));
+  require(again && again->method() == message.method() && again->meta());
+  const std::string_view raw = again->outline().raw(*again->meta());
+  const auto meta = json::Outline::read(raw, 1, server_limits(raw.size()));
+  require(meta.has_value());
+  require(meta->raw(*meta->find("progressToken")) == "77");
+  require(meta->string(*meta->find("io.modelcontextprotocol/protocolVersion")) == kModernRevision);
+}
+
 void answer(const Message& message, Era era) {
   ClientHop hop;
   hop.era = era;
@@ -71,6 +91,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)read_discover_result(*lenient);
     (void)judge_discover(*lenient);
   }
+  if (lenient && lenient->is_call()) forward_host(*lenient);
   if (!strict || !strict->is_call()) return 0;
   (void)read_initialize(*strict);
   if (!read_client_meta(*strict)) return 0;

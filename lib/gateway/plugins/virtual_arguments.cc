@@ -38,7 +38,7 @@ VirtualPlace find_virtual_place(std::string_view tool) {
 }
 
 VirtualPlace find_prompt_place(std::string_view prompt) {
-  auto outline = json::Outline::read(prompt, 3, {});
+  auto outline = json::Outline::read(prompt, 3, mcp::server_limits(prompt.size()));
   if (!outline) return {};
   VirtualPlace place;
   place.of_prompt = true;

@@ -299,3 +299,30 @@ TEST_CASE("message: params of initialize") {
   }
   CHECK_FALSE(read_initialize(must_parse(request_with_id("1"))));
 }
+
+TEST_CASE("message: a key spelt with escapes is refused of a client, and means what it stands for of a server or host") {
+  const char* params[] = {R"({"caf\u00e9":1})", R"({"a\"b":1})", R"({"\u006eame":"x"})"};
+  for (std::string text : params) {
+    CAPTURE(text);
+    CHECK(code_of(request_with_params(text)) == rpc::kParseError);
+    CHECK(code_of(request_with_params(text), Origin::server) == 0);
+  }
+  auto call = must_parse(R"({"jsonrpc":"2.0","\u0069d":7,"method":"x","\u0070arams":{"\u006eame":"n","_met\u0061":{"y":1}}})", Origin::server);
+  CHECK(call.kind() == MessageKind::request);
+  CHECK(call.id() == "7");
+  CHECK(call.string_param("name") == std::optional<std::string>("n"));
+  REQUIRE(call.meta());
+  CHECK(call.outline().raw(*call.meta()) == R"({"y":1})");
+  auto result = must_parse(R"({"jsonrpc":"2.0","id":1,"result":{"caf\u00e9":[1],"\u0063ontent":[]}})", Origin::server);
+  REQUIRE(result.in_result("content"));
+  CHECK(result.outline().raw(*result.in_result("caf\xC3\xA9")) == "[1]");
+  // No spelling hides one behind another.
+  for (const char* text : {R"({"jsonrpc":"2.0","id":1,"method":"x","params":{"a":1},"\u0070arams":{"a":2}})",
+                           R"({"jsonrpc":"2.0","id":1,"method":"x","params":{"name":"a","\u006eame":"b"}})",
+                           R"({"jsonrpc":"2.0","id":1,"\u0069d":2,"result":{}})"}) {
+    CAPTURE(text);
+    CHECK_FALSE(Message::parse(text, Origin::server));
+    CHECK_FALSE(Message::parse(text, Origin::server, server_limits(1000)));
+  }
+  CHECK(read_capabilities(R"({"experimental":{"caf\u00e9":{}},"\u0072oots":{}})").value() == kRoots);
+}

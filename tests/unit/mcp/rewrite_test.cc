@@ -7,8 +7,8 @@ using namespace mcptoken::mcp;
 
 namespace {
 
-Message must_parse(const std::string& text, Origin origin = Origin::client) {
-  auto message = Message::parse(text, origin);
+Message must_parse(const std::string& text, Origin origin = Origin::client, const json::ReadLimits& limits = {}) {
+  auto message = Message::parse(text, origin, limits);
   if (!message) FAIL(message.error().message);
   return *std::move(message);
 }
@@ -161,4 +161,29 @@ TEST_CASE("rewrite: messages from nothing") {
   CHECK(notification("n/\"x", "{}") == R"({"jsonrpc":"2.0","method":"n/\"x","params":{}})");
   CHECK(request_head("7", "m", false) + "}" == R"({"jsonrpc":"2.0","id":7,"method":"m"})");
   CHECK(request_head("7", "m", true) + "{}}" == R"({"jsonrpc":"2.0","id":7,"method":"m","params":{}})");
+}
+
+TEST_CASE("rewrite: names with escapes pass as they are spelt, and are understood") {
+  // What the host says: none of its _meta is lost, and none of the hop's own gets past by its spelling.
+  auto message = must_parse(
+      R"({"jsonrpc":"2.0","id":7,"method":"x","params":{"caf\u00e9":1,"_meta":{"x\/y":1,"a\"\u00e9":2,"io.modelcontextprotocol\/logLevel":"debug","\u0070rogressToken":3,"z":"\ud83d"}}})",
+      Origin::server, server_limits(1000));
+  HopMeta hop;
+  hop.progress_token = "9";
+  CHECK(hop_meta(message, hop) == R"({"x\/y":1,"a\"\u00e9":2,"z":"\ud83d","progressToken":9})");
+  CHECK(join(HopParams(message, hop)) ==
+        R"({"caf\u00e9":1,"_meta":{"x\/y":1,"a\"\u00e9":2,"z":"\ud83d","progressToken":9}})");
+
+  const std::string odd = R"("caf\u00e9":1,"a\"b":{"\u00e9":1}, "\ud83d\ude00" : [],)";
+  CHECK(for_client("{" + odd + R"("content":[]})", Era::legacy) == R"({"jsonrpc":"2.0","id":"x","result":{)" + odd + R"("content":[]}})");
+  // A member is one, however it is spelt.
+  CHECK(for_client(R"({"\u0072esultType":"complete","_met\u0061":{"\u00e9":1,"io.modelcontextprotocol\/serverInfo":{"name":"up"}}})",
+                   Era::modern) ==
+        R"({"jsonrpc":"2.0","id":"x","result":{"\u0072esultType":"complete","_met\u0061":{"\u00e9":1,"io.modelcontextprotocol/serverInfo":{"name":"p"}}}})");
+  CHECK(for_client(R"({"\u0072esultType":"complete","_meta":{"\u00e9":1,"io.modelcontextprotocol\/serverInfo":{"name":"up"}}})", Era::legacy) ==
+        R"({"jsonrpc":"2.0","id":"x","result":{"_meta":{"\u00e9":1}}})");
+  auto answer = must_parse(R"({"jsonrpc":"2.0","\u0069d":7,"vendor":1,"v\u00e9ndor":2,"result":{}})", Origin::server);
+  ClientHop client;
+  client.id = "5";
+  CHECK(to_client(answer, client) == R"({"jsonrpc":"2.0","\u0069d":5,"result":{}})");
 }
