@@ -35,9 +35,11 @@ Result<void> check_headers(const HttpRequest& request, const mcp::Message& messa
   MCPT_CHECK(compare(request, "mcp-method", "Mcp-Method", message.method()));
   const std::string_view member = mcp::named_member(message.method());
   if (member.empty()) return {};
-  auto value = message.string_param(member);
-  if (!value) return fail(Error(Status::invalid, "params." + std::string(member) + " is required").with_rpc(mcp::rpc::kInvalidParams));
-  return compare(request, "mcp-name", "Mcp-Name", *value);
+  Result<void> named;
+  if (auto value = message.string_param(member)) named = compare(request, "mcp-name", "Mcp-Name", *value);
+  else named = fail(Error(Status::invalid, "params." + std::string(member) + " is required").with_rpc(mcp::rpc::kInvalidParams));
+  if (!named && !find_modern_handler(message.method())) return {};  // that there is no such method is said below
+  return named;
 }
 
 Result<void> check_meta(const mcp::ClientMeta& meta) {

@@ -30,7 +30,8 @@ std::string to_base64(std::string_view bytes) {
 struct NamedMethod {
   std::string_view method, member;
 };
-constexpr NamedMethod kNamed[] = {{"tools/call", "name"}, {"prompts/get", "name"}, {"resources/read", "uri"}};
+constexpr NamedMethod kNamed[] = {{"tools/call", "name"},  {"prompts/get", "name"},    {"resources/read", "uri"},
+                                  {"tasks/get", "taskId"}, {"tasks/update", "taskId"}, {"tasks/cancel", "taskId"}};
 
 }  // namespace
 

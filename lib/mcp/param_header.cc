@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "mcp/header.h"
 
 namespace mcptoken::mcp {
@@ -50,13 +52,28 @@ tl::unexpected<Error> broken(std::string why) {
   return fail(Status::invalid, std::string(kMark) + " " + std::move(why));
 }
 
-// An integer as decimal digits, also one that is written 42.0; nothing for other numbers.
+// An integer as decimal digits, also one that is written 42.0, 1e2 or -0 (JSON Schema, 6.1.1); nothing for other numbers, and
+// for what takes more digits than a number may have.
 std::string integer_text(std::string_view number) {
-  const size_t point = number.find('.');
-  if (point != std::string_view::npos && number.find_first_not_of('0', point + 1) == std::string_view::npos)
-    number = number.substr(0, point);
-  const std::string_view digits = number.substr(number.starts_with('-') ? 1 : 0);
-  return digits.find_first_not_of("0123456789") == std::string_view::npos ? std::string(number) : std::string();
+  const std::string_view sign = number.starts_with('-') ? "-" : "";
+  number.remove_prefix(sign.size());
+  const std::string_view mantissa = number.substr(0, number.find_first_of("eE"));
+  int exponent = 0;
+  if (mantissa.size() < number.size()) {
+    const char* first = number.data() + mantissa.size() + 1;
+    std::from_chars(*first == '+' ? first + 1 : first, number.data() + number.size(), exponent);
+  }
+  const size_t point = std::min(mantissa.find('.'), mantissa.size());
+  std::string digits(mantissa.substr(0, point));
+  digits.append(mantissa.substr(std::min(point + 1, mantissa.size())));
+  if (digits.find_first_not_of('0') == std::string::npos) return "0";
+  const int whole = static_cast<int>(point) + exponent;  // digits in front of the point
+  if (whole <= 0 || whole > static_cast<int>(limits::kJsonNumberChars)) return {};
+  const auto kept = static_cast<size_t>(whole);
+  if (kept < digits.size() && digits.find_first_not_of('0', kept) != std::string::npos) return {};
+  digits.resize(kept, '0');
+  digits.erase(0, digits.find_first_not_of('0'));
+  return std::string(sign) + digits;
 }
 
 const Value* at(const Value& arguments, const std::vector<std::string>& path) {

@@ -61,3 +61,10 @@ TEST_CASE("header: bad Base64 in a complete marker") {
   CHECK(decode_header("=?base64?YQ==") == std::optional<std::string>("=?base64?YQ=="));  // incomplete: literal
   CHECK(decode_header("") == std::optional<std::string>(""));
 }
+
+TEST_CASE("header: what Mcp-Name repeats") {
+  CHECK(named_member("tools/call") == "name");
+  CHECK(named_member("resources/read") == "uri");
+  for (const char* method : {"tasks/get", "tasks/update", "tasks/cancel"}) CHECK(named_member(method) == "taskId");
+  for (const char* method : {"tools/list", "tasks/list", "Tools/call", ""}) CHECK(named_member(method) == "");
+}
