@@ -4,11 +4,11 @@
 
 #include "gateway/endpoint.h"
 #include "json/outline.h"
+#include "mcp/batch.h"
 
 namespace mcptoken::gateway {
 namespace {
 
-constexpr std::string_view kRevision = "2025-03-26";
 constexpr size_t kMostMessages = 50;
 
 // Keeps an answer for the array of answers.
@@ -72,8 +72,8 @@ Result<std::vector<std::unique_ptr<Element>>> elements_of(const Exchange& exchan
   MCPT_TRY(const auto era, era_by_header(exchange.request));
   if (era == mcp::Era::modern) return fail(is_alone());
   MCPT_TRY(auto session, session_of(exchange));
-  if (!session || session->revision != kRevision)
-    return fail(bad_batch("batches are for sessions of revision " + std::string(kRevision)));
+  if (!session || session->revision != mcp::kBatchRevision)
+    return fail(bad_batch("batches are for sessions of revision " + std::string(mcp::kBatchRevision)));
   auto outline = json::Outline::read(exchange.request.body, 1);
   if (!outline) return fail(Error(outline.error()).with_rpc(mcp::rpc::kParseError));
   std::vector<std::unique_ptr<Element>> out;
@@ -88,11 +88,6 @@ Result<std::vector<std::unique_ptr<Element>>> elements_of(const Exchange& exchan
 }
 
 }  // namespace
-
-bool is_batch(std::string_view body) {
-  const size_t start = body.find_first_not_of(" \t\r\n");
-  return start != body.npos && body[start] == '[';
-}
 
 loop::Task<Result<void>> serve_batch(Exchange& exchange) {
   auto elements = elements_of(exchange);

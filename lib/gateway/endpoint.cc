@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "json/writer.h"
+#include "mcp/batch.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
@@ -35,7 +36,7 @@ loop::Task<Result<void>> serve_post(Exchange& exchange) {
     refuse(exchange, "null", judged.error(), judged.error().http);
     return nothing_more();
   }
-  if (is_batch(exchange.request.body)) return serve_batch(exchange);
+  if (mcp::is_batch(exchange.request.body)) return serve_batch(exchange);
   std::string id;
   auto parsed = mcp::Message::parse(std::move(exchange.request.body), mcp::Origin::client, {}, &id);
   return serve_message(exchange, std::move(parsed), std::move(id));

@@ -99,7 +99,6 @@ CallRecord record_of(const Exchange& exchange, const Client& client, std::string
 Result<mcp::Era> era_by_header(const HttpRequest& request);
 // The message of a POST, or one of several: judged and handed to its era. `id` is that of a message that cannot be read.
 loop::Task<Result<void>> serve_message(Exchange& exchange, Result<mcp::Message> parsed, std::string id);
-bool is_batch(std::string_view body);
 loop::Task<Result<void>> serve_batch(Exchange& exchange);
 loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message);
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta);

@@ -8,6 +8,7 @@
 #include "loop/stage.h"
 #include "mcp/cancel.h"
 #include "mcp/header.h"
+#include "mcp/http_answer.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::mcp {
@@ -32,6 +33,13 @@ class OwnProgress final : public Events {
   std::string_view token_;
   Events& events_;
 };
+
+// Of a message that is on its way to a server; "" of a response.
+std::string method_of(std::string_view message) {
+  auto outline = json::Outline::read(message, 1, server_limits(message.size()));
+  const json::Node* method = outline ? outline->find("method") : nullptr;
+  return method ? outline->string(*method) : std::string();
+}
 
 }  // namespace
 
@@ -106,7 +114,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post_modern(Call call, Events* ev
 }
 
 loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
-  info_ = PeerInfo();
+  info_.session_id.clear();
   session_headers_.reset();
   std::string params = initialize_params(options_.identity, kNewestLegacyRevision);
   std::vector<std::string_view> pieces{params};
@@ -114,7 +122,7 @@ loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
   auto task = post(call, Era::legacy, nullptr, scope);
   MCPT_CO_TRY(auto answer, co_await task);
   if (!answer.message) co_return fail(refused(answer));
-  std::string session = std::move(info_.session_id);  // post() stores what the answer's head said
+  std::string session = std::exchange(info_.session_id, {});  // post() stores what the answer's head said
   auto info = read_initialize_result(*answer.message);
   if (!info) co_return fail(std::move(info).error().in(options_.label));
   info_ = *std::move(info);
@@ -125,17 +133,25 @@ loop::Task<Result<void>> HttpPeer::initialize(loop::Scope& scope) {
   co_return Result<void>();
 }
 
+// Params are made for an era, down to what they say of themselves.
+Error HttpPeer::changed() const {
+  return Error(Status::protocol,
+               options_.label + ": the server speaks revision " + info_.revision + " now: repeat the call, which did not run");
+}
+
 loop::Task<Result<Message>> HttpPeer::call(Call call, Events* caller, loop::Scope& scope) {
   std::optional<OwnProgress> own;
   if (caller) own.emplace(call.progress_token, caller);
   Events* events = own ? &*own : nullptr;
+  const Era era = info_.era;
   for (int attempt = 0;; ++attempt) {
     if (!open_) {  // another call has found the session gone: wait for the new one
       auto opening = open(scope);
       MCPT_CO_CHECK(co_await opening);
     }
+    if (info_.era != era) co_return fail(changed());
     std::string session = info_.session_id;
-    auto task = info_.era == Era::modern ? post_modern(call, events, scope) : post(call, Era::legacy, events, scope);
+    auto task = era == Era::modern ? post_modern(call, events, scope) : post(call, Era::legacy, events, scope);
     MCPT_CO_TRY(auto answer, co_await task);
     const bool forgotten = !session.empty() && answer.denies_session;
     if (forgotten && attempt == 0) lose_session(session);
@@ -157,9 +173,9 @@ std::vector<http::Header> HttpPeer::headers_for(Era era, std::string_view method
   std::vector<http::Header> headers = {{"Content-Type", "application/json"}, {"Accept", "application/json, text/event-stream"}};
   if (era == Era::modern) {
     headers.push_back({"MCP-Protocol-Version", std::string(kModernRevision)});
-    headers.push_back({"Mcp-Method", encode_header(method)});
+    if (!method.empty()) headers.push_back({"Mcp-Method", encode_header(method)});
     if (!name.empty()) headers.push_back({"Mcp-Name", encode_header(name)});
-  } else if (!info_.revision.empty()) {
+  } else if (method != "initialize" && !info_.revision.empty()) {
     headers.push_back({"MCP-Protocol-Version", info_.revision});
     if (!info_.session_id.empty()) headers.push_back({"Mcp-Session-Id", info_.session_id});
   }
@@ -268,7 +284,8 @@ loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
   loop::Deadline deadline(loop_, scope, options_.open_ms,
                           Error(Status::timeout, options_.label + ": the server did not take a message in time"));
   std::vector<std::string_view> body{message};
-  auto headers = headers_for(info_.era, "", "");
+  const std::string session = info_.session_id;
+  auto headers = headers_for(info_.era, info_.era == Era::modern ? method_of(message) : "", "");
   http::Request request;
   request.method = "POST";
   request.url = &options_.url;
@@ -280,6 +297,7 @@ loop::Task<Result<void>> HttpPeer::send_message(std::string message) {
   MCPT_CO_TRY(auto text, co_await reading);
   int status = exchange->head().status;
   note_challenge(exchange->head());
+  if (!session.empty() && denies_session(exchange->head(), text)) lose_session(session);
   if (status >= 300) {
     Answer answer;
     answer.status = status;
@@ -299,30 +317,12 @@ loop::Task<Result<void>> HttpPeer::close(loop::Scope& scope) {
   request.headers = headers;
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   MCPT_CO_TRY(auto exchange, co_await sending);
+  note_challenge(exchange->head());
   int status = exchange->head().status;
   Answer answer;
   answer.status = status;
   if (status >= 300 && status != 404 && status != 405) co_return fail(refused(answer));
   co_return Result<void>();
-}
-
-void HttpPeer::note_challenge(const http::Response& head) {
-  if (head.status != 401 && head.status != 403) return;
-  challenge_.clear();
-  for (auto& field : head.headers) {
-    if (!equals_ignoring_case(field.name, "www-authenticate")) continue;
-    challenge_.append(challenge_.empty() ? "" : ", ").append(field.value);
-  }
-}
-
-// Texts of upstreams reach people, so the server is named by its alias, and what it said is kept short.
-Error HttpPeer::refused(const Answer& answer) const {
-  Status status = answer.status == 401 ? Status::unauthenticated : answer.status == 403 ? Status::denied : Status::remote;
-  std::string message = options_.label + ": the server answered HTTP " + std::to_string(answer.status);
-  if (answer.status >= 300 && answer.status < 400) message += " (redirects are not followed)";
-  auto error = Error(status, message).with_http(answer.status);
-  error.data = answer.text;
-  return error;
 }
 
 }  // namespace mcptoken::mcp

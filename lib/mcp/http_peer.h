@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,12 @@ class HttpPeer final : public Peer {
   loop::Task<Result<Answer>> post_modern(Call call, Events* events, loop::Scope& scope);
   loop::Task<Result<Answer>> post(Call call, Era era, Events* events, loop::Scope& scope);
   loop::Task<Result<Answer>> read_answer(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
+  loop::Task<Result<Answer>> read_refusal(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
+  std::optional<Message> take(Message message, const std::string& id, Events* events);
+  std::optional<Message> take_batch(std::string_view text, const std::string& id, Events* events, const loop::Scope& scope);
+  std::optional<Message> take_event(std::string_view data, const std::string& id, Events* events, const loop::Scope& scope);
+  std::optional<Message> take_body(std::string body, const std::string& id, Events* events, const loop::Scope& scope);
+  void judge(Answer& answer) const;
   loop::Task<Result<Answer>> read_stream(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
   loop::Task<Result<Answer>> read_events(http::Exchange& exchange, const std::string& id, Events* events, Place& place,
                                          loop::Scope& scope);
@@ -110,6 +117,7 @@ class HttpPeer final : public Peer {
   void taken(size_t& count);
   void lose_session(const std::string& session);
   Error refused(const Answer& answer) const;
+  Error changed() const;
   void note_challenge(const http::Response& head);
 
   loop::Loop& loop_;

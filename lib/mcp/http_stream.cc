@@ -1,10 +1,10 @@
-// How an HttpPeer reads: answers as JSON, answers as event streams, which may be taken up again, and the stream of what
-// belongs to no call.
+// How an HttpPeer reads event streams: those of answers, which may be taken up again, and the stream of what belongs to no call.
 #include <algorithm>
 
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "http/sse.h"
+#include "mcp/http_answer.h"
 #include "mcp/http_peer.h"
 #include "mcp/rewrite.h"
 
@@ -12,17 +12,6 @@ namespace mcptoken::mcp {
 namespace {
 
 constexpr int kBarrenStreams = 5;  // in a row that brought no new event, then we give up
-
-bool is_media_type(const http::Response& head, std::string_view type) {
-  const std::string_view* value = head.find("content-type");
-  if (!value) return false;
-  return equals_ignoring_case(trim(value->substr(0, value->find(';'))), type);
-}
-
-// What ends a call has a text of its own, which names the server.
-Error labelled(Error error, const std::string& label, const loop::Scope& scope) {
-  return scope.cancelled() ? std::move(error) : std::move(error).in(label);
-}
 
 // Ends what runs in one scope with another.
 class EndsWith final : loop::Scope::Hook {
@@ -34,52 +23,11 @@ class EndsWith final : loop::Scope::Hook {
   loop::Scope& scope_;
 };
 
-json::ReadLimits body_limits() { return server_limits(limits::kUpstreamBodyBytes); }
-
-// What servers say in place of 404 that look their sessions up themselves, as the reference servers do: 400 with an error that answers no
-// request, because none was read, and that is about the session.
-bool denies_session(int status, const Message& message) {
-  const bool of_none = !message.id_node() || message.id_node()->type == json::Type::null;
-  return status == 400 && of_none && message.error() && lower(message.to_error().message).find("session") != std::string::npos;
-}
-
 }  // namespace
 
 void HttpPeer::Place::note(const http::SseReader& reader) {
   if (!reader.last_id().empty()) last_id = reader.last_id();
   if (reader.retry_ms()) retry_ms = std::clamp<int64_t>(*reader.retry_ms(), 0, limits::kAskMs);
-}
-
-loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& exchange, const std::string& id, Events* events,
-                                                          loop::Scope& scope) {
-  if (is_media_type(exchange.head(), "text/event-stream") && exchange.head().status == 200) {
-    auto task = read_stream(exchange, id, events, scope);
-    auto streamed = co_await task;
-    co_return streamed;
-  }
-  Answer answer;
-  answer.status = exchange.head().status;
-  answer.denies_session = answer.status == 404;
-  auto reading = exchange.read_all(limits::kUpstreamBodyBytes, scope);
-  auto body = co_await reading;
-  if (!body) co_return fail(labelled(std::move(body).error(), options_.label, scope));
-  if (is_media_type(exchange.head(), "application/json")) {
-    std::string text = answer.status >= 400 ? *body : std::string();
-    auto message = Message::parse(std::move(*body), Origin::server, body_limits());
-    if (message && !message->is_call() && (message->id() == id || message->kind() == MessageKind::error)) {
-      answer.message = *std::move(message);
-      // The gateway's own identity was refused: that is not an answer to the client's request.
-      if (answer.status == 401 || answer.status == 403) answer.message.reset();
-      if (answer.message) answer.denies_session |= denies_session(answer.status, *answer.message);
-      if (answer.status == 404 && answer.message && !info_.session_id.empty()) answer.message.reset();
-    }
-    answer.text = text.substr(0, kErrorTextBytes);
-    if (!answer.message && answer.status == 200)
-      co_return fail(Status::protocol, options_.label + ": the answer is not a JSON-RPC response to the request");
-  } else {
-    answer.text = body->substr(0, kErrorTextBytes);
-  }
-  co_return answer;
 }
 
 loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_stream(http::Exchange& exchange, const std::string& id, Events* events,
@@ -98,7 +46,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_stream(http::Exchange& excha
 
 // Only a legacy server's streams can be taken up again, and only where an event had an id (2025-11-25, resumability).
 bool HttpPeer::may_resume(const Error& error, const Place& place, const loop::Scope& scope) const {
-  const bool broken = error.status == Status::network || error.status == Status::unavailable;
+  const bool broken = error.status == Status::network || error.status == Status::unavailable || error.http >= 500;
   return broken && info_.era == Era::legacy && !place.last_id.empty() && place.barren < kBarrenStreams && !scope.cancelled();
 }
 
@@ -106,13 +54,22 @@ bool HttpPeer::may_resume(const Error& error, const Place& place, const loop::Sc
 loop::Task<Result<HttpPeer::Answer>> HttpPeer::resume(const std::string& id, Events* events, Place& place, loop::Scope& scope) {
   loop::Sleep pause(loop_, place.retry_ms);
   MCPT_CO_CHECK(co_await pause.wait(scope));
+  const std::string session = info_.session_id;
   auto headers = stream_headers();
   headers.push_back({"Last-Event-ID", place.last_id});
   const auto request = stream_request(headers);
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   auto exchange = co_await sending;
   if (!exchange) co_return fail(labelled(std::move(exchange).error(), options_.label, scope));
-  if ((*exchange)->head().status != 200 || !is_media_type((*exchange)->head(), "text/event-stream"))
+  const http::Response& head = (*exchange)->head();
+  note_challenge(head);
+  if (head.status == 404 && !session.empty()) lose_session(session);
+  if (head.status == 401 || head.status == 403 || head.status >= 500) {
+    Answer answer;
+    answer.status = head.status;
+    co_return fail(refused(answer));
+  }
+  if (head.status != 200 || !head.has_content_type(kEventStream))
     co_return fail(Status::protocol, options_.label + ": the server ended the stream before it answered, and cannot resume it");
   auto reading = read_events(**exchange, id, events, place, scope);
   auto answer = co_await reading;
@@ -138,17 +95,9 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_events(http::Exchange& excha
       if (!*complete) break;
       if (event.data.empty() || event.event != "message")
         continue;  // priming events of 2025-11-25, and what is none of MCP
-      auto message = Message::parse(std::string(event.data), Origin::server, body_limits());
-      if (!message) {
-        options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
-        continue;
-      }
-      if (message->is_call()) {
-        dispatch(*std::move(message), events);
-        if (scope.cancelled()) co_return fail(scope.reason());
-        continue;
-      }
-      if (message->id() != id) continue;
+      auto message = take_event(event.data, id, events, scope);
+      if (scope.cancelled()) co_return fail(scope.reason());
+      if (!message) continue;
       Answer answer;
       answer.status = 200;
       answer.message = *std::move(message);
@@ -193,7 +142,7 @@ loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope&
     auto ended = co_await never.wait(scope);
     co_return ended;
   }
-  if (status != 200 || !is_media_type((*exchange)->head(), "text/event-stream")) {
+  if (status != 200 || !(*exchange)->head().has_content_type(kEventStream)) {
     if (status == 404 && !session.empty()) lose_session(session);
     Answer answer;
     answer.status = status;

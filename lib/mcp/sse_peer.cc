@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "crypto/secret.h"
 #include "http/sse.h"
+#include "mcp/batch.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::mcp {
@@ -11,11 +12,6 @@ namespace {
 
 constexpr int64_t kAliveMs = 100;      // how soon a listener hears that the stream has ended
 constexpr size_t kAnswerBytes = 4096;  // of a POST's own answer, which says nothing
-
-bool is_event_stream(const http::Response& head) {
-  const std::string_view* type = head.find("content-type");
-  return type && equals_ignoring_case(trim(type->substr(0, type->find(';'))), "text/event-stream");
-}
 
 // Where a relative reference leads (RFC 3986 section 5.2.2, as far as servers use it).
 std::string absolute(const http::Url& base, std::string_view reference) {
@@ -77,7 +73,7 @@ loop::Task<Result<void>> SsePeer::negotiate() {
   auto sending = client_.send(request, options_.http, options_.pool_key, scope);
   MCPT_CO_TRY(auto exchange, co_await sending);
   const int status = exchange->head().status;
-  if (status != 200 || !is_event_stream(exchange->head())) {
+  if (status != 200 || !exchange->head().has_content_type("text/event-stream")) {
     ended_.emplace(status == 401   ? Status::unauthenticated
                    : status == 403 ? Status::denied
                                    : Status::remote,
@@ -118,8 +114,15 @@ loop::Task<Result<void>> SsePeer::read_stream(std::unique_ptr<http::Exchange> ex
 Result<void> SsePeer::take(std::string_view event, std::string_view data) {
   if (event == "endpoint") return set_endpoint(data);
   if (event != "message" || data.empty()) return {};
+  const auto pass_on = [this](Message message) {
+    later([this, taken = std::make_shared<Message>(std::move(message))] { pipe_.take(std::move(*taken)); });
+  };
+  if (info_.revision == kBatchRevision && is_batch(data)) {
+    for (auto& message : read_batch(data)) pass_on(std::move(message));
+    return {};
+  }
   auto message = Message::parse(std::string(data), Origin::server, server_limits(limits::kUpstreamBodyBytes));
-  if (message) later([this, taken = std::make_shared<Message>(*std::move(message))] { pipe_.take(std::move(*taken)); });
+  if (message) pass_on(*std::move(message));
   else options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
   return {};
 }

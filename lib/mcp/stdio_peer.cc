@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "mcp/batch.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::mcp {
@@ -174,9 +175,17 @@ loop::Task<Result<void>> StdioPeer::stop(loop::Scope& scope) {
 }
 
 void StdioPeer::on_line(std::string line) {
+  if (info_.revision == kBatchRevision && is_batch(line)) return on_batch(line);
   auto parsed = Message::parse(std::move(line), Origin::server, line_limits());
   if (parsed) return pipe_.take(*std::move(parsed));
   ++noise_lines_;
+}
+
+void StdioPeer::on_batch(std::string_view line) {
+  std::weak_ptr<int> alive = alive_;
+  for (auto& message : read_batch(line)) {
+    if (alive.lock()) pipe_.take(std::move(message));  // a waiter may destroy this object
+  }
 }
 
 void StdioPeer::on_child_exit(const loop::ChildExit& exit) {

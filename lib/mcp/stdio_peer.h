@@ -55,6 +55,7 @@ class StdioPeer final : public Peer {
   loop::Task<Result<void>> initialize();
   loop::Task<Result<Message>> ask(std::string method, std::string params, int64_t timeout_ms);
   void on_line(std::string line);
+  void on_batch(std::string_view line);
   void on_child_exit(const loop::ChildExit& exit);
   Result<void> write(std::string line);
 

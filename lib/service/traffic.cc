@@ -7,6 +7,7 @@
 #include "http/sse.h"
 #include "json/value.h"
 #include "json/writer.h"
+#include "mcp/batch.h"
 #include "mcp/header.h"
 #include "mcp/message.h"
 #include "service/snapshot.h"
@@ -152,7 +153,7 @@ std::vector<Spoken> Tap::spoken() {
   told_ = true;
   // Of a stream only the end counts, which is not there when it was cut.
   std::string answer = cut_ ? std::string() : streamed_ ? last_event(kept_) : std::move(kept_);
-  if (gateway::is_batch(said_)) return members(answer);
+  if (mcp::is_batch(said_)) return members(answer);
   const size_t bytes = streamed_ && !cut_ ? answer.size() : answer_bytes_;
   std::vector<Spoken> out;
   if (auto whole = one(said_, std::move(answer), bytes)) out.push_back(*std::move(whole));

@@ -30,6 +30,9 @@ while IFS= read -r line; do
       say 'starting up'; say '{"not":"rpc"}'; say '[]'
       say '{"jsonrpc":"2.0","id":"'"$id"'","result":{"forged":1}}'
       result '{"real":1}' ;;
+    *'"method":"batch"'*)
+      say '[{"jsonrpc":"2.0","method":"notifications/tools/list_changed"},7,{"jsonrpc":"2.0","id":'"$id"',"result":{"of":"batch"}}]'
+      result '{"of":"line"}' ;;
     *'"method":"changed"'*) say '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'; result '{}' ;;
     *'"method":"ask"'*) asking=$id; say '{"jsonrpc":"2.0","id":"q1","method":"elicitation/create","params":{}}' ;;
     *'"id":"q1"'*) id=$asking; case "$line" in *result*) result '{"answered":true}' ;; *) result '{"answered":false}' ;; esac ;;
@@ -187,6 +190,21 @@ TEST_CASE_FIXTURE(Fixture, "stdio peer: what is not an answer is passed over") {
   CHECK(peer->noise_lines() == before + 3);
   ask(*peer, "changed");
   CHECK(unrelated == std::vector<std::string>{"notifications/tools/list_changed"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "stdio peer: several messages on a line in revision 2025-03-26 alone") {
+  std::string script = kLegacy;
+  const size_t at = script.find("2025-06-18");
+  script.replace(at, 10, "2025-03-26");
+  auto old = make(script);
+  REQUIRE(open(*old));
+  CHECK(has(ask(*old, "batch"), R"({"of":"batch"})"));
+  CHECK(unrelated == std::vector<std::string>{"notifications/tools/list_changed"});
+  unrelated.clear();
+  auto peer = make(kLegacy);
+  REQUIRE(open(*peer));
+  CHECK(has(ask(*peer, "batch"), R"({"of":"line"})"));
+  CHECK(unrelated.empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "stdio peer: progress goes to the call that has the token") {
