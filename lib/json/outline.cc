@@ -27,7 +27,7 @@ Result<Outline> Outline::read(std::string_view text, size_t record_depth, const 
   outline.nodes_.reserve(std::min(kExpectedNodes, 1 + text.size() / kBytesPerNode));
   std::unique_ptr<EscapedKeys> escaped;
   MCPT_CHECK(scan(text, static_cast<int>(outline.record_depth_), limits, outline.nodes_, &escaped));
-  outline.escaped_ = std::move(escaped);
+  if (escaped) [[unlikely]] outline.escaped_ = std::move(escaped);
   return outline;
 }
 
@@ -42,7 +42,7 @@ const Node* Outline::after(const Node& container, const Node& child) const {
 
 const Node* Outline::find(const Node& object, std::string_view name) const {
   if (object.type != Type::object) return nullptr;
-  if (escaped_) return find_any(object, name);
+  if (escaped_) [[unlikely]] return find_any(object, name);
   const Node* const nodes = nodes_.data();
   for (size_t at = static_cast<size_t>(&object - nodes) + 1; at < object.next; at = nodes[at].next) {
     const Range key = nodes[at].key;

@@ -107,7 +107,7 @@ class Recorder {
     const uint32_t at = in_.offset(in_.token());
     return refuse("a lone surrogate", at + lone_surrogate_at(text_.substr(at, in_.Tell() - at)));
   }
-  bool unescape_key(const char* escapes, unsigned size, std::string_view& key);
+  [[gnu::cold, gnu::noinline]] bool unescape_key(const char* escapes, unsigned size, std::string_view& key);
   uint32_t record(Type type, uint32_t end, bool escaped) {
     if (depth_ > record_depth_) return kUnrecorded;
     const auto index = static_cast<uint32_t>(nodes_.size());

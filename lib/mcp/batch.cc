@@ -12,6 +12,7 @@ constexpr size_t kMostMessages = 1'000;
 }  // namespace
 
 bool is_batch(std::string_view text) {
+  if (text.starts_with('{')) return false;  // as nearly all messages do
   const size_t start = text.find_first_not_of(" \t\r\n");
   return start != text.npos && text[start] == '[';
 }

@@ -54,7 +54,7 @@ std::optional<Message> HttpPeer::take_batch(std::string_view text, const std::st
 }
 
 std::optional<Message> HttpPeer::take_event(std::string_view data, const std::string& id, Events* events, const loop::Scope& scope) {
-  if (info_.revision == kBatchRevision && is_batch(data)) return take_batch(data, id, events, scope);
+  if (is_batch(data) && info_.revision == kBatchRevision) return take_batch(data, id, events, scope);
   auto message = Message::parse(std::string(data), Origin::server, body_limits());
   if (message) return take(*std::move(message), id, events);
   options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
@@ -63,7 +63,7 @@ std::optional<Message> HttpPeer::take_event(std::string_view data, const std::st
 
 // Of a whole body.
 std::optional<Message> HttpPeer::take_body(std::string body, const std::string& id, Events* events, const loop::Scope& scope) {
-  if (info_.revision == kBatchRevision && is_batch(body)) return take_batch(body, id, events, scope);
+  if (is_batch(body) && info_.revision == kBatchRevision) return take_batch(body, id, events, scope);
   auto message = Message::parse(std::move(body), Origin::server, body_limits());
   if (!message || message->is_call() || (message->id() != id && message->kind() != MessageKind::error)) return std::nullopt;
   return *std::move(message);
@@ -72,12 +72,12 @@ std::optional<Message> HttpPeer::take_body(std::string body, const std::string& 
 loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& exchange, const std::string& id, Events* events,
                                                           loop::Scope& scope) {
   const http::Response& head = exchange.head();
-  if (head.has_content_type(kEventStream)) {
+  const bool is_json = head.has_content_type(kJson);
+  if (!is_json && head.has_content_type(kEventStream)) {
     auto task = head.status == 200 ? read_stream(exchange, id, events, scope) : read_refusal(exchange, id, events, scope);
     auto streamed = co_await task;
     co_return streamed;
   }
-  const bool is_json = head.has_content_type(kJson);
   Answer answer;
   answer.status = head.status;
   auto reading = exchange.read_all(limits::kUpstreamBodyBytes, scope);
