@@ -119,10 +119,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  char* at = out.data();
-  char* const end = at + out.size();
+void make_lower(std::span<char> text) {
+  char* at = text.data();
+  char* const end = at + text.size();
   for (; end - at >= 8; at += 8) {
     uint64_t word;
     std::memcpy(&word, at, sizeof word);
@@ -131,6 +130,11 @@ std::string lower(std::string_view text) {
   }
   for (; at != end; ++at)
     *at = to_lower(*at);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  make_lower(out);
   return out;
 }
 

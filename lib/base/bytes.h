@@ -21,6 +21,7 @@ std::optional<std::string> from_base64(std::string_view text);          // RFC 4
 std::string_view trim(std::string_view text);  // ASCII space and tab
 bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII letters only
 std::string lower(std::string_view text);                           // ASCII letters only
+void make_lower(std::span<char> text);
 std::vector<std::string_view> split(std::string_view text, char separator);
 // A decimal number without sign, spaces or leading zeros (but "0"); nothing otherwise or on overflow.
 std::optional<int64_t> parse_decimal(std::string_view text);

@@ -77,7 +77,7 @@ loop::Task<Result<void>> serve_message(Exchange& exchange, Result<mcp::Message> 
   exchange.link.trace = trace_of(exchange.request, *meta);
   if (message->is_call() && meta->protocol_version) return serve_modern(exchange, std::move(message), *std::move(meta));
   const auto era = era_by_header(exchange.request);
-  if (era && *era == mcp::Era::legacy) return serve_legacy(exchange, std::move(message));
+  if (era && *era == mcp::Era::legacy) return serve_legacy(exchange, std::move(message), std::move(meta->progress_token));
   if (era && message->kind() == mcp::MessageKind::notification) {  // of which none is acted upon in this era
     respond_plain(exchange, 202);
     return nothing_more();

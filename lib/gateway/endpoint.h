@@ -100,7 +100,8 @@ Result<mcp::Era> era_by_header(const HttpRequest& request);
 // The message of a POST, or one of several: judged and handed to its era. `id` is that of a message that cannot be read.
 loop::Task<Result<void>> serve_message(Exchange& exchange, Result<mcp::Message> parsed, std::string id);
 loop::Task<Result<void>> serve_batch(Exchange& exchange);
-loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message);
+// `progress_token`: of the message, raw JSON.
+loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message, std::string progress_token);
 loop::Task<Result<void>> serve_modern(Exchange& exchange, MessagePtr message, mcp::ClientMeta meta);
 // Of a GET or DELETE, which legacy sessions alone have; false: it is answered.
 bool admit_to_session(Exchange& exchange);

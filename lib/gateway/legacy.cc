@@ -122,7 +122,7 @@ Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
   return std::optional<SessionId>(std::move(session));
 }
 
-loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
+loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message, std::string progress_token) {
   exchange.link.cancel_on_close = false;  // known before the first wait
   loop::Stage all_parsed(exchange.site.loop);
   co_await all_parsed;
@@ -147,7 +147,6 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
     initialize(exchange, *message);
     co_return Result<void>();
   }
-  auto meta = mcp::read_client_meta(*message);
   Client client;
   client.session = *std::move(session);
   if (client.session) {
@@ -158,7 +157,7 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message) {
   } else if (const auto version = exchange.request.header("mcp-protocol-version")) {
     exchange.operation.speaks(trim(*version));
   }
-  if (meta) client.progress_token = meta->progress_token;
+  client.progress_token = std::move(progress_token);
   if (client.session && !exchange.site.sessions.empty()) {
     if (auto* state = exchange.site.state_of(session_key(exchange, *client.session))) client.log_level = state->log_level;
   }

@@ -1,5 +1,9 @@
 #include "http/fields.h"
 
+#include <span>
+
+#include "base/bytes.h"
+
 namespace mcptoken::http {
 
 void Fields::reserve(size_t fields, size_t bytes) {
@@ -11,9 +15,7 @@ void Fields::add(std::string_view name, std::string_view value) {
   places_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())});
   const size_t at = bytes_.size();
   bytes_.append(name).append(value);
-  for (char* c = bytes_.data() + at; c != bytes_.data() + at + name.size(); ++c) {
-    if (*c >= 'A' && *c <= 'Z') *c = static_cast<char>(*c | 0x20);
-  }
+  make_lower(std::span(bytes_).subspan(at, name.size()));
 }
 
 std::optional<std::string_view> Fields::find(std::string_view name, bool* repeated) const {
