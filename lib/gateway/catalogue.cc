@@ -48,9 +48,13 @@ Result<void> read_page(const mcp::Message& message, bool marks_matter, RawList& 
   for (auto* item = outline.first(outline.root()); item; item = outline.after(outline.root(), *item)) {
     ++number;
     auto entry = read_item(list.kind, outline.raw(*item));
-    if (!entry) list.hidden["entry " + std::to_string(number)] = entry.error().message;
-    if (!entry || entry->key.empty()) continue;  // cannot be asked for, so not offered
-    if (list.items.size() >= kMaxItems) return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
+    if (list.items.size() + list.hidden.size() >= kMaxItems) {
+      return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
+    }
+    if (!entry) {
+      list.hidden["entry " + std::to_string(number)] = entry.error().message;
+      continue;
+    }
     if (!keys.insert(entry->key).second) continue;
     if (auto why = why_hidden(*entry, marks_matter); !why.empty()) {
       list.hidden[entry->key] = std::move(why);

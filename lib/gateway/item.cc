@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "gateway/entry_rules.h"
 #include "json/value.h"
 #include "mcp/message.h"
 
@@ -78,10 +79,39 @@ bool has_legacy_output(const Outline& tool) {
   return type && type->type == Type::string && outline->string(*type) == "object";
 }
 
-Result<Item> without_output(Kind kind, const Outline& tool) {
+// Up to 2025-11-25 a property's schema is an object, and a client may refuse the whole list for true or false, which mean the
+// same as these. Whether there was one.
+bool spell_properties(const Outline& tool, const Node* schema, json::Edits& edits) {
+  auto limits = item_limits(tool.text());
+  limits.escaped_keys = true;
+  auto outline = schema ? Outline::read(tool.raw(*schema), 1, limits) : Result<Outline>(fail(Status::not_found, ""));
+  const Node* properties = outline ? outline->find("properties") : nullptr;
+  if (!properties) return false;
+  auto inside = Outline::read(outline->raw(*properties), 1, limits);
+  if (!inside) return false;
+  bool any = false;
+  const uint32_t start = schema->value.begin + properties->value.begin;
+  for (auto* one = inside->first(inside->root()); one; one = inside->after(inside->root(), *one)) {
+    if (one->type != Type::boolean) continue;
+    Node place;
+    place.value = {start + one->value.begin, start + one->value.end};
+    edits.replace(place, inside->raw(*one) == "true" ? "{}" : R"({"not":{}})");
+    any = true;
+  }
+  return any;
+}
+
+// The tool as clients of the legacy era are shown it, or nothing when that is how it is.
+std::optional<std::string> spelt_for_legacy(const Outline& tool) {
   json::Edits edits(tool);
-  edits.remove(tool.root(), *tool.find("outputSchema"));
-  return read_item(kind, json::apply(tool.text(), tool.root().value, edits.sorted()));
+  bool changed = spell_properties(tool, tool.find("inputSchema"), edits);
+  changed |= spell_properties(tool, tool.find("outputSchema"), edits);
+  if (!has_legacy_output(tool)) {
+    edits.remove(tool.root(), *tool.find("outputSchema"));
+    changed = true;
+  }
+  if (!changed) return std::nullopt;
+  return json::apply(tool.text(), tool.root().value, edits.sorted());
 }
 
 }  // namespace
@@ -89,9 +119,13 @@ Result<Item> without_output(Kind kind, const Outline& tool) {
 Result<Item> read_item(Kind kind, std::string_view raw) {
   MCPT_TRY(auto outline, Outline::read(raw, 1, item_limits(raw)));
   Item item;
+  item.unusable = flaw_of(kind, outline);
   const Node* key = outline.find(row_of(kind).key);
-  if (!key || key->type != Type::string) return item;
-  item.key = outline.string(*key);
+  if (key) item.key = outline.string(*key);
+  if (item.key.empty()) {
+    return fail(Status::protocol, item.unusable.empty() ? std::string(row_of(kind).key) + " is empty" : std::move(item.unusable));
+  }
+  if (!item.unusable.empty()) return item;
   item.raw = std::string(raw);
   item.key_range = key->value;
   find_uris(outline, item.uris);
@@ -100,8 +134,8 @@ Result<Item> read_item(Kind kind, std::string_view raw) {
   item.arguments = find_virtual_place(item.raw);
   item.print = print_of(outline);
   find_headers(outline, item);
-  if (!has_legacy_output(outline)) {
-    MCPT_TRY(auto legacy, without_output(kind, outline));
+  if (auto spelt = spelt_for_legacy(outline)) {
+    MCPT_TRY(auto legacy, read_item(kind, *spelt));
     item.legacy = std::make_shared<const Item>(std::move(legacy));
   }
   if (needs_task(outline)) item.unusable = "it can be called as a task only, and tasks are not offered here";

@@ -22,6 +22,7 @@ struct UriPlace {
 
 struct Item {
   std::string key;  // name or URI
+  std::string unusable;  // why nobody can use it here, "" when they can; the rest may be missing then
   std::string raw;
   json::Range key_range;  // of the key's value in `raw`
   VirtualPlace arguments;  // tools and prompts: where the definition takes virtual arguments
@@ -29,13 +30,13 @@ struct Item {
   // --- tools alone
   std::shared_ptr<const mcp::ParamHeaders> headers;  // arguments that are headers, too; null: none
   std::string bad_headers;  // why its marks of such arguments break the rules, "" when they do not
-  std::string unusable;     // why nobody can use it here, "" when they can
   crypto::Digest print{};   // of its definition: name, description, schemas, annotations
-  // As clients of the legacy era are shown it, whose output schemas are objects; null: like everybody else.
+  // As clients of the legacy era are shown it, whose output schemas, and schemas of properties, are objects; null: like
+  // everybody else.
   std::shared_ptr<const Item> legacy;
 };
 
-// Errors: the entry cannot be read. One without a key has an empty key: it cannot be asked for.
+// Errors: the entry cannot be read, or has no key, so that it cannot be asked for.
 Result<Item> read_item(Kind kind, std::string_view raw);
 
 }  // namespace mcptoken::gateway

@@ -15,7 +15,8 @@ while IFS= read -r line; do
   case "$line" in
     *'"method":"server/discover"'*)
       say '"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"s"}' ;;
-    *) n=$((n+1)); say '"resultType":"complete","tools":[{"name":"n'$n'"}],"ttlMs":60000,"cacheScope":"'$1'"' ;;
+    *) n=$((n+1))
+       say '"resultType":"complete","tools":[{"name":"n'$n'","inputSchema":{"type":"object"}}],"ttlMs":60000,"cacheScope":"'$1'"' ;;
   esac
 done
 )sh";

@@ -53,7 +53,7 @@ while IFS= read -r line; do
     *) if [ -z "$ready" ]; then say '"error":{"code":-32000,"message":"not initialized"}'
        else case "$line" in
          *'"method":"tools/list"'*) sleep )sh" +
-         pause + R"sh(; say '"result":{"tools":[{"name":"t","inputSchema":{}},{"name":"t"}]}' ;;
+         pause + R"sh(; say '"result":{"tools":[{"name":"t","inputSchema":{"type":"object"}},{"name":"t"}]}' ;;
          *) say '"result":{"content":[],"fine":true}' ;;
        esac; fi ;;
   esac

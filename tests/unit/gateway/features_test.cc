@@ -186,7 +186,7 @@ TEST_CASE("features: a server without prompts and resources is not asked, and no
 TEST_CASE("features: a long list comes in pages, whose cursors are the caller's own") {
   World world;
   std::string tools;
-  for (int i = 0; i < 1500; ++i) tools += (i ? "," : "") + std::string(R"({"name":"t)") + std::to_string(i) + R"(","inputSchema":{}})";
+  for (int i = 0; i < 1500; ++i) tools += (i ? "," : "") + std::string(R"({"name":"t)") + std::to_string(i) + R"(","inputSchema":{"type":"object"}})";
   world.attach_script("long", tools_server(R"(say '"result":{"tools":[)" + tools + "]}'"));
   world.attach_example("one");
   auto& first = world.send(World::request("1", "tools/list"));
