@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kFirstRetryMs = 200;
 constexpr int64_t kLongestRetryMs = 30'000;
+constexpr int64_t kLastingMs = 10'000;  // a stream that was open for so long begins a new row of failures
+constexpr int kMostUnwished = 3;        // in a row, of a stream that nobody but a list wants
 
 }  // namespace
 
@@ -160,10 +162,10 @@ void Watches::step(WatchPtr watch) {
 void Watches::opened(Watch& watch, std::shared_ptr<Stream> stream, Result<void> result) {
   if (watch.opening != stream) return;
   watch.opening.reset();
-  watch.failures = 0;
   auto old = watch.stream;
   if (stream->open) {
     watch.stream = stream;
+    stream->opened_ms = site_.loop.now_ms();
     if (old) old->scope.cancel(Error(Status::cancelled, "another stream has taken its place"));
     if (std::exchange(watch.missed, false)) site_.gateway.suspect(watch.server->id, watch.key.share);
   } else if (old) {
@@ -179,7 +181,9 @@ void Watches::ended(WatchPtr watch, std::shared_ptr<Stream> stream, const Error&
   if (!current && !next) return;  // closed, or replaced
   if (current) watch->stream.reset(), watch->missed = true;
   if (next) watch->opening.reset();
+  if (stream->opened_ms != 0 && site_.loop.now_ms() - stream->opened_ms >= kLastingMs) watch->failures = 0;
   if (!stream->open && !stream->is_wished) return watch->wishes.empty() ? close(watch->key) : step(watch);
+  if (watch->wishes.empty() && watch->failures >= kMostUnwished) return close(watch->key);
   site_.gateway.options().log.info(error.message);
   watch->last_error = error;
   int64_t pause_ms = std::min(kFirstRetryMs << std::min(watch->failures++, 8), kLongestRetryMs);

@@ -3,8 +3,8 @@
 // server would announce the change of.
 //
 // Invariants:
-//  1. A stream that ends is opened again after a backoff, and then whoever listens is told that everything may have changed:
-//     something may have been missed.
+//  1. A stream that ends is opened again after a backoff, which grows while streams do not last, and then whoever listens is told
+//     that everything may have changed: something may have been missed.
 //  2. There is no way to change what a modern stream carries: the new one is open before the old one is closed. A legacy
 //     stream stays, and the server is told of single resources.
 #pragma once
@@ -39,7 +39,7 @@ class Watches {
   // On the home loop of the wish's server. Resolves when the server has been told, with its refusal if there was one.
   loop::Task<Result<void>> want(WatchWish wish, loop::Scope& scope);
   // On the server's home loop: its stream is open until then (monotonic), also while no client listens, if the server says when
-  // its lists change. One that gives no stream is not asked again before it is kept anew.
+  // its lists change. One that gives no stream, or none that lasts, is not asked again before it is kept anew.
   void keep(std::shared_ptr<const ServerSpec> server, const UpstreamKey& key, int64_t until_ms);
   void keep_only(const Servers& present);  // what is gone, or of another version, is kept no longer
   void forget(const std::string& client);  // all of its wishes on this loop
@@ -55,6 +55,7 @@ class Watches {
     loop::Scope scope;
     uint64_t revision = 0;
     bool open = false;
+    int64_t opened_ms = 0;   // 0: it has not taken its place
     bool is_wished = false;  // by a client; otherwise a server that gives none is left alone
   };
   struct Watch {
@@ -74,7 +75,7 @@ class Watches {
     std::shared_ptr<Stream> opening;                      // its successor
     std::set<std::string> told;                           // URIs that a legacy server knows of
     std::optional<Error> last_error;                      // why there is none
-    int failures = 0;
+    int failures = 0;                                     // streams in a row that were refused or did not last
     bool missed = false;                                  // there was a time without a stream
     std::vector<std::shared_ptr<loop::Completion<void>>> waiting;
     loop::Timer retry;

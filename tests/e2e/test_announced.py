@@ -5,6 +5,7 @@ import sys
 import time
 from contextlib import contextmanager
 
+import doubles
 import wire
 from harness import HERE, Gateway, until
 from test_remote import Remote
@@ -101,3 +102,47 @@ def test_another_definition_or_none_ends_the_stream(gateway):
     gateway.mcpctl("patch", "project", "short", "servers=[]")
     gateway.mcpctl("delete", "server", "passing", "--yes")
     until(lambda: server.streams()[0] == 0, BOUND_S, why=server.streams)
+
+
+class Fleeting(doubles.Handler):
+    """A legacy server whose streams end as soon as they are open."""
+
+    def do_POST(self):
+        message = self.message()
+        if message["method"] == "initialize":
+            return self.result(message, {"protocolVersion": wire.LEGACY, "capabilities": {"tools": {"listChanged": True}},
+                                         "serverInfo": {"name": "fleeting", "version": "1"}}, "session")
+        if message["method"] == "tools/list":
+            return self.result(message, {"tools": [TOOL]})
+        return self.plain(202 if "id" not in message else 404)
+
+    def do_GET(self):
+        self.server.streams += 1
+        self.stream()
+
+    def do_DELETE(self):
+        self.plain(204)
+
+
+def test_streams_that_do_not_last_are_opened_ever_less_often(gateway):
+    with doubles.serving(Fleeting) as server:
+        server.streams = 0
+        gateway.http("fleeting", server.server_port)
+        gateway.project("brief", "fleeting")
+        token = gateway.token("brief", "brief")
+        client = wire.Modern(gateway.port, token, "brief")
+        until(lambda: client.tools() == ["fleeting__one"], BOUND_S, why=client.tools)
+        # For a list alone it is given up.
+        until(lambda: server.streams >= 2, BOUND_S)
+        time.sleep(5)
+        unheard = server.streams
+        assert unheard <= 5, unheard
+        time.sleep(2)
+        assert server.streams == unheard, (unheard, server.streams)
+        # For a client it is tried again after 0.2, 0.4, 0.8, 1.6, 3.2 s, and the client is told each time.
+        with wire.Connection(gateway.port) as connection:
+            heard = wire.Listener(client.listen(connection, toolsListChanged=True))
+            time.sleep(5)
+            assert 3 <= server.streams - unheard <= 7, (unheard, server.streams)
+            told = sum("list_changed" in json.dumps(message) for message in heard.messages)
+            assert 1 <= told <= 7, heard.messages
