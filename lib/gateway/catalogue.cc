@@ -1,7 +1,8 @@
 #include "gateway/catalogue.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
+#include <cmath>
 #include <unordered_set>
 
 #include "base/limits.h"
@@ -15,7 +16,8 @@ namespace {
 
 constexpr int64_t kPositiveMs = 5 * 60'000;
 constexpr int64_t kHeardMs = 60'000;  // lists that live shorter are fetched anew before a change is worth a stream
-constexpr int64_t kNegativeMs = 30'000;
+constexpr int64_t kNegativeMs = 30'000;  // after a failure, and twice as long after each that follows
+constexpr int64_t kLongestNegativeMs = 120'000;
 constexpr int64_t kRelayedMs = 5'000;  // the control plane hears of changes, and answers from its own cache
 constexpr int64_t kRelayedNegativeMs = 1'000;  // the control plane remembers for longer, and knows when it is over
 constexpr int64_t kLongestTtlMs = 24 * 3600'000;
@@ -33,9 +35,20 @@ std::string why_hidden(const Item& item, bool marks_matter) {
   return item.bad_headers;
 }
 
+// A whole number from 0 on (2026-07-28); anything else is as if there were none.
+std::optional<int64_t> read_ttl(const mcp::Message& message) {
+  const json::Node* ttl = message.in_result("ttlMs");
+  if (!ttl || ttl->type != json::Type::number) return std::nullopt;
+  const auto text = message.outline().raw(*ttl);
+  double value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || value < 0 || value != std::floor(value)) return std::nullopt;
+  return static_cast<int64_t>(std::min(value, static_cast<double>(kLongestTtlMs)));
+}
+
 // Takes the entries of one page of a list result; of equal keys the first. An entry that cannot be read is left out
 // alone.
-Result<void> read_page(const mcp::Message& message, bool marks_matter, RawList& list, Names& keys,
+Result<void> read_page(const mcp::Message& message, mcp::Era era, bool marks_matter, RawList& list, Names& keys,
                        std::optional<std::string>& cursor, std::optional<int64_t>& ttl_ms) {
   const KindRow& row = row_of(list.kind);
   if (message.kind() == mcp::MessageKind::error) return fail(message.to_error());
@@ -67,14 +80,10 @@ Result<void> read_page(const mcp::Message& message, bool marks_matter, RawList& 
   if (const json::Node* next = message.in_result("nextCursor"); next && next->type == json::Type::string) {
     cursor = message.outline().string(*next);
   }
-  if (const json::Node* ttl = message.in_result("ttlMs"); ttl && ttl->type == json::Type::number) {
-    int64_t value = std::strtoll(std::string(message.outline().raw(*ttl)).c_str(), nullptr, 10);
-    value = std::clamp<int64_t>(value, 0, kLongestTtlMs);
-    ttl_ms = ttl_ms ? std::min(*ttl_ms, value) : value;
-  }
-  if (const json::Node* scope = message.in_result("cacheScope"); scope && scope->type == json::Type::string) {
-    list.is_private |= message.outline().string(*scope) != "public";
-  }
+  if (const auto value = read_ttl(message)) ttl_ms = ttl_ms ? std::min(*ttl_ms, *value) : *value;
+  // Who says nothing has not said that all may have it; the legacy era knows no such word.
+  const json::Node* scope = message.in_result("cacheScope");
+  list.is_private |= (scope || era == mcp::Era::modern) && (!scope || message.outline().string(*scope) != "public");
   return {};
 }
 
@@ -142,6 +151,15 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     return refresh(entry, server, place, bearer);
   };
   if (!entry->fetching.running()) entry->began_ms = now;
+  if (entry->failures > 0) {  // nobody waits for it again: what there is, and the next one is announced
+    const RawListPtr kept = entry->list;
+    Error error = *entry->error;
+    entry->missed = true;
+    entry->fetching.begin(group_, std::move(start));
+    meter.count(kept ? Lookup::stale : Lookup::failed);
+    if (kept) co_return kept;
+    co_return fail(std::move(error));
+  }
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms + entry->list->lifetime_ms) {
     // Stale by age alone, and not for long: good enough while a new one is fetched.
     entry->fetching.begin(group_, std::move(start));
@@ -202,8 +220,12 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   if (!list) {
     entry->missed = true;
     entry->error = list.error();
-    int64_t pause_ms = server->relayed ? kRelayedNegativeMs : kNegativeMs;
-    entry->retry_at_ms = site_.loop.now_ms() + (list.error().status == Status::cancelled ? 0 : pause_ms);
+    if (list.error().status == Status::cancelled) {
+      entry->retry_at_ms = site_.loop.now_ms();
+    } else {
+      const int64_t pause_ms = std::min(kNegativeMs << std::min(entry->failures++, 8), kLongestNegativeMs);
+      entry->retry_at_ms = site_.loop.now_ms() + (server->relayed ? kRelayedNegativeMs : pause_ms);
+    }
     co_return fail(std::move(list).error());
   }
   entry->list = *std::move(list);
@@ -217,6 +239,7 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   }
   entry->stale = entry->invalidations != before;  // what was fetched may be from before the change
   entry->error.reset();
+  entry->failures = 0;
   entry->retry_at_ms = 0;
   if (std::exchange(entry->missed, false)) site_.gateway.announce(server->id, place.kind);
   co_return Result<void>();
@@ -229,10 +252,16 @@ loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const Server
   int64_t now = site_.loop.now_ms();
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
   if (now < entry->retry_at_ms && !entry->fetching.running()) co_return fail(*entry->error);
+  const bool failing = entry->failures > 0;
+  const Error error = failing ? *entry->error : Error(Status::unavailable, server->name + ": no list");
   if (!entry->fetching.running()) entry->began_ms = now;
   Function<loop::Task<Result<void>>()> start = [this, entry, server, place, bearer] {
     return refresh(entry, server, place, bearer);
   };
+  if (failing) {  // as above: it is announced when it is there
+    entry->fetching.begin(group_, std::move(start));
+    co_return fail(error);
+  }
   auto task = entry->fetching.join(group_, std::move(start), scope);
   MCPT_CO_CHECK(co_await task);
   co_return entry->list;
@@ -269,7 +298,7 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
       co_return fail(Status::unavailable, server->name + ": the server is not available");
     }
     const bool marks_matter = server->transport == Transport::http && answer->era == mcp::Era::modern;
-    auto read = read_page(answer->message, marks_matter, *list, keys, cursor, ttl_ms);
+    auto read = read_page(answer->message, answer->era, marks_matter, *list, keys, cursor, ttl_ms);
     if (!read) co_return fail(std::move(read).error().in(server->name));
     if (!cursor) break;
   }

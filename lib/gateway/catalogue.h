@@ -5,8 +5,8 @@
 //  2. One discovery of a list at a time, on the server's home loop; other loops keep copies with the same lifetime.
 //  3. A list is used while fresh, for as long again while it is fetched anew, and at any age when that fails.
 //  4. What a server calls private is given to the token alone for which it was fetched.
-//  5. A server that fails is not asked again before its negative lifetime ends: a dead server delays nobody after its first
-//     miss, and the first miss no longer than the asker's deadline.
+//  5. A server that fails is not asked again before its negative lifetime ends, which grows with each failure, and then nobody
+//     waits for it: a dead server delays nobody after its first miss, and the first miss no longer than the asker's deadline.
 #pragma once
 
 #include <map>
@@ -60,6 +60,7 @@ class Catalogue {
     RawListPtr list;
     bool stale = false;             // invalidated
     uint64_t invalidations = 0;
+    int failures = 0;               // in a row
     int64_t retry_at_ms = 0;        // after a failure
     std::optional<Error> error;
     int64_t began_ms = 0;           // of the flight under way
