@@ -1,6 +1,7 @@
 #include "gateway/view.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/bytes.h"
 #include "crypto/crypto.h"
@@ -89,11 +90,23 @@ std::optional<Target> resolve(const ProjectView& project, std::string_view name)
   return target;
 }
 
+namespace {
+
+bool is_whole(const ProjectView& project, const Attachment& attachment, const Item& item) {
+  return attachment.prefix.size() + project.separator.size() + item.key.size() <= kMaxNameBytes;
+}
+
+}  // namespace
+
+// A name that only looks like a shortened one goes before those that are, and of these the first.
 std::optional<std::string> expand(const ProjectView& project, const Attachment& attachment, const RawList& list, std::string_view name) {
+  const Item* found = nullptr;
   for (const Item& item : list.items) {
-    if (exposed_name(project, attachment, item.key) == name) return item.key;
+    if (exposed_name(project, attachment, item.key) != name) continue;
+    if (is_whole(project, attachment, item)) return item.key;
+    if (!found) found = &item;
   }
-  return std::nullopt;
+  return found ? std::optional(found->key) : std::nullopt;
 }
 
 std::optional<Target> resolve_key(const ProjectView& project, Kind kind, std::string_view key) {
@@ -151,9 +164,9 @@ size_t bytes_of(const RawList& list, size_t from, size_t most) {
 // How an attachment's entries are named, as far as that is the same for all of them.
 class Naming {
  public:
-  Naming(const ProjectView& project, const Attachment& attachment, Kind kind)
-      : project_(project), attachment_(attachment), kind_(kind) {
-    if (row_of(kind).by_uri) return;
+  Naming(const ProjectView& project, const Attachment& attachment, const RawList& list)
+      : project_(project), attachment_(attachment), list_(list), kind_(list.kind) {
+    if (row_of(kind_).by_uri) return;
     const std::string own = attachment.prefix.empty() ? "" : attachment.prefix + project.separator;
     const auto may_take = [&](const Attachment& other) {
       return &other != &attachment && !other.prefix.empty() && (other.prefix + project.separator).starts_with(own);
@@ -175,16 +188,35 @@ class Naming {
   std::string exposed(const Item& item) const {
     return row_of(kind_).by_uri ? exposed_uri(attachment_, item.key) : exposed_name(project_, attachment_, item.key);
   }
-  // A key that leads to another attachment could not be asked for.
-  bool leads_back(std::string_view key) const {
+  // A key that leads to something else could not be asked for. Why, "" when it does not.
+  std::string why_lost(const std::string& key, const Item& item) {
     const auto target = resolve_key(project_, kind_, key);
-    return target && target->attachment == &attachment_;
+    if (!target || target->attachment != &attachment_) return "it looks like one of another server of this project";
+    if (!target->shortened || takes(key, item)) return "";
+    return "another one of this server has the same name here";
   }
 
  private:
+  // What expand() answers for each name that may be a shortened one, for all of a list at once.
+  bool takes(const std::string& key, const Item& item) {
+    if (!takers_) {
+      takers_.emplace();
+      for (const Item& one : list_.items) {
+        std::string name = exposed(one);
+        if (!shortened_head(name)) continue;
+        const Item*& taker = (*takers_)[std::move(name)];
+        if (!taker || is_whole(project_, attachment_, one)) taker = &one;
+      }
+    }
+    const auto taker = takers_->find(key);
+    return taker == takers_->end() || taker->second->key == item.key;
+  }
+
   const ProjectView& project_;
   const Attachment& attachment_;
+  const RawList& list_;
   Kind kind_;
+  std::optional<std::unordered_map<std::string, const Item*>> takers_;
   bool simple_ = false;
   size_t prefix_bytes_ = 0;
   std::string start_;  // of the name as JSON
@@ -208,7 +240,7 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
   if (from == 0) add_hidden(view, project, who, attachment, list);
   const auto type = list.kind == Kind::tools ? ContentType::tool_result : ContentType::prompt;
   const bool with_arguments = !row_of(list.kind).by_uri && makes_sections(model_of(project, attachment), type);
-  const Naming naming(project, attachment, list.kind);
+  Naming naming(project, attachment, list);
   const Visibility visible(project, who, list.kind, attachment.server->name);
   view.items.reserve(view.items.size() + bytes_of(list, from, most - view.count));
   for (; from < list.items.size() && view.count < most; ++from) {
@@ -221,10 +253,9 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
     if (view.count > 0) view.items.push_back(',');
     if (is_changed || !naming.append_simply(view.items, item)) {
       std::string key = naming.exposed(item);
-      if (!naming.leads_back(key)) {
+      if (auto why = naming.why_lost(key, told); !why.empty()) {
         view.items.resize(before);
-        if (view.hidden.size() < kMostHidden)
-          view.hidden.emplace_back(std::move(key), "it looks like one of another server of this project");
+        if (view.hidden.size() < kMostHidden) view.hidden.emplace_back(std::move(key), std::move(why));
         continue;
       }
       append_item(view.items, item, attachment, key, with_arguments);

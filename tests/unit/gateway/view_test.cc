@@ -174,6 +174,33 @@ TEST_CASE("view: long names are shortened and found again") {
   CHECK(exposed_name(project, attachment, longer) != exposed_name(project, attachment, other));
 }
 
+TEST_CASE("view: of tools that would have one name, the one that a call reaches is shown") {
+  ProjectView project;
+  attach(project, "s", "s");
+  auto& attachment = project.attachments[0];
+  const std::string longer(70, 'x'), shortened = exposed_name(project, attachment, longer), twin = shortened.substr(3);
+  REQUIRE(exposed_name(project, attachment, twin) == shortened);
+  const auto who = token_principal();
+  for (const auto& names : {std::vector{longer, twin}, std::vector{twin, longer}}) {
+    const auto list = list_of("s", names);
+    CHECK(expand(project, attachment, list, shortened) == std::optional(twin));
+    for (const auto& may : {"*", twin.c_str(), longer.c_str()}) {  // whoever asks
+      CAPTURE(may);
+      project.policy = policy_of({std::string("role:run,resource:tools,name:s/") + may});
+      ListView view;
+      add_items(view, project, who, attachment, list, 0, 1000);
+      const auto seen = shown(view);
+      const bool wanted = may != longer;
+      REQUIRE(seen.size() == (wanted ? 1 : 0));
+      if (wanted) CHECK(seen[0].was == twin);
+      const bool told = may != twin;
+      REQUIRE(view.hidden.size() == (told ? 1 : 0));
+      const std::pair<std::string, std::string> why(shortened, "another one of this server has the same name here");
+      if (told) CHECK(view.hidden[0] == why);
+    }
+  }
+}
+
 TEST_CASE("view: a long name of wide characters stays valid and callable") {
   ProjectView project;
   project.policy = policy_of({"role:run,resource:tools"});
