@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/limits.h"
 #include "gateway/log_level.h"
 #include "gateway/uri.h"
 #include "json/edit.h"
@@ -34,7 +33,7 @@ bool CallEvents::wants_log(const mcp::Message& message) const {
   return log_rank(message.string_param("level").value_or("")) >= log_rank(client_.log_level);
 }
 
-// Progress that does not grow is passed over: no client is to see the like (2025-11-25, progress).
+// Progress that does not grow is passed over: no client is to see the like (2025-11-25, progress), and no call lives from it.
 bool CallEvents::goes_on(const mcp::Message& message) {
   const json::Node* progress = message.param("progress");
   if (!progress || progress->type != json::Type::number) return false;
@@ -46,11 +45,14 @@ bool CallEvents::goes_on(const mcp::Message& message) {
   return true;
 }
 
+void CallEvents::extend(int64_t ms) { deadline_.refresh(std::min(ms, std::max<int64_t>(0, end_ms_ - exchange_.site.loop.now_ms()))); }
+
 void CallEvents::on_notification(mcp::Message message) {
   if (message.method() == "notifications/progress") {
-    if (open_asks() == 0) deadline_.refresh(call_ms_);
+    if (!goes_on(message)) return;
+    if (open_asks() == 0) extend(call_ms_);
     const json::Node* token = message.param("progressToken");
-    if (client_.progress_token.empty() || !token || !goes_on(message)) return;
+    if (client_.progress_token.empty() || !token) return;
     json::Edits edits(message.outline());
     edits.replace(*token, client_.progress_token);
     send(message, edits);
@@ -72,7 +74,7 @@ void CallEvents::withdraw(const mcp::Message& message, const json::Node& upstrea
   });
   if (ask == asked_.end()) return;
   asks.erase(*ask);
-  if (open_asks() == 0) deadline_.refresh(call_ms_);
+  if (open_asks() == 0) extend(call_ms_);
   json::Edits edits(message.outline());
   edits.replace(upstream_id, json::quoted(*ask));
   send(message, edits);
@@ -93,12 +95,12 @@ void CallEvents::on_request(mcp::Message message, Function<void(std::string)> re
   ask.token_sha = exchange_.caller.who->token_sha;
   ask.upstream_id = std::string(message.id());
   ask.reply = [this, reply = std::move(reply)](std::string text) mutable {
-    if (open_asks() == 0) deadline_.refresh(call_ms_);  // the ask is out of the table already
+    if (open_asks() == 0) extend(call_ms_);  // the ask is out of the table already
     reply(std::move(text));
   };
   site.asks.emplace(id, std::move(ask));
   asked_.push_back(id);
-  deadline_.refresh(limits::kAskMs);  // the call's own clock stands still while a person answers
+  extend(limits::kAskMs);  // the call's own clock stands still while a person answers
   json::Edits edits(message.outline());
   edits.replace(*message.id_node(), json::quoted(id));
   for (auto& edit : uri_edits(attachment_, message)) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "gateway/endpoint.h"
 #include "mcp/peer.h"
 
@@ -16,7 +17,8 @@ class CallEvents final : public mcp::Events {
   // `attachment`: of the server that is called.
   CallEvents(Exchange& exchange, const Client& client, const Attachment& attachment, Answer& answer, loop::Deadline& deadline,
              int64_t call_ms)
-      : exchange_(exchange), client_(client), attachment_(attachment), answer_(answer), deadline_(deadline), call_ms_(call_ms) {}
+      : exchange_(exchange), client_(client), attachment_(attachment), answer_(answer), deadline_(deadline), call_ms_(call_ms),
+        end_ms_(exchange.site.loop.now_ms() + limits::kInputRounds * limits::kAskMs + call_ms) {}
   ~CallEvents() override;
 
   void on_notification(mcp::Message message) override;
@@ -26,6 +28,7 @@ class CallEvents final : public mcp::Events {
  private:
   bool wants_log(const mcp::Message& message) const;
   bool goes_on(const mcp::Message& message);
+  void extend(int64_t ms);
   size_t open_asks() const;
   void send(const mcp::Message& message, json::Edits& edits);
   void send(const mcp::Message& message);
@@ -37,6 +40,7 @@ class CallEvents final : public mcp::Events {
   Answer& answer_;
   loop::Deadline& deadline_;
   int64_t call_ms_;
+  int64_t end_ms_;  // of the call, however much progress it makes
   std::vector<std::string> asked_;
   std::optional<double> progress_;  // as far as the client knows
 };

@@ -115,7 +115,7 @@ Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
   if (!id) return std::optional<SessionId>();
   auto& who = *exchange.caller.who;
   const int64_t now_ms = exchange.site.loop.clock().wall_ms();
-  MCPT_TRY(auto session, exchange.site.session_ids.open(*id, exchange.caller.bearer, who.token_sha, who.project_id, now_ms));
+  MCPT_TRY(auto session, exchange.site.session_ids.open(trim(*id), exchange.caller.bearer, who.token_sha, who.project_id, now_ms));
   if (exchange.site.ended.contains(session.nonce)) {
     return fail(Error(Status::not_found, "the session is unknown or has ended").with_code("session_not_found").with_http(404));
   }

@@ -42,6 +42,10 @@ Result<Subject> read_subject(const Routed& route, const mcp::Message& message) {
   const json::Node* member = message.param(route.member);
   if (!member || member->type != (by_reference ? json::Type::object : json::Type::string))
     return fail(bad_params("params." + std::string(route.member) + " is required"));
+  const json::Node* arguments = message.param("arguments");
+  if (arguments && route.member == "name" && arguments->type != json::Type::object) {
+    return fail(bad_params("params.arguments is not an object"));
+  }
   const std::string_view raw = message.outline().raw(*member);
   if (by_reference) return read_reference(raw);
   Subject out;

@@ -68,7 +68,7 @@ TEST_CASE("endpoint: tools/list in both eras") {
   world.attach_example("one");
   world.attach_example("two", {"--era", "legacy"});
   auto session = world.session();
-  auto& legacy = world.send(World::request("1", "tools/list"), {{"mcp-session-id", session}});
+  auto& legacy = world.send(World::request("1", "tools/list"), {{"mcp-session-id", session + " \t"}});
   auto names = names_of(legacy);
   CHECK(contains(names, "one__echo"));
   CHECK(contains(names, "two__echo"));
