@@ -1,5 +1,6 @@
 // Rules over several fields of one object, and the one-line spellings of structured values.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/bytes.h"
@@ -92,6 +93,30 @@ Result<void> complete_user(Value& object) {
 Result<void> complete_server(Value& object) { return check_launch(object, true); }
 Result<void> complete_template(Value& object) { return check_launch(object, false); }
 
+namespace {
+
+std::string prefix_of(const Value& attachment) { return attachment.text("prefix", attachment.text("server")); }
+
+// "x" and "x__y": a tool "y__z" of the first would look like "z" of the second.
+Result<void> check_overlaps(const Value& servers, const std::string& separator) {
+  std::map<std::string, size_t> starts;  // of names, and whose
+  for (size_t i = 0; i < servers.items().size(); ++i) {
+    if (const auto prefix = prefix_of(servers.items()[i]); !prefix.empty()) starts.emplace(prefix + separator, i);
+  }
+  for (const auto& [start, i] : starts) {
+    for (size_t end = 1; end < start.size(); ++end) {
+      const auto other = starts.find(start.substr(0, end));
+      if (other == starts.end()) continue;
+      const auto &longer = servers.items()[i], &shorter = servers.items()[other->second];
+      return bad(item_path("servers", i) + ".prefix: names of \"" + longer.text("server") + "\" would begin with \"" + start +
+                 "\", as some of \"" + shorter.text("server") + "\" may, which begin with \"" + other->first + "\": choose another prefix");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> complete_project(Value& object) {
   const auto* servers = object.find("servers");
   if (!servers) return {};
@@ -106,7 +131,7 @@ Result<void> complete_project(Value& object) {
       return bad(item_path("servers", i) +
                  ".prefix: " + (prefix.empty() ? "only one may be empty" : "\"" + prefix + "\" is there twice"));
   }
-  return {};
+  return check_overlaps(*servers, object.text("separator", "__"));
 }
 
 namespace {

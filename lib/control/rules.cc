@@ -156,13 +156,61 @@ Result<void> package_rule(const Value& value) {
   return {};
 }
 
+namespace {
+
+bool is_lower(char c) { return (c >= 'a' && c <= 'z') || is_digit(c); }
+
+// Of a repository's path: words with one of . _ __ or any number of - between them.
+bool is_image_part(std::string_view text) {
+  if (text.empty() || !is_lower(text.front()) || !is_lower(text.back())) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (is_lower(text[i])) continue;
+    const size_t size = text.find_first_of("abcdefghijklmnopqrstuvwxyz0123456789", i) - i;
+    const auto between = text.substr(i, size);
+    if (between != "." && between != "_" && between != "__" && between.find_first_not_of('-') != between.npos) return false;
+    i += size;
+  }
+  return true;
+}
+
+// A registry: HOST or HOST:PORT.
+bool is_image_host(std::string_view text) {
+  const auto colon = text.find(':');
+  const auto host = text.substr(0, colon), port = colon == text.npos ? "0" : text.substr(colon + 1);
+  const auto in_host = [](char c) { return is_alpha(c) || is_digit(c) || c == '.' || c == '-'; };
+  const bool alone = host.find('.') == host.npos && colon == text.npos && host != "localhost";
+  return !alone && !host.empty() && only(host, in_host) && host[0] != '-' && host[0] != '.' && host.find("..") == host.npos &&
+         !port.empty() && port.size() <= 5 && only(port, is_digit);
+}
+
+}  // namespace
+
+// As the reference grammar of the OCI distribution has it: [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST].
 Result<void> image_rule(const Value& value) {
-  const auto text = text_of(value);
-  const auto allowed = [](char c) {
-    return is_alpha(c) || is_digit(c) || std::string_view("._-/:@").find(c) != std::string_view::npos;
-  };
-  if (text.empty() || !(is_alpha(text[0]) || is_digit(text[0])) || !only(text, allowed))
-    return bad("must be an image reference");
+  auto text = text_of(value);
+  bool good = true;
+  if (const auto at = text.find('@'); at != text.npos) {
+    constexpr std::string_view kDigest = "@sha256:";
+    const auto is_hex = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); };
+    const auto digest = text.substr(at);
+    good = digest.starts_with(kDigest) && digest.size() == kDigest.size() + 64 && only(digest.substr(kDigest.size()), is_hex);
+    text = text.substr(0, at);
+  }
+  const auto slash = text.rfind('/');
+  if (const auto colon = text.find(':', slash == text.npos ? 0 : slash); colon != text.npos) {
+    const auto in_tag = [](char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '.' || c == '-'; };
+    const auto tag = text.substr(colon + 1);
+    good = good && !tag.empty() && tag.size() <= 128 && tag[0] != '.' && tag[0] != '-' && only(tag, in_tag);
+    text = text.substr(0, colon);
+  }
+  if (const auto first = text.find('/'); first != text.npos && is_image_host(text.substr(0, first))) text = text.substr(first + 1);
+  while (good) {
+    const auto end = text.find('/');
+    good = is_image_part(text.substr(0, end));
+    if (end == text.npos) break;
+    text = text.substr(end + 1);
+  }
+  if (!good) return bad("must be an image reference: [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]");
   return {};
 }
 
