@@ -32,6 +32,7 @@ struct Shape {
   const Shape* each = nullptr;                    // element of an array, or value of an object
   std::span<const std::string_view> words = {};   // that a string may be; none: any
   bool (*fits)(std::string_view value) = nullptr;  // the inside of a string, or a number
+  size_t most = SIZE_MAX;                          // bytes
 };
 
 bool is_share(std::string_view number) {
@@ -39,6 +40,9 @@ bool is_share(std::string_view number) {
   const auto read = std::from_chars(number.data(), number.data() + number.size(), value);
   return read.ec == std::errc() && value >= 0 && value <= 1;
 }
+
+// Of a description, in bytes as it is spelt. What a model is told of one tool is far shorter; this is for who wants to drown it.
+constexpr size_t kDescriptionBytes = 64 * 1024;
 
 // Takes what looks like the pattern, where 0 is any digit.
 bool take(std::string_view& text, std::string_view pattern) {
@@ -75,6 +79,7 @@ constexpr std::string_view kRoles[] = {"user", "assistant"};
 constexpr std::string_view kTaskSupport[] = {"required", "optional", "forbidden"};
 
 constexpr Shape kText = {bit(Type::string), "text"};
+constexpr Shape kDescription = {bit(Type::string), "text", {}, nullptr, {}, nullptr, kDescriptionBytes};
 constexpr Shape kNumber = {bit(Type::number), "a number"};
 constexpr Shape kFlag = {bit(Type::boolean), "true or false"};
 constexpr Shape kFree = {bit(Type::object), "an object"};
@@ -112,7 +117,7 @@ constexpr Shape kArgument = {bit(Type::object), "an object", kArgumentRules};
 constexpr Shape kArguments = {bit(Type::array), "an array", {}, &kArgument};
 
 // As the schemas of 2025-11-25 and 2026-07-28 have them, and the official clients of both eras.
-constexpr Rule kEvery[] = {{"name", kText, true}, {"title", kText}, {"description", kText}, {"icons", kIcons}, {"_meta", kFree}};
+constexpr Rule kEvery[] = {{"name", kText, true}, {"title", kText}, {"description", kDescription}, {"icons", kIcons}, {"_meta", kFree}};
 constexpr Rule kTool[] = {{"inputSchema", kInput, true}, {"outputSchema", kOutput}, {"annotations", kHints}, {"execution", kExecution}};
 constexpr Rule kPrompt[] = {{"arguments", kArguments}};
 constexpr Rule kResource[] = {{"uri", kText, true}, {"mimeType", kText}, {"size", kNumber}, {"annotations", kAnnotations}};
@@ -137,6 +142,7 @@ std::string flaw_of_value(const Shape& shape, const Outline& around, const Node&
   if (node.type == Type::string && !shape.words.empty()) {
     if (std::find(shape.words.begin(), shape.words.end(), around.string(node)) == shape.words.end()) return wrong;
   }
+  if (raw.size() > shape.most) return path + " is longer than " + std::to_string(shape.most) + " bytes";
   if (shape.fits && !shape.fits(node.type == Type::string ? around.string(node) : raw)) return wrong;
   if (shape.members.empty() && !shape.each) return "";
   auto limits = mcp::server_limits(raw.size());

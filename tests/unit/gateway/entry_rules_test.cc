@@ -129,6 +129,14 @@ TEST_CASE("entry rules: prompts, resources and templates") {
   check(Kind::templates, R"("name":"n")", templates);
 }
 
+TEST_CASE("entry rules: a description has a limit (GW-69)") {
+  const auto flaw = [](size_t bytes) {
+    return flaw_of_text(Kind::prompts, R"({"name":"n","description":")" + std::string(bytes - 2, 'x') + "\"}");
+  };
+  CHECK(flaw(64 * 1024) == "");
+  CHECK(flaw(64 * 1024 + 1) == "description is longer than 65536 bytes");
+}
+
 TEST_CASE("entry rules: times") {
   const auto flaw = [](const std::string& time) {
     return flaw_of_text(Kind::resources, R"({"name":"n","uri":"a:b","annotations":{"lastModified":")" + time + R"("}})");
