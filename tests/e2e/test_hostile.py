@@ -41,6 +41,8 @@ NOTE = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level":
 ANSWERS = {
     "right": (lambda id, right: plain(said(id, result=right)), "right"),
     "redirect": (lambda id, right: plain("", 302), None),
+    "failed": (lambda id, right: plain(said(id, result=WRONG), 500), None),
+    "gone": (lambda id, right: plain(said(id, result=WRONG), 404), None),
     "html": (lambda id, right: plain(said(id, result=right), kind="text/html"), None),
     "other-id": (lambda id, right: plain(said(999, result=WRONG)), None),
     "id-as-text": (lambda id, right: plain(said(str(id), result=WRONG)), None),
