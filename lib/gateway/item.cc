@@ -114,10 +114,33 @@ std::optional<std::string> spelt_for_legacy(const Outline& tool) {
   return json::apply(tool.text(), tool.root().value, edits.sorted());
 }
 
+// A schema of arguments is that of an object, said or not. Whether it was not.
+bool complete_input(const Outline& tool, json::Edits& edits) {
+  const Node* schema = tool.find("inputSchema");
+  if (!schema) return edits.set(tool.root(), "inputSchema", R"({"type":"object"})"), true;
+  auto inside = Outline::read(tool.raw(*schema), 1, item_limits(tool.raw(*schema)));
+  if (!inside || inside->root().type != Type::object || inside->find("type")) return false;
+  json::Edits within(*inside);
+  within.set(inside->root(), "type", R"("object")");
+  edits.replace(*schema, json::apply(inside->text(), inside->root().value, within.sorted()));
+  return true;
+}
+
+// The entry with what must be there and can only be one thing, or nothing when that is there.
+std::optional<std::string> completed(Kind kind, const Outline& entry) {
+  if (entry.root().type != Type::object) return std::nullopt;
+  json::Edits edits(entry);
+  const Node* uri = row_of(kind).by_uri && !entry.find("name") ? entry.find(row_of(kind).key) : nullptr;
+  if (uri) edits.set(entry.root(), "name", entry.raw(*uri));
+  if (!uri && !(kind == Kind::tools && complete_input(entry, edits))) return std::nullopt;
+  return json::apply(entry.text(), entry.root().value, edits.sorted());
+}
+
 }  // namespace
 
 Result<Item> read_item(Kind kind, std::string_view raw) {
   MCPT_TRY(auto outline, Outline::read(raw, 1, item_limits(raw)));
+  if (const auto whole = completed(kind, outline)) return read_item(kind, *whole);
   Item item;
   item.unusable = flaw_of(kind, outline);
   const Node* key = outline.find(row_of(kind).key);

@@ -110,7 +110,9 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_refusal(http::Exchange& exch
 void HttpPeer::judge(Answer& answer) const {
   answer.denies_session = answer.status == 404 || (answer.message && is_about_session(answer.status, *answer.message));
   const bool of_others = answer.status == 404 && !info_.session_id.empty();
-  if (answer.status == 401 || answer.status == 403 || of_others) answer.message.reset();
+  // Somebody between us and the server may have said either.
+  const bool contradicts = answer.status >= 300 && answer.message && answer.message->kind() == MessageKind::result;
+  if (answer.status == 401 || answer.status == 403 || of_others || contradicts) answer.message.reset();
 }
 
 void HttpPeer::note_challenge(const http::Response& head) {

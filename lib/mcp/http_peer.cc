@@ -251,10 +251,6 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   exchange->reset();            // whoever comes next in this turn is to find the connection
   loop::Stage all_read(loop_);  // what servers have answered in this turn
   co_await all_read;
-  // A result under a status of failure is neither: who is between us and the server may have said either.
-  if (answer && answer->status >= 300 && answer->message && answer->message->kind() == MessageKind::result) {
-    co_return fail(refused(*answer));
-  }
   co_return answer;
 }
 

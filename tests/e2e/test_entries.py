@@ -12,11 +12,14 @@ FLAVOURS = ("v1", "legacy", "modern")
 ANY = {"type": "object"}
 GOOD = {"tools": {"name": "good", "inputSchema": {"type": "object", "properties": {"any": True}}}, "prompts": {"name": "good"},
         "resources": {"name": "good", "uri": "test://good"}, "resourceTemplates": {"name": "good", "uriTemplate": "test://good/{x}"}}
+# What is missing can only be one thing.
+LOOSE = {"tools": [{"name": "bare"}, {"name": "free", "inputSchema": {"required": []}}], "prompts": [],
+         "resources": [{"uri": "test://bare"}], "resourceTemplates": [{"uriTemplate": "test://bare/{x}"}]}
 KEYS = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
 EVERY = [{"title": 7}, {"title": None}, {"description": 5}, {"icons": {}}, {"icons": [{}]}, {"_meta": []}]
 # What is wrong with the entries of each list.
 FLAWS = {
-    "tools": [*EVERY, {"inputSchema": None}, {"inputSchema": "x"}, {"inputSchema": {}}, {"inputSchema": {"type": "string"}},
+    "tools": [*EVERY, {"inputSchema": None}, {"inputSchema": "x"}, {"inputSchema": {"type": 7}}, {"inputSchema": {"type": "string"}},
               {"inputSchema": ANY | {"properties": []}}, {"inputSchema": ANY | {"required": None}}, {"annotations": []},
               {"annotations": {"readOnlyHint": "yes"}}, {"outputSchema": 7}, {"execution": 7}],
     "prompts": [*EVERY, {"arguments": {}}, {"arguments": [{"description": "x"}]}, {"arguments": [{"name": "x", "required": "x"}]}],
@@ -32,7 +35,7 @@ def entries(array):
     key, good = KEYS[array], GOOD[array]
     bad = [good | {key: f"{good[key]}-{number}"} | flaw for number, flaw in enumerate(FLAWS[array])]
     nameless = {member: value for member, value in good.items() if member != key}
-    return [*bad, nameless, good | {key: 7}, 7, None, good]
+    return [*bad, nameless, good | {key: 7}, 7, None, good, *LOOSE[array]]
 
 
 class Server(doubles.Handler):
@@ -66,10 +69,12 @@ def test_official_clients_see_the_rest(gateway):
     for flavour in FLAVOURS:
         with NodeClient(gateway, gateway.bearer, flavour) as client:
             tools, offers = client.do("list")["tools"], client.do("offers")
-        assert "fine__echo" in tools and [one for one in tools if one.startswith("bad__")] == ["bad__good"], (flavour, tools)
+        seen = [one for one in tools if one.startswith("bad__")]
+        assert "fine__echo" in tools and seen == ["bad__good", "bad__bare", "bad__free"], (flavour, tools)
         assert [one for one in offers["prompts"] if one.startswith("bad__")] == ["bad__good"], (flavour, offers)
-        assert [one for one in offers["resources"] if "m.bad+" in one] == ["m.bad+test://good"], (flavour, offers)
-        assert [one for one in offers["templates"] if "m.bad+" in one] == ["m.bad+test://good/{x}"], (flavour, offers)
+        for offer, end in (("resources", ""), ("templates", "/{x}")):
+            seen = [one for one in offers[offer] if "m.bad+" in one]
+            assert seen == [f"m.bad+test://good{end}", f"m.bad+test://bare{end}"], (flavour, offers)
 
 
 def test_what_is_left_out_is_named_with_the_reason(gateway):
@@ -78,11 +83,11 @@ def test_what_is_left_out_is_named_with_the_reason(gateway):
         for method, array in LISTS.items():
             listed = client.request(method, {})["result"]
             named = listed["_meta"]["io.mcptoken/unusable"]
-            assert len(named) == len(entries(array)) - 1, (method, named)
+            assert len(named) == len(entries(array)) - 1 - len(LOOSE[array]), (method, named)
             assert all(one["reason"] for one in named), named
     reasons = {one["name"]: one["reason"] for one in wire.Modern(gateway.port, gateway.bearer).request("tools/list", {})["result"]["_meta"]
                ["io.mcptoken/unusable"]}
-    assert reasons["bad__good-0"] == "title is not text" and reasons["bad__good-8"] == "inputSchema.type is missing", reasons
+    assert reasons["bad__good-0"] == "title is not text" and reasons["bad__good-8"] == 'inputSchema.type is not "object"', reasons
 
 
 def test_legacy_clients_are_shown_schemas_that_are_objects(gateway):

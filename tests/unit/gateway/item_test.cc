@@ -77,6 +77,32 @@ TEST_CASE("item: an entry is read with all its oddities") {
   CHECK(one->print != two->print);
 }
 
+TEST_CASE("item: what is missing and can only be one thing is filled in") {
+  struct Row {
+    Kind kind;
+    const char *said, *shown;
+  };
+  const Row rows[] = {
+      {Kind::tools, R"({"name":"t"})", R"({"name":"t","inputSchema":{"type":"object"}})"},
+      {Kind::tools, R"({"inputSchema":{ "a":1 },"name":"t"})", R"({"inputSchema":{ "a":1 ,"type":"object"},"name":"t"})"},
+      {Kind::tools, R"({"name":"t","inputSchema":{}})", R"({"name":"t","inputSchema":{"type":"object"}})"},
+      {Kind::resources, R"({"uri":"a:\/b"})", R"({"uri":"a:\/b","name":"a:\/b"})"},
+      {Kind::templates, R"({"uriTemplate":"a:{x}"})", R"({"uriTemplate":"a:{x}","name":"a:{x}"})"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.said);
+    const auto item = read_item(row.kind, row.said);
+    REQUIRE(item);
+    CHECK(item->unusable == "");
+    CHECK(item->raw == row.shown);
+  }
+  for (const char* schema : {"null", "7", R"({"type":null})"}) {
+    const auto item = read_item(Kind::tools, R"({"name":"t","inputSchema":)" + std::string(schema) + "}");
+    REQUIRE(item);
+    CHECK(item->unusable != "");
+  }
+}
+
 TEST_CASE("item: an entry that cannot be used is left out alone, with the reason") {
   const std::string good = R"(","inputSchema":{"type":"object"},"n":)" + std::string(40, '1') + R"(,"s":"\udfff"})";
   Tools world(R"([{"name":"good)" + good + R"(,{"name":"deep","d":)" + kDeep +
@@ -95,7 +121,7 @@ TEST_CASE("item: an entry that cannot be used is left out alone, with the reason
   CHECK(world.has(list, R"({"name":"s__entry 2","reason":"JSON: the nesting exceeds a depth of 64)"));
   CHECK(world.has(list, R"({"name":"s__entry 3","reason":"JSON: duplicate key)"));
   CHECK(world.has(list, R"({"name":"s__entry 5","reason":"name is not text"})"));
-  CHECK(world.has(list, R"({"name":"s__bare","reason":"inputSchema is missing"})"));
+  CHECK(world.has(list, R"({"name":"s__bare","inputSchema":{"type":"object"}})"));
   CHECK(world.has(list, R"({"name":"s__entry 8","reason":"name is empty"})"));
   CHECK(world.has(list, R"({"name":"s__entry 9","reason":"it is not an object"})"));
   CHECK(world.has(list, R"({"name":"s__told","reason":"description is not text"})"));
