@@ -84,7 +84,7 @@ TEST_CASE("item: what is missing and can only be one thing is filled in") {
   };
   const Row rows[] = {
       {Kind::tools, R"({"name":"t"})", R"({"name":"t","inputSchema":{"type":"object"}})"},
-      {Kind::tools, R"({"inputSchema":{ "a":1 },"name":"t"})", R"({"inputSchema":{ "a":1 ,"type":"object"},"name":"t"})"},
+      {Kind::tools, R"({"inputSchema":{ "a":1 },"name":"t"})", R"({"inputSchema":{ "a":1,"type":"object" },"name":"t"})"},
       {Kind::tools, R"({"name":"t","inputSchema":{}})", R"({"name":"t","inputSchema":{"type":"object"}})"},
       {Kind::resources, R"({"uri":"a:\/b"})", R"({"uri":"a:\/b","name":"a:\/b"})"},
       {Kind::templates, R"({"uriTemplate":"a:{x}"})", R"({"uriTemplate":"a:{x}","name":"a:{x}"})"},
