@@ -109,7 +109,7 @@ def test_readme_of_the_python_package():
         import test_embed  # the environment of a program that loads the library
 
         environment = test_embed.environment() | {"PYTHONPATH": str(ROOT / "capi/python"), "MCPTOKEN_LIBRARY": str(test_embed.LIBRARY)}
-        for expected in (["reader demo True", "local__echo", "'hi'", "200 App"], ["revoked", None]):
+        for expected in (["reader demo True", "local__echo", "'hi'", "'ho'", "'resources'", "200 App"], ["revoked", None]):
             done = subprocess.run([sys.executable, "-B", "-c", PYTHON, token], input=block.replace("http://127.0.0.1:3100", gateway.url),
                                   capture_output=True, text=True, timeout=PATIENCE_S, env=environment, cwd=folder)
             assert (done.returncode == 0) == (None not in expected), done
