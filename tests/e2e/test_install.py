@@ -1,5 +1,6 @@
 """What `meson install` leaves, and programs built against it alone: through pkg-config, CMake and Meson."""
 
+import ast
 import os
 import re
 import shutil
@@ -59,6 +60,19 @@ void serve(mcptoken_config *config, mcptoken_log_fn log, mcptoken_head head, mcp
   mcptoken_exchange *exchange;
   mcptoken_error *error;
 @CALLS@}
+"""
+# And around those of docs/embedding.md that are polled.
+POLLED = """
+#include <poll.h>
+#include <string.h>
+#include <mcptoken/session.h>
+void polled(mcptoken_session *session, const char *params, nfds_t count) {
+  mcptoken_status status;
+  mcptoken_call *call = NULL;
+  mcptoken_bytes *result = NULL;
+  mcptoken_error *error = NULL;
+@CALLS@
+}
 """
 GATEWAY = """
 import asyncio, sys
@@ -142,8 +156,8 @@ def test_blocks_of_the_documents(fixture):
     """What docs/embedding.md and docs/ABI.md show, compiled and run as it stands."""
     installed, _ = fixture
     blocks = BLOCK.findall((ROOT / "docs/embedding.md").read_text())
-    assert [language for language, _ in blocks] == ["sh", "cmake", "meson", "c", "python"], blocks
-    compiling, cmake, meson, loop, python = (text for _, text in blocks)
+    assert [language for language, _ in blocks] == ["sh", "cmake", "meson", "c", "python", "c", "python"], blocks
+    compiling, cmake, meson, loop, python, polled, gathered = (text for _, text in blocks)
     folder = installed.folder / "documents"
     folder.mkdir()
     (folder / "host.c").write_text(HOST.replace("@LOOP@", loop))
@@ -158,9 +172,11 @@ def test_blocks_of_the_documents(fixture):
         assert installed.run(folder / program) == "ended", program
 
     ((_, calls),) = BLOCK.findall((ROOT / "docs/ABI.md").read_text())
-    (folder / "order.c").write_text(ORDER.replace("@CALLS@", calls))
     flags = installed.run("pkg-config", "--cflags", "libmcptoken").split()
-    installed.run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", folder / "order.c", *flags)
+    for name, program, text in (("order.c", ORDER, calls), ("polled.c", POLLED, polled)):
+        (folder / name).write_text(program.replace("@CALLS@", text))
+        installed.run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", folder / name, *flags)
+    compile(gathered, "embedding.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)  # the package's README has one like it that runs
 
     source = GATEWAY.replace("@BLOCK@", textwrap.indent(python, "    "))
     place = {"PYTHONPATH": str(ROOT / "capi/python"), "MCPTOKEN_LIBRARY": str(installed.library)}
