@@ -145,9 +145,7 @@ std::string flaw_of_value(const Shape& shape, const Outline& around, const Node&
   if (raw.size() > shape.most) return path + " is longer than " + std::to_string(shape.most) + " bytes";
   if (shape.fits && !shape.fits(node.type == Type::string ? around.string(node) : raw)) return wrong;
   if (shape.members.empty() && !shape.each) return "";
-  auto limits = mcp::server_limits(raw.size());
-  limits.escaped_keys = true;
-  auto outline = Outline::read(raw, 1, limits);
+  auto outline = Outline::read(raw, 1, mcp::server_limits(raw.size()));
   if (!outline) return path + ": " + outline.error().message;
   if (auto flaw = flaw_of_members(shape.members, *outline, path + "."); !flaw.empty()) return flaw;
   if (!shape.each) return "";

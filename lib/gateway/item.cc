@@ -82,8 +82,7 @@ bool has_legacy_output(const Outline& tool) {
 // Up to 2025-11-25 a property's schema is an object, and a client may refuse the whole list for true or false, which mean the
 // same as these. Whether there was one.
 bool spell_properties(const Outline& tool, const Node* schema, json::Edits& edits) {
-  auto limits = item_limits(tool.text());
-  limits.escaped_keys = true;
+  const auto limits = item_limits(tool.text());
   auto outline = schema ? Outline::read(tool.raw(*schema), 1, limits) : Result<Outline>(fail(Status::not_found, ""));
   const Node* properties = outline ? outline->find("properties") : nullptr;
   if (!properties) return false;

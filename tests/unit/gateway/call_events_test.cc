@@ -27,13 +27,20 @@ while IFS= read -r line; do
 done
 )sh";
 
-std::string call(const char* step, const std::string& arguments = R"(,"arguments":{})") {
+// `ahead_ms`: what passes on the clock in the midst of the call.
+std::string call(const char* step, const std::string& arguments = R"(,"arguments":{})", int64_t ahead_ms = 0) {
   World world;
   world.attach("s", {"sh", "-c", kSteps, "sh", step});
   auto spec = std::make_shared<ServerSpec>(*world.project->attachments[0].server);
   spec->call_ms = 600;
   world.project->attachments[0].server = spec;
-  return world.send(World::modern("1", "tools/call", R"("name":"s__x")" + arguments), World::modern_headers("tools/call", "s__x")).last();
+  auto& visit = world.begin("POST", World::modern("1", "tools/call", R"("name":"s__x")" + arguments),
+                            World::modern_headers("tools/call", "s__x"));
+  const int64_t midst_ms = system_clock().mono_ms() + 400;
+  world.turn_until([&] { return visit.done || system_clock().mono_ms() >= midst_ms; });
+  world.clock.ahead_ms += ahead_ms;
+  world.finish(visit);
+  return visit.last();
 }
 
 }  // namespace
@@ -45,6 +52,12 @@ TEST_CASE("call events: progress that grows gives a call its time anew, other pr
     CAPTURE(last);
     CHECK(last.find("the call was not answered in time") != std::string::npos);
   }
+}
+
+TEST_CASE("call events: however much progress a call makes, it ends") {
+  constexpr int64_t kMost = limits::kInputRounds * limits::kAskMs;
+  CHECK(call("1", "", kMost - 60'000).find("done") != std::string::npos);
+  CHECK(call("1", "", kMost + 60'000).find("the call was not answered in time") != std::string::npos);
 }
 
 TEST_CASE("call events: arguments that are no object reach no server") {
