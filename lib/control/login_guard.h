@@ -1,8 +1,10 @@
 // How many wrong passwords are heard before somebody has to wait: per account, so that one is not guessed from many
-// addresses, and per address, so that many are not guessed from one.
+// addresses, and per address, so that many are not guessed from one. An account counts by itself at a network where its owner has
+// logged in before: who guesses elsewhere does not keep him out.
 #pragma once
 
 #include <string>
+#include <unordered_set>
 
 #include "control/failure_limit.h"
 
@@ -21,7 +23,10 @@ class LoginGuard {
   void take_back(const std::string& address, const std::string& account);
 
  private:
+  std::string account_key(const std::string& network, const std::string& account);
+
   FailureLimit accounts_, addresses_;
+  std::unordered_set<std::string> proven_;  // network and account of those who have logged in
 };
 
 }  // namespace mcptoken::control

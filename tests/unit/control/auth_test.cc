@@ -320,6 +320,25 @@ TEST_CASE("many accounts from one address are counted, and an address is a netwo
   CHECK(!guard.begin("192.0.2.1", "carol@example.org").has_value());
 }
 
+TEST_CASE("who guesses elsewhere does not keep the owner out where he has logged in") {
+  FakeClock clock;
+  LoginGuard guard(clock);
+  const auto heard = [&](const std::string& network, int from, int count) {
+    int out = 0;
+    for (int i = from; i < from + count; ++i) out += guard.begin(network + std::to_string(i), "bob@example.org").has_value();
+    return out;
+  };
+  REQUIRE(guard.begin("2001:db8::1", "bob@example.org"));
+  guard.succeeded("2001:db8::1", "bob@example.org");
+  CHECK(heard("198.51.100.", 0, 50) == 10);
+  CHECK(heard("2001:db8::", 1, 50) == 10);  // the owner's network has a count of its own, and no more
+  CHECK(heard("198.51.100.", 50, 50) == 0);
+  clock.now += 30'000;
+  REQUIRE(guard.begin("2001:db8::1", "bob@example.org"));
+  guard.succeeded("2001:db8::1", "bob@example.org");
+  CHECK(heard("198.51.100.", 0, 50) == 1);  // a success there forgives nobody here
+}
+
 TEST_CASE("one's own old password is not guessed through a stolen session") {
   World world;
   const auto admin = world.admin();
