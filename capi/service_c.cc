@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 
 #include "base/bytes.h"
 #include "capi/config_handle.h"
@@ -56,7 +57,7 @@ struct Key {
   Result<void> (*set)(service::Config&, std::string_view);
 };
 
-constexpr std::array<Key, 22> kKeys = {{
+constexpr std::array<Key, 23> kKeys = {{
     {"data_dir", [](service::Config& c, std::string_view v) -> Result<void> { c.data_dir = v; return {}; }},
     {"key_file", [](service::Config& c, std::string_view v) -> Result<void> { c.key_file = v; return {}; }},
     {"allowed_hosts", [](service::Config& c, std::string_view v) -> Result<void> { c.allowed_hosts = list(v, true); return {}; }},
@@ -65,6 +66,12 @@ constexpr std::array<Key, 22> kKeys = {{
      [](service::Config& c, std::string_view v) -> Result<void> {
        MCPT_CHECK(http::AddressPolicy::parse(v));
        c.upstream_allow = v;
+       return {};
+     }},
+    {"upstream_ca_file",
+     [](service::Config& c, std::string_view v) -> Result<void> {
+       if (!v.empty() && !std::ifstream(std::string(v))) return fail(Status::io, "the file cannot be read");
+       c.upstream_ca_file = v;
        return {};
      }},
     {"token_ceiling",

@@ -37,7 +37,6 @@ void make_peer(mcptoken_session& session) {
   options.pool_key = "session";
   options.open_ms = session.timeout_ms;
   options.on_unrelated = [&session](mcp::Message message) { tell_host(session, std::move(message)); };
-  options.on_unclaimed = [&session](mcp::Message message) { tell_host(session, std::move(message)); };
   if (!session.bearer.empty())
     options.headers.push_back({"Authorization", "Bearer " + std::string(session.bearer.reveal())});
   session.peer =

@@ -65,18 +65,19 @@ void tell_host(mcptoken_session& session, mcp::Message message) {
   session.on_notification(session.user_data, text.data(), text.size());
 }
 
-loop::Task<Result<void>> open_stream(mcptoken_session& session, loop::Scope& scope) {
+loop::Task<Result<void>> open_stream(mcptoken_session& session, bool waits, loop::Scope& scope) {
   if (session.stream && session.stream->size() > 0) co_return Result<void>();
   session.stream = std::make_unique<loop::Group>();
-  session.peer->take_requests(session.events.get());
+  session.peer->take_events(session.events.get());
   auto opened = std::make_shared<loop::Completion<void>>();
   auto once = [opened, done = std::make_shared<bool>(false)] {
     if (!std::exchange(*done, true)) opened->resolve({});
   };
-  loop::Timer late(session.blocking->loop());
-  late.start(kStreamMs, once);
   auto listening = session.peer->listen(once, session.stream->scope());
   session.stream->spawn(std::move(listening), [once](Result<void>) { once(); });
+  if (!waits) co_return Result<void>();
+  loop::Timer late(session.blocking->loop());
+  late.start(kStreamMs, once);
   auto waited = co_await opened->wait(scope);
   co_return waited;
 }

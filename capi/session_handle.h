@@ -87,7 +87,7 @@ struct mcptoken_session {
   mcptoken::capi::ProgressTokens progress;
   // Marks of the tools of the last list. Without a list a call goes without headers until a server insists on them.
   std::map<std::string, mcptoken::mcp::ParamHeaders, std::less<>> param_headers;
-  // A legacy server may ask on the stream that belongs to no call. Its task uses everything above, as those below do.
+  // What a legacy server says and asks that belongs to no call. Its task uses everything above, as those below do.
   std::unique_ptr<mcptoken::loop::Group> stream;
   std::vector<std::shared_ptr<mcptoken::capi::SessionCall>> calls;
 };
@@ -98,8 +98,9 @@ namespace mcptoken::capi {
 std::unique_ptr<mcp::Events> host_events(mcptoken_session& session);
 // A notification, whatever it came with.
 void tell_host(mcptoken_session& session, mcp::Message message);
-// Sees to it that a legacy server finds somebody to ask. A server without such a stream asks on the call's own.
-loop::Task<Result<void>> open_stream(mcptoken_session& session, loop::Scope& scope);
+// Sees to it that a legacy server finds somebody to tell of changes, and to ask. A server without such a stream asks on the call's own.
+// `waits`: until it is open, so that no question comes before it.
+loop::Task<Result<void>> open_stream(mcptoken_session& session, bool waits, loop::Scope& scope);
 
 // --- session_request.cc
 // `params`: a JSON object, or "".

@@ -157,8 +157,12 @@ Error explain(Error error) {
 
 loop::Task<Result<std::string>> session_ask(mcptoken_session& session, const mcp::Message& request,
                                             loop::Scope& scope) {
-  if (session.on_input && session.peer->info().era == mcp::Era::legacy && may_ask(request.method())) {
-    auto opening = open_stream(session, scope);
+  const auto& info = session.peer->info();
+  const bool tells = mcp::announces_changes(info) || mcp::declares(info, "logging") || request.method() == "resources/subscribe";
+  const bool may_tell = session.on_notification && tells;
+  const bool needs_stream = may_tell || (session.on_input && may_ask(request.method()));
+  if (needs_stream && info.era == mcp::Era::legacy) {
+    auto opening = open_stream(session, session.on_input != nullptr, scope);
     MCPT_CO_CHECK(co_await opening);
   }
   const Progress progress(session, request, host_meta(request).progress_token);

@@ -33,7 +33,8 @@ MCPTOKEN_API mcptoken_status mcptoken_config_new(mcptoken_config **config_out, m
  * memory alone), token_ungate_ttl_ms (1 to 86400000: how long the gate of a project stays open for a token that has
  * passed it), upstream_backoff_ms (1 to 3600000: the longest pause before a server that failed is asked again), llm_file
  * (a JSON file that is read now, of language models that all projects may use: [{"baseUrl", "model", "tier"?: "fast" |
- * "heavy", "apiKey"?, "timeoutMs"?, "maxTokens"?}], at most 8; the only ones of a gateway).
+ * "heavy", "apiKey"?, "timeoutMs"?, "maxTokens"?}], at most 8; the only ones of a gateway), upstream_ca_file (PEM, of the
+ * certificate authorities that are trusted instead of the system's).
  * NOT_SUPPORTED for an unknown key, INVALID for a bad value, IO for a file that cannot be read. Since: 0.1 */
 MCPTOKEN_API mcptoken_status mcptoken_config_set(mcptoken_config *config, const char *key, const char *value, mcptoken_error **error_out);
 /* Since: 0.1 */

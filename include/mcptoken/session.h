@@ -29,8 +29,9 @@ typedef struct mcptoken_call mcptoken_call;
 #define MCPTOKEN_ERA_MODERN 2 /* 2026-07-28 */
 
 /* A notification of the server, inside a function that blocks or polls: what comes with calls and subscriptions, and on the stream that
- * a legacy server has for what belongs to no call, which is open from the first call on where there is an input callback. `json` is
- * valid during the call only. Since: 0.1 */
+ * a legacy server has for what belongs to no call. That is open from the first request after connect on, where the server has declared
+ * that it tells of changes or logs, and from the first call on where there is an input callback. `json` is valid during the call only.
+ * Since: 0.1 */
 typedef void (*mcptoken_notification_fn)(void *user_data, const char *json, size_t size);
 
 /* A question of the server, while a call runs: "elicitation/create", "sampling/createMessage" or "roots/list". It is answered

@@ -32,6 +32,7 @@ class Element final : loop::Scope::Hook {
       : exchange_(whole.site, whole.caller, request_, answer_, link_),
         message_(mcp::Message::parse(std::string(raw), mcp::Origin::client, {}, &id_)) {
     request_.method = "POST";
+    link_.late = whole.link.late;
     for (const auto field : whole.request.headers)
       request_.headers.add(field.name, field.name == "accept" ? "application/json" : field.value);
     attach(whole.link.scope);

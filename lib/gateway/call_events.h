@@ -4,9 +4,9 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/limits.h"
+#include "gateway/asked.h"
 #include "gateway/endpoint.h"
 #include "mcp/peer.h"
 
@@ -19,7 +19,6 @@ class CallEvents final : public mcp::Events {
              int64_t call_ms)
       : exchange_(exchange), client_(client), attachment_(attachment), answer_(answer), deadline_(deadline), call_ms_(call_ms),
         end_ms_(exchange.site.loop.now_ms() + limits::kInputRounds * limits::kAskMs + call_ms) {}
-  ~CallEvents() override;
 
   void on_notification(mcp::Message message) override;
   // Asks the client, or replies with an error at once. The client's answer comes as a POST of its own.
@@ -29,10 +28,10 @@ class CallEvents final : public mcp::Events {
   bool wants_log(const mcp::Message& message) const;
   bool goes_on(const mcp::Message& message);
   void extend(int64_t ms);
-  size_t open_asks() const;
+  bool waits_for_client() const { return asked_ && asked_->open() > 0; }
   void send(const mcp::Message& message, json::Edits& edits);
   void send(const mcp::Message& message);
-  void withdraw(const mcp::Message& message, const json::Node& upstream_id);
+  void withdraw(const mcp::Message& message);
 
   Exchange& exchange_;
   const Client& client_;
@@ -41,7 +40,7 @@ class CallEvents final : public mcp::Events {
   loop::Deadline& deadline_;
   int64_t call_ms_;
   int64_t end_ms_;  // of the call, however much progress it makes
-  std::vector<std::string> asked_;
+  std::optional<Asked> asked_;  // nothing: it never was
   std::optional<double> progress_;  // as far as the client knows
 };
 

@@ -23,9 +23,13 @@ constexpr int64_t kRelayedNegativeMs = 1'000;  // the control plane remembers fo
 constexpr int64_t kLongestTtlMs = 24 * 3600'000;
 constexpr size_t kMaxPages = 100;
 constexpr size_t kMaxItems = 10'000;
+constexpr const char* kRest = "the rest of the list";
 constexpr size_t kMaxEntries = 4'096;
 constexpr int kAttempts = 2;       // at a list that does not change while it is fetched
 constexpr int64_t kSlackMs = 100;  // an asker's deadline starts a moment before the flight that it begins
+
+constexpr int64_t kAgainTickMs = 1'000;
+constexpr int64_t kInterestMs = 3600'000;  // after which nobody waits for a server to come back
 
 using Names = std::unordered_set<std::string>;
 
@@ -62,7 +66,9 @@ Result<void> read_page(const mcp::Message& message, mcp::Era era, bool marks_mat
     ++number;
     auto entry = read_item(list.kind, outline.raw(*item));
     if (list.items.size() + list.hidden.size() >= kMaxItems) {
-      return fail(Status::limit, "the server lists more than " + std::to_string(kMaxItems) + " entries");
+      list.hidden[kRest] = "the server lists more than " + std::to_string(kMaxItems) + " entries";
+      cursor.reset();
+      return {};
     }
     if (!entry) {
       list.hidden["entry " + std::to_string(number)] = entry.error().message;
@@ -73,6 +79,7 @@ Result<void> read_page(const mcp::Message& message, mcp::Era era, bool marks_mat
       list.hidden[entry->key] = std::move(why);
       continue;
     }
+    if (!entry->unseen.empty()) list.suspicious[entry->key] = entry->unseen;
     if (entry->headers) list.headers[entry->key] = entry->headers;
     list.items.push_back(*std::move(entry));
   }
@@ -93,6 +100,11 @@ bool is_heard(const ServerSpec& server) {
   return server.transport == Transport::http && !server.relayed && (server.share == Share::installation || server.share == Share::project);
 }
 
+// A server that does not know the method has nothing of the kind, whatever it has declared.
+bool says_has_none(const mcp::Message& message) {
+  return message.kind() == mcp::MessageKind::error && message.to_error().rpc == mcp::rpc::kMethodNotFound;
+}
+
 // A control plane that could not ask the server answers with an empty list that says so.
 bool says_unavailable(const mcp::Message& message) {
   const json::Node* meta = message.in_result("_meta");
@@ -103,6 +115,64 @@ bool says_unavailable(const mcp::Message& message) {
 }
 
 }  // namespace
+
+void Catalogue::warn_of_unseen(const ServerSpec& server, const RawList* before, const RawList& now) {
+  for (const auto& [key, what] : now.suspicious) {
+    const auto known = before ? before->suspicious.find(key) : now.suspicious.end();
+    if (before && known != before->suspicious.end() && known->second == what) continue;
+    site_.gateway.options().log.warn(server.name + ": the entry " + key + " of " + std::string(row_of(now.kind).method) + " has " + what);
+  }
+}
+
+Catalogue::Catalogue(Site& site) : site_(site), again_(site.loop) {}
+
+const Error* Catalogue::away(const std::string& server_id) const {
+  const auto it = away_.find(server_id);
+  return it != away_.end() && site_.loop.now_ms() < it->second.until_ms ? &it->second.error : nullptr;
+}
+
+// Whether it has been asked for any of its lists for as long as anybody waits.
+bool Catalogue::hangs(const ServerSpec& server) const {
+  const int64_t since_ms = site_.loop.now_ms() - server.discovery_ms + kSlackMs;
+  UpstreamKey first;
+  first.server_id = server.id;
+  for (auto it = entries_.lower_bound(Place{first, Kind::tools, {}}); it != entries_.end(); ++it) {
+    const auto& [place, entry] = *it;
+    if (place.upstream.server_id != server.id) break;
+    if (entry->fetching.running() && entry->began_ms <= since_ms) return true;
+  }
+  return false;
+}
+
+void Catalogue::note_failure(Entry& entry, const std::shared_ptr<const ServerSpec>& server, BearerPtr bearer, const Error& error) {
+  const int64_t now_ms = site_.loop.now_ms();
+  entry.missed = true;
+  entry.error = error;
+  entry.retry_at_ms = now_ms;
+  if (error.status == Status::cancelled) return;
+  const int64_t pause_ms = std::min(kNegativeMs << std::min(entry.failures++, 8), kLongestNegativeMs);
+  entry.retry_at_ms = now_ms + (server->relayed ? kRelayedNegativeMs : pause_ms);
+  const bool is_away = error.status == Status::timeout || error.status == Status::unavailable || error.status == Status::network;
+  if (server->relayed) return;
+  if (is_away) away_.insert_or_assign(server->id, Away{error, entry.retry_at_ms});
+  if (&site_.gateway.home_of(server->id) != &site_) return;
+  entry.server = server;
+  entry.bearer = std::move(bearer);
+  if (!again_.running()) again_.start(kAgainTickMs, [this] { ask_again(); }, kAgainTickMs);
+}
+
+void Catalogue::ask_again() {
+  const int64_t now_ms = site_.loop.now_ms();
+  bool any = false;
+  for (auto& [place, entry] : entries_) {
+    if (!entry->missed || !entry->server || entry->failures == 0 || now_ms - entry->asked_ms >= kInterestMs) continue;
+    any = true;
+    if (entry->fetching.running() || now_ms < entry->retry_at_ms) continue;
+    entry->began_ms = now_ms;
+    entry->fetching.begin(group_, [this, entry = entry, place = place] { return refresh(entry, entry->server, place, entry->bearer); });
+  }
+  if (!any) again_.stop();
+}
 
 std::shared_ptr<Catalogue::Entry> Catalogue::entry_of(const Place& place) {
   auto it = entries_.find(place);
@@ -123,6 +193,10 @@ std::shared_ptr<Catalogue::Entry> Catalogue::own_entry(Place& place, const std::
   return entry_of(place);
 }
 
+bool Catalogue::knows(const UpstreamKey& upstream) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& one) { return one.first.upstream == upstream && one.second->list; });
+}
+
 RawListPtr Catalogue::known(const UpstreamKey& upstream, Kind kind) const {
   const auto it = entries_.find(Place{upstream, kind, {}});
   if (it == entries_.end() || !it->second->list || it->second->list->is_private) return nullptr;
@@ -135,6 +209,7 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
   BearerPtr bearer = caller.bearer;
   auto entry = own_entry(place, caller.who->token_sha);
   int64_t now = site_.loop.now_ms();
+  entry->asked_ms = now;
   bool fresh = entry->list && !entry->stale && now < entry->list->fresh_until_ms;
   auto& meter = site_.meter;
   if (fresh) {
@@ -151,9 +226,10 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     return refresh(entry, server, place, bearer);
   };
   if (!entry->fetching.running()) entry->began_ms = now;
-  if (entry->failures > 0) {  // nobody waits for it again: what there is, and the next one is announced
+  const Error* gone = entry->failures > 0 ? &*entry->error : entry->list ? nullptr : away(server->id);
+  if (gone) {  // nobody waits for it again: what there is, and the next one is announced
     const RawListPtr kept = entry->list;
-    Error error = *entry->error;
+    Error error = *gone;
     entry->missed = true;
     entry->fetching.begin(group_, std::move(start));
     meter.count(kept ? Lookup::stale : Lookup::failed);
@@ -166,7 +242,8 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     meter.count(Lookup::stale);
     co_return entry->list;
   }
-  if (now - entry->began_ms >= server->discovery_ms - kSlackMs) {  // others have waited in vain for this flight already
+  if (hangs(*server)) {  // others have waited in vain already
+    entry->fetching.begin(group_, std::move(start));
     meter.count(entry->list ? Lookup::stale : Lookup::failed);
     if (entry->list) co_return entry->list;
     entry->missed = true;
@@ -218,16 +295,10 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   }
   if (&home == &site_) (list ? site_.meter.fetched : site_.meter.fetch_failures).add();
   if (!list) {
-    entry->missed = true;
-    entry->error = list.error();
-    if (list.error().status == Status::cancelled) {
-      entry->retry_at_ms = site_.loop.now_ms();
-    } else {
-      const int64_t pause_ms = std::min(kNegativeMs << std::min(entry->failures++, 8), kLongestNegativeMs);
-      entry->retry_at_ms = site_.loop.now_ms() + (server->relayed ? kRelayedNegativeMs : pause_ms);
-    }
+    note_failure(*entry, server, std::move(bearer), list.error());
     co_return fail(std::move(list).error());
   }
+  if (&home == &site_) warn_of_unseen(*server, entry->list.get(), **list);
   entry->list = *std::move(list);
   if (is_heard_here && entry->list->lifetime_ms >= kHeardMs) hear_until(entry->list->fresh_until_ms);
   if (&home == &site_ && place.kind == Kind::tools) {
@@ -239,6 +310,9 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   }
   entry->stale = entry->invalidations != before;  // what was fetched may be from before the change
   entry->error.reset();
+  entry->server.reset();
+  entry->bearer.reset();
+  away_.erase(server->id);
   entry->failures = 0;
   entry->retry_at_ms = 0;
   if (std::exchange(entry->missed, false)) site_.gateway.announce(server->id, place.kind);
@@ -252,15 +326,17 @@ loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const Server
   int64_t now = site_.loop.now_ms();
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
   if (now < entry->retry_at_ms && !entry->fetching.running()) co_return fail(*entry->error);
-  const bool failing = entry->failures > 0;
-  const Error error = failing ? *entry->error : Error(Status::unavailable, server->name + ": no list");
+  entry->asked_ms = now;
+  const Error* gone = entry->failures > 0 ? &*entry->error : entry->list ? nullptr : away(server->id);
+  std::optional<Error> error = gone ? std::optional(*gone) : std::nullopt;
   if (!entry->fetching.running()) entry->began_ms = now;
   Function<loop::Task<Result<void>>()> start = [this, entry, server, place, bearer] {
     return refresh(entry, server, place, bearer);
   };
-  if (failing) {  // as above: it is announced when it is there
+  if (error) {  // as above: it is announced when it is there
+    entry->missed = true;
     entry->fetching.begin(group_, std::move(start));
-    co_return fail(error);
+    co_return fail(*std::move(error));
   }
   auto task = entry->fetching.join(group_, std::move(start), scope);
   MCPT_CO_CHECK(co_await task);
@@ -294,14 +370,19 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
     auto answer = co_await task;
     if (!answer && answer.error().status == Status::not_supported) break;  // it has none of them
     if (!answer) co_return fail(std::move(answer).error());
+    if (page == 0 && says_has_none(answer->message)) break;
     if (server->relayed && says_unavailable(answer->message)) {
       co_return fail(Status::unavailable, server->name + ": the server is not available");
     }
     const bool marks_matter = server->transport == Transport::http && answer->era == mcp::Era::modern;
     auto read = read_page(answer->message, answer->era, marks_matter, *list, keys, cursor, ttl_ms);
-    if (!read) co_return fail(std::move(read).error().in(server->name));
+    if (!read) {
+      site_.upstreams.happened(place.upstream, "its answer to " + std::string(row.method) + " is of no use: " + read.error().message);
+      co_return fail(std::move(read).error().in(server->name));
+    }
     if (!cursor) break;
   }
+  if (cursor) list->hidden[kRest] = "it goes on after " + std::to_string(kMaxPages) + " pages";
   if (list->kind == Kind::tools && !server->relayed) {
     auto comparing = compare(server, list, scope);
     MCPT_CO_CHECK(co_await comparing);
@@ -340,6 +421,15 @@ RawListPtr Catalogue::at_hand(Kind kind, const ServerSpec& server, const CallerS
   place.token = caller.who->token_sha;
   it = entries_.find(place);
   return it == entries_.end() ? nullptr : it->second->list;
+}
+
+void Catalogue::forget_stale(const Servers& present) {
+  std::erase_if(entries_, [&](const auto& one) {
+    const auto at = present.find(one.first.upstream.server_id);
+    const bool stale = at == present.end() || one.first.upstream.version < at->second->version;
+    return stale && !one.second->fetching.running();
+  });
+  away_.clear();  // what was changed may be what kept it away
 }
 
 void Catalogue::invalidate(const std::string& server_id, Kind kind) {

@@ -6,7 +6,8 @@
 //  3. A list is used while fresh, for as long again while it is fetched anew, and at any age when that fails.
 //  4. What a server calls private is given to the token alone for which it was fetched.
 //  5. A server that fails is not asked again before its negative lifetime ends, which grows with each failure, and then nobody
-//     waits for it: a dead server delays nobody after its first miss, and the first miss no longer than the asker's deadline.
+//     waits for it: a dead server delays nobody after its first miss, whatever of its is asked for, and the first miss no longer
+//     than the asker's deadline. Who was answered without it hears when it is back, also when nobody asks meanwhile.
 #pragma once
 
 #include <map>
@@ -23,11 +24,14 @@ namespace mcptoken::gateway {
 
 struct Site;
 
+using Remarks = std::map<std::string, std::string, std::less<>>;  // by key
+
 struct RawList {
   Kind kind = Kind::tools;
   std::vector<Item> items;
   // What the server lists and nobody is shown, and why. It cannot be asked for either.
-  std::map<std::string, std::string, std::less<>> hidden;
+  Remarks hidden;
+  Remarks suspicious;  // what is shown, and has text that nobody sees
   // Tools with arguments that are headers, too.
   std::map<std::string, std::shared_ptr<const mcp::ParamHeaders>, std::less<>> headers;
   int64_t lifetime_ms = 0;     // when it was fetched
@@ -38,14 +42,18 @@ using RawListPtr = std::shared_ptr<const RawList>;
 
 class Catalogue {
  public:
-  explicit Catalogue(Site& site) : site_(site) {}
+  explicit Catalogue(Site& site);
 
   // What a server offers of one kind, as the caller's connection sees it. On any loop.
   loop::Task<Result<RawListPtr>> list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
                                       loop::Scope& scope);
   void invalidate(const std::string& server_id, Kind kind);
+  // Lists of other versions than here are of no use any more.
+  void forget_stale(const Servers& present);
   // The list that the caller would be answered from, fresh or not, when it is here; nullptr otherwise. On any loop.
   RawListPtr at_hand(Kind kind, const ServerSpec& server, const CallerShare& caller) const;
+  // Whether any list of the upstream is here.
+  bool knows(const UpstreamKey& upstream) const;
   // The last list that the upstream sent to everybody, fresh or not; nullptr: none yet, or it is private. On its home loop.
   RawListPtr known(const UpstreamKey& upstream, Kind kind) const;
 
@@ -60,6 +68,9 @@ class Catalogue {
     RawListPtr list;
     bool stale = false;             // invalidated
     uint64_t invalidations = 0;
+    std::shared_ptr<const ServerSpec> server;  // that failed, as the next
+    BearerPtr bearer;
+    int64_t asked_ms = 0;           // by somebody, last
     int failures = 0;               // in a row
     int64_t retry_at_ms = 0;        // after a failure
     std::optional<Error> error;
@@ -75,11 +86,23 @@ class Catalogue {
   loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
                                        loop::Scope& scope);
   loop::Task<Result<void>> compare(std::shared_ptr<const ServerSpec> server, std::shared_ptr<RawList> list, loop::Scope& scope);
+  // The last failure of a server that was not there, while that is to be believed without asking.
+  const Error* away(const std::string& server_id) const;
+  bool hangs(const ServerSpec& server) const;
+  void note_failure(Entry& entry, const std::shared_ptr<const ServerSpec>& server, BearerPtr bearer, const Error& error);
+  void ask_again();
+  void warn_of_unseen(const ServerSpec& server, const RawList* before, const RawList& now);
   std::shared_ptr<Entry> entry_of(const Place& place);
   std::shared_ptr<Entry> own_entry(Place& place, const std::string& token);
 
   Site& site_;
+  struct Away {
+    Error error;
+    int64_t until_ms;
+  };
   std::map<Place, std::shared_ptr<Entry>> entries_;
+  std::map<std::string, Away> away_;  // by server
+  loop::Timer again_;                 // while somebody was answered without a list of a server that lives here
   loop::Group group_;  // last: its tasks use everything above
 };
 

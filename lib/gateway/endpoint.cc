@@ -67,6 +67,10 @@ loop::Task<Result<void>> serve_message(Exchange& exchange, Result<mcp::Message> 
     refuse(exchange, id, parsed.error(), http ? http : 400);
     return nothing_more();
   }
+  if (exchange.link.late && parsed->kind() == mcp::MessageKind::request) {
+    refuse(exchange, parsed->id(), Error(Status::unavailable, "the server is shutting down"), 503);
+    return nothing_more();
+  }
   auto message = std::make_shared<const mcp::Message>(*std::move(parsed));
   auto meta = mcp::read_client_meta(*message);
   if (!meta) {

@@ -47,6 +47,7 @@ struct Link {
   bool cancel_on_close = true;
   std::string method, subject;  // what was asked for, for whoever logs it; never arguments
   mcp::Trace trace;
+  bool late = false;  // came while the server stops: what servers were waiting for is taken, and nothing begins
   bool listens = false;  // a stream without end of its own: the first to go when the server stops
   // Of a stream that listens: what the caller sees of the project may be other than it was.
   std::function<void(std::shared_ptr<const ProjectView>)> follow;

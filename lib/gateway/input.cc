@@ -129,7 +129,8 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
     co_return turn;
   }
   CallerShare share = share_of(exchange, client);
-  share.capabilities = client.declared;
+  // The control plane speaks both eras, and asks a modern client by its answer, as everybody does.
+  share.capabilities = call.server->relayed && client.era == mcp::Era::modern ? 0 : client.declared;
   if (share.capabilities == 0) {  // nothing to choose
     call.key = key_for(*call.server, share);
   } else {
@@ -137,7 +138,7 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
     MCPT_CO_TRY(call.key, co_await choosing);
   }
   // Whoever is to be asked by a server while it works has a connection with capabilities there.
-  const bool parks = client.era == mcp::Era::modern && call.key.capabilities != 0 && !call.server->relayed;
+  const bool parks = client.era == mcp::Era::modern && call.key.capabilities != 0;
   if (!parks) {
     Turn turn;
     auto first = site.upstreams.call(call, &events, scope);
@@ -147,7 +148,7 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
     auto last = co_await task;
     co_return last;
   }
-  share.session = site.parking.free_place(call.server->id, share.who->token_sha);
+  share.alone = site.parking.free_share(call.server->id, share.who->token_sha);
   call.key = key_for(*call.server, share);
   auto task = site.parking.begin(whose, std::move(call), &events, scope);
   auto turn = co_await task;
@@ -183,6 +184,23 @@ std::optional<std::string> ask_instead_of_error(const Exchange& exchange, const 
   writer.end_object();
   if (number == 0) return std::nullopt;
   return input_required(exchange, requests, "");
+}
+
+void note_visit(const Exchange& exchange, const Client& client, const ServerSpec& server, const std::optional<std::string>& elicitation) {
+  if (!client.session || !elicitation) return;
+  exchange.site.visits.note(server.id, key_for(server, share_of(exchange, client)).share, *elicitation,
+                            session_share(client.session->nonce, exchange.caller.who->token_sha));
+}
+
+void note_visits(const Exchange& exchange, const Client& client, const ServerSpec& server, const Error& error) {
+  if (!client.session || error.rpc != mcp::rpc::kUrlElicitationRequired) return;
+  const auto data = Outline::read(error.data, 3, mcp::server_limits(error.data.size()));
+  const Node* list = data ? data->find("elicitations") : nullptr;
+  if (!list || list->type != Type::array) return;
+  for (auto* entry = data->first(*list); entry; entry = data->after(*list, *entry)) {
+    const Node* id = entry->type == Type::object ? data->find(*entry, "elicitationId") : nullptr;
+    if (id && id->type == Type::string) note_visit(exchange, client, server, data->string(*id));
+  }
 }
 
 }  // namespace mcptoken::gateway

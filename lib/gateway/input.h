@@ -39,4 +39,10 @@ Result<std::string> ask_result(const Exchange& exchange, const std::string& targ
 // required): the client does, and calls again. Nothing for other errors, and for who cannot be sent to an address.
 std::optional<std::string> ask_instead_of_error(const Exchange& exchange, const Client& client, const mcp::Message& answer);
 
+
+// --- of addresses that a legacy client was sent to: whom it concerns when the server says that one was visited
+void note_visit(const Exchange& exchange, const Client& client, const ServerSpec& server, const std::optional<std::string>& elicitation);
+// Those that an error names.
+void note_visits(const Exchange& exchange, const Client& client, const ServerSpec& server, const Error& error);
+
 }  // namespace mcptoken::gateway

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "gateway/entry_rules.h"
+#include "gateway/unseen.h"
 #include "json/value.h"
 #include "mcp/message.h"
 
@@ -148,6 +149,7 @@ Result<Item> read_item(Kind kind, std::string_view raw) {
     return fail(Status::protocol, item.unusable.empty() ? std::string(row_of(kind).key) + " is empty" : std::move(item.unusable));
   }
   if (!item.unusable.empty()) return item;
+  item.unseen = unseen_in(raw);
   item.raw = std::string(raw);
   item.key_range = key->value;
   find_uris(outline, item.uris);

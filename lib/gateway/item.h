@@ -23,6 +23,7 @@ struct UriPlace {
 struct Item {
   std::string key;  // name or URI
   std::string unusable;  // why nobody can use it here, "" when they can; the rest may be missing then
+  std::string unseen;    // see unseen_in()
   std::string raw;
   json::Range key_range;  // of the key's value in `raw`
   VirtualPlace arguments;  // tools and prompts: where the definition takes virtual arguments

@@ -196,8 +196,9 @@ loop::Task<Result<void>> end_legacy(Exchange& exchange) {
     refuse(exchange, "null", session.error(), session.error().http);
     co_return Result<void>();
   }
-  exchange.site.gateway.tell_all([nonce = (*session)->nonce, key = session_key(exchange, **session)](Site& site) {
-    site.end_session(nonce);
+  exchange.site.gateway.tell_all([nonce = (*session)->nonce, key = session_key(exchange, **session),
+                                  token_sha = exchange.caller.who->token_sha](Site& site) {
+    site.end_session(nonce, token_sha);
     site.drop_state(key);
   });
   respond_plain(exchange, 204);

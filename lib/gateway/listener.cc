@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "gateway/hop.h"
+#include "gateway/log_level.h"
 #include "gateway/uri.h"
 #include "gateway/view.h"
 #include "json/edit.h"
@@ -45,6 +46,7 @@ Listener::Listener(Exchange& exchange, const Client& client, uint8_t kinds)
       session_(client.session ? client.session->nonce : exchange.caller.request_id),
       capabilities_(client.capabilities),
       kinds_(kinds),
+      has_session_(client.session.has_value()),
       project_(exchange.caller.project),
       name_("listen:" + exchange.site.next_token()),
       beat_ms_(exchange.site.loop.now_ms() + limits::kHeartbeatMs) {
@@ -55,12 +57,8 @@ Listener::Listener(Exchange& exchange, const Client& client, uint8_t kinds)
 
 Listener::~Listener() {
   link_.follow = nullptr;
-  for (auto& id : asked_) {
-    auto open = site_.asks.extract(id);
-    if (open.empty()) continue;
-    Error gone(Status::cancelled, "the client does not listen any more");
-    open.mapped().reply(mcp::error_message(open.mapped().upstream_id, std::move(gone).with_rpc(mcp::rpc::kInternalError)));
-  }
+  Error gone(Status::cancelled, "the client does not listen any more");
+  if (asked_) asked_->refuse(std::move(gone).with_rpc(mcp::rpc::kInternalError));
   site_.listeners.erase(this);
   site_.meter.listeners.set(static_cast<int64_t>(site_.listeners.size()));
   forget_watches(interests(), name_);
@@ -70,7 +68,7 @@ CallerShare Listener::share() const {
   CallerShare out;
   out.project = project_;
   out.who = who_;
-  out.session = session_;
+  out.alone = has_session_ ? session_share(session_, who_->token_sha) : call_share(session_, who_->token_sha);
   out.capabilities = capabilities_;
   out.bearer = bearer_;
   return out;
@@ -154,33 +152,29 @@ void Listener::suspect(const std::string& server_id, const std::string& share) {
   }
 }
 
-void Listener::ask(const std::string& server_id, const mcp::Message& message, std::function<void(std::string)> reply) {
+void Listener::ask(const std::string& server_id, const mcp::Message& message, uint64_t asker, Function<void(std::string)> reply) {
   const auto& attachments = project_->attachments;
   const auto from = std::find_if(attachments.begin(), attachments.end(), [&](const auto& one) { return one.server->id == server_id; });
-  std::erase_if(asked_, [this](const std::string& id) { return !site_.asks.contains(id); });
-  auto random = crypto::random_id();
-  if (!mcp::takes_request(capabilities_, message) || from == attachments.end() ||
-      asked_.size() >= limits::kAsksPerCall || !random) {
-    Error error(Status::not_supported, "the client does not offer this");
-    return reply(mcp::error_message(message.id(), std::move(error).with_rpc(mcp::rpc::kMethodNotFound)));
+  if (!asked_) asked_ = std::make_unique<Asked>(site_, session_, who_->token_sha);
+  asked_->forget_answered();
+  if (mcp::takes_request(capabilities_, message) && from != attachments.end() && asked_->made() < limits::kAsksPerCall) {
+    if (auto question = asked_->ask(message, *from, asker, reply)) return send(sse_event(*question));
   }
-  std::string id = std::to_string(site_.index) + "." + std::to_string(++site_.next_number) + "." + *random;
-  Ask one;
-  one.session = session_;
-  one.token_sha = who_->token_sha;
-  one.upstream_id = std::string(message.id());
-  one.reply = std::move(reply);
-  site_.asks.emplace(id, std::move(one));
-  json::Edits edits(message.outline());
-  edits.replace(*message.id_node(), json::quoted(id));
-  for (auto& edit : uri_edits(*from, message)) {
-    json::Node place;
-    place.value = edit.range;
-    edits.replace(place, edit.bytes);
-  }
-  mcp::drop_unknown_members(message, edits);
-  send(sse_event(json::apply(message.text(), message.outline().root().value, edits.sorted())));
-  asked_.push_back(std::move(id));
+  Error error(Status::not_supported, "the client does not offer this");
+  reply(mcp::error_message(message.id(), std::move(error).with_rpc(mcp::rpc::kMethodNotFound)));
+}
+
+void Listener::withdraw(const mcp::Message& notification, uint64_t asker) {
+  auto told = asked_ ? asked_->withdraw(notification, asker) : std::nullopt;
+  if (told) send(sse_event(*told));
+}
+
+void Listener::hear(const mcp::Message& notification) {
+  const SessionState* state = site_.sessions.empty() ? nullptr : site_.state_of(session_key());
+  if (notification.method() == "notifications/message" && state && !is_wanted(state->log_level, notification)) return;
+  json::Edits edits(notification.outline());
+  mcp::drop_unknown_members(notification, edits);
+  send(sse_event(json::apply(notification.text(), notification.outline().root().value, edits.sorted())));
 }
 
 void Listener::tell_updated(std::string_view uri, const mcp::Message* message) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/asked.h"
 #include "gateway/control_plane.h"
 #include "gateway/endpoint.h"
 #include "gateway/kinds.h"
@@ -42,12 +43,17 @@ class Listener : public Standing {
   // Something may have been missed on the server's stream: all resources there that are wanted count as changed.
   void suspect(const std::string& server_id, const std::string& share);
 
-  bool is_of(const std::string& session) const { return session_ == session; }
+  // `share`: session_share() of a legacy session.
+  bool is_of(const std::string& share) const { return has_session_ && share.size() > session_.size() && share == own_share(); }
   // Ends the stream, and with it, at the end of the turn, the listener.
   void leave(const Error& reason) { link_.scope.cancel(reason); }
   // A question of a server that belongs to no call: asks the client, whose answer comes as a POST of its own, or replies with
   // an error.
-  void ask(const std::string& server_id, const mcp::Message& message, std::function<void(std::string)> reply);
+  void ask(const std::string& server_id, const mcp::Message& message, uint64_t asker, Function<void(std::string)> reply);
+  // The server that asked wants no answer any more.
+  void withdraw(const mcp::Message& notification, uint64_t asker);
+  // A log line, or that an address was visited, of a server that says it to this client.
+  void hear(const mcp::Message& notification);
 
   // Says something when nothing was said for a while: proxies end streams that are silent.
   void beat(int64_t now_ms);
@@ -73,15 +79,17 @@ class Listener : public Standing {
   void tell_changed(Kind kind);
   bool is_at(std::string_view uri, const std::string& server_id) const;
   CallerShare share() const;
+  std::string own_share() const { return session_share(session_, who_->token_sha); }
   Link& link_;
   const std::shared_ptr<const rbac::Principal> who_;
   const BearerPtr bearer_;
   const std::string session_;
   const uint32_t capabilities_;
   const uint8_t kinds_;
+  const bool has_session_;
   std::shared_ptr<const ProjectView> project_;
   std::string name_;  // towards Watches
-  std::vector<std::string> asked_;  // ids of questions, some of which are answered
+  std::unique_ptr<Asked> asked_;    // null: nothing yet
   int64_t beat_ms_ = 0;  // when the next sign of life is due
   std::unique_ptr<loop::Group> following_;  // last: its tasks use everything above
 };

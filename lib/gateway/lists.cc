@@ -133,6 +133,13 @@ std::string reason_of(const Exchange& exchange, Kind kind, const ListView& view)
   return "this token may use the " + std::string(kind == Kind::prompts ? "prompts" : "resources") + " of none of this project's servers";
 }
 
+void write_remarks(json::Writer& writer, std::string_view key, const std::vector<std::pair<std::string, std::string>>& remarks) {
+  if (remarks.empty()) return;
+  writer.key(key).begin_array();
+  for (auto& [name, what] : remarks) writer.begin_object().member("name", name).member("reason", what).end_object();
+  writer.end_array();
+}
+
 // The whole answer.
 std::string list_message(const Exchange& exchange, const Client& client, Kind kind, const ListView& view, const std::string& cursor,
                          std::string_view id) {
@@ -149,7 +156,7 @@ std::string list_message(const Exchange& exchange, const Client& client, Kind ki
     writer.member("resultType", "complete").member("ttlMs", left).member("cacheScope", "private");
   }
   std::string reason = view.count == 0 ? reason_of(exchange, kind, view) : "";
-  if (modern || !reason.empty() || !view.unavailable.empty() || !view.hidden.empty()) {
+  if (modern || !reason.empty() || !view.unavailable.empty() || !view.hidden.empty() || !view.suspicious.empty()) {
     writer.key("_meta").begin_object();
     if (modern) writer.raw_member("io.modelcontextprotocol/serverInfo", server_info(exchange));
     if (!view.unavailable.empty()) {
@@ -157,11 +164,8 @@ std::string list_message(const Exchange& exchange, const Client& client, Kind ki
       for (auto& name : view.unavailable) writer.string(name);
       writer.end_array();
     }
-    if (!view.hidden.empty()) {
-      writer.key("io.mcptoken/unusable").begin_array();
-      for (auto& [name, why] : view.hidden) writer.begin_object().member("name", name).member("reason", why).end_object();
-      writer.end_array();
-    }
+    write_remarks(writer, "io.mcptoken/unusable", view.hidden);
+    write_remarks(writer, "io.mcptoken/suspicious", view.suspicious);
     if (!reason.empty()) writer.member("io.mcptoken/reason", reason);
     writer.end_object();
   }

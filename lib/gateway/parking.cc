@@ -33,7 +33,7 @@ class Parking::Call final : public mcp::Events, public std::enable_shared_from_t
       : id(std::move(id_in)),
         whose(std::move(whose_in)),
         server_id(upstream.server->id),
-        place(upstream.key.share),
+        share(upstream.key.share),
         scope(parent),
         expiry(site.loop),
         site_(site) {}
@@ -68,7 +68,7 @@ class Parking::Call final : public mcp::Events, public std::enable_shared_from_t
 
   const std::string id;
   const ParkedFor whose;
-  const std::string server_id, place;
+  const std::string server_id, share;
   std::optional<Result<UpstreamAnswer>> result;
   int rounds = 0;
   mcp::Events* listener = nullptr;
@@ -217,15 +217,15 @@ loop::Task<Result<Turn>> Parking::next(CallPtr call, mcp::Events* events, loop::
   co_return turn;
 }
 
-std::string Parking::free_place(const std::string& server_id, const std::string& token_sha) const {
-  const std::string prefix = token_sha + "." + std::to_string(site_.index) + ".";
+std::string Parking::free_share(const std::string& server_id, const std::string& token_sha) const {
+  const std::string prefix = std::to_string(site_.index) + ".";
   std::set<std::string> taken;
   for (auto& [id, call] : calls_) {
-    if (call->server_id == server_id) taken.insert(call->place);
+    if (call->server_id == server_id) taken.insert(call->share);
   }
   for (size_t number = 0;; ++number) {
-    auto place = prefix + std::to_string(number);
-    if (!taken.contains("session:" + place)) return place;
+    auto share = call_share(prefix + std::to_string(number), token_sha);
+    if (!taken.contains(share)) return share;
   }
 }
 

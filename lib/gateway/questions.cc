@@ -1,10 +1,12 @@
 #include "gateway/questions.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/limits.h"
 #include "gateway/listener.h"
 #include "gateway/site.h"
+#include "mcp/cancel.h"
 #include "mcp/rewrite.h"
 
 namespace mcptoken::gateway {
@@ -28,21 +30,54 @@ bool may_be_asked(const ServerSpec& server, const UpstreamKey& key) {
 }
 
 bool has_one_client(const ServerSpec& server, const UpstreamKey& key) {
-  return may_be_asked(server, key) && key.share.starts_with("session:");
+  return may_be_asked(server, key) && is_alone(key.share);
+}
+
+Questions::Questions(Site& site, std::string server_id, std::string share)
+    : site_(site),
+      server_id_(std::move(server_id)),
+      share_(std::move(share)),
+      number_(site.next_mark()) {}
+
+void Questions::on_notification(mcp::Message message) {
+  if (mcp::withdrawn_request(message)) return withdraw(std::make_shared<const mcp::Message>(std::move(message)));
+  if (message.method() == "notifications/progress") return tell_progress(std::move(message));
+  if (!calls_.empty()) return calls_.back().events->on_notification(std::move(message));
+  site_.gateway.server_says(server_id_, share_, std::move(message));
+}
+
+// Which of them the server had asked, each knows for itself.
+void Questions::withdraw(std::shared_ptr<const mcp::Message> message) {
+  for (const auto& call : std::vector(calls_)) {
+    if (auto copy = mcp::copy_of(*message)) call.events->on_notification(*std::move(copy));
+  }
+  site_.gateway.tell_all([message, number = number_, share = share_](Site& site) {
+    for (Listener* listener : site.listeners) {
+      if (listener->is_of(share)) listener->withdraw(*message, number);
+    }
+  });
+}
+
+void Questions::tell_progress(mcp::Message message) {
+  const json::Node* token = message.param("progressToken");
+  if (!token) return;
+  const std::string_view raw = message.outline().raw(*token);
+  const auto of = std::find_if(calls_.begin(), calls_.end(), [&](const Running& one) { return one.progress_token == raw; });
+  if (of != calls_.end()) of->events->on_notification(std::move(message));
 }
 
 void Questions::on_request(mcp::Message message, Function<void(std::string)> reply) {
-  if (!calls_.empty()) return calls_.back()->on_request(std::move(message), std::move(reply));
+  if (!calls_.empty()) return calls_.back().events->on_request(std::move(message), std::move(reply));
   auto shared = std::make_shared<Function<void(std::string)>>(std::move(reply));
   auto back = [&asker = site_.loop, shared](std::string text) {
     asker.post([shared, text = std::move(text)]() mutable { (*shared)(std::move(text)); });
   };
   auto search = std::make_shared<Search>(std::move(message), site_.gateway.sites());
-  site_.gateway.tell_all([search, back, server_id = server_id_, session = session_](Site& site) {
+  site_.gateway.tell_all([search, back, server_id = server_id_, share = share_, number = number_](Site& site) {
     for (Listener* listener : site.listeners) {
-      if (search->found || !listener->is_of(session)) continue;
+      if (search->found || !listener->is_of(share)) continue;
       search->found = true;
-      listener->ask(server_id, search->message, back);
+      listener->ask(server_id, search->message, number, back);
       break;
     }
     if (--search->left > 0 || search->found) return;

@@ -8,6 +8,8 @@
 //     or the server waits in vain.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,23 +23,25 @@ bool has_one_client(const ServerSpec& server, const UpstreamKey& key);
 // Whether a server of the legacy era may ask on this connection's stream.
 bool may_be_asked(const ServerSpec& server, const UpstreamKey& key);
 
-// Of one connection, on its loop. A question goes to the youngest call that runs there, as on a pipe; without a call to
-// the session's own stream, when it has one.
+// Of one connection, on its loop. A question goes to the youngest call that runs there, as on a pipe, and so do log lines; without
+// a call to the session's own stream, when it has one. Progress goes to its call.
 class Questions final : public mcp::Events {
  public:
-  Questions(Site& site, std::string server_id, std::string session)
-      : site_(site), server_id_(std::move(server_id)), session_(std::move(session)) {}
+  Questions(Site& site, std::string server_id, std::string share);
 
-  void on_notification(mcp::Message) override {}  // those come another way
+  void on_notification(mcp::Message message) override;
   void on_request(mcp::Message message, Function<void(std::string)> reply) override;
 
   // A call that can be asked, for as long as this lives.
   class Heard {
    public:
-    Heard(Questions& questions, mcp::Events& events) : questions_(questions), events_(events) {
-      questions.calls_.push_back(&events);
+    // `progress_token`: raw JSON.
+    Heard(Questions& questions, mcp::Events& events, const std::string& progress_token) : questions_(questions), events_(events) {
+      questions.calls_.push_back({&events, progress_token});
     }
-    ~Heard() { std::erase(questions_.calls_, &events_); }
+    ~Heard() {
+      std::erase_if(questions_.calls_, [this](const Running& one) { return one.events == &events_; });
+    }
     Heard(const Heard&) = delete;
     Heard& operator=(const Heard&) = delete;
 
@@ -47,9 +51,17 @@ class Questions final : public mcp::Events {
   };
 
  private:
+  struct Running {
+    mcp::Events* events;
+    std::string progress_token;
+  };
+  void withdraw(std::shared_ptr<const mcp::Message> message);
+  void tell_progress(mcp::Message message);
+
   Site& site_;
-  const std::string server_id_, session_;
-  std::vector<mcp::Events*> calls_;  // oldest first
+  const std::string server_id_, share_;
+  const uint64_t number_;       // tells this connection from others
+  std::vector<Running> calls_;  // oldest first
 };
 
 }  // namespace mcptoken::gateway

@@ -87,7 +87,11 @@ RoutedCall::Reply RoutedCall::reply_with(const UpstreamAnswer& upstream, std::ve
   }
   if (auto asking = ask_instead_of_error(exchange_, client_, answer)) return {mcp::result_message(message_->id(), *asking)};
   record_.outcome = outcome_of(answer);
-  if (answer.kind() == mcp::MessageKind::error) return error_reply(relayed_error(answer));
+  if (answer.kind() == mcp::MessageKind::error) {
+    const Error error = relayed_error(answer);
+    note_visits(exchange_, client_, server(), error);
+    return error_reply(error);
+  }
   if (message_->method() == "completion/complete") edits = completion_edits(answer);
   return {relay(answer, std::move(edits))};
 }

@@ -70,7 +70,8 @@ std::string running_key(std::string_view nonce, std::string_view id) {
   return out.append(nonce).append(1, ' ').append(id);
 }
 
-void Site::end_session(const std::string& nonce) {
+void Site::end_session(const std::string& nonce, const std::string& token_sha) {
+  const std::string share = session_share(nonce, token_sha);
   if (ended.size() >= kEndedSessions) {
     auto oldest = ended.begin();
     for (auto it = ended.begin(); it != ended.end(); ++it) {
@@ -79,12 +80,12 @@ void Site::end_session(const std::string& nonce) {
     ended.erase(oldest);
   }
   ended.emplace(nonce, loop.now_ms());
-  upstreams.end_session(nonce);
+  upstreams.end_session(share);
   for (auto& [key, scope] : std::unordered_map(running)) {
     if (key.starts_with(running_key(nonce, ""))) scope->cancel(Error(Status::cancelled, "the session has ended"));
   }
   for (Listener* listener : std::set(listeners)) {
-    if (listener->is_of(nonce)) listener->leave(Error(Status::cancelled, "the session has ended"));
+    if (listener->is_of(share)) listener->leave(Error(Status::cancelled, "the session has ended"));
   }
   retention.end_session(nonce);
 }
@@ -180,10 +181,31 @@ void Gateway::server_says(const std::string& server_id, const std::string& share
   for (auto& row : kKinds) {
     if (row.changed == message.method()) list_changed(server_id, row.kind);
   }
-  if (message.method() != "notifications/resources/updated") return;
   auto shared = std::make_shared<const mcp::Message>(std::move(message));
+  if (shared->method() == "notifications/message" || shared->method() == "notifications/elicitation/complete") {
+    return tell_client(server_id, share, std::move(shared));
+  }
+  if (shared->method() != "notifications/resources/updated") return;
   tell_all([server_id, share, shared](Site& site) {
     for (Listener* listener : site.listeners) listener->updated(server_id, share, *shared);
+  });
+}
+
+// What concerns one client is for the stream of its session, when it listens. Nothing says of a line on a shared connection whose it
+// is, but who was sent to an address is known.
+void Gateway::tell_client(const std::string& server_id, const std::string& share, std::shared_ptr<const mcp::Message> message) {
+  const auto tell = [this, message](const std::string& session) {
+    tell_all([message, session](Site& site) {
+      for (Listener* listener : site.listeners) {
+        if (listener->is_of(session)) listener->hear(*message);
+      }
+    });
+  };
+  if (is_session(share)) return tell(share);
+  const auto id = message->string_param("elicitationId");
+  if (!id) return;
+  tell_all([server_id, share, id, tell](Site& site) {
+    if (const auto session = site.visits.take(server_id, share, *id)) tell(*session);
   });
 }
 

@@ -24,6 +24,7 @@
 #include "gateway/retention.h"
 #include "gateway/session_id.h"
 #include "gateway/upstreams.h"
+#include "gateway/visits.h"
 #include "gateway/watches.h"
 #include "http/client.h"
 #include "loop/child_exec.h"
@@ -59,6 +60,7 @@ struct Options {
   std::string cache_dir;     // of the pipeline cache, "": memory alone; hidden from child processes, too
   bool require_sandbox = false;
   std::shared_ptr<const http::AddressPolicy> addresses;
+  std::string ca_file;      // authorities that are trusted instead of the system's
   Log log;
 };
 
@@ -69,6 +71,7 @@ struct Ask {
   std::string session;       // nonce of the session that was asked
   std::string token_sha;
   std::string upstream_id;   // raw JSON id of the server's request
+  uint64_t asker = 0;        // what it came by, when that is a stream which belongs to no call
   Function<void(std::string)> reply;
 };
 
@@ -112,6 +115,7 @@ struct Site {
   // Running calls of legacy sessions, by running_key(): for notifications/cancelled.
   std::unordered_map<std::string, loop::Scope*> running;
   std::unordered_map<std::string, Ask> asks;
+  Visits visits;
   std::map<std::pair<std::string, Kind>, Storm> storms;  // by server, of those whose home is here
   std::unordered_map<uint64_t, Follower*> followers;     // by mark
   std::set<Listener*> listeners;                         // none comes or goes while they are told of something
@@ -129,11 +133,11 @@ struct Site {
   size_t programs = 0;                                // of stages, that run
   loop::Timer sweeper;               // of sessions
   loop::Timer heart;                 // of streams that listen
-  uint64_t next_number = 0;          // of progress tokens and asks
+  uint64_t next_number = 0;          // of progress tokens, asks and what they come by
 
   uint64_t next_mark();              // unique over all loops, as the next
   std::string next_token();
-  void end_session(const std::string& nonce);
+  void end_session(const std::string& nonce, const std::string& token_sha);
   const SessionState* state_of(const std::string& key) const;  // nullptr: it has asked for nothing
   SessionState* make_state(const std::string& key, uint8_t owner);  // nullptr: there are too many
   void drop_state(const std::string& key);
@@ -169,7 +173,7 @@ class Gateway {
 
   // Tells the clients that listen that what a server offers of that kind is other than it was.
   void announce(const std::string& server_id, Kind kind);
-  // On any loop: a notification of a server that belongs to no call. `share`: of the connection it came on.
+  // On any loop: a notification of a server that no call hears. `share`: of the connection it came on.
   void server_says(const std::string& server_id, const std::string& share, mcp::Message message);
   // What the server offers may have changed meanwhile, all of it.
   void suspect(const std::string& server_id, const std::string& share);
@@ -185,6 +189,7 @@ class Gateway {
   Shelf shelf_;
   Stages stages_;
   void list_changed(const std::string& server_id, Kind kind);
+  void tell_client(const std::string& server_id, const std::string& share, std::shared_ptr<const mcp::Message> message);
   void announce_once(Site& home, const std::string& server_id, Kind kind);
   std::vector<std::unique_ptr<Site>> sites_;
   int64_t started_ms_ = 0;

@@ -66,10 +66,10 @@ void Upstreams::mark_stale(const Servers& present) {
   sweep();
 }
 
-void Upstreams::end_session(const std::string& session) {
+void Upstreams::end_session(const std::string& share) {
   std::vector<std::shared_ptr<Entry>> ended;
   for (auto& [key, entry] : entries_) {
-    if (key.share == "session:" + session || key.share.starts_with("session:" + session + "/")) ended.push_back(entry);
+    if (key.share == share) ended.push_back(entry);
   }
   for (auto& entry : ended)
     retire(entry, "its session has ended");

@@ -21,6 +21,8 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
   entry->log_level.clear();
   site_.meter.count_opening(entry->server->name, true);
   want_stream(entry);
+  // It may be another version than the one whose lists are known.
+  if (entry->process && site_.catalogue.knows(entry->key)) site_.gateway.suspect(entry->server->id, entry->key.share);
   entry->instance.opened(entry->process ? "process " + std::to_string(entry->process->pid()) : std::string());
   co_return Result<void>();
 }
@@ -70,13 +72,14 @@ Result<void> Upstreams::make_process(const std::shared_ptr<Entry>& entry, std::v
 
 Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers) {
   mcp::HttpOptions options;
-  options.label = entry.server->name;
+  options.label = entry.server->relayed ? "the control plane" : entry.server->name;
   MCPT_TRY(options.url, http::parse_url(entry.server->url));
   for (auto& header : headers) options.headers.push_back({header.name, std::string(header.value.reveal())});
   options.pool_key = entry.key.server_id + '/' + std::to_string(entry.key.version) + '/' + entry.key.share;
   options.identity.client_info = site_.gateway.options().client_info;
   options.identity.capabilities = entry.key.capabilities;
   options.http.allow_private = entry.server->allow_private;
+  options.http.ca_file = site_.gateway.options().ca_file;
   options.http.connect_ms = entry.server->connect_ms;
   options.http.first_byte_ms = entry.server->first_byte_ms;
   // A legacy session is what a server's questions can come back through; without them a call is better off alone.
@@ -92,9 +95,8 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   entry.http = std::make_shared<mcp::HttpPeer>(site_.loop, site_.http, std::move(options));
   entry.peer = entry.http;
   if (!has_one_client(*entry.server, entry.key)) return {};
-  constexpr std::string_view kSession = "session:";
-  entry.questions = std::make_shared<Questions>(site_, entry.server->id, entry.key.share.substr(kSession.size()));
-  entry.http->take_requests(entry.questions.get());
+  entry.questions = std::make_shared<Questions>(site_, entry.server->id, entry.key.share);
+  entry.http->take_events(entry.questions.get());
   return {};
 }
 

@@ -27,7 +27,7 @@ InstanceView Upstreams::view_of(const Entry& entry) const {
   out.server = entry.server->name;
   out.site = site_.index;
   // What is exclusive belongs to a session, whatever the definition says.
-  out.share = entry.key.share.starts_with("session:") ? Share::session : entry.server->share;
+  out.share = is_alone(entry.key.share) ? Share::session : entry.server->share;
   out.calls = entry.calls;
   out.stale = entry.stale;
   out.circuit = entry.breaker.state();
@@ -74,6 +74,11 @@ bool Upstreams::end_instance(std::string_view id) {
   else if (!entry->peer)
     std::erase(ended_, entry);
   return true;
+}
+
+void Upstreams::happened(const UpstreamKey& key, std::string text) {
+  const auto at = entries_.find(key);
+  if (at != entries_.end()) at->second->instance.happened(std::move(text));
 }
 
 }  // namespace mcptoken::gateway

@@ -40,9 +40,8 @@ UpstreamKey make_key(const ServerSpec& server, const CallerShare& caller, bool e
     case Share::installation: break;
     case Share::project: key.share = "project:" + caller.project->id; break;
     case Share::principal: key.share = "token:" + caller.who->token_sha; break;
-    case Share::session: key.share = "session:" + caller.session; break;
+    case Share::session: key.share = caller.alone; break;
   }
-  if (server.relayed && exclusive) key.share += "/token:" + caller.who->token_sha;  // a holder could forge his session's name
   return key;
 }
 
@@ -135,7 +134,7 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
   Busy busy(entry->calls, entry->end, within);
   const int64_t began_ns = metrics::now_ns();
   std::optional<Questions::Heard> heard;
-  if (entry->questions && events) heard.emplace(*entry->questions, *events);
+  if (entry->questions && events) heard.emplace(*entry->questions, *events, call.progress_token);
   auto task = peer->call(one, events, within);
   auto answer = co_await task;
   entry->last_used_ms = site_.loop.now_ms();
@@ -154,7 +153,7 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
 // What an answer says does not matter: who answers is there. A process that ends has a backoff of its own.
 void Upstreams::judge(Entry& entry, const Result<mcp::Message>& answer, bool given_up) {
   if (!answer && given_up) return;
-  entry.instance.note_answer(answer.has_value());
+  if (entry.server->health.tool.empty()) entry.instance.note_answer(answer.has_value());  // else its own check says how it is
   const bool was_open = entry.breaker.state() != Circuit::closed;
   if (answer || !is_away(answer.error(), entry.process != nullptr)) {
     entry.breaker.succeeded();
@@ -211,7 +210,7 @@ void Upstreams::failed(Entry& entry, const Error& error) {
   ++entry.failures;
   entry.retry_at_ms = site_.loop.now_ms() + backoff;
   entry.last_error = error;
-  if (!entry.retired) entry.instance.failed(error.message);
+  if (!entry.retired) entry.instance.failed(error.message + (error.hint.empty() ? "" : ": " + error.hint));
 }
 
 }  // namespace mcptoken::gateway

@@ -48,10 +48,21 @@ struct UpstreamKey {
 struct CallerShare {
   std::shared_ptr<const ProjectView> project;
   std::shared_ptr<const rbac::Principal> who;
-  std::string session;            // nonce of a legacy session, or unique per call
+  std::string alone;              // the share of who uses a connection alone: session_share(), or call_share()
   uint32_t capabilities = 0;      // that can be relayed to this client
   BearerPtr bearer;               // for relayed servers; no part of the key, which has the token's SHA
 };
+// Of who uses a connection alone. A legacy session, by its nonce, may come back for what its server has for it; a call has a name that no
+// other one has at that time. With the token, whose holder could forge a session's name.
+inline constexpr std::string_view kSessionShare = "session:", kCallShare = "call:";
+inline std::string session_share(std::string_view nonce, std::string_view token_sha) {
+  return std::string(kSessionShare).append(nonce).append("/").append(token_sha);
+}
+inline std::string call_share(std::string_view name, std::string_view token_sha) {
+  return std::string(kCallShare).append(name).append("/").append(token_sha);
+}
+inline bool is_session(std::string_view share) { return share.starts_with(kSessionShare); }
+inline bool is_alone(std::string_view share) { return is_session(share) || share.starts_with(kCallShare); }
 UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller);
 // Of the connection that lists come by: they may depend on what a client has declared, and no client is asked anything for
 // them, so that nobody who only lists has a process of its own.
@@ -122,8 +133,8 @@ class Upstreams {
   loop::Task<Result<void>> listen(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
                                   std::set<std::string> uris, Function<void()> on_open, loop::Scope& scope);
 
-  // A legacy session has ended: its exclusive processes go.
-  void end_session(const std::string& session);
+  // A legacy session has ended: what it had alone goes. `share`: session_share().
+  void end_session(const std::string& share);
   // What is of another version than here is stale, and goes as soon as it has nothing to do.
   void mark_stale(const Servers& present);
 
@@ -131,6 +142,7 @@ class Upstreams {
   std::vector<InstanceView> instances() const;
   const Instance* find_instance(std::string_view id) const;  // nullptr: not on this loop
   bool end_instance(std::string_view id);                    // false: not on this loop
+  void happened(const UpstreamKey& key, std::string text);   // an event of the instance, when it is on this loop
 
   // Stops everything; resolves when no process is left.
   loop::Task<Result<void>> stop(loop::Scope& scope);
@@ -205,7 +217,7 @@ class Upstreams {
   loop::Task<Result<void>> keep_stream(std::shared_ptr<Entry> entry);
   void want_stream(const std::shared_ptr<Entry>& entry);
   Result<void> make_room(const Entry& wanted);
-  size_t processes_of(const std::string& server_id) const;
+  size_t processes_of(const std::string& server_id, bool alone) const;
   UpstreamKey least_busy(const ServerSpec& server, UpstreamKey key) const;
   loop::Task<Result<void>> raise_log_level(std::shared_ptr<Entry> entry, std::string level, loop::Scope& scope);
   void failed(Entry& entry, const Error& error);

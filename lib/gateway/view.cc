@@ -129,7 +129,7 @@ bool may_use_any(const ProjectView& project, const rbac::Principal& who, Kind ki
 
 namespace {
 
-constexpr size_t kMostHidden = 100;  // that an answer names
+constexpr size_t kMostRemarks = 100;  // that an answer names
 
 // The entry as clients see it: with the key that they ask for it by, the URIs that they read, and with the arguments
 // that are ours.
@@ -222,13 +222,14 @@ class Naming {
   std::string start_;  // of the name as JSON
 };
 
-void add_hidden(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
-                const RawList& list) {
-  const bool by_uri = row_of(list.kind).by_uri;
-  for (auto& [name, why] : list.hidden) {
-    if (view.hidden.size() >= kMostHidden) return;
-    if (!may_use(project, who, list.kind, attachment.server->name, name)) continue;
-    view.hidden.emplace_back(by_uri ? exposed_uri(attachment, name) : exposed_name(project, attachment, name), why);
+// What is to be said of entries that the principal may use.
+void add_remarks(const ProjectView& project, const rbac::Principal& who, const Attachment& attachment, Kind kind, const Remarks& remarks,
+                 std::vector<std::pair<std::string, std::string>>& out) {
+  const bool by_uri = row_of(kind).by_uri;
+  for (auto& [name, what] : remarks) {
+    if (out.size() >= kMostRemarks) return;
+    if (!may_use(project, who, kind, attachment.server->name, name)) continue;
+    out.emplace_back(by_uri ? exposed_uri(attachment, name) : exposed_name(project, attachment, name), what);
   }
 }
 
@@ -237,7 +238,10 @@ void add_hidden(ListView& view, const ProjectView& project, const rbac::Principa
 size_t add_items(ListView& view, const ProjectView& project, const rbac::Principal& who, const Attachment& attachment,
                  const RawList& list, size_t from, size_t most) {
   view.fresh_until_ms = std::min(view.fresh_until_ms, list.fresh_until_ms);
-  if (from == 0) add_hidden(view, project, who, attachment, list);
+  if (from == 0) {
+    add_remarks(project, who, attachment, list.kind, list.hidden, view.hidden);
+    add_remarks(project, who, attachment, list.kind, list.suspicious, view.suspicious);
+  }
   const auto type = list.kind == Kind::tools ? ContentType::tool_result : ContentType::prompt;
   const bool with_arguments = !row_of(list.kind).by_uri && makes_sections(model_of(project, attachment), type);
   Naming naming(project, attachment, list);
@@ -255,7 +259,7 @@ size_t add_items(ListView& view, const ProjectView& project, const rbac::Princip
       std::string key = naming.exposed(item);
       if (auto why = naming.why_lost(key, told); !why.empty()) {
         view.items.resize(before);
-        if (view.hidden.size() < kMostHidden) view.hidden.emplace_back(std::move(key), std::move(why));
+        if (view.hidden.size() < kMostRemarks) view.hidden.emplace_back(std::move(key), std::move(why));
         continue;
       }
       append_item(view.items, item, attachment, key, with_arguments);

@@ -57,6 +57,7 @@ struct ListView {
   mcp::Era era = mcp::Era::modern;                          // of the client
   std::vector<std::string> unavailable;                     // attachments whose list could not be had
   std::vector<std::pair<std::string, std::string>> hidden;  // what is not shown though it may be used, and why
+  std::vector<std::pair<std::string, std::string>> suspicious;  // what is shown, and has text that nobody sees
   int64_t fresh_until_ms = INT64_MAX;
   size_t count = 0;
 };

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -57,7 +58,14 @@ Error cannot_connect(bool allow_private) {
                                : "check the URL; private addresses need upstream-allow or allowPrivate");
 }
 
-Error error_of(CURLcode code, bool allow_private) {
+// Why a certificate is refused, which tells nothing of who else listens where: libcurl's own words, on one line.
+Error not_trusted(std::string_view words) {
+  std::string text = "the server's certificate is not trusted";
+  if (!words.empty()) text.append(": ").append(words.substr(0, words.find('\n')));
+  return Error(Status::unavailable, std::move(text)).with_code("upstream_certificate");
+}
+
+Error error_of(CURLcode code, std::string_view words, bool allow_private) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return Error(Status::unavailable, "connecting timed out").with_code("upstream_connect_timeout");
@@ -65,7 +73,7 @@ Error error_of(CURLcode code, bool allow_private) {
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-      return Error(Status::unavailable, "the server's certificate is not trusted").with_code("upstream_certificate");
+      return not_trusted(words);
     case CURLE_SSL_CACERT_BADFILE:
       return Error(Status::unavailable, "the file of certificate authorities cannot be used")
           .with_code("upstream_ca_file");
@@ -124,6 +132,7 @@ class CurlDial final : public Dial {
       ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK;
     };
     set(CURLOPT_URL, (url_.origin() + "/").c_str());
+    set(CURLOPT_ERRORBUFFER, words_.data());
     set(CURLOPT_CONNECT_ONLY, 1L);
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
@@ -220,11 +229,13 @@ class CurlDial final : public Dial {
 
   void finish(CURLcode code) {
     if (code != CURLE_OK) {
-      log_.debug("http: connecting to " + url_.origin() + ": " + curl_easy_strerror(code));
-      return deliver(fail(error_of(code, allow_private_)));
+      const std::string_view words = words_.data();
+      log_.info("http: connecting to " + url_.origin() + ": " + std::string(words.empty() ? curl_easy_strerror(code) : words));
+      return deliver(fail(error_of(code, words, allow_private_)));
     }
     slots_.clear();
     timer_.stop();
+    curl_easy_setopt(handles_.easy, CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));  // ours, and the handle lives on
     if (url_.secure()) return deliver(make_tls_transport(loop_, std::exchange(handles_, CurlHandles())));
     curl_socket_t fd = CURL_SOCKET_BAD;
     curl_easy_getinfo(handles_.easy, CURLINFO_ACTIVESOCKET, &fd);
@@ -251,6 +262,7 @@ class CurlDial final : public Dial {
   const Log& log_;
   const Url& url_;
   bool allow_private_;
+  std::array<char, CURL_ERROR_SIZE> words_{};  // libcurl's, about what went wrong
   CurlHandles handles_;
   loop::Timer timer_;
   std::vector<Slot> slots_;

@@ -5,9 +5,12 @@
 #include "base/limits.h"
 #include "mcp/batch.h"
 #include "mcp/http_peer.h"
+#include "mcp/unreadable.h"
 
 namespace mcptoken::mcp {
 namespace {
+
+constexpr const char* kNoResponse = ": the answer is not a JSON-RPC response to the request";
 
 json::ReadLimits body_limits() { return server_limits(limits::kUpstreamBodyBytes); }
 
@@ -53,11 +56,15 @@ std::optional<Message> HttpPeer::take_batch(std::string_view text, const std::st
   return answer;
 }
 
-std::optional<Message> HttpPeer::take_event(std::string_view data, const std::string& id, Events* events, const loop::Scope& scope) {
+// An error: it is the answer, and nobody can read it.
+Result<std::optional<Message>> HttpPeer::take_event(std::string_view data, const std::string& id, Events* events,
+                                                    const loop::Scope& scope) {
   if (is_batch(data) && info_.revision == kBatchRevision) return take_batch(data, id, events, scope);
   auto message = Message::parse(std::string(data), Origin::server, body_limits());
   if (message) return take(*std::move(message), id, events);
   options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
+  const auto asked = answered_by(data);
+  if (asked && std::to_string(*asked) == id) return fail(Status::protocol, options_.label + kNoResponse);
   return std::nullopt;
 }
 
@@ -87,7 +94,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_answer(http::Exchange& excha
   if (is_json) {
     answer.message = take_body(std::move(*body), id, events, scope);
     if (!answer.message && answer.status == 200)
-      co_return fail(Status::protocol, options_.label + ": the answer is not a JSON-RPC response to the request");
+      co_return fail(Status::protocol, options_.label + kNoResponse);
   }
   judge(answer);
   co_return answer;

@@ -34,6 +34,11 @@ class OwnProgress final : public Events {
   Events& events_;
 };
 
+// What changes nothing at the server, and so may be sent again when a kept connection turns out to be closed.
+bool does_no_harm(std::string_view method) {
+  return method == "server/discover" || method == "initialize" || method == "ping" || method.ends_with("/list");
+}
+
 // Of a message that is on its way to a server; "" of a response.
 std::string method_of(std::string_view message) {
   auto outline = json::Outline::read(message, 1, server_limits(message.size()));
@@ -44,7 +49,9 @@ std::string method_of(std::string_view message) {
 }  // namespace
 
 HttpPeer::HttpPeer(loop::Loop& loop, http::Client& client, HttpOptions options)
-    : loop_(loop), client_(client), options_(std::move(options)) {}
+    : loop_(loop), client_(client), options_(std::move(options)), harmless_(options_.http) {
+  harmless_.repeatable = true;
+}
 
 HttpPeer::~HttpPeer() {
   alive_.reset();
@@ -223,7 +230,7 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::post(Call call, Era era, Events* 
   loop::Stage all_written(loop_);  // what goes to servers in this turn
   co_await all_written;
   if (scope.cancelled()) co_return fail(scope.reason());  // before the server has heard of it
-  auto sending = client_.send(request, options_.http, options_.pool_key, scope);
+  auto sending = client_.send(request, does_no_harm(call.method) ? harmless_ : options_.http, options_.pool_key, scope);
   auto exchange = co_await sending;
   if (!exchange) {
     // Legacy: the server may be working on it already, and a closed connection does not tell it to stop.

@@ -27,8 +27,7 @@ struct HttpOptions {
   http::Options http;
   int64_t open_ms = 10'000;
   Log log;
-  Function<void(Message)> on_unrelated;  // notifications that belong to no call
-  Function<void(Message)> on_unclaimed;  // those of calls, where no call hears them: on the stream of listen()
+  Function<void(Message)> on_unrelated;  // notifications that no call hears
 };
 
 class HttpPeer final : public Peer {
@@ -37,8 +36,9 @@ class HttpPeer final : public Peer {
   ~HttpPeer() override;
 
   void declare(uint32_t capabilities) { options_.identity.capabilities = capabilities; }  // before open()
-  // Takes requests of the server that come on the stream of listen(), which are refused otherwise; outlives the peer.
-  void take_requests(Events* events) { stream_events_ = events; }
+  // Takes what comes on the stream of listen() and may belong to a call: requests, which are refused otherwise, and
+  // notifications. Outlives the peer.
+  void take_events(Events* events) { stream_events_ = events; }
   loop::Task<Result<void>> open(loop::Scope& scope) override;
   const PeerInfo& info() const override { return info_; }
   loop::Task<Result<Message>> call(Call call, Events* events, loop::Scope& scope) override;
@@ -98,7 +98,7 @@ class HttpPeer final : public Peer {
   loop::Task<Result<Answer>> read_refusal(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
   std::optional<Message> take(Message message, const std::string& id, Events* events);
   std::optional<Message> take_batch(std::string_view text, const std::string& id, Events* events, const loop::Scope& scope);
-  std::optional<Message> take_event(std::string_view data, const std::string& id, Events* events, const loop::Scope& scope);
+  Result<std::optional<Message>> take_event(std::string_view data, const std::string& id, Events* events, const loop::Scope& scope);
   std::optional<Message> take_body(std::string body, const std::string& id, Events* events, const loop::Scope& scope);
   void judge(Answer& answer) const;
   loop::Task<Result<Answer>> read_stream(http::Exchange& exchange, const std::string& id, Events* events, loop::Scope& scope);
@@ -123,6 +123,7 @@ class HttpPeer final : public Peer {
   loop::Loop& loop_;
   http::Client& client_;
   HttpOptions options_;
+  http::Options harmless_;  // of requests that may arrive twice
   PeerInfo info_;
   std::shared_ptr<const Headers> session_headers_;  // checked, of all calls in a legacy session
   std::shared_ptr<loop::Scope> session_ = std::make_shared<loop::Scope>();  // of what listens in it

@@ -97,10 +97,11 @@ loop::Task<Result<HttpPeer::Answer>> HttpPeer::read_events(http::Exchange& excha
         continue;  // priming events of 2025-11-25, and what is none of MCP
       auto message = take_event(event.data, id, events, scope);
       if (scope.cancelled()) co_return fail(scope.reason());
-      if (!message) continue;
+      if (!message) co_return fail(std::move(message).error());
+      if (!*message) continue;
       Answer answer;
       answer.status = 200;
-      answer.message = *std::move(message);
+      answer.message = **std::move(message);
       co_return answer;
     }
   }
@@ -157,12 +158,12 @@ loop::Task<Result<void>> HttpPeer::listen(Function<void()> on_open, loop::Scope&
 }
 
 void HttpPeer::dispatch(Message message, Events* events) {
+  if (!events) events = stream_events_;
   if (message.kind() == MessageKind::request) {
     auto reply = [this, alive = std::weak_ptr<int>(alive_)](std::string text) {
       if (alive.lock()) reply_to_server(std::move(text));
     };
     if (message.method() == "ping") return reply(result_message(message.id(), "{}"));
-    if (!events) events = stream_events_;
     if (events) return events->on_request(std::move(message), std::move(reply));
     // Nobody knows for whom the server asks: what belongs to a call is on that call's stream (2025-11-25, Streamable HTTP).
     // Whoever has the session to himself takes such requests.
@@ -170,10 +171,8 @@ void HttpPeer::dispatch(Message message, Events* events) {
     Error reason(Status::not_supported, "what is asked for a call must be asked on the stream of that call");
     return reply(error_message(message.id(), std::move(reason).with_rpc(rpc::kMethodNotFound)));
   }
-  const bool of_call = belongs_to_call(message.method());
-  if (of_call && events) return events->on_notification(std::move(message));
-  auto& other = of_call ? options_.on_unclaimed : options_.on_unrelated;
-  if (other) other(std::move(message));
+  if (events && belongs_to_call(message.method())) return events->on_notification(std::move(message));
+  if (options_.on_unrelated) options_.on_unrelated(std::move(message));
 }
 
 // Reads what follows the answer, so that the connection can be used again, without making the caller wait for it.

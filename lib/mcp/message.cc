@@ -188,6 +188,10 @@ Error Message::to_error() const {
   return error;
 }
 
+Result<Message> copy_of(const Message& message) {
+  return Message::parse(std::string(message.text()), Origin::server, server_limits(message.text().size()));
+}
+
 bool belongs_to_call(std::string_view method) {
   constexpr std::string_view kOfCalls[] = {"notifications/progress", "notifications/message", "notifications/subscriptions/acknowledged",
                                            "notifications/cancelled", "notifications/elicitation/complete"};

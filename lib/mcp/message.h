@@ -83,6 +83,9 @@ class Message {
   std::string method_;
 };
 
+// Of a server's message, read anew.
+Result<Message> copy_of(const Message& message);
+
 // Notifications that come on the stream of the request that they belong to.
 bool belongs_to_call(std::string_view method);
 

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "mcp/cancel.h"
 #include "mcp/rewrite.h"
+#include "mcp/unreadable.h"
 
 namespace mcptoken::mcp {
 namespace {
@@ -85,8 +86,7 @@ void Multiplex::tell_listeners(const Message& message) {
     if (pending->events) listeners.push_back(pending->events);
   }
   for (Events* events : listeners) {
-    auto copy = Message::parse(std::string(message.text()), Origin::server, server_limits(message.text().size()));
-    if (copy) events->on_notification(*std::move(copy));
+    if (auto copy = copy_of(message)) events->on_notification(*std::move(copy));
   }
 }
 
@@ -126,17 +126,22 @@ void Multiplex::take_notification(Message message) {
   }
   if (belongs_to_call(message.method())) {
     Events* events = exclusive ? youngest_listener() : nullptr;
-    if (events) events->on_notification(std::move(message));
-    return;
+    if (events) return events->on_notification(std::move(message));
   }
   if (unrelated_) unrelated_(std::move(message));
 }
 
-void Multiplex::fail_one(int64_t id, const Error& error) {
+bool Multiplex::take_unreadable(std::string_view text) {
+  const auto id = pending_.empty() ? std::nullopt : answered_by(text);
+  return id && fail_one(*id, Error(Status::protocol, "the answer is not a JSON-RPC response to the request"));
+}
+
+bool Multiplex::fail_one(int64_t id, const Error& error) {
   auto it = pending_.find(id);
-  if (it == pending_.end()) return;
+  if (it == pending_.end()) return false;
   auto pending = it->second;
   pending->done.resolve(fail(error));
+  return true;
 }
 
 void Multiplex::fail_all(const Error& error) {

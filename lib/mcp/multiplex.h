@@ -19,15 +19,17 @@ class Multiplex {
  public:
   // Takes one message for the server; `id` is that of the request, 0 for everything else.
   using Write = Function<Result<void>(std::string message, int64_t id)>;
-  // `unrelated` gets notifications that belong to no call; it outlives this object.
+  // `unrelated` gets notifications that no call hears; it outlives this object.
   Multiplex(uint32_t capabilities, Write write, Function<void(Message)>& unrelated)
       : capabilities_(capabilities), write_(std::move(write)), unrelated_(unrelated) {}
 
   // Errors do not name the server. A call that is given up is cancelled there, but for `initialize`.
   loop::Task<Result<Message>> exchange(Call call, Events* events, loop::Scope& scope);
   void take(Message message);  // from the server
+  // What is no message: the call that it would have answered fails. False: there is none.
+  bool take_unreadable(std::string_view text);
   void send(std::string message) { static_cast<void>(write_(std::move(message), 0)); }
-  void fail_one(int64_t id, const Error& error);
+  bool fail_one(int64_t id, const Error& error);  // false: there is no such call
   void fail_all(const Error& error);
   size_t calls() const { return pending_.size(); }
 

@@ -122,8 +122,12 @@ Result<void> SsePeer::take(std::string_view event, std::string_view data) {
     return {};
   }
   auto message = Message::parse(std::string(data), Origin::server, server_limits(limits::kUpstreamBodyBytes));
-  if (message) pass_on(*std::move(message));
-  else options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
+  if (message) {
+    pass_on(*std::move(message));
+  } else {
+    options_.log.warn(options_.label + ": an event is not a JSON-RPC message");
+    later([this, text = std::string(data)] { pipe_.take_unreadable(text); });
+  }
   return {};
 }
 

@@ -38,7 +38,8 @@ loop::Task<Result<void>> StdioPeer::start() {
   if (started) co_return Result<void>();
   // The reason names the program: the operator's to know, not the callers'.
   options_.log.warn(options_.label + ": " + started.error().message);
-  co_return fail(started.error().status, "the server process cannot be started");
+  Error error(started.error().status, "the server process cannot be started");
+  co_return fail(std::move(error).with_hint("the gateway's log says why"));
 }
 
 loop::Task<Result<void>> StdioPeer::spawn() {
@@ -176,9 +177,10 @@ loop::Task<Result<void>> StdioPeer::stop(loop::Scope& scope) {
 
 void StdioPeer::on_line(std::string line) {
   if (info_.revision == kBatchRevision && is_batch(line)) return on_batch(line);
-  auto parsed = Message::parse(std::move(line), Origin::server, line_limits());
+  auto parsed = Message::parse(line, Origin::server, line_limits());
   if (parsed) return pipe_.take(*std::move(parsed));
   ++noise_lines_;
+  pipe_.take_unreadable(line);  // a waiter may destroy this object
 }
 
 void StdioPeer::on_batch(std::string_view line) {

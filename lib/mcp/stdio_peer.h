@@ -23,7 +23,7 @@ struct StdioOptions {
   int64_t probe_ms = 3'000;
   int64_t open_ms = 30'000;                       // package runners may download first
   Log log;
-  Function<void(Message)> on_unrelated;           // notifications that belong to no call
+  Function<void(Message)> on_unrelated;           // notifications that no call hears
   Function<void(std::string_view)> on_stderr;     // a line
   Function<void(std::string)> on_exit;            // the process has gone, with the reason; not after destruction
 };

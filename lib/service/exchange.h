@@ -80,6 +80,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   Result<void> check_origin();
   Result<void> check_length(int64_t bytes) const;
   bool answer_probe();
+  bool may_be_awaited() const;
   bool answer_preflight();
   bool answer_sign_in();
   Result<void> begin_mcp();

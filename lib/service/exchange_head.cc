@@ -90,7 +90,8 @@ std::string param_headers(std::string_view wanted) {
 Result<void> Exchange::judge_head() {
   MCPT_CHECK(parse_target(asked_->head));
   if (answer_probe()) return {};
-  if (node_.draining) return fail(Error(Status::unavailable, "the server is shutting down"));
+  link_.late = node_.draining;
+  if (link_.late && !may_be_awaited()) return fail(Error(Status::unavailable, "the server is shutting down"));
   MCPT_CHECK(check_host());
   MCPT_CHECK(check_origin());
   if (answer_preflight() || answer_sign_in()) return {};
@@ -103,6 +104,11 @@ Result<void> Exchange::judge_head() {
   }
   if (rest) return begin_rest();
   return fail(not_found());
+}
+
+// The answer to what a server has asked, or a withdrawal: calls that are under way wait for those.
+bool Exchange::may_be_awaited() const {
+  return asked_->head.method == "POST" && asked_->head.headers.find("mcp-session-id") && mcp_target(asked_->head.path);
 }
 
 bool Exchange::answer_probe() {

@@ -83,6 +83,7 @@ loop::Task<Result<json::Value>> exchange_with(http::Client& client, const PlaneA
   http::Options options;
   options.first_byte_ms = wait_ms;
   options.allow_private = true;  // the operator has named it
+  options.ca_file = plane.ca_file;
   options.repeatable = repeatable;
   auto sending = client.send(request, options, std::string(kPool), scope);
   auto exchange = co_await sending;

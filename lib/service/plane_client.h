@@ -16,6 +16,7 @@ namespace mcptoken::service {
 struct PlaneAddress {
   http::Url url;
   std::string prefix;
+  std::string ca_file = {};  // authorities that are trusted instead of the system's
   http::Url at(std::string_view path) const;
 };
 // "http(s)://host[:port][/prefix]"; Status::invalid for anything else, a query among them.

@@ -27,6 +27,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   std::unique_ptr<Service> service(new Service(std::move(config), log, version));
   const Config& settings = service->config_;
   MCPT_TRY(auto addresses, http::AddressPolicy::parse(settings.upstream_allow));
+  if (service->config_.control_plane) service->config_.control_plane->ca_file = settings.upstream_ca_file;
   if (settings.control_plane)
     service->open_remote();
   else
@@ -42,6 +43,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Log log, std::st
   options.cache_dir = settings.cache_dir;
   if (options.cache_dir.empty() && !settings.data_dir.empty()) options.cache_dir = settings.data_dir + "/cache";
   options.require_sandbox = settings.require_sandbox;
+  options.ca_file = settings.upstream_ca_file;
   options.addresses = std::make_shared<const http::AddressPolicy>(std::move(addresses));
   options.log = log;
   service->gateway_ = std::make_unique<gateway::Gateway>(std::move(options), service->authority());
@@ -83,6 +85,7 @@ Result<void> Service::open_local() {
     if (std::exchange(node.servers, snapshot.servers) != snapshot.servers) {
       node.site.watches.keep_only(*snapshot.servers);
       node.site.upstreams.mark_stale(*snapshot.servers);
+      node.site.catalogue.forget_stale(*snapshot.servers);
     }
     return until;
   });

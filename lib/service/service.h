@@ -28,6 +28,7 @@ struct Config {
   std::vector<std::string> allowed_hosts;    // names without port, lower case
   std::vector<std::string> allowed_origins;  // "https://host[:port]"
   std::string upstream_allow;                // CIDRs
+  std::string upstream_ca_file;              // authorities that are trusted instead of the system's
   rbac::Ceiling ceiling = rbac::Ceiling::live;
   rbac::ToolGrant tool_grant = rbac::ToolGrant::view;
   std::optional<int64_t> max_token_ttl_ms;

@@ -7,6 +7,7 @@ static void settings(void) {
   } rows[] = {{"allowed_hosts", "a.example, B.example", NULL},
               {"allowed_origins", "https://a.example", NULL},
               {"upstream_allow", "10.0.0.0/8", "10.0.0.0/99"},
+              {"upstream_ca_file", "", NULL},
               {"token_ceiling", "mint", "sometimes"},
               {"tool_grant", "run", "walk"},
               {"max_token_ttl", "365d", "365"},
@@ -24,6 +25,7 @@ static void settings(void) {
   CHECK_OK(mcptoken_config_new(&config, &error));
   CHECK_FAILS(MCPTOKEN_INVALID, "data_dir", mcptoken_service_new(config, NULL, NULL, &made, &error));
   CHECK(made == NULL);
+  CHECK_FAILS(MCPTOKEN_IO, "upstream_ca_file", mcptoken_config_set(config, "upstream_ca_file", "/nonexistent/ca.pem", &error));
   for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {
     CHECK_OK(mcptoken_config_set(config, rows[i].key, rows[i].good, &error));
     if (rows[i].bad)

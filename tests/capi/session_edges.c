@@ -142,6 +142,40 @@ static void unasked(void) {
   stop();
 }
 
+/* One that has declared that it tells of changes is listened to, also by a host that answers no questions. */
+static void listened_to(void) {
+  static const char* const canned[] = {
+      JSON(RESULT(1, "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"prompts\":{\"listChanged\":true}}}")), ACCEPTED, NULL};
+  static char request[2][4096];
+  int fds[2];
+  mcptoken_call* call = NULL;
+  mcptoken_bytes* json = NULL;
+  start(canned, MCPTOKEN_ERA_LEGACY, 20000);
+  mcptoken_session_on_notification(session, note, NULL);
+  CHECK_OK(mcptoken_session_connect(session, &error));
+  pthread_join(server.thread, NULL);
+  CHECK_OK(mcptoken_session_begin(session, "prompts/list", NULL, 0, &call, &error));
+  for (int i = 0; i < 2; ++i) {
+    CHECK_NUMBER(MCPTOKEN_PENDING, mcptoken_call_poll(call, &json, NULL));
+    fds[i] = accept(server.fd, NULL, NULL);
+    CHECK_NUMBER(MCPTOKEN_PENDING, mcptoken_call_poll(call, &json, NULL));
+    canned_read(fds[i], request[i], sizeof request[i]);
+  }
+  const int listening = strncmp(request[0], "GET ", 4) == 0 ? 0 : 1;
+  CHECK(strncmp(request[listening], "GET ", 4) == 0 && strstr(request[1 - listening], "prompts/list") != NULL);
+  static const char told[] = EVENTS NOTE("prompts/list_changed");
+  send(fds[listening], told, strlen(told), MSG_NOSIGNAL);
+  for (int i = 0; i < 500 && strstr(notes, "prompts/list_changed") == NULL; ++i) {
+    CHECK_NUMBER(MCPTOKEN_PENDING, mcptoken_call_poll(call, &json, NULL));
+    usleep(10000);
+  }
+  CHECK(strstr(notes, "prompts/list_changed") != NULL);
+  mcptoken_call_free(call);
+  mcptoken_session_free(session);
+  for (int i = 0; i < 2; ++i) close(fds[i]);
+  close(server.fd);
+}
+
 /* A server that says nothing any more is told that nobody waits. */
 static void told_of_the_end(void) {
   static const char* const canned[] = {LEGACY(1), ACCEPTED, NULL};
@@ -226,6 +260,7 @@ int main(void) {
   lists();
   times();
   unasked();
+  listened_to();
   told_of_the_end();
   connects_anew();
   refusals();

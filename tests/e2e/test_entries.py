@@ -10,7 +10,9 @@ from wire import LEGACY
 
 FLAVOURS = ("v1", "legacy", "modern")
 ANY = {"type": "object"}
-GOOD = {"tools": {"name": "good", "inputSchema": {"type": "object", "properties": {"any": True}}}, "prompts": {"name": "good"},
+HIDDEN = "says more than it shows\u202e"
+GOOD = {"tools": {"name": "good", "description": HIDDEN, "inputSchema": {"type": "object", "properties": {"any": True}}},
+        "prompts": {"name": "good"},
         "resources": {"name": "good", "uri": "test://good"}, "resourceTemplates": {"name": "good", "uriTemplate": "test://good/{x}"}}
 # What is missing can only be one thing.
 LOOSE = {"tools": [{"name": "bare"}, {"name": "free", "inputSchema": {"required": []}}], "prompts": [],
@@ -88,6 +90,16 @@ def test_what_is_left_out_is_named_with_the_reason(gateway):
     reasons = {one["name"]: one["reason"] for one in wire.Modern(gateway.port, gateway.bearer).request("tools/list", {})["result"]["_meta"]
                ["io.mcptoken/unusable"]}
     assert reasons["bad__good-0"] == "title is not text" and reasons["bad__good-8"] == 'inputSchema.type is not "object"', reasons
+
+
+def test_text_that_nobody_sees_is_shown_as_it_is_and_named(gateway):
+    """For the client with each list, for who runs the gateway in its log, once."""
+    for kind in (wire.Legacy, wire.Modern, wire.Legacy):
+        listed = kind(gateway.port, gateway.bearer).request("tools/list", {})["result"]
+        assert next(tool for tool in listed["tools"] if tool["name"] == "bad__good")["description"] == HIDDEN
+        what = "1 character that nobody sees, the first is U+202E"
+        assert listed["_meta"]["io.mcptoken/suspicious"] == [{"name": "bad__good", "reason": what}], listed["_meta"]
+    assert gateway.log.read_text().count(f"bad: the entry good of tools/list has {what}") == 1
 
 
 def test_legacy_clients_are_shown_schemas_that_are_objects(gateway):

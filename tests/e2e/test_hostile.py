@@ -62,6 +62,8 @@ ANSWERS = {
     "smuggled": (lambda id, right: stream(NOTE | {"result": WRONG}, said(id, result=right)), "right"),
     "escapes": (lambda id, right: plain(said(id, result={"caf\u00e9": 1, "a\"b": 2} | right)), "right"),
     "behind-escapes": (lambda id, right: plain(behind_escapes(id, right)), None),
+    "unreadable": (lambda id, right: stream(said(id, result=WRONG | {"n": float("nan")}), said(id, result=right)), None),
+    "unreadable-note": (lambda id, right: stream(NOTE | {"params": float("nan")}, said(id, result=right)), "right"),
     "twice": (lambda id, right: stream(said(id, result=right), said(id, result=WRONG)), "right"),
 }
 
@@ -127,6 +129,13 @@ def test_a_call_has_one_answer(gateway):
             told = json.dumps(messages)
             assert wanted or f"{name}: " in answers[0]["error"]["message"], (name, messages)  # whose fault it is
             assert "127.0.0.1" not in told and "wrong" not in told, (name, messages)
+
+
+def test_an_answer_that_nobody_can_read_is_no_sign_that_the_server_is_away(gateway):
+    client = wire.Modern(gateway.port, gateway.bearer)
+    for _ in range(8):
+        assert "is not a JSON-RPC response" in client.call("unreadable__call")["error"]["message"]
+    assert {one["circuit"] for one in gateway.rest("GET", "instances?server=unreadable").json["items"]} == {"closed"}
 
 
 def test_what_comes_too_late_is_nobodys_answer(gateway):

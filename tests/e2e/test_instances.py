@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -231,3 +232,46 @@ def test_probes_find_out_without_a_call(gateway):
     wire.Modern(gateway.port, token, "probes").text("probed__echo", {"message": "x"})
     until(lambda: any(one["health"] == "unhealthy" and "the tool fail has failed" in str(one["events"])
                       for one in instances(gateway, "probed")))
+
+
+# Lists the tools that a file names, by line, as they are when it starts.
+NAMED_TOOLS = """
+import json, sys
+tools = [{"name": name, "inputSchema": {"type": "object"}} for name in open(sys.argv[1]).read().split()]
+RESULTS = {"initialize": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "n", "version": "1"}},
+           "tools/list": {"tools": tools}, "tools/call": {"content": []}}
+for line in sys.stdin:
+    message = json.loads(line)
+    if "id" in message:
+        said = RESULTS.get(message["method"])
+        body = {"result": said} if said else {"error": {"code": -32601, "message": "no"}}
+        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], **body}), flush=True)
+"""
+
+
+def test_a_process_that_is_started_again_may_have_other_tools(gateway):
+    names = gateway.logs / "names"
+    names.write_text("first")
+    gateway.stdio("named", sys.executable, "-c", NAMED_TOOLS, names)
+    gateway.project("naming", "named")
+    client = wire.Legacy(gateway.port, gateway.token("naming", "naming"), project="naming")
+    until(lambda: client.tools() == ["named__first"])
+    names.write_text("first second")
+    gateway.mcpctl("delete", "instance", instances(gateway, "named")[0]["name"])
+    until(lambda: "result" in client.call("named__first"))
+    until(lambda: client.tools() == ["named__first", "named__second"])
+
+
+def test_a_health_check_says_how_a_server_is_that_answers_calls(gateway):
+    check = {"tool": "fail", "intervalSeconds": 1, "failureThreshold": 1}
+    gateway.example("checked", flags=["--health-check", json.dumps(check)])
+    gateway.project("checking", "checked")
+    bearer = gateway.token("checking", "checking")
+    call = lambda: wire.Modern(gateway.port, bearer, project="checking").call("checked__echo", {"message": "x"})
+    until(lambda: "result" in call())
+    until(lambda: instances(gateway, "checked")[0]["health"] == "unhealthy")
+    for _ in range(20):
+        assert "result" in call()
+        assert instances(gateway, "checked")[0]["health"] == "unhealthy"
+    told = [event["text"] for event in instances(gateway, "checked")[0]["events"]]
+    assert len([text for text in told if text.startswith("unhealthy")]) == 1, told

@@ -1,11 +1,12 @@
-"""What a legacy HTTP server asks on its GET stream, apart from any call: it reaches the client when one client alone has the
-server's session, and is refused with the reason when nothing says whose it is."""
+"""What a legacy HTTP server asks and says on its GET stream, apart from any call: it reaches the client when one client alone has the
+server's session. When nothing says whose it is, questions are refused with the reason, and the rest is passed over."""
 
 import json
 import queue
 import select
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import doubles
@@ -22,8 +23,16 @@ class Session:
         self.asked = []
 
 
+TOOLS = ("ask", "later", "tell", "withdraw", "visit")
+
+
+def note(method, **params):
+    return {"jsonrpc": "2.0", "method": f"notifications/{method}", "params": params}
+
+
 class Server(doubles.Handler):
-    """Its tool `ask` waits for an answer to a question on the GET stream; `later` answers at once, and has a test ask."""
+    """Its tool `ask` waits for an answer to a question on the GET stream; `later` answers at once, and has a test ask. `tell` makes
+    progress and writes a line there, `withdraw` asks and takes it back, `visit` wants an address visited, and says later that it was."""
 
     sessions = {}
     lock = threading.Lock()
@@ -47,7 +56,7 @@ class Server(doubles.Handler):
         if "id" not in message:
             return self.plain(202)
         if method == "tools/list":
-            return self.result(message, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in ("ask", "later")]})
+            return self.result(message, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]})
         if method == "resources/list":
             return self.result(message, {"resources": [{"uri": "test://x", "name": "x"}]})
         if method == "tools/call":
@@ -57,6 +66,23 @@ class Server(doubles.Handler):
                 threading.Timer(0.5, self.ask, [session, number]).start()
                 reply = until(lambda: session.answers.get(number))
                 return self.result(message, {"content": [{"type": "text", "text": json.dumps(reply)}]})
+            if params["name"] == "tell":
+                session.stream.put(note("progress", progressToken=params["_meta"]["progressToken"], progress=0.5))
+                session.stream.put(note("message", level="warning", data="half"))
+                assert until(lambda: session.stream.empty())
+                time.sleep(0.2)
+            if params["name"] == "withdraw":
+                number = next(self.numbers)
+                self.ask(session, number)
+                time.sleep(0.2)
+                session.stream.put(note("cancelled", requestId=number, reason="no need"))
+                assert until(lambda: session.stream.empty())
+                time.sleep(0.2)
+            if params["name"] == "visit":
+                visit = {"mode": "url", "message": "Log in", "url": "https://example.org/", "elicitationId": "one"}
+                threading.Timer(0.5, session.stream.put, [note("elicitation/complete", elicitationId="one")]).start()
+                error = {"code": -32042, "message": "visit first", "data": {"elicitations": [visit]}}
+                return self.plain(200, json.dumps({"jsonrpc": "2.0", "id": message["id"], "error": error}).encode())
             return self.result(message, {"content": [{"type": "text", "text": "later"}]})
         return self.result(message, {})
 
@@ -190,6 +216,64 @@ def test_without_a_call_it_comes_on_the_clients_own_stream(gateway):
         declined = lambda one: one.asked and one.answers.get(one.asked[-1], {}).get("result") == {"action": "decline"}
         assert until(lambda: next(filter(declined, Server.sessions.values()), None)).streams == 1
         connection.cut()
+
+
+def test_a_question_on_the_clients_own_stream_is_withdrawn_there(gateway):
+    client = Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK)
+    with Connection(gateway.port) as connection:
+        heard = Listener(client.listen(connection))
+        session = asks_later(client)
+        question = until(lambda: next((one for one in heard.messages if one.get("method") == "elicitation/create"), None))
+        for number in (session.asked[-1] + 1, session.asked[-1]):  # one that was never asked, too
+            session.stream.put(note("cancelled", requestId=number, reason="no need"))
+        withdrawn = until(lambda: [one for one in heard.messages if one.get("method") == "notifications/cancelled"])
+        assert withdrawn == [note("cancelled", requestId=question["id"], reason="no need")], withdrawn
+        connection.cut()
+
+
+def test_what_a_server_says_on_its_stream_reaches_the_call_that_runs(gateway):
+    """Also to another call at the same time: nothing but lines, which do not tell theirs."""
+    client = Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK)
+    with Connection(gateway.port) as connection:
+        params = {"name": "own__tell", "arguments": {}, "_meta": {"progressToken": "mine"}}
+        progress, line, _ = client.post(client.message("tools/call", params), connection)
+    assert progress == note("progress", progressToken="mine", progress=0.5), progress
+    assert line == note("message", level="warning", data="half"), line
+
+
+def test_a_question_of_a_call_is_withdrawn_on_the_stream(gateway):
+    client = Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK)
+    with Connection(gateway.port) as connection:
+        question, withdrawn, _ = client.post(client.message("tools/call", {"name": "own__withdraw", "arguments": {}}), connection)
+    assert withdrawn == note("cancelled", requestId=question["id"], reason="no need"), withdrawn
+
+
+def test_a_line_without_a_call_comes_on_the_clients_own_stream_from_its_level_on(gateway):
+    client = Legacy(gateway.port, gateway.bearer, capabilities=CAN_ASK)
+    assert client.request("logging/setLevel", {"level": "warning"})["result"] == {}
+    with Connection(gateway.port) as connection:
+        heard = Listener(client.listen(connection))
+        session = asks_later(client)
+        for level in ("info", "error"):
+            session.stream.put(note("message", level=level, data=level))
+        lines = until(lambda: [one for one in heard.messages if one.get("method") == "notifications/message"])
+        assert lines == [note("message", level="error", data="error")], lines
+        connection.cut()
+
+
+def test_who_was_sent_to_an_address_hears_that_it_was_visited(gateway):
+    for server in ("own", "shared"):
+        clients = [Legacy(gateway.port, gateway.bearer, capabilities={"elicitation": {"url": {}}}) for _ in range(2)]
+        with Connection(gateway.port) as first, Connection(gateway.port) as second:
+            heard = [Listener(client.listen(connection)) for client, connection in zip(clients, (first, second))]
+            for client, named in ((clients[1], "later"), (clients[0], "visit")):
+                answer = client.request("tools/call", {"name": f"{server}__{named}", "arguments": {}})
+            assert answer["error"]["code"] == -32042, answer
+            complete = note("elicitation/complete", elicitationId="one")
+            until(lambda: complete in heard[0].messages)
+            assert complete not in heard[1].messages
+            first.cut()
+            second.cut()
 
 
 def test_without_a_call_and_a_stream_it_is_refused(gateway):

@@ -157,11 +157,20 @@ def test_client_2_modern(plane):
 
 
 def test_a_server_asks_the_client_through_both(plane):
-    for flavour in ("v1", "legacy"):
+    for flavour in ("v1", "legacy", "modern"):
         with NodeClient(plane.remote, plane.token(f"asked-{flavour}"), flavour, "elicit") as client:
-            for _ in range(2):
-                told = client.call("old__ask")
+            for server in ("old", "old", "example", "web"):
+                told = client.call(f"{server}__ask")
                 assert told["asked"] == ["Your name?"] and "answer: " in told["text"], told
+
+
+def test_a_modern_client_that_can_be_asked_takes_no_process_for_each_call(plane):
+    client = wire.Modern(plane.remote.port, plane.token("can-be-asked"), capabilities={"elicitation": {}})
+    client.text("old__echo", {"message": "x"})
+    before = plane.rest("GET", "instances?server=old").json["items"]
+    for _ in range(3):
+        client.text("old__echo", {"message": "x"})
+    assert len(plane.rest("GET", "instances?server=old").json["items"]) == len(before)
 
 
 def stripped(answer):

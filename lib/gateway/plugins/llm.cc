@@ -120,6 +120,7 @@ loop::Task<Result<ModelAnswer>> send_to_model(Site& site, std::string project_id
   request.body = std::span(&piece, wanted.body.empty() ? 0 : 1);
   http::Options options;
   options.first_byte_ms = wanted.wait_ms;
+  options.ca_file = site.gateway.options().ca_file;
   std::string pool = "llm:" + project_id;
   auto sending = site.http.send(request, options, pool, scope);
   auto exchange = co_await sending;

@@ -201,10 +201,60 @@ TEST_CASE("catalogue: a silent server delays one list, and is asked ever less of
   }
   std::filesystem::remove(world.file + ".silent");
   world.pass(121'000);
-  CHECK_FALSE(world.list().second);  // fetched in the background
+  world.list();  // fetched in the background
   world.turn_until([&] { return world.asked() > asked; });
   world.settle(100);
   CHECK(world.list().second);
+}
+
+TEST_CASE("catalogue: a server that is back is asked though nobody asks for it") {
+  Silent world;
+  std::ofstream(world.file + ".silent") << "x";
+  CHECK_FALSE(world.list().second);
+  world.settle(3 * Silent::kDiscoveryMs);
+  std::filesystem::remove(world.file + ".silent");
+  world.pass(31'000);
+  world.turn_until([&] { return world.asked() == 2; });
+  world.settle(100);
+  CHECK(world.list().second);
+  world.pass(200'000);
+  world.settle(100);
+  CHECK(world.asked() <= 3);  // well again: asked when somebody asks
+}
+
+TEST_CASE("catalogue: a dead server delays one list, whichever comes next") {
+  Silent world;
+  world.project->attachments.clear();
+  world.attach_script("s", "cat > /dev/null");
+  auto spec = std::make_shared<ServerSpec>(*world.project->attachments[0].server);
+  spec->discovery_ms = Silent::kDiscoveryMs;
+  world.project->attachments[0].server = spec;
+  world.allow({"role:run,resource:tools", "role:view,resource:prompts", "role:view,resource:servers"});
+  CHECK(world.list().first >= Silent::kDiscoveryMs - 100);
+  for (const char* method : {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}) {
+    const int64_t start = system_clock().mono_ms();
+    const auto answer = world.send(World::modern("1", method), World::modern_headers(method)).last();
+    CHECK(system_clock().mono_ms() - start < Silent::kDiscoveryMs / 2);
+    CHECK_MESSAGE(answer.find(R"("io.mcptoken/unavailable":["s"])") != std::string::npos, answer);
+  }
+}
+
+TEST_CASE("catalogue: a server that knows no such list has nothing of the kind, and is well") {
+  Listing world;
+  world.attach_script("s", R"sh(
+say() { printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"',"result":{'"$1"'}}'; }
+while IFS= read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case "$line" in
+    *'"method":"server/discover"'*)
+      say '"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}' ;;
+    *) printf '%s\n' '{"jsonrpc":"2.0","id":'"$id"',"error":{"code":-32601,"message":"no such method"}}' ;;
+  esac
+done
+)sh");
+  const auto answer = world.send(World::modern("1", "tools/list"), World::modern_headers("tools/list")).last();
+  CHECK(answer.find("\"tools\":[]") != std::string::npos);
+  CHECK_MESSAGE(answer.find("unavailable") == std::string::npos, answer);
 }
 
 TEST_CASE("catalogue: an old list is given at once while its server is silent") {

@@ -380,6 +380,41 @@ TEST_CASE("instance: replicas that share a client's session, or a broken server,
   for (auto* visit : slow) exclusive.finish(*visit);
 }
 
+TEST_CASE("instance: a session keeps its process while it may come back, and calls make room") {
+  Watched world;
+  world.attach_example("ex");
+  auto& server = world.project->attachments[0].server;
+  auto alone = std::make_shared<ServerSpec>(*server);
+  alone->share = Share::session;
+  server = alone;
+  const auto echo = [&](const std::string& session) {
+    World::Headers headers;
+    if (!session.empty()) headers.emplace_back("mcp-session-id", session);
+    return world.send(World::call("1", "ex__echo", R"({"message":"x"})"), std::move(headers)).last();
+  };
+  const auto is_well = [](const std::string& answer) { return answer.find("\"result\"") != std::string::npos; };
+  for (int i = 0; i < 10; ++i) CHECK(is_well(echo("")));  // nobody comes back for these
+  CHECK(world.views().size() >= 8);
+  std::vector<std::string> sessions;
+  for (int i = 0; i < 9; ++i) {
+    sessions.push_back(world.session());
+    if (i == 1) world.clock.ahead_ms += 20'000;  // all but the first
+    const std::string answer = echo(sessions.back());
+    if (i < 8) CHECK(is_well(answer));
+    else CHECK(answer.find("all 8 processes of server ex that a client can have to itself are in use") != std::string::npos);
+  }
+  CHECK(echo("").find("all 8 processes") != std::string::npos);
+  world.clock.ahead_ms += 45'000;  // the first has been quiet for a minute, the others have not
+  CHECK(is_well(echo(sessions[8])));
+  CHECK(echo(sessions[0]).find("all 8 processes") != std::string::npos);
+  CHECK(is_well(echo(sessions[1])));
+  // Those who share one are not kept out.
+  auto shared = std::make_shared<ServerSpec>(*server);
+  shared->share = Share::project;
+  server = shared;
+  CHECK(is_well(echo(sessions[0])));
+}
+
 TEST_CASE("instance: a server with no replicas is switched off, and lists say so") {
   Watched world;
   world.attach_example("ex");

@@ -30,6 +30,7 @@ while IFS= read -r line; do
       say 'starting up'; say '{"not":"rpc"}'; say '[]'
       say '{"jsonrpc":"2.0","id":"'"$id"'","result":{"forged":1}}'
       result '{"real":1}' ;;
+    *'"method":"broken"'*) result '{"n":NaN}' ;;
     *'"method":"batch"'*)
       say '[{"jsonrpc":"2.0","method":"notifications/tools/list_changed"},7,{"jsonrpc":"2.0","id":'"$id"',"result":{"of":"batch"}}]'
       result '{"of":"line"}' ;;
@@ -190,6 +191,21 @@ TEST_CASE_FIXTURE(Fixture, "stdio peer: what is not an answer is passed over") {
   CHECK(peer->noise_lines() == before + 3);
   ask(*peer, "changed");
   CHECK(unrelated == std::vector<std::string>{"notifications/tools/list_changed"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "stdio peer: an answer that nobody can read is the end of its call alone") {
+  auto peer = make(kLegacy);
+  REQUIRE(open(*peer));
+  Outcome held, broken, released;
+  begin(*peer, "hold", held);
+  begin(*peer, "broken", broken);
+  turn_until([&] { return broken.answer.has_value(); });
+  REQUIRE_FALSE(*broken.answer);
+  CHECK(broken.answer->error().status == Status::protocol);
+  CHECK_FALSE(held.answer);
+  begin(*peer, "release", released);
+  turn_until([&] { return held.answer && released.answer; });
+  CHECK(has(held.text(), R"({"held":true})"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "stdio peer: several messages on a line in revision 2025-03-26 alone") {
