@@ -166,11 +166,13 @@ class Doctor {
     if (!servers.ok()) return;  // a right that is missing is not a fault of the installation
     const JsonValue items = servers->root().get("items");
     for (size_t i = 0; i < items.size(); ++i)
-      server(items.at(i).text("name"), instances.ok() ? instances->root().get("items") : JsonValue());
+      server(items.at(i), instances.ok() ? instances->root().get("items") : JsonValue());
     if (items.size() == 0) add("servers", Verdict::kWarning, "there are none", "mcpctl create server NAME …");
   }
 
-  void server(const std::string& name, JsonValue instances) {
+  void server(const JsonValue& definition, JsonValue instances) {
+    const std::string name = definition.text("name");
+    if (definition.get("replicas").integer(1) == 0) return add("server " + name, Verdict::kGood, "switched off (it has 0 replicas)");
     size_t running = 0;
     for (size_t i = 0; i < instances.size(); ++i) {
       const JsonValue one = instances.at(i);

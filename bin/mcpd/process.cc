@@ -23,6 +23,7 @@ sigset_t end_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);  // of a terminal that goes; there is nothing to read anew
   return set;
 }
 

@@ -25,6 +25,7 @@ enum class Setting : size_t {
   allowed_origins,
   trusted_proxies,
   upstream_allow,
+  upstream_ca_file,
   token_ceiling,
   tool_grant,
   max_token_ttl,

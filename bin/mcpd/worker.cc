@@ -184,6 +184,7 @@ void Worker::pause_accepting(int error) {
 }
 
 void Worker::stop_accepting() {
+  mcptoken_timer_stop(accept_timer_);
   mcptoken_watch_free(listen_watch_);
   listen_watch_ = nullptr;
   if (listen_fd_ >= 0) ::close(listen_fd_);
@@ -327,8 +328,6 @@ void Worker::hurry() { mcptoken_loop_post(loop_, call<&Worker::abandon_all>, thi
 void Worker::begin_drain() {
   if (draining_) return;
   draining_ = true;
-  mcptoken_timer_stop(accept_timer_);
-  stop_accepting();
   attached_.for_each([](Connection& connection) {
     if (connection.phase == Phase::idle) ::shutdown(connection.fd, SHUT_RDWR);
   });
@@ -340,6 +339,7 @@ void Worker::begin_drain() {
 }
 
 void Worker::drained() {
+  stop_accepting();  // until now there was an answer for everybody: that the server stops
   quiet_deadline_ms_ = now_ms() + kLastBytesMs;
   mcptoken_timer_start(quiet_timer_, 0, kQuietCheckMs);
 }

@@ -212,6 +212,8 @@ def test_term_drains_and_leaves_no_child():
             children = children_of(gateway.process.pid)
             assert children
             gateway.process.popen.terminate()
+            with wire.Connection(gateway.port) as probe:
+                until(lambda: probe.request("GET", "/readyz").status == 503)  # and not: nobody there
             for connection, id in calls:
                 answer = list(connection.events())[-1]
                 assert answer["id"] == id and "result" in answer, answer
@@ -221,3 +223,28 @@ def test_term_drains_and_leaves_no_child():
             until(lambda: not any(is_alive(child) for child in children))
             with socket.socket() as probe:
                 assert probe.connect_ex(("127.0.0.1", gateway.port)) != 0
+
+
+def test_a_server_that_stops_takes_the_answers_that_calls_wait_for_and_nothing_new():
+    with Gateway(loops=2) as gateway:
+        gateway.example("old", era="legacy")
+        gateway.project("demo", "old")
+        token = gateway.token("t")
+        gateway.ready(token, "old")
+        client = wire.Legacy(gateway.port, token, capabilities={"elicitation": {}})
+        with wire.Connection(gateway.port) as asking, wire.Connection(gateway.port) as idle:
+            assert client.request("ping", {}, connection=idle)["result"] == {}
+            events = client.post(client.message("tools/call", {"name": "old__ask", "arguments": {}}), asking)
+            question = next(event for event in events if event.get("method") == "elicitation/create")
+            gateway.process.popen.terminate()
+            with wire.Connection(gateway.port) as late:
+                until(lambda: late.request("GET", "/readyz").status == 503)
+            for method, fields in (("tools/list", client.fields(None)), ("initialize", wire.Client.fields(client, None))):
+                with wire.Connection(gateway.port) as late:
+                    refused = late.request("POST", client.path, json.dumps(client.message(method, {})), fields)
+                    assert refused.status == 503, (method, refused.status, refused.body)
+            reply = {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "accept", "content": {"name": "Ada"}}}
+            with wire.Connection(gateway.port) as late:
+                assert client.deliver(reply, late) == 202
+            assert "Ada" in json.dumps(list(events)[-1]["result"])
+        assert gateway.process.wait() == 0, gateway.process.text()
