@@ -66,7 +66,7 @@ void tell_host(mcptoken_session& session, mcp::Message message) {
 }
 
 loop::Task<Result<void>> open_stream(mcptoken_session& session, bool waits, loop::Scope& scope) {
-  if (session.stream && session.stream->size() > 0) co_return Result<void>();
+  if (session.has_no_stream || (session.stream && session.stream->size() > 0)) co_return Result<void>();
   session.stream = std::make_unique<loop::Group>();
   session.peer->take_events(session.events.get());
   auto opened = std::make_shared<loop::Completion<void>>();
@@ -74,7 +74,10 @@ loop::Task<Result<void>> open_stream(mcptoken_session& session, bool waits, loop
     if (!std::exchange(*done, true)) opened->resolve({});
   };
   auto listening = session.peer->listen(once, session.stream->scope());
-  session.stream->spawn(std::move(listening), [once](Result<void>) { once(); });
+  session.stream->spawn(std::move(listening), [once, &session](Result<void> ended) {
+    session.has_no_stream |= !ended && ended.error().http >= 400 && ended.error().http < 500;
+    once();
+  });
   if (!waits) co_return Result<void>();
   loop::Timer late(session.blocking->loop());
   late.start(kStreamMs, once);

@@ -89,6 +89,7 @@ struct mcptoken_session {
   std::map<std::string, mcptoken::mcp::ParamHeaders, std::less<>> param_headers;
   // What a legacy server says and asks that belongs to no call. Its task uses everything above, as those below do.
   std::unique_ptr<mcptoken::loop::Group> stream;
+  bool has_no_stream = false;  // the server has refused one: it is not asked at every call
   std::vector<std::shared_ptr<mcptoken::capi::SessionCall>> calls;
 };
 

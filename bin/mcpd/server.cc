@@ -85,6 +85,7 @@ class Server {
     const size_t loops = wanted > 0 ? static_cast<size_t>(wanted) : usable_cores();
     auto inherited = inherited_listener(environment_);
     if (!inherited) return inherited.failure();
+    options_.inherited = *inherited >= 0;
     auto listeners = *inherited >= 0 ? share_listener(*inherited, loops)
                                      : open_listeners(*parse_endpoint(listen_text(settings_)), loops);
     if (!listeners) return listeners.failure();

@@ -328,6 +328,7 @@ void Worker::hurry() { mcptoken_loop_post(loop_, call<&Worker::abandon_all>, thi
 void Worker::begin_drain() {
   if (draining_) return;
   draining_ = true;
+  if (options_.inherited) stop_accepting();
   attached_.for_each([](Connection& connection) {
     if (connection.phase == Phase::idle) ::shutdown(connection.fd, SHUT_RDWR);
   });

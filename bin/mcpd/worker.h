@@ -38,6 +38,7 @@ struct WorkerOptions {
   AccessLog* access_log = nullptr;  // or none
   std::vector<Network> trusted_proxies;
   unsigned connection_limit = 0;  // above the census's: libmicrohttpd's own limit is never reached
+  bool inherited = false;         // the listener is somebody else's, for whom connections wait in it
   int64_t header_ms = 0;          // from accept, or from the request line on a connection that is kept alive
   int64_t body_ms = 0;
   int64_t idle_ms = 0;  // from an answer to the next request line

@@ -117,8 +117,8 @@ CallerShare share_of(const Exchange& exchange, const Client& client) {
   CallerShare share;
   share.project = exchange.caller.project;
   share.who = exchange.caller.who;
-  const auto& token_sha = exchange.caller.who->token_sha;
-  share.alone = client.session ? session_share(client.session->nonce, token_sha) : call_share(exchange.caller.request_id, token_sha);
+  share.has_session = client.session.has_value();
+  share.session = client.session ? client.session->nonce : exchange.caller.request_id;
   share.capabilities = client.capabilities;
   share.bearer = exchange.caller.to_control_plane;
   return share;

@@ -94,6 +94,19 @@ Result<void> read_page(const mcp::Message& message, mcp::Era era, bool marks_mat
   return {};
 }
 
+// What is the same connection in all that matters to whether it is there.
+UpstreamKey one_of(const UpstreamKey& upstream) {
+  UpstreamKey out = upstream;
+  out.capabilities = 0;
+  out.replica = 0;
+  return out;
+}
+
+bool same_entries(const RawList& one, const RawList& other) {
+  const auto same = [](const Item& a, const Item& b) { return a.raw == b.raw; };
+  return one.hidden == other.hidden && std::equal(one.items.begin(), one.items.end(), other.items.begin(), other.items.end(), same);
+}
+
 // Who holds a server's lists in common with others hears of their changes from it. A process tells by itself, the control
 // plane by its feed; a stream for each token or session would be too many.
 bool is_heard(const ServerSpec& server) {
@@ -117,34 +130,33 @@ bool says_unavailable(const mcp::Message& message) {
 }  // namespace
 
 void Catalogue::warn_of_unseen(const ServerSpec& server, const RawList* before, const RawList& now) {
-  for (const auto& [key, what] : now.suspicious) {
-    const auto known = before ? before->suspicious.find(key) : now.suspicious.end();
-    if (before && known != before->suspicious.end() && known->second == what) continue;
-    site_.gateway.options().log.warn(server.name + ": the entry " + key + " of " + std::string(row_of(now.kind).method) + " has " + what);
-  }
+  if (now.suspicious.empty() || (before && before->suspicious == now.suspicious)) return;
+  const auto& [key, what] = *now.suspicious.begin();
+  site_.gateway.options().log.warn(server.name + ": " + std::string(row_of(now.kind).method) + ": " + json::quoted(key) + " has " + what +
+                                   (now.suspicious.size() > 1 ? ", and so have " + std::to_string(now.suspicious.size() - 1) : ""));
 }
 
 Catalogue::Catalogue(Site& site) : site_(site), again_(site.loop) {}
 
-const Error* Catalogue::away(const std::string& server_id) const {
-  const auto it = away_.find(server_id);
+const Error* Catalogue::away(const UpstreamKey& upstream) const {
+  const auto it = away_.find(one_of(upstream));
   return it != away_.end() && site_.loop.now_ms() < it->second.until_ms ? &it->second.error : nullptr;
 }
 
 // Whether it has been asked for any of its lists for as long as anybody waits.
-bool Catalogue::hangs(const ServerSpec& server) const {
+bool Catalogue::hangs(const UpstreamKey& upstream, const ServerSpec& server) const {
   const int64_t since_ms = site_.loop.now_ms() - server.discovery_ms + kSlackMs;
   UpstreamKey first;
-  first.server_id = server.id;
+  first.server_id = upstream.server_id;
   for (auto it = entries_.lower_bound(Place{first, Kind::tools, {}}); it != entries_.end(); ++it) {
     const auto& [place, entry] = *it;
-    if (place.upstream.server_id != server.id) break;
-    if (entry->fetching.running() && entry->began_ms <= since_ms) return true;
+    if (place.upstream.server_id != upstream.server_id) break;
+    if (one_of(place.upstream) == one_of(upstream) && entry->fetching.running() && entry->began_ms <= since_ms) return true;
   }
   return false;
 }
 
-void Catalogue::note_failure(Entry& entry, const std::shared_ptr<const ServerSpec>& server, BearerPtr bearer, const Error& error) {
+void Catalogue::note_failure(Entry& entry, const Place& place, const std::shared_ptr<const ServerSpec>& server, const Error& error) {
   const int64_t now_ms = site_.loop.now_ms();
   entry.missed = true;
   entry.error = error;
@@ -152,12 +164,13 @@ void Catalogue::note_failure(Entry& entry, const std::shared_ptr<const ServerSpe
   if (error.status == Status::cancelled) return;
   const int64_t pause_ms = std::min(kNegativeMs << std::min(entry.failures++, 8), kLongestNegativeMs);
   entry.retry_at_ms = now_ms + (server->relayed ? kRelayedNegativeMs : pause_ms);
+  if (server->relayed || entry.forgotten) return;
   const bool is_away = error.status == Status::timeout || error.status == Status::unavailable || error.status == Status::network;
-  if (server->relayed) return;
-  if (is_away) away_.insert_or_assign(server->id, Away{error, entry.retry_at_ms});
-  if (&site_.gateway.home_of(server->id) != &site_) return;
+  if (away_.size() >= kMaxEntries) away_.clear();
+  if (is_away) away_.insert_or_assign(one_of(place.upstream), Away{error, entry.retry_at_ms});
+  // What one caller had alone is of no use when he has gone.
+  if (&site_.gateway.home_of(server->id) != &site_ || is_alone(place.upstream.share)) return;
   entry.server = server;
-  entry.bearer = std::move(bearer);
   if (!again_.running()) again_.start(kAgainTickMs, [this] { ask_again(); }, kAgainTickMs);
 }
 
@@ -165,11 +178,11 @@ void Catalogue::ask_again() {
   const int64_t now_ms = site_.loop.now_ms();
   bool any = false;
   for (auto& [place, entry] : entries_) {
-    if (!entry->missed || !entry->server || entry->failures == 0 || now_ms - entry->asked_ms >= kInterestMs) continue;
+    if (!entry->missed || !entry->server || entry->failures == 0 || entry->forgotten || now_ms - entry->asked_ms >= kInterestMs) continue;
     any = true;
     if (entry->fetching.running() || now_ms < entry->retry_at_ms) continue;
     entry->began_ms = now_ms;
-    entry->fetching.begin(group_, [this, entry = entry, place = place] { return refresh(entry, entry->server, place, entry->bearer); });
+    entry->fetching.begin(group_, [this, entry = entry, place = place] { return refresh(entry, entry->server, place, nullptr); });
   }
   if (!any) again_.stop();
 }
@@ -191,10 +204,6 @@ std::shared_ptr<Catalogue::Entry> Catalogue::own_entry(Place& place, const std::
   if (!place.token.empty() || !entry->list || !entry->list->is_private) return entry;
   place.token = token;
   return entry_of(place);
-}
-
-bool Catalogue::knows(const UpstreamKey& upstream) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& one) { return one.first.upstream == upstream && one.second->list; });
 }
 
 RawListPtr Catalogue::known(const UpstreamKey& upstream, Kind kind) const {
@@ -226,7 +235,7 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     return refresh(entry, server, place, bearer);
   };
   if (!entry->fetching.running()) entry->began_ms = now;
-  const Error* gone = entry->failures > 0 ? &*entry->error : entry->list ? nullptr : away(server->id);
+  const Error* gone = entry->failures > 0 ? &*entry->error : entry->list ? nullptr : away(place.upstream);
   if (gone) {  // nobody waits for it again: what there is, and the next one is announced
     const RawListPtr kept = entry->list;
     Error error = *gone;
@@ -242,11 +251,11 @@ loop::Task<Result<RawListPtr>> Catalogue::list(Kind kind, std::shared_ptr<const 
     meter.count(Lookup::stale);
     co_return entry->list;
   }
-  if (hangs(*server)) {  // others have waited in vain already
+  if (hangs(place.upstream, *server)) {  // others have waited in vain already
+    entry->missed = true;
     entry->fetching.begin(group_, std::move(start));
     meter.count(entry->list ? Lookup::stale : Lookup::failed);
     if (entry->list) co_return entry->list;
-    entry->missed = true;
     co_return fail(Status::timeout, server->name + ": the server has not answered in time");
   }
   auto task = entry->fetching.join(group_, std::move(start), scope);
@@ -295,10 +304,11 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   }
   if (&home == &site_) (list ? site_.meter.fetched : site_.meter.fetch_failures).add();
   if (!list) {
-    note_failure(*entry, server, std::move(bearer), list.error());
+    note_failure(*entry, place, server, list.error());
     co_return fail(std::move(list).error());
   }
   if (&home == &site_) warn_of_unseen(*server, entry->list.get(), **list);
+  const bool is_other = std::exchange(entry->restarted, false) && entry->list && !same_entries(*entry->list, **list);
   entry->list = *std::move(list);
   if (is_heard_here && entry->list->lifetime_ms >= kHeardMs) hear_until(entry->list->fresh_until_ms);
   if (&home == &site_ && place.kind == Kind::tools) {
@@ -311,11 +321,14 @@ loop::Task<Result<void>> Catalogue::refresh(std::shared_ptr<Entry> entry, std::s
   entry->stale = entry->invalidations != before;  // what was fetched may be from before the change
   entry->error.reset();
   entry->server.reset();
-  entry->bearer.reset();
-  away_.erase(server->id);
+  away_.erase(one_of(place.upstream));
   entry->failures = 0;
   entry->retry_at_ms = 0;
-  if (std::exchange(entry->missed, false)) site_.gateway.announce(server->id, place.kind);
+  if (const bool missed = std::exchange(entry->missed, false); missed || is_other) {
+    if (&home != &site_) site_.gateway.announce(server->id, place.kind);
+    else if (is_other) site_.gateway.list_changed(server->id, place.kind);
+    else site_.gateway.answers_again(server->id, place.kind);
+  }
   co_return Result<void>();
 }
 
@@ -327,7 +340,7 @@ loop::Task<Result<RawListPtr>> Catalogue::from_home(std::shared_ptr<const Server
   if (entry->list && !entry->stale && now < entry->list->fresh_until_ms) co_return entry->list;
   if (now < entry->retry_at_ms && !entry->fetching.running()) co_return fail(*entry->error);
   entry->asked_ms = now;
-  const Error* gone = entry->failures > 0 ? &*entry->error : entry->list ? nullptr : away(server->id);
+  const Error* gone = entry->failures > 0 ? &*entry->error : entry->list ? nullptr : away(place.upstream);
   std::optional<Error> error = gone ? std::optional(*gone) : std::nullopt;
   if (!entry->fetching.running()) entry->began_ms = now;
   Function<loop::Task<Result<void>>()> start = [this, entry, server, place, bearer] {
@@ -423,11 +436,27 @@ RawListPtr Catalogue::at_hand(Kind kind, const ServerSpec& server, const CallerS
   return it == entries_.end() ? nullptr : it->second->list;
 }
 
+void Catalogue::restarted(const std::shared_ptr<const ServerSpec>& server, const UpstreamKey& upstream) {
+  for (auto& [place, entry] : entries_) {
+    if (place.upstream != upstream || !entry->list) continue;
+    entry->stale = entry->restarted = true;
+    if (!entry->fetching.running()) entry->began_ms = site_.loop.now_ms();
+    entry->fetching.begin(group_, [this, entry = entry, server, place = place] { return refresh(entry, server, place, nullptr); });
+  }
+}
+
+void Catalogue::forgive(const std::string& server_id, Kind kind) {
+  std::erase_if(away_, [&](const auto& one) { return one.first.server_id == server_id; });
+  for (auto& [place, entry] : entries_) {
+    if (place.upstream.server_id == server_id && place.kind == kind) entry->failures = 0, entry->retry_at_ms = 0, entry->missed = false;
+  }
+}
+
 void Catalogue::forget_stale(const Servers& present) {
   std::erase_if(entries_, [&](const auto& one) {
     const auto at = present.find(one.first.upstream.server_id);
-    const bool stale = at == present.end() || one.first.upstream.version < at->second->version;
-    return stale && !one.second->fetching.running();
+    one.second->forgotten |= at == present.end() || one.first.upstream.version < at->second->version;
+    return one.second->forgotten && !one.second->fetching.running();
   });
   away_.clear();  // what was changed may be what kept it away
 }

@@ -48,12 +48,14 @@ class Catalogue {
   loop::Task<Result<RawListPtr>> list(Kind kind, std::shared_ptr<const ServerSpec> server, CallerShare caller,
                                       loop::Scope& scope);
   void invalidate(const std::string& server_id, Kind kind);
+  // The server's process was started again: its lists may be others now, and are looked at.
+  void restarted(const std::shared_ptr<const ServerSpec>& server, const UpstreamKey& upstream);
+  // It answers again: nobody is kept from asking for that list any more.
+  void forgive(const std::string& server_id, Kind kind);
   // Lists of other versions than here are of no use any more.
   void forget_stale(const Servers& present);
   // The list that the caller would be answered from, fresh or not, when it is here; nullptr otherwise. On any loop.
   RawListPtr at_hand(Kind kind, const ServerSpec& server, const CallerShare& caller) const;
-  // Whether any list of the upstream is here.
-  bool knows(const UpstreamKey& upstream) const;
   // The last list that the upstream sent to everybody, fresh or not; nullptr: none yet, or it is private. On its home loop.
   RawListPtr known(const UpstreamKey& upstream, Kind kind) const;
 
@@ -68,9 +70,10 @@ class Catalogue {
     RawListPtr list;
     bool stale = false;             // invalidated
     uint64_t invalidations = 0;
-    std::shared_ptr<const ServerSpec> server;  // that failed, as the next
-    BearerPtr bearer;
+    std::shared_ptr<const ServerSpec> server;  // that failed, and is asked again
     int64_t asked_ms = 0;           // by somebody, last
+    bool restarted = false;         // its process was: who listens hears when the next list is another
+    bool forgotten = false;         // of a definition that is no more: what still comes of it means nothing
     int failures = 0;               // in a row
     int64_t retry_at_ms = 0;        // after a failure
     std::optional<Error> error;
@@ -86,10 +89,10 @@ class Catalogue {
   loop::Task<Result<RawListPtr>> fetch(std::shared_ptr<const ServerSpec> server, Place place, BearerPtr bearer,
                                        loop::Scope& scope);
   loop::Task<Result<void>> compare(std::shared_ptr<const ServerSpec> server, std::shared_ptr<RawList> list, loop::Scope& scope);
-  // The last failure of a server that was not there, while that is to be believed without asking.
-  const Error* away(const std::string& server_id) const;
-  bool hangs(const ServerSpec& server) const;
-  void note_failure(Entry& entry, const std::shared_ptr<const ServerSpec>& server, BearerPtr bearer, const Error& error);
+  // The last failure of a connection that was not there, while that is to be believed without asking.
+  const Error* away(const UpstreamKey& upstream) const;
+  bool hangs(const UpstreamKey& upstream, const ServerSpec& server) const;
+  void note_failure(Entry& entry, const Place& place, const std::shared_ptr<const ServerSpec>& server, const Error& error);
   void ask_again();
   void warn_of_unseen(const ServerSpec& server, const RawList* before, const RawList& now);
   std::shared_ptr<Entry> entry_of(const Place& place);
@@ -101,7 +104,7 @@ class Catalogue {
     int64_t until_ms;
   };
   std::map<Place, std::shared_ptr<Entry>> entries_;
-  std::map<std::string, Away> away_;  // by server
+  std::map<UpstreamKey, Away> away_;  // by what one_of() makes of a key
   loop::Timer again_;                 // while somebody was answered without a list of a server that lives here
   loop::Group group_;  // last: its tasks use everything above
 };

@@ -148,7 +148,8 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
     auto last = co_await task;
     co_return last;
   }
-  share.alone = site.parking.free_share(call.server->id, share.who->token_sha);
+  share.has_session = false;
+  share.session = site.parking.free_place(call.server->id, share.who->token_sha);
   call.key = key_for(*call.server, share);
   auto task = site.parking.begin(whose, std::move(call), &events, scope);
   auto turn = co_await task;

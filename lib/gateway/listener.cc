@@ -68,7 +68,8 @@ CallerShare Listener::share() const {
   CallerShare out;
   out.project = project_;
   out.who = who_;
-  out.alone = has_session_ ? session_share(session_, who_->token_sha) : call_share(session_, who_->token_sha);
+  out.has_session = has_session_;
+  out.session = session_;
   out.capabilities = capabilities_;
   out.bearer = bearer_;
   return out;

@@ -44,7 +44,7 @@ class Listener : public Standing {
   void suspect(const std::string& server_id, const std::string& share);
 
   // `share`: session_share() of a legacy session.
-  bool is_of(const std::string& share) const { return has_session_ && share.size() > session_.size() && share == own_share(); }
+  bool is_of(std::string_view share) const { return has_session_ && is_session_share(share, session_, who_->token_sha); }
   // Ends the stream, and with it, at the end of the turn, the listener.
   void leave(const Error& reason) { link_.scope.cancel(reason); }
   // A question of a server that belongs to no call: asks the client, whose answer comes as a POST of its own, or replies with
@@ -79,7 +79,6 @@ class Listener : public Standing {
   void tell_changed(Kind kind);
   bool is_at(std::string_view uri, const std::string& server_id) const;
   CallerShare share() const;
-  std::string own_share() const { return session_share(session_, who_->token_sha); }
   Link& link_;
   const std::shared_ptr<const rbac::Principal> who_;
   const BearerPtr bearer_;

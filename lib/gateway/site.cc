@@ -163,6 +163,14 @@ void Gateway::list_changed(const std::string& server_id, Kind kind) {
   });
 }
 
+void Gateway::answers_again(const std::string& server_id, Kind kind) {
+  Site& home = home_of(server_id);
+  home.loop.post([this, &home, server_id, kind] {
+    tell_all([server_id, kind](Site& site) { site.catalogue.forgive(server_id, kind); });
+    announce_once(home, server_id, kind);
+  });
+}
+
 void Gateway::announce_once(Site& home, const std::string& server_id, Kind kind) {
   Storm& storm = home.storms.try_emplace({server_id, kind}, home.loop).first->second;
   storm.again = storm.quiet.running();

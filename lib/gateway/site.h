@@ -173,6 +173,10 @@ class Gateway {
 
   // Tells the clients that listen that what a server offers of that kind is other than it was.
   void announce(const std::string& server_id, Kind kind);
+  // The same, and no loop believes any longer what it has of it. On any loop, as the next.
+  void list_changed(const std::string& server_id, Kind kind);
+  // The same of a list that somebody was answered without, when it is there.
+  void answers_again(const std::string& server_id, Kind kind);
   // On any loop: a notification of a server that no call hears. `share`: of the connection it came on.
   void server_says(const std::string& server_id, const std::string& share, mcp::Message message);
   // What the server offers may have changed meanwhile, all of it.
@@ -188,7 +192,6 @@ class Gateway {
   ControlPlane& plane_;
   Shelf shelf_;
   Stages stages_;
-  void list_changed(const std::string& server_id, Kind kind);
   void tell_client(const std::string& server_id, const std::string& share, std::shared_ptr<const mcp::Message> message);
   void announce_once(Site& home, const std::string& server_id, Kind kind);
   std::vector<std::unique_ptr<Site>> sites_;

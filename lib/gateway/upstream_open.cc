@@ -21,8 +21,7 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
   entry->log_level.clear();
   site_.meter.count_opening(entry->server->name, true);
   want_stream(entry);
-  // It may be another version than the one whose lists are known.
-  if (entry->process && site_.catalogue.knows(entry->key)) site_.gateway.suspect(entry->server->id, entry->key.share);
+  if (entry->process) site_.catalogue.restarted(entry->server, entry->key);
   entry->instance.opened(entry->process ? "process " + std::to_string(entry->process->pid()) : std::string());
   co_return Result<void>();
 }

@@ -48,7 +48,8 @@ struct UpstreamKey {
 struct CallerShare {
   std::shared_ptr<const ProjectView> project;
   std::shared_ptr<const rbac::Principal> who;
-  std::string alone;              // the share of who uses a connection alone: session_share(), or call_share()
+  bool has_session = false;       // a legacy one
+  std::string session;            // its nonce, or a name that no other call has at that time
   uint32_t capabilities = 0;      // that can be relayed to this client
   BearerPtr bearer;               // for relayed servers; no part of the key, which has the token's SHA
 };
@@ -57,6 +58,10 @@ struct CallerShare {
 inline constexpr std::string_view kSessionShare = "session:", kCallShare = "call:";
 inline std::string session_share(std::string_view nonce, std::string_view token_sha) {
   return std::string(kSessionShare).append(nonce).append("/").append(token_sha);
+}
+inline bool is_session_share(std::string_view share, std::string_view nonce, std::string_view token_sha) {  // that of the two
+  return share.size() == kSessionShare.size() + nonce.size() + 1 + token_sha.size() && share.ends_with(token_sha) &&
+         share.substr(kSessionShare.size(), nonce.size()) == nonce && share.starts_with(kSessionShare);
 }
 inline std::string call_share(std::string_view name, std::string_view token_sha) {
   return std::string(kCallShare).append(name).append("/").append(token_sha);

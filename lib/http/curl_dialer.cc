@@ -58,14 +58,23 @@ Error cannot_connect(bool allow_private) {
                                : "check the URL; private addresses need upstream-allow or allowPrivate");
 }
 
-// Why a certificate is refused, which tells nothing of who else listens where: libcurl's own words, on one line.
-Error not_trusted(std::string_view words) {
+// Why a certificate is refused. In our words: libcurl's name the host, and callers are not to learn where a server is.
+Error not_trusted(long verdict) {
+  struct Row {
+    long verdict;  // of OpenSSL, X509_V_ERR_*
+    const char* words;
+  };
+  constexpr Row kRows[] = {{0, "it is another host's"},        {9, "it is not valid yet"},       {10, "it has expired"},
+                           {18, "it is signed by itself"},     {19, "who signed it is not known"}, {20, "who signed it is not known"},
+                           {21, "who signed it is not known"}, {23, "it was revoked"}};
   std::string text = "the server's certificate is not trusted";
-  if (!words.empty()) text.append(": ").append(words.substr(0, words.find('\n')));
+  for (const Row& row : kRows) {
+    if (row.verdict == verdict) text.append(": ").append(row.words);
+  }
   return Error(Status::unavailable, std::move(text)).with_code("upstream_certificate");
 }
 
-Error error_of(CURLcode code, std::string_view words, bool allow_private) {
+Error error_of(CURLcode code, long verdict, bool allow_private) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return Error(Status::unavailable, "connecting timed out").with_code("upstream_connect_timeout");
@@ -73,7 +82,7 @@ Error error_of(CURLcode code, std::string_view words, bool allow_private) {
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-      return not_trusted(words);
+      return not_trusted(verdict);
     case CURLE_SSL_CACERT_BADFILE:
       return Error(Status::unavailable, "the file of certificate authorities cannot be used")
           .with_code("upstream_ca_file");
@@ -229,9 +238,10 @@ class CurlDial final : public Dial {
 
   void finish(CURLcode code) {
     if (code != CURLE_OK) {
-      const std::string_view words = words_.data();
-      log_.info("http: connecting to " + url_.origin() + ": " + std::string(words.empty() ? curl_easy_strerror(code) : words));
-      return deliver(fail(error_of(code, words, allow_private_)));
+      long verdict = -1;
+      curl_easy_getinfo(handles_.easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+      log_.info("http: connecting to " + url_.origin() + ": " + (words_.front() ? words_.data() : curl_easy_strerror(code)));
+      return deliver(fail(error_of(code, verdict, allow_private_)));
     }
     slots_.clear();
     timer_.stop();

@@ -94,19 +94,22 @@ json::ReadLimits server_limits(size_t bytes) {
   return limits;
 }
 
-Result<Message> Message::parse(std::string text, Origin origin, const json::ReadLimits& limits, std::string* refused_id) {
-  auto owned = std::make_unique<const std::string>(std::move(text));
+Result<Message> Message::parse(std::string text, Origin origin, const json::ReadLimits& limits, std::string* refused_id,
+                               std::string* refused_text) {
+  auto owned = std::make_unique<std::string>(std::move(text));
   json::ReadLimits rules = limits;
   rules.escaped_keys |= origin == Origin::server;
   auto outline = Outline::read(*owned, 2, rules);
   if (!outline) {
     auto error = std::move(outline).error();
     int http = error.status == Status::too_large && owned->size() > limits.bytes ? 413 : 400;
+    if (refused_text) *refused_text = std::move(*owned);
     return fail(std::move(error).with_rpc(rpc::kParseError).with_http(http));
   }
   Message message(std::move(owned), *std::move(outline));
   if (auto judged = message.classify(origin); !judged) {
     if (refused_id) *refused_id = message.refused_id();
+    if (refused_text) *refused_text = message.text();
     return fail(std::move(judged).error());
   }
   return message;

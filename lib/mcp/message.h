@@ -41,9 +41,9 @@ json::ReadLimits server_limits(size_t bytes);
 class Message {
  public:
   // Errors carry the JSON-RPC code to answer with (parse error, invalid request). `refused_id` becomes the raw id of a
-  // request that is refused, when it is one; null: the caller answers nothing.
+  // request that is refused, when it is one; null: the caller answers nothing. `refused_text`: gets back what is no message.
   static Result<Message> parse(std::string text, Origin origin, const json::ReadLimits& limits = {},
-                               std::string* refused_id = nullptr);
+                               std::string* refused_id = nullptr, std::string* refused_text = nullptr);
 
   MessageKind kind() const { return kind_; }
   bool is_call() const { return kind_ == MessageKind::request || kind_ == MessageKind::notification; }

@@ -177,10 +177,11 @@ loop::Task<Result<void>> StdioPeer::stop(loop::Scope& scope) {
 
 void StdioPeer::on_line(std::string line) {
   if (info_.revision == kBatchRevision && is_batch(line)) return on_batch(line);
-  auto parsed = Message::parse(line, Origin::server, line_limits());
+  std::string refused;
+  auto parsed = Message::parse(std::move(line), Origin::server, line_limits(), nullptr, &refused);
   if (parsed) return pipe_.take(*std::move(parsed));
   ++noise_lines_;
-  pipe_.take_unreadable(line);  // a waiter may destroy this object
+  pipe_.take_unreadable(refused);  // a waiter may destroy this object
 }
 
 void StdioPeer::on_batch(std::string_view line) {

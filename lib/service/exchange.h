@@ -53,6 +53,7 @@ class Exchange final : public gateway::Responder, public std::enable_shared_from
   void follow(std::shared_ptr<const gateway::ProjectView> project);
   // What stands uses the gateway: it goes before it does, also when no loop runs any more.
   void drop_standing() { link_.standing.reset(); }
+  bool is_late() const { return link_.late; }  // the server stops, and does not wait for it
   bool listens() const { return link_.listens && !answered_; }  // an open stream that waits for nothing in particular
 
  private:

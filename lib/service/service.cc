@@ -170,7 +170,8 @@ loop::Task<Result<void>> Service::drain_node(Node& node, int64_t grace_ms) {
     for (auto& exchange : std::list(node.exchanges)) {  // what was let in before may begin to listen yet
       if (exchange->listens()) exchange->cancel(reason);
     }
-    if (node.exchanges.empty() && !std::exchange(node.quiet, true)) ++quiet_nodes_;
+    const bool busy = std::any_of(node.exchanges.begin(), node.exchanges.end(), [](const auto& one) { return !one->is_late(); });
+    if (!busy && !std::exchange(node.quiet, true)) ++quiet_nodes_;
     if (quiet_nodes_ == nodes_.size()) break;
     if (node.loop.now_ms() >= until_ms) {
       auto rest = node.exchanges;

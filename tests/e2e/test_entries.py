@@ -99,7 +99,7 @@ def test_text_that_nobody_sees_is_shown_as_it_is_and_named(gateway):
         assert next(tool for tool in listed["tools"] if tool["name"] == "bad__good")["description"] == HIDDEN
         what = "1 character that nobody sees, the first is U+202E"
         assert listed["_meta"]["io.mcptoken/suspicious"] == [{"name": "bad__good", "reason": what}], listed["_meta"]
-    assert gateway.log.read_text().count(f"bad: the entry good of tools/list has {what}") == 1
+    assert gateway.log.read_text().count(f'bad: tools/list: "good" has {what}') == 1
 
 
 def test_legacy_clients_are_shown_schemas_that_are_objects(gateway):

@@ -406,7 +406,7 @@ TEST_CASE("certificates are checked: authority and name" * doctest::skip(!have_o
   REQUIRE_FALSE(untrusted);
   CHECK(untrusted.error().status == Status::unavailable);
   CHECK(untrusted.error().code == "upstream_certificate");
-  CHECK(untrusted.error().message.find("self-signed") != std::string::npos);
+  CHECK(untrusted.error().message.find("it is signed by itself") != std::string::npos);
 
   const auto trusted = harness.call(server.trusted());
   REQUIRE(trusted);
@@ -417,7 +417,7 @@ TEST_CASE("certificates are checked: authority and name" * doctest::skip(!have_o
   const auto misnamed = harness.call(wrong_name);
   REQUIRE_FALSE(misnamed);
   CHECK(misnamed.error().code == "upstream_certificate");
-  CHECK(misnamed.error().message.find("'127.0.0.1'") != std::string::npos);
+  CHECK(misnamed.error().message.find("it is another host's") != std::string::npos);
 
   Call bad_file = server.call("local.test");
   bad_file.options.ca_file = "/nonexistent";
