@@ -30,12 +30,8 @@ bool is_exact(const HeadLayout& layout) {
     if (!is_colon(end_of(field.name), field.value.data())) return false;
     line = end_of(field.value);
   }
-  // The empty line. With a bare LF its second byte is that of the body or of the next request, if there is any.
-  return is_line_end(line) && is_line_end(line + 2);
-}
-
-const char* end_of_head(const HeadLayout& layout) {
-  return end_of(layout.fields.empty() ? layout.version : layout.fields.back().value) + 4;
+  // The empty line. Only its place tells it from NULs that were sent behind the last value.
+  return line + 4 == end_of_head(layout) && is_line_end(line) && is_line_end(line + 2);
 }
 
 std::optional<uint64_t> chunk_size_before(const char* data, const char* begin) {

@@ -22,11 +22,12 @@ struct HeadLayout {
   size_t target_size = 0;  // of the target as sent
   std::string_view version;
   std::span<const Field> fields;
+  size_t head_size = 0;  // from the method to the body, as libmicrohttpd has counted it
 };
 
 bool is_exact(const HeadLayout& layout);
-// Of an exact one: where the body begins.
-const char* end_of_head(const HeadLayout& layout);
+// Where the body begins.
+inline const char* end_of_head(const HeadLayout& layout) { return layout.method.data() + layout.head_size; }
 // The size that the line before `data` gives to the chunk that begins there. Nothing when no such line is in the buffer any more,
 // or when it has an extension: then the bytes are counted as they come. `begin`: of the input behind the head.
 std::optional<uint64_t> chunk_size_before(const char* data, const char* begin);

@@ -14,6 +14,11 @@ Connection* connection_of(MHD_Connection* request) {
   return info ? static_cast<Connection*>(info->socket_context) : nullptr;
 }
 
+size_t head_size_of(MHD_Connection* request) {
+  const auto* info = MHD_get_connection_info(request, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  return info ? info->header_size : 0;
+}
+
 }  // namespace
 
 void Worker::on_target(MHD_Connection* request, const char* target) {
@@ -76,7 +81,7 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   auto& connection = *connection_of(request);
   read_fields(request);
   Framing framing;
-  const HeadLayout layout{line.method, line.target, connection.target.size(), line.version, fields_};
+  const HeadLayout layout{line.method, line.target, connection.target.size(), line.version, fields_, head_size_of(request)};
   if (const auto refusal = judge_head(layout, connection.target, framing)) {
     options_.census->note_malformed();
     refuse_head(connection, *refusal);
