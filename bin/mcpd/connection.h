@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "address.h"
+#include "input.h"
 #include "list.h"
 
 struct MHD_Connection;
@@ -80,6 +81,8 @@ class Connection : public Link<Attached> {
   bool is_suspect = false;       // nothing had moved then, though more was there
   int64_t looked_ms = 0;         // at how much of an answer the client has taken; 0: not yet
   uint64_t taken_bytes = 0;      // by then, of all that was sent to it
+  Input input;         // of libmicrohttpd, seen through the tap
+  bool refused = false;  // the last word has been said
   std::string target;  // raw request target of the request being read
   MHD_Connection* request = nullptr;  // once its first line has been read
   Exchange* exchange = nullptr;       // of the request, while libmicrohttpd has it

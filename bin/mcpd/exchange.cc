@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "clock.h"
-#include "layout.h"
 #include "worker.h"
 
 namespace mcpd {
@@ -20,13 +19,12 @@ constexpr int kAskedInVain = 16;  // turns; each costs less than a twentieth of 
 }  // namespace
 
 Exchange::Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing,
-                   const char* input, std::unique_ptr<Arrival> arrival)
+                   std::unique_ptr<Arrival> arrival)
     : worker_(worker),
       connection_(connection),
       request_(request),
       arrival_(std::move(arrival)),
       body_size_(framing.content_length),
-      input_(input),
       http10_(framing.http10),
       wants_head_alone_(std::string_view(arrival_->head.method) == "HEAD") {
   connection_.ref();
@@ -72,10 +70,10 @@ void Exchange::admit() {
 }
 
 Exchange::Step Exchange::body(std::string_view piece) {
-  if (announces_too_much(piece)) return refuse_body();
   body_bytes_ += piece.size();
   connection_.body_bytes = body_bytes_;
-  if (body_bytes_ > static_cast<uint64_t>(kBodyBytes)) return refuse_body();
+  if (body_bytes_ > static_cast<uint64_t>(kBodyBytes)) return refuse_body(kBodyTooLarge);
+  if (body_size_ >= 0) connection_.input.waiting -= piece.size();  // chunks have been taken off already
   const bool complete = body_size_ >= 0 && body_bytes_ >= static_cast<uint64_t>(body_size_);
   if (arrival_) {
     arrival_->body.append(piece);
@@ -141,17 +139,10 @@ Exchange::Step Exchange::reply() {
   return queued == MHD_YES ? Step::proceed : Step::drop;
 }
 
-// A chunk says how long it will be, and who waits for an answer need not send the rest.
-bool Exchange::announces_too_much(std::string_view piece) const {
-  if (body_size_ >= 0 || !input_) return false;
-  const auto size = chunk_size_before(piece.data(), input_);
-  return size && *size > static_cast<uint64_t>(kBodyBytes) - body_bytes_;
-}
-
-Exchange::Step Exchange::refuse_body() {
+Exchange::Step Exchange::refuse_body(const Refusal& refusal) {
   if (taken_over_ || cut_) return Step::drop;
   if (answered_) return reply_and_close();
-  worker_.refuse(connection_, 413, "the body is larger than 33 MiB");
+  worker_.refuse(connection_, refusal.status, refusal.reason);
   return Step::drop;
 }
 

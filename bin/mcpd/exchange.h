@@ -34,8 +34,7 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   // What the access handler tells libmicrohttpd: go on, or forget the connection.
   enum class Step { proceed, drop };
 
-  // `input`: where libmicrohttpd's input goes on behind the head; NULL: not known.
-  Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing, const char* input,
+  Exchange(Worker& worker, Connection& connection, MHD_Connection* request, const Framing& framing,
            std::unique_ptr<Arrival> arrival);
   ~Exchange() override;
   Exchange(const Exchange&) = delete;
@@ -50,6 +49,8 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   bool is_shown() const { return !arrival_; }
   void admit();  // shows it
   Step body(std::string_view piece);
+  // What has come of the body cannot be one.
+  Step refuse_body(const Refusal& refusal);
   // The request is complete, or the connection has been resumed.
   Step proceed();
   // libmicrohttpd is done with the request; the exchange may be gone afterwards.
@@ -75,7 +76,6 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
 
   Step reply();
   Step reply_and_close();
-  Step refuse_body();
   void begin_stream();
   void wait();
   void suspend();
@@ -85,7 +85,6 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   void stop_watching();
   void tell_gone();
   void schedule();
-  bool announces_too_much(std::string_view piece) const;
   bool over() const { return !request_ && (!stream_ || answered_); }
 
   Worker& worker_;
@@ -100,7 +99,6 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   uint64_t body_bytes_ = 0;
   int64_t waiting_since_ms_ = 0;
   const int64_t body_size_;  // announced; -1: chunked
-  const char* const input_;
   int asked_ = 0;            // times in vain, while held
   uint64_t queued_in_ = 0;   // the turn in which the answer was handed over
   const bool http10_;

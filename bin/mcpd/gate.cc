@@ -52,12 +52,6 @@ bool is_field_value(std::string_view text) {
   });
 }
 
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  const char l = lower(c);
-  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
 // --- request line
 
 Verdict judge_version(std::string_view version, Framing& framing) {
@@ -232,7 +226,7 @@ Verdict judge_length(const RequestHead& head, const Framers& framers, Framing& f
       return Refusal{400, "Content-Length is not a number"};
     for (char c : digits) {
       framing.content_length = framing.content_length * 10 + (c - '0');
-      if (framing.content_length > kBodyBytes) return Refusal{413, "the body is larger than 33 MiB"};
+      if (framing.content_length > kBodyBytes) return kBodyTooLarge;
     }
   }
   const bool bodyless = head.method == "GET" || head.method == "HEAD";
@@ -258,6 +252,14 @@ Verdict judge_framers(const RequestHead& head, const Framers& framers, Framing& 
 }
 
 }  // namespace
+
+bool is_name_byte(char c) { return kNameBytes[static_cast<unsigned char>(c)]; }
+
+int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  const char l = lower(c);
+  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
 
 bool same_ignoring_case(const char* a, const char* b, size_t size) {
   return std::equal(a, a + size, b, [](char x, char y) { return lower(x) == lower(y); });

@@ -37,6 +37,8 @@ struct Refusal {
   const char* reason = "";  // one line for people, static text
 };
 
+inline constexpr Refusal kBodyTooLarge{413, "the body is larger than 33 MiB"};
+
 // How the body is delimited, known once the head has passed.
 struct Framing {
   int64_t content_length = 0;  // -1: chunked
@@ -51,6 +53,10 @@ std::optional<Refusal> judge(const RequestHead& head, Framing& framing);
 
 // Value of the Allow field that goes with a 405.
 inline constexpr std::string_view kAllowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+// Of a field name: RFC 9110's token without the underscore.
+bool is_name_byte(char c);
+int hex_value(char c);  // -1: no digit
 
 bool same_ignoring_case(const char* a, const char* b, size_t size);
 inline bool equals_ignoring_case(std::string_view a, std::string_view b) {

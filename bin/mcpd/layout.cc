@@ -3,8 +3,6 @@
 #include <microhttpd.h>
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 
 namespace mcpd {
 namespace {
@@ -32,18 +30,6 @@ bool is_exact(const HeadLayout& layout) {
   }
   // The empty line. Only its place tells it from NULs that were sent behind the last value.
   return line + 4 == end_of_head(layout) && is_line_end(line) && is_line_end(line + 2);
-}
-
-std::optional<uint64_t> chunk_size_before(const char* data, const char* begin) {
-  if (data - begin < 3 || data[-1] != '\n' || data[-2] != '\r') return std::nullopt;
-  const char* const end = data - 2;
-  const char* at = end;
-  while (at > begin && std::isxdigit(static_cast<unsigned char>(at[-1]))) --at;
-  if (at == end || (at > begin && at[-1] != '\n')) return std::nullopt;
-  uint64_t size = 0;
-  const auto read = std::from_chars(at, end, size, 16);
-  if (read.ec != std::errc()) return std::nullopt;
-  return size;
 }
 
 bool layout_is_known() {

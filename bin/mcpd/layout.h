@@ -6,8 +6,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -28,9 +26,6 @@ struct HeadLayout {
 bool is_exact(const HeadLayout& layout);
 // Where the body begins.
 inline const char* end_of_head(const HeadLayout& layout) { return layout.method.data() + layout.head_size; }
-// The size that the line before `data` gives to the chunk that begins there. Nothing when no such line is in the buffer any more,
-// or when it has an extension: then the bytes are counted as they come. `begin`: of the input behind the head.
-std::optional<uint64_t> chunk_size_before(const char* data, const char* begin);
 // Whether the linked libmicrohttpd parses in place; newer ones judge these things themselves.
 bool layout_is_known();
 

@@ -17,7 +17,6 @@
 namespace mcpd {
 namespace {
 
-constexpr size_t kPoolBytes = 16 * 1024;
 constexpr unsigned kTimeoutSeconds = 60;  // libmicrohttpd's: no byte either way
 constexpr int kAcceptsPerTurn = 32;       // so that a flood of connections does not starve those that are open
 constexpr int64_t kAcceptPauseMs = 100;   // while no descriptor is left
@@ -82,6 +81,7 @@ Outcome<bool> Worker::begin() {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
       *context = std::exchange(worker.arriving_, nullptr);
     } else if (auto* connection = static_cast<Connection*>(std::exchange(*context, nullptr))) {
+      worker.by_fd_[static_cast<size_t>(connection->fd)] = nullptr;
       // It says nothing of requests when it cannot watch their connection.
       if (connection->exchange) connection->exchange->lost();
       connection->unlink();
@@ -169,7 +169,11 @@ void Worker::admit(int fd, const Address& peer, const sockaddr* socket_address, 
   arriving_ = new Connection(*options_.census, fd, peer, exempt);
   arriving_->deadline_ms = now_ms() + options_.header_ms;
   attached_.push_back(*arriving_);
+  const auto slot = static_cast<size_t>(fd);
+  if (slot >= by_fd_.size()) by_fd_.resize(slot + 1);
+  by_fd_[slot] = arriving_;
   if (MHD_add_connection(daemon_, fd, socket_address, size) != MHD_YES && arriving_) {
+    by_fd_[slot] = nullptr;
     arriving_->unlink();
     arriving_->unref();
   }
@@ -203,7 +207,10 @@ void Worker::pump() {
     again_ = gets_on_ = false;
     queued_ = 0;
     ++turn_;
-    MHD_run(daemon_);
+    {
+      const Tapping tapping(*this);
+      MHD_run(daemon_);
+    }
     show_arrived();
     settle_due();
     in_vain = gets_on_ ? 0 : in_vain + 1;
@@ -271,6 +278,7 @@ void Worker::kick() {
 }
 
 void Worker::refuse(Connection& connection, int32_t status, std::string_view reason) {
+  connection.refused = true;
   if (!take_over(connection, raw_refusal(status, reason), false, nullptr)) ::shutdown(connection.fd, SHUT_RDWR);
 }
 

@@ -28,6 +28,7 @@
 #include "outcome.h"
 #include "spares.h"
 #include "stream.h"
+#include "tap.h"
 
 namespace mcpd {
 
@@ -44,7 +45,7 @@ struct WorkerOptions {
   int64_t idle_ms = 0;  // from an answer to the next request line
 };
 
-class Worker {
+class Worker final : private Tap {
  public:
   // Takes the listening descriptor and the loop. Attach the loop to the service first.
   static Outcome<std::unique_ptr<Worker>> create(const WorkerOptions& options, mcptoken_loop* loop, int listen_fd);
@@ -107,11 +108,13 @@ class Worker {
     const char* target;
     const char* version;
   };
+  bool on_input(int fd, char* to, size_t room, ssize_t got) noexcept override;
   void on_log(const char* format);
   void on_target(MHD_Connection* request, const char* target);
   void on_completed(MHD_Connection* request, Exchange* exchange);
   void read_fields(MHD_Connection* request);
   void refuse_head(Connection& connection, const Refusal& refusal);
+  std::optional<Refusal> take_head(Connection& connection, const char* body, const Framing& framing) const;
   std::optional<Refusal> judge_head(const HeadLayout& head, std::string_view target, Framing& framing) const;
   Exchange::Step open_exchange(MHD_Connection* request, const Line& line, Exchange** slot);
   std::unique_ptr<Arrival> arrival_of(Connection& connection, const Line& line, const Framing& framing);
@@ -158,8 +161,11 @@ class Worker {
   Spares<Arrival> arrivals_;
 
   std::vector<Field> fields_;  // of the head that is being read; kept for its memory
+  size_t parameters_ = 0;      // in its target
+  size_t cookies_ = 0;
 
-  Connection* arriving_ = nullptr;  // while libmicrohttpd takes it
+  Connection* arriving_ = nullptr;        // while libmicrohttpd takes it
+  std::vector<Connection*> by_fd_;        // those of libmicrohttpd
   LogGate descriptor_log_{5'000};
   LogGate limit_log_{5'000};
   int trims_left_ = 0;

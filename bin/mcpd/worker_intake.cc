@@ -21,6 +21,27 @@ size_t head_size_of(MHD_Connection* request) {
 
 }  // namespace
 
+// Called by recv(), in a turn of libmicrohttpd.
+bool Worker::on_input(int fd, char* to, size_t room, ssize_t got) noexcept {
+  const auto slot = static_cast<size_t>(fd);
+  Connection* const connection = slot < by_fd_.size() ? by_fd_[slot] : nullptr;
+  if (!connection) return true;  // somebody else's
+  auto& input = connection->input;
+  if (!input.begin) input.begin = to;
+  input.limit = to + room;
+  if (got <= 0) return true;
+  const auto size = static_cast<size_t>(got);
+  input.waiting += size;
+  if (!input.chunks.reading()) return true;
+  std::string_view rest(to, size);
+  const auto refusal = input.chunks.take(rest);
+  input.waiting -= size - rest.size();
+  if (!refusal) return true;
+  options_.census->note_malformed();
+  if (connection->exchange) connection->exchange->refuse_body(*refusal);
+  return false;
+}
+
 void Worker::on_target(MHD_Connection* request, const char* target) {
   Connection* const connection = connection_of(request);
   if (!connection) return;
@@ -77,12 +98,28 @@ std::optional<Refusal> Worker::judge_head(const HeadLayout& layout, std::string_
   return std::nullopt;
 }
 
+// Off what waits in the buffer: the head, and what of a chunked body has come with it.
+std::optional<Refusal> Worker::take_head(Connection& connection, const char* body, const Framing& framing) const {
+  auto& input = connection.input;
+  const auto head = static_cast<size_t>(body - input.begin);
+  if (!input.begin || head > input.waiting) return Refusal{500, "the input of libmicrohttpd does not pass through the tap"};
+  input.waiting -= head;
+  if (framing.content_length >= 0) return {};
+  input.chunks.begin();
+  std::string_view rest(body, input.waiting);
+  const auto refusal = input.chunks.take(rest);
+  input.waiting = rest.size();
+  return refusal;
+}
+
 Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, Exchange** slot) {
   auto& connection = *connection_of(request);
   read_fields(request);
   Framing framing;
   const HeadLayout layout{line.method, line.target, connection.target.size(), line.version, fields_, head_size_of(request)};
-  if (const auto refusal = judge_head(layout, connection.target, framing)) {
+  auto refusal = judge_head(layout, connection.target, framing);
+  if (!refusal && layout_known_) refusal = take_head(connection, end_of_head(layout), framing);
+  if (refusal) {
     options_.census->note_malformed();
     refuse_head(connection, *refusal);
     return Exchange::Step::drop;
@@ -93,8 +130,7 @@ Exchange::Step Worker::open_exchange(MHD_Connection* request, const Line& line, 
   connection.body_since_ms = now;
   connection.body_bytes = connection.body_bytes_seen = 0;
   connection.is_suspect = false;
-  *slot = new Exchange(*this, connection, request, framing, layout_known_ ? end_of_head(layout) : nullptr,
-                       arrival_of(connection, line, framing));
+  *slot = new Exchange(*this, connection, request, framing, arrival_of(connection, line, framing));
   return (*slot)->open(framing);
 }
 

@@ -13,6 +13,7 @@ import threading
 import time
 import unittest
 
+from corpus import statuses
 from server import Server
 
 PROGRAM = sys.argv.pop(1)
@@ -171,7 +172,8 @@ class Requests(unittest.TestCase):
 
     def test_a_client_that_nothing_is_read_of_holds_up_no_other(self):
         with connect(self.server) as stuck:
-            stuck.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 20_000)
+            filler = b"".join(b"F%d: x\r\n" % i for i in range(60)) + b"Big: " + b"x" * 11_000 + b"\r\n"
+            stuck.sendall(b"POST /echo HTTP/1.1\r\n" + HOST + filler + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 1000)
             began = time.monotonic()
             asked = 0
             while time.monotonic() - began < 1.5:  # it is refused after two looks, a second apart
@@ -182,8 +184,35 @@ class Requests(unittest.TestCase):
             self.assertGreater(asked, 3)
             self.assertTrue(read_to_end(stuck).startswith(b"HTTP/1.1 400 "))
 
+    def test_chunk_framing_is_judged_wherever_it_is_cut(self):
+        head = b"POST /echo HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+        good = head + b"3;x\r\nabc\r\n10\r\n" + b"\0" * 16 + b"\r\n0\r\nT: x\r\n\r\n"
+        bad = (good.replace(b"x\r\na", b"x\na"), good.replace(b"abc\r\n", b"abc\n"), good.replace(b"\r\n0\r\n", b"\r\n0\n"),
+               good.replace(b"3;x", b"3;\0"), good.replace(b"T: x", b"T: \0"), good[:-2] + b"\n")
+        before = counters(self.server)["marker"]
+        for first in (b"", request("/echo"), request("/echo", "POST", body=b"abc"), good, good + good):
+            with connect(self.server) as sock:
+                sock.sendall(first + good + request("/echo", fields="Connection: close\r\n"))
+                codes = statuses(read_to_end(sock))
+            self.assertEqual(set(codes), {200}, codes)
+            for malformed in bad:
+                with connect(self.server) as sock:
+                    sock.sendall(first + malformed + request("/marker"))
+                    self.assertEqual(statuses(read_to_end(sock)), codes[:-2] + [400], malformed)
+        for malformed in (good, *bad):
+            with connect(self.server) as sock:
+                for byte in malformed:
+                    sock.sendall(bytes([byte]))
+                    time.sleep(0.0005)
+                try:
+                    sock.sendall(request("/echo", fields="Connection: close\r\n"))
+                except ConnectionError:
+                    pass  # refused while it was still coming
+                self.assertEqual(statuses(read_to_end(sock)), [200, 200] if malformed == good else [400], malformed)
+        self.assertEqual(counters(self.server)["marker"], before)
+
     def test_a_request_that_breaks_off_is_heard_of(self):
-        heads = (b"Transfer-Encoding: chunked\r\n\r\nno chunk\r\n\r\n" + request("/marker"), b"Content-Length: 9\r\n\r\n")
+        heads = (b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"Content-Length: 9\r\n\r\n")
         for head in heads:
             before = counters(self.server)
             with connect(self.server) as sock:
