@@ -84,7 +84,7 @@ std::string raw_head(const Answer& answer, Delimiter delimiter) {
   add_field(head, "Date", http_date());
   const bool bodyless = answer.status() == 204 || answer.status() == 304;
   if (delimiter == Delimiter::length && !bodyless)
-    add_field(head, "Content-Length", std::to_string(answer.body().size()));
+    add_field(head, "Content-Length", std::to_string(answer.length()));
   if (delimiter == Delimiter::chunks) add_field(head, "Transfer-Encoding", "chunked");
   return head.append("Connection: close\r\n\r\n");
 }

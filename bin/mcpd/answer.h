@@ -21,6 +21,8 @@ class Answer {
   int32_t status() const { return status_; }
   const std::string& body() const { return body_; }
   size_t length() const { return length_ < 0 ? 0 : static_cast<size_t>(length_); }  // as announced
+  // No answer of libmicrohttpd's has a longer head.
+  size_t head_bytes() const { return 256 + 2 * fields_.size(); }
   bool complete() const { return length_ >= 0 && body_.size() == static_cast<size_t>(length_); }
 
   // Visits name and value, both NUL-terminated, without the fields that the connection itself decides about.

@@ -26,6 +26,8 @@ Exchange::Exchange(Worker& worker, Connection& connection, MHD_Connection* reque
       arrival_(std::move(arrival)),
       body_size_(framing.content_length),
       http10_(framing.http10),
+      // libmicrohttpd takes what is behind such a request for its body.
+      is_last_(framing.asks_leave && !framing.announces_body()),
       wants_head_alone_(std::string_view(arrival_->head.method) == "HEAD") {
   connection_.ref();
   connection_.exchange = this;
@@ -50,7 +52,7 @@ Exchange::Step Exchange::open(const Framing& framing) {
   if (taken_over_ || cut_) return Step::drop;
   // Without a body the answer waits for the next call of the handler, which comes at once: libmicrohttpd closes a
   // connection whose answer is queued in the first.
-  return answered_ && body_size_ != 0 ? reply_and_close() : Step::proceed;
+  return answered_ && (is_last_ || body_size_ != 0) ? reply_and_close() : Step::proceed;
 }
 
 void Exchange::admit() {
@@ -97,7 +99,7 @@ Exchange::Step Exchange::proceed() {
     else if (!answered_) mcptoken_exchange_end(handle_);
   }
   if (taken_over_ || cut_ || gone_) return Step::drop;
-  if (answered_) return closes_ ? reply_and_close() : reply();
+  if (answered_) return closes_ || is_last_ ? reply_and_close() : reply();
   wait();
   return Step::proceed;
 }
@@ -121,6 +123,7 @@ void Exchange::completed() {
 }
 
 Exchange::Step Exchange::reply() {
+  if (answer_->head_bytes() > connection_.input.room()) return reply_and_close();  // libmicrohttpd would close without a word
   const std::string& body = answer_->body();
   // Of a body that is not to be sent only the size is looked at.
   const size_t size = wants_head_alone_ ? answer_->length() : body.size();
@@ -146,7 +149,8 @@ Exchange::Step Exchange::refuse_body(const Refusal& refusal) {
   return Step::drop;
 }
 
-// The body is still to come and nobody will read it; or who sent it has been refused, and what follows it is not looked at.
+// The body is still to come and nobody will read it; or who sent it has been refused, and what follows it is not looked at; or
+// libmicrohttpd cannot.
 Exchange::Step Exchange::reply_and_close() {
   worker_.take_over(connection_, raw_head(*answer_, Delimiter::length) + answer_->body(), false, nullptr);
   return Step::drop;

@@ -102,6 +102,7 @@ class Exchange final : public StreamSource, public Link<Live>, public Link<Waiti
   int asked_ = 0;            // times in vain, while held
   uint64_t queued_in_ = 0;   // the turn in which the answer was handed over
   const bool http10_;
+  const bool is_last_;  // its answer closes the connection
   const bool wants_head_alone_;
   bool taken_over_ = false;  // a stream has been asked for: libmicrohttpd must drop the connection
   bool input_ended_ = false;

@@ -200,7 +200,7 @@ Verdict gather(const RequestHead& head, Framers& framers) {
   size_t bytes = head.method.size() + head.target.size() + head.version.size() + 4;
   for (const auto& field : head.fields) {
     bytes += field.name.size() + field.value.size() + 4;
-    if (bytes > kHeaderBytes) return Refusal{431, "the head is larger than 16 KiB"};
+    if (bytes > kHeaderBytes) return Refusal{431, "the head is larger than 12,000 bytes"};
     if (auto refusal = judge_name(field.name, underscored)) return refusal;
     if (!is_field_value(field.value)) return Refusal{400, "a field value contains a control byte"};
     for (const auto& row : kFramers) {

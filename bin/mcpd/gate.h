@@ -15,7 +15,8 @@
 namespace mcpd {
 
 inline constexpr size_t kTargetBytes = 4 * 1024;
-inline constexpr size_t kHeaderBytes = 16 * 1024;  // request line and fields
+// Request line and fields. With a record of each of so many fields this is what libmicrohttpd has room for: see input.h.
+inline constexpr size_t kHeaderBytes = 12'000;
 inline constexpr size_t kHeaderFields = 64;
 // More than the service takes for any request; what it takes for this one it judges by itself.
 inline constexpr int64_t kBodyBytes = 33 * 1024 * 1024;

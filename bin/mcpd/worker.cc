@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
 #include <cstring>
 #include <utility>
 
@@ -66,8 +65,8 @@ Outcome<bool> Worker::begin() {
                               : exchange->proceed();
     return step == Exchange::Step::proceed ? MHD_YES : MHD_NO;
   };
-  const auto logs = [](void* self, const char* format, va_list) noexcept {
-    static_cast<Worker*>(self)->on_log(format);
+  const auto logs = [](void* self, const char* format, va_list arguments) noexcept {
+    static_cast<Worker*>(self)->on_log(format, arguments);
   };
   const auto target_seen = [](void* self, const char* text, MHD_Connection* request) noexcept -> void* {
     static_cast<Worker*>(self)->on_target(request, text);
@@ -82,6 +81,8 @@ Outcome<bool> Worker::begin() {
       *context = std::exchange(worker.arriving_, nullptr);
     } else if (auto* connection = static_cast<Connection*>(std::exchange(*context, nullptr))) {
       worker.by_fd_[static_cast<size_t>(connection->fd)] = nullptr;
+      if (worker.current_ == connection) worker.current_ = nullptr;
+      worker.refuse_unread(*connection);
       // It says nothing of requests when it cannot watch their connection.
       if (connection->exchange) connection->exchange->lost();
       connection->unlink();
@@ -279,6 +280,7 @@ void Worker::kick() {
 
 void Worker::refuse(Connection& connection, int32_t status, std::string_view reason) {
   connection.refused = true;
+  connection.deadline_ms = 0;
   if (!take_over(connection, raw_refusal(status, reason), false, nullptr)) ::shutdown(connection.fd, SHUT_RDWR);
 }
 

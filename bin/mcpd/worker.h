@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdarg>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,9 +41,9 @@ struct WorkerOptions {
   std::vector<Network> trusted_proxies;
   unsigned connection_limit = 0;  // above the census's: libmicrohttpd's own limit is never reached
   bool inherited = false;         // the listener is somebody else's, for whom connections wait in it
-  int64_t header_ms = 0;          // from accept, or from the request line on a connection that is kept alive
+  int64_t header_ms = 0;          // from accept, or from its first byte on a connection that is kept alive
   int64_t body_ms = 0;
-  int64_t idle_ms = 0;  // from an answer to the next request line
+  int64_t idle_ms = 0;  // from an answer to the next request
 };
 
 class Worker final : private Tap {
@@ -109,11 +110,13 @@ class Worker final : private Tap {
     const char* version;
   };
   bool on_input(int fd, char* to, size_t room, ssize_t got) noexcept override;
-  void on_log(const char* format);
+  void on_log(const char* format, va_list arguments);
   void on_target(MHD_Connection* request, const char* target);
+  void begin_head(Connection& connection) const;
   void on_completed(MHD_Connection* request, Exchange* exchange);
   void read_fields(MHD_Connection* request);
   void refuse_head(Connection& connection, const Refusal& refusal);
+  void refuse_unread(Connection& connection);
   std::optional<Refusal> take_head(Connection& connection, const char* body, const Framing& framing) const;
   std::optional<Refusal> judge_head(const HeadLayout& head, std::string_view target, Framing& framing) const;
   Exchange::Step open_exchange(MHD_Connection* request, const Line& line, Exchange** slot);
@@ -166,6 +169,7 @@ class Worker final : private Tap {
 
   Connection* arriving_ = nullptr;        // while libmicrohttpd takes it
   std::vector<Connection*> by_fd_;        // those of libmicrohttpd
+  Connection* current_ = nullptr;         // whose input it parses, when it parses some
   LogGate descriptor_log_{5'000};
   LogGate limit_log_{5'000};
   int trims_left_ = 0;

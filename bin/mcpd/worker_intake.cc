@@ -1,4 +1,7 @@
 // What libmicrohttpd says of a request: its line, its head, its end, and what it does not like.
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -19,6 +22,18 @@ size_t head_size_of(MHD_Connection* request) {
   return info ? info->header_size : 0;
 }
 
+// In the place of what libmicrohttpd says with such a status.
+Refusal own_refusal(int status) {
+  static constexpr std::array kRefusals{
+      Refusal{413, "the body is too large"},
+      Refusal{414, "the request target is longer than 4 KiB"},
+      Refusal{431, "the head is too large, or has too many fields, parameters or cookies"},
+      Refusal{505, "only HTTP/1.1 and HTTP/1.0 are spoken here"},
+  };
+  const auto* found = std::find_if(kRefusals.begin(), kRefusals.end(), [&](const Refusal& row) { return row.status == status; });
+  return found != kRefusals.end() ? *found : Refusal{400, "the request is malformed"};
+}
+
 }  // namespace
 
 // Called by recv(), in a turn of libmicrohttpd.
@@ -26,10 +41,16 @@ bool Worker::on_input(int fd, char* to, size_t room, ssize_t got) noexcept {
   const auto slot = static_cast<size_t>(fd);
   Connection* const connection = slot < by_fd_.size() ? by_fd_[slot] : nullptr;
   if (!connection) return true;  // somebody else's
+  current_ = connection;
   auto& input = connection->input;
   if (!input.begin) input.begin = to;
   input.limit = to + room;
-  if (got <= 0) return true;
+  if (got <= 0) {
+    input.ended |= got == 0 || errno != EAGAIN;
+    return true;
+  }
+  if (connection->phase == Phase::idle) begin_head(*connection);
+  input.is_heard = true;
   const auto size = static_cast<size_t>(got);
   input.waiting += size;
   if (!input.chunks.reading()) return true;
@@ -47,32 +68,38 @@ void Worker::on_target(MHD_Connection* request, const char* target) {
   if (!connection) return;
   connection->request = request;
   connection->target = target;
-  if (connection->phase != Phase::idle) return;
-  connection->phase = Phase::head;
-  connection->deadline_ms = now_ms() + options_.header_ms;
+  if (connection->phase == Phase::idle) begin_head(*connection);  // it had come with the request before
 }
 
-// A Content-Length that is no number never comes to the gate: libmicrohttpd 0.9.75 answers it, then forgets that it did
-// and puts a second head before the body of the first. But its log hears of it before, and what is written then comes
-// first and closes the connection for what follows.
-//
-// Whatever libmicrohttpd answers by itself, it says so.
-void Worker::on_log(const char* format) {
-  if (std::strstr(format, "Error processing request")) return options_.census->note_malformed();
-  if (!std::strstr(format, "Content-Length")) return;
-  attached_.for_each([&](Connection& connection) {
-    // The head has been read and nobody has acted on it: this is so inside libmicrohttpd's look at it alone.
-    if (connection.phase != Phase::head || !connection.request) return;
-    if (!MHD_get_connection_info(connection.request, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)) return;
-    if (MHD_get_connection_info(connection.request, MHD_CONNECTION_INFO_HTTP_STATUS)) return;
-    read_fields(connection.request);
-    Framing framing;
-    // What the first line has to do with it is not known here; no method and version makes such a length a good one.
-    const auto refusal = judge({"POST", connection.target, "HTTP/1.0", fields_}, framing);
-    if (!refusal) return;
-    connection.phase = Phase::answer;
-    refuse_head(connection, *refusal);
-  });
+void Worker::begin_head(Connection& connection) const {
+  connection.phase = Phase::head;
+  connection.deadline_ms = now_ms() + options_.header_ms;
+}
+
+// What libmicrohttpd refuses by itself never comes to the gate, and is answered badly: with a page, twice, or not at all. But its
+// log hears of it before, and what is written then comes first and closes the connection for what follows.
+void Worker::on_log(const char* format, va_list arguments) {
+  if (!std::strstr(format, "Error processing request")) return;
+  options_.census->note_malformed();
+  const unsigned status = va_arg(arguments, unsigned);
+  if (!current_ || current_->refused) return;
+  const Refusal refusal = own_refusal(static_cast<int>(status));
+  if (current_->exchange) {
+    current_->exchange->refuse_body(refusal);
+    return;
+  }
+  current_->phase = Phase::answer;
+  refuse_head(*current_, refusal);
+  // It may forget that it has refused, and wait for what it does not read; its own timeout it does heed.
+  if (current_->request) MHD_set_connection_option(current_->request, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
+}
+
+// It closes without a word what has no method and target between spaces.
+void Worker::refuse_unread(Connection& connection) {
+  const auto& input = connection.input;
+  if (!daemon_ || connection.phase != Phase::head || !input.is_heard || input.ended || connection.refused) return;
+  options_.census->note_malformed();
+  refuse_head(connection, {400, "the request line is malformed"});
 }
 
 void Worker::refuse_head(Connection& connection, const Refusal& refusal) {
@@ -82,13 +109,20 @@ void Worker::refuse_head(Connection& connection, const Refusal& refusal) {
 
 void Worker::read_fields(MHD_Connection* request) {
   fields_.clear();
-  const auto gather = [](void* self, MHD_ValueKind, const char* name, size_t name_size, const char* value,
+  parameters_ = cookies_ = 0;
+  const auto gather = [](void* self, MHD_ValueKind kind, const char* name, size_t name_size, const char* value,
                          size_t value_size) noexcept -> MHD_Result {
-    auto& fields = static_cast<Worker*>(self)->fields_;
+    auto& worker = *static_cast<Worker*>(self);
+    if (kind != MHD_HEADER_KIND) {
+      ++(kind == MHD_COOKIE_KIND ? worker.cookies_ : worker.parameters_);
+      return MHD_YES;
+    }
+    auto& fields = worker.fields_;
     fields.push_back({{name, name_size}, {value ? value : "", value ? value_size : 0}});
     return fields.size() <= kHeaderFields ? MHD_YES : MHD_NO;
   };
-  MHD_get_connection_values_n(request, MHD_HEADER_KIND, static_cast<MHD_KeyValueIteratorN>(gather), this);
+  constexpr auto kKinds = static_cast<MHD_ValueKind>(MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND);
+  MHD_get_connection_values_n(request, kKinds, static_cast<MHD_KeyValueIteratorN>(gather), this);
 }
 
 std::optional<Refusal> Worker::judge_head(const HeadLayout& layout, std::string_view target, Framing& framing) const {
@@ -104,6 +138,7 @@ std::optional<Refusal> Worker::take_head(Connection& connection, const char* bod
   const auto head = static_cast<size_t>(body - input.begin);
   if (!input.begin || head > input.waiting) return Refusal{500, "the input of libmicrohttpd does not pass through the tap"};
   input.waiting -= head;
+  input.records = (fields_.size() + parameters_ + cookies_) * kRecordBytes + (cookies_ > 0 ? head : 0);  // they are copied
   if (framing.content_length >= 0) return {};
   input.chunks.begin();
   std::string_view rest(body, input.waiting);
@@ -149,6 +184,8 @@ std::unique_ptr<Arrival> Worker::arrival_of(Connection& connection, const Line& 
 
 void Worker::on_completed(MHD_Connection* request, Exchange* exchange) {
   if (auto* connection = connection_of(request)) {
+    current_ = connection;  // the next request may have come with this one
+    connection->input.is_heard = false;
     connection->phase = Phase::idle;
     connection->deadline_ms = now_ms() + options_.idle_ms;
   }

@@ -38,8 +38,9 @@ void Worker::expire(Connection& connection, int64_t now) {
   }
   if (!late) return;
   connection.deadline_ms = 0;
-  if (connection.phase == Phase::body) {
-    refuse(connection, 408, "the body did not come in time");
+  const bool in_body = connection.phase == Phase::body;
+  if (in_body || (connection.phase == Phase::head && connection.input.is_heard)) {
+    refuse(connection, 408, in_body ? "the body did not come in time" : "the head did not come in time");
     ::shutdown(connection.fd, SHUT_RD);
   } else {
     ::shutdown(connection.fd, SHUT_RDWR);

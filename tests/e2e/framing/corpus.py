@@ -39,7 +39,7 @@ def trailed(trailer):
     return chunked(b"3\r\nabc\r\n0\r\n" + trailer + b"\r\n")
 
 
-# name, request, allowed statuses ("closed": no answer at all is as good)
+# name, request, allowed statuses
 REFUSED = [
     ("length, then chunked", post(b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", CHUNKS), {400}),
     ("chunked, then length", post(b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", CHUNKS), {400}),
@@ -171,16 +171,21 @@ REFUSED = [
     ("fragment behind a query", get(b"/marker?a#x"), {400}),
     ("DEL in the target", get(b"/mark\x7fer"), {400}),
     ("control byte in the target", get(b"/mark\x01er"), {400}),
-    ("space in the target", get(b"/mark er"), {400, "closed"}),
+    ("space in the target", get(b"/mark er"), {400}),
     ("target of 40 KiB", get(b"/" + b"a" * 40960), {414, 431}),
     ("target just over the limit", get(b"/" + b"a" * 4096), {414}),
     ("65 fields", get(fields=b"".join(b"F%d: x\r\n" % i for i in range(64))), {431}),
     ("2,000 fields", get(fields=b"".join(b"F%d: x\r\n" % i for i in range(2000))), {431}),
     ("head of 40 KiB", get(fields=b"Big: " + b"x" * 40960 + b"\r\n"), {431}),
-    ("head just over the limit", get(fields=b"Big: " + b"x" * 16384 + b"\r\n"), {431}),
+    ("head just over the limit", get(fields=b"Big: " + b"x" * (12_001 - len(get()) + 2 - 7) + b"\r\n"), {431}),
+    ("cookies, 250 of them", get(fields=b"Cookie: " + b"a=b; " * 250 + b"\r\n"), {431}),
+    ("cookies, 700 of them", get(fields=b"Cookie: " + b"a=b; " * 700 + b"\r\n"), {431}),
+    ("parameters, 300 of them", get(b"/marker?" + b"a&" * 300), {431}),
+    ("parameters, 2,000 of them", get(b"/marker?" + b"a&" * 2000), {431}),
+    ("parameters in 1,000 empty lines", b"\r\n" * 1000 + get(b"/marker?" + b"a=b&" * 900), {431}),
     ("folded field", get(fields=b"A: b\r\n c\r\n"), {400}),
-    ("field without a colon", get(fields=b"nonsense\r\n"), {400, "closed"}),
-    ("field without a name", get(fields=b": x\r\n"), {400, "closed"}),
+    ("field without a colon", get(fields=b"nonsense\r\n"), {400}),
+    ("field without a name", get(fields=b": x\r\n"), {400}),
     ("control byte in a name", get(fields=b"A\x01: x\r\n"), {400}),
     ("0x80 in a name", get(fields=b"A\x80: x\r\n"), {400}),
     ("parenthesis in a name", get(fields=b"A(: x\r\n"), {400}),
@@ -192,7 +197,7 @@ REFUSED = [
     ("bare CR in a value", get(fields=b"A: b\rc\r\n"), {400}),
     ("DEL in a value", get(fields=b"A: b\x7f\r\n"), {400}),
     ("NUL in a value", get(fields=b"A: b\x00c\r\n"), {400}),
-    ("NUL in a name", get(fields=b"A\x00c: b\r\n"), {400, "closed"}),
+    ("NUL in a name", get(fields=b"A\x00c: b\r\n"), {400}),
     ("NUL behind the last value", get(fields=b"A: b\x00\r\n"), {400}),
     ("two NULs behind the last value", get(fields=b"A: b\x00\x00\r\n"), {400}),
     ("three NULs behind the last value", get(fields=b"A: b\x00\x00\x00\r\n"), {400}),
@@ -210,20 +215,24 @@ REFUSED = [
     ("bare LF as the empty line before a body", post(b"Content-Length: 3\r\n")[:-2] + b"\nabc", {400}),
     ("length folded away", post(b"Content-Length: 3\r\n 0\r\n", b"abc"), {400}),
     ("coding folded away", post(b"Transfer-Encoding: chunked\r\n\tx\r\n", CHUNKS), {400}),
-    ("folded first line", get(host=b" X: y\r\n" + HOST), {400, "closed"}),
+    ("folded first line", get(host=b" X: y\r\n" + HOST), {400}),
     ("two spaces behind the method", get(method=b"GET "), {400}),
     ("two spaces before the version", get(version=b" HTTP/1.1"), {400}),
-    ("space behind the version", get(version=b"HTTP/1.1 "), {400, 505, "closed"}),
-    ("tabs for spaces", b"GET\t/marker\tHTTP/1.1\r\n" + HOST + b"\r\n", {400, 405, 505, "closed"}),
+    ("space behind the version", get(version=b"HTTP/1.1 "), {400, 505}),
+    ("tabs for spaces", b"GET\t/marker\tHTTP/1.1\r\n" + HOST + b"\r\n", {400}),
+    ("tab behind the target", b"GET /marker\tHTTP/1.1\r\n" + HOST + b"\r\n", {400, 505}),
+    ("space before the method", b" " + get(), {400}),
+    ("tab before the method", b"\t" + get(), {400, 405}),
+    ("no space at all", b"GET/marker\r\n" + HOST + b"\r\n", {400}),
     ("bell in a value", get(fields=b"A: b\x07\r\n"), {400}),
     ("HTTP/1.2", get(version=b"HTTP/1.2"), {505}),
     ("HTTP/3", get(version=b"HTTP/3"), {400, 505}),
     ("HTTPS/1.1", get(version=b"HTTPS/1.1"), {400, 505}),
     ("HTTP/1.9", get(version=b"HTTP/1.9"), {505}),
     ("HTTP/2.0", get(version=b"HTTP/2.0"), {505}),
-    ("HTTP/0.9", b"GET /marker\r\n\r\n", {400, 505, "closed"}),
-    ("http/1.1", get(version=b"http/1.1"), {400, 505, "closed"}),
-    ("HTTP/1.10", get(version=b"HTTP/1.10"), {400, 505, "closed"}),
+    ("HTTP/0.9", b"GET /marker\r\n\r\n", {400, 505}),
+    ("http/1.1", get(version=b"http/1.1"), {400, 505}),
+    ("HTTP/1.10", get(version=b"HTTP/1.10"), {400, 505}),
     ("lower-case method", get(method=b"get"), {405}),
     ("unknown method", get(method=b"FOO"), {405}),
     ("TRACE", get(method=b"TRACE"), {405}),
@@ -238,7 +247,7 @@ REFUSED = [
     ("GET with a body", get(fields=b"Content-Length: 3\r\n") + b"abc", {400}),
     ("GET with chunks", get(fields=b"Transfer-Encoding: chunked\r\n") + CHUNKS, {400}),
     ("HEAD with a body", get(method=b"HEAD", fields=b"Content-Length: 3\r\n") + b"abc", {400}),
-    ("TLS greeting", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", {400, "closed"}),
+    ("TLS greeting", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", {400}),
 ]
 
 # The gate must let these through, and a second request on the connection as well.
@@ -267,6 +276,9 @@ ACCEPTED = [
     ("64 fields", get(fields=b"".join(b"F%d: x\r\n" % i for i in range(63)))),
     ("head of 8 KiB", get(fields=b"Big: " + b"x" * 8192 + b"\r\n")),
     ("target of 4 KiB", get(b"/" + b"a" * 4095)),
+    ("head at the limit", get(fields=b"Big: " + b"x" * (12_000 - len(get()) + 2 - 7) + b"\r\n")),
+    ("cookies, 30 of them", get(fields=b"Cookie: " + b"a=b; " * 30 + b"\r\n")),
+    ("parameters, 50 of them", get(b"/marker?" + b"a&" * 50)),
     ("tab in a value", get(fields=b"A: b\tc\r\n")),
     ("expect 100-continue", post(b"Expect: 100-continue\r\nContent-Length: 3\r\n", b"abc")),
     ("underscore in the name of an argument", post(b"Mcp-Param-user_id: 1\r\nMCP-PARAM-_x: 2\r\nContent-Length: 3\r\n", b"abc")),
@@ -328,10 +340,13 @@ def run(address, fake):
         for split in (False, True):
             cases += 1
             before = counters(address)["marker"] if fake else 0
-            codes = statuses(talk(address, request + MARKER, split))
-            fine = codes == [] and "closed" in allowed or len(codes) == 1 and codes[0] in allowed
+            received = talk(address, request + MARKER, split)
+            codes = statuses(received)
+            fine = len(codes) == 1 and codes[0] in allowed
             # The library answers a call without a token before its body; then nobody reads the chunks at all.
             fine |= not fake and name.startswith("chunk ") and codes in ([401], [404])
+            if fine and codes[0] not in (401, 404) and b'\r\n\r\n{"error":"' not in received and b"HEAD" not in request[:4]:
+                failures.append(f"{name}: the answer is not ours: {received!r}")
             if not fine:
                 failures.append(f"{name}: {codes} instead of one of {allowed}")
             if fake and counters(address)["marker"] != before:
