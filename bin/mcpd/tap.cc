@@ -20,9 +20,7 @@ Tapping::~Tapping() { installed = nullptr; }
 extern "C" __attribute__((visibility("default"))) ssize_t recv(int fd, void* to, size_t room, int flags) {
   const ssize_t got = ::recvfrom(fd, to, room, flags, nullptr, nullptr);
   mcpd::Tap* const tap = mcpd::installed;
-  if (!tap) return got;
-  const int error = errno;
-  const bool goes_on = tap->on_input(fd, static_cast<char*>(to), room, got);
-  errno = goes_on ? error : ECONNRESET;
-  return goes_on ? got : -1;
+  if (!tap || tap->on_input(fd, static_cast<char*>(to), room, got)) return got;
+  errno = ECONNRESET;
+  return -1;
 }

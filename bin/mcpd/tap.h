@@ -12,7 +12,7 @@ namespace mcpd {
 class Tap {
  public:
   // Of the thread that has installed it: recv(fd, to, room) has returned `got`, which may be 0 or -1. False: libmicrohttpd
-  // is to take the connection for broken, and sees none of it.
+  // is to take the connection for broken, and sees none of it. After -1 it leaves errno alone.
   virtual bool on_input(int fd, char* to, size_t room, ssize_t got) noexcept = 0;
 
  protected:

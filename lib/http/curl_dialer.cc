@@ -61,10 +61,10 @@ Error cannot_connect(bool allow_private) {
 // Why a certificate is refused. In our words: libcurl's name the host, and callers are not to learn where a server is.
 Error not_trusted(long verdict) {
   struct Row {
-    long verdict;  // of OpenSSL, X509_V_ERR_*
+    long verdict;  // of OpenSSL, X509_V_ERR_*; the name is looked at before libcurl asks for that
     const char* words;
   };
-  constexpr Row kRows[] = {{0, "it is another host's"},        {9, "it is not valid yet"},       {10, "it has expired"},
+  constexpr Row kRows[] = {{1, "it is another host's"},        {9, "it is not valid yet"},       {10, "it has expired"},
                            {18, "it is signed by itself"},     {19, "who signed it is not known"}, {20, "who signed it is not known"},
                            {21, "who signed it is not known"}, {23, "it was revoked"}};
   std::string text = "the server's certificate is not trusted";
