@@ -189,7 +189,7 @@ void Worker::pause_accepting(int error) {
 }
 
 void Worker::stop_accepting() {
-  mcptoken_timer_stop(accept_timer_);
+  if (listen_watch_) mcptoken_timer_stop(accept_timer_);
   mcptoken_watch_free(listen_watch_);
   listen_watch_ = nullptr;
   if (listen_fd_ >= 0) ::close(listen_fd_);
