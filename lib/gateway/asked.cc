@@ -28,8 +28,7 @@ Result<std::string> Asked::ask(const mcp::Message& request, const Attachment& fr
   // The answer may come to any loop, which finds this one by the id.
   std::string id = std::to_string(site_.index) + "." + std::to_string(++site_.next_number) + "." + random;
   Ask one;
-  one.session = session_;
-  one.token_sha = token_sha_;
+  one.share = share_;
   one.upstream_id = std::string(request.id());
   one.asker = asker;
   one.reply = std::move(reply);

@@ -18,9 +18,8 @@ struct Site;
 // On its site's loop.
 class Asked {
  public:
-  // `session`: the client's nonce.
-  Asked(Site& site, std::string session, std::string token_sha)
-      : site_(site), session_(std::move(session)), token_sha_(std::move(token_sha)) {}
+  // `share`: the client's.
+  Asked(Site& site, std::string share) : site_(site), share_(std::move(share)) {}
   ~Asked();  // of what is open then, no answer is awaited any more
   Asked(const Asked&) = delete;
   Asked& operator=(const Asked&) = delete;
@@ -39,7 +38,7 @@ class Asked {
 
  private:
   Site& site_;
-  const std::string session_, token_sha_;
+  const std::string share_;
   std::vector<std::string> ids_;
 };
 

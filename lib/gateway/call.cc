@@ -117,8 +117,7 @@ CallerShare share_of(const Exchange& exchange, const Client& client) {
   CallerShare share;
   share.project = exchange.caller.project;
   share.who = exchange.caller.who;
-  share.has_session = client.session.has_value();
-  share.session = client.session ? client.session->nonce : exchange.caller.request_id;
+  share.alone = client.session ? client.session->share : call_share(exchange.caller.request_id, share.who->token_sha);
   share.capabilities = client.capabilities;
   share.bearer = exchange.caller.to_control_plane;
   return share;

@@ -71,7 +71,7 @@ void CallEvents::withdraw(const mcp::Message& message) {
 
 void CallEvents::on_request(mcp::Message message, Function<void(std::string)> reply) {
   const bool possible = client_.session && mcp::takes_request(client_.capabilities, message) && answer_.can_send();
-  if (possible && !asked_) asked_.emplace(exchange_.site, client_.session->nonce, exchange_.caller.who->token_sha);
+  if (possible && !asked_) asked_.emplace(exchange_.site, client_.session->share);
   if (!possible || asked_->made() >= limits::kAsksPerCall) {
     Error error = Error(Status::not_supported, "the client does not offer this").with_rpc(mcp::rpc::kMethodNotFound);
     return reply(mcp::error_message(message.id(), error));

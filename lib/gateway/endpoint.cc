@@ -144,10 +144,6 @@ CallRecord record_of(const Exchange& exchange, const Client& client, std::string
   return record;
 }
 
-std::string session_key(const Exchange& exchange, const SessionId& session) {
-  return exchange.caller.who->token_sha + ":" + session.nonce;
-}
-
 Error too_many_sessions() {
   return Error(Status::limit, "too many sessions have subscriptions or a log level").with_rpc(mcp::rpc::kInternalError);
 }

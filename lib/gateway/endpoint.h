@@ -76,7 +76,7 @@ using MessagePtr = std::shared_ptr<const mcp::Message>;
 // What the era knows about the client of one request.
 struct Client {
   mcp::Era era = mcp::Era::legacy;
-  std::optional<SessionId> session;  // legacy, when the client has one
+  SessionPtr session;                // legacy, when the client has one
   uint32_t capabilities = 0;         // what a server may ask of it while a call runs
   uint32_t declared = 0;             // what it can be asked for at all, also by an answer that has to be followed up
   std::string name, version;
@@ -110,9 +110,7 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange);
 loop::Task<Result<void>> end_legacy(Exchange& exchange);
 CallerShare share_of(const Exchange& exchange, const Client& client);
 
-// Names a session among those of all tokens.
-std::string session_key(const Exchange& exchange, const SessionId& session);
-Result<std::optional<SessionId>> session_of(const Exchange& exchange);  // nothing without a header; 400 for two, 404 for a foreign one
+Result<SessionPtr> session_of(const Exchange& exchange);  // nothing without a header; 400 for two, 404 for a foreign one
 Error too_many_sessions();
 
 using Handler = loop::Task<Result<void>> (*)(Exchange& exchange, Client& client, MessagePtr message, Answer& answer);

@@ -148,8 +148,7 @@ loop::Task<Result<Turn>> call_with_input(const Exchange& exchange, const Client&
     auto last = co_await task;
     co_return last;
   }
-  share.has_session = false;
-  share.session = site.parking.free_place(call.server->id, share.who->token_sha);
+  share.alone = site.parking.free_share(call.server->id, share.who->token_sha);
   call.key = key_for(*call.server, share);
   auto task = site.parking.begin(whose, std::move(call), &events, scope);
   auto turn = co_await task;
@@ -190,7 +189,7 @@ std::optional<std::string> ask_instead_of_error(const Exchange& exchange, const 
 void note_visit(const Exchange& exchange, const Client& client, const ServerSpec& server, const std::optional<std::string>& elicitation) {
   if (!client.session || !elicitation) return;
   exchange.site.visits.note(server.id, key_for(server, share_of(exchange, client)).share, *elicitation,
-                            session_share(client.session->nonce, exchange.caller.who->token_sha));
+                            client.session->share);
 }
 
 void note_visits(const Exchange& exchange, const Client& client, const ServerSpec& server, const Error& error) {

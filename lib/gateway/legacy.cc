@@ -43,7 +43,7 @@ void initialize(Exchange& exchange, const mcp::Message& message) {
   Client client;
   client.name = params->client_name;
   client.version = params->client_version;
-  client.session = session;
+  client.session = std::make_shared<const SessionId>(session);
   exchange.operation.speaks(session.revision);
   exchange.site.gateway.plane().record(exchange.site.index, record_of(exchange, client, "initialize"), ControlPlane::Place::any);
   Headers headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"Mcp-Session-Id", *id}};
@@ -51,16 +51,16 @@ void initialize(Exchange& exchange, const mcp::Message& message) {
 }
 
 // The answer to one of our asks. Its id names the loop that waits: "<site>.<number>.<random>".
-void take_answer(Exchange& exchange, const std::optional<SessionId>& session, MessagePtr message) {
+void take_answer(Exchange& exchange, const SessionPtr& session, MessagePtr message) {
   respond_plain(exchange, 202);
   if (!session || !message->id_node() || message->id_node()->type != json::Type::string) return;
   std::string id = message->outline().string(*message->id_node());
   auto site = parse_decimal(std::string_view(id).substr(0, id.find('.')));
   if (!site || static_cast<size_t>(*site) >= exchange.site.gateway.sites()) return;
   Site& home = exchange.site.gateway.site(static_cast<size_t>(*site));
-  home.loop.post([&home, id, message, nonce = session->nonce, sha = exchange.caller.who->token_sha] {
+  home.loop.post([&home, id, message, session] {
     auto it = home.asks.find(id);
-    if (it == home.asks.end() || it->second.session != nonce || it->second.token_sha != sha) return;
+    if (it == home.asks.end() || it->second.share != session->share) return;
     Ask ask = std::move(it->second);
     home.asks.erase(it);
     mcp::ClientHop hop;
@@ -69,7 +69,7 @@ void take_answer(Exchange& exchange, const std::optional<SessionId>& session, Me
   });
 }
 
-void take_notification(Exchange& exchange, const std::optional<SessionId>& session, const mcp::Message& message) {
+void take_notification(Exchange& exchange, const SessionPtr& session, const mcp::Message& message) {
   respond_plain(exchange, 202);
   if (message.method() != "notifications/cancelled" || !session) return;
   const json::Node* request = message.param("requestId");
@@ -78,7 +78,7 @@ void take_notification(Exchange& exchange, const std::optional<SessionId>& sessi
   const bool told = reason && reason->type == json::Type::string;
   const std::string why(told ? message.outline().raw(*reason) : std::string_view());
   // The call runs where its POST arrived, which may be any loop.
-  exchange.site.gateway.tell_all([key = running_key(session->nonce, message.outline().raw(*request)), why](Site& site) {
+  exchange.site.gateway.tell_all([key = running_key(session->share, message.outline().raw(*request)), why](Site& site) {
     site.loop.defer([&site, key, why] {  // the call may have come in this turn, and begins at its end
       auto it = site.running.find(key);
       if (it == site.running.end()) return;
@@ -90,9 +90,9 @@ void take_notification(Exchange& exchange, const std::optional<SessionId>& sessi
 // Registers a call so that its session can cancel it.
 class Registration {
  public:
-  Registration(Site& site, const std::optional<SessionId>& session, std::string_view id, loop::Scope& scope) : site_(site) {
+  Registration(Site& site, const SessionPtr& session, std::string_view id, loop::Scope& scope) : site_(site) {
     if (!session) return;
-    auto [it, added] = site.running.emplace(running_key(session->nonce, id), &scope);
+    auto [it, added] = site.running.emplace(running_key(session->share, id), &scope);
     if (added) key_ = &it->first;
   }
   ~Registration() {
@@ -108,18 +108,18 @@ class Registration {
 
 }  // namespace
 
-Result<std::optional<SessionId>> session_of(const Exchange& exchange) {
+Result<SessionPtr> session_of(const Exchange& exchange) {
   bool repeated = false;
   const auto id = exchange.request.header("mcp-session-id", &repeated);
   if (repeated) return fail(Error(Status::invalid, "two Mcp-Session-Id headers").with_http(400).with_rpc(mcp::rpc::kInvalidRequest));
-  if (!id) return std::optional<SessionId>();
+  if (!id) return SessionPtr();
   auto& who = *exchange.caller.who;
   const int64_t now_ms = exchange.site.loop.clock().wall_ms();
   MCPT_TRY(auto session, exchange.site.session_ids.open(trim(*id), exchange.caller.bearer, who.token_sha, who.project_id, now_ms));
-  if (exchange.site.ended.contains(session.nonce)) {
+  if (!exchange.site.ended.empty() && exchange.site.ended.contains(session->share)) {
     return fail(Error(Status::not_found, "the session is unknown or has ended").with_code("session_not_found").with_http(404));
   }
-  return std::optional<SessionId>(std::move(session));
+  return session;
 }
 
 loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message, std::string progress_token) {
@@ -159,7 +159,7 @@ loop::Task<Result<void>> serve_legacy(Exchange& exchange, MessagePtr message, st
   }
   client.progress_token = std::move(progress_token);
   if (client.session && !exchange.site.sessions.empty()) {
-    if (auto* state = exchange.site.state_of(session_key(exchange, *client.session))) client.log_level = state->log_level;
+    if (auto* state = exchange.site.state_of(client.session->share)) client.log_level = state->log_level;
   }
   std::optional<StreamOwner> owner;
   Answer answer(exchange.site.loop, exchange.responder, accepts(exchange.request, "text/event-stream"));
@@ -196,10 +196,9 @@ loop::Task<Result<void>> end_legacy(Exchange& exchange) {
     refuse(exchange, "null", session.error(), session.error().http);
     co_return Result<void>();
   }
-  exchange.site.gateway.tell_all([nonce = (*session)->nonce, key = session_key(exchange, **session),
-                                  token_sha = exchange.caller.who->token_sha](Site& site) {
-    site.end_session(nonce, token_sha);
-    site.drop_state(key);
+  exchange.site.gateway.tell_all([session = *session](Site& site) {
+    site.end_session(session->share);
+    site.drop_state(session->share);
   });
   respond_plain(exchange, 204);
   co_return Result<void>();

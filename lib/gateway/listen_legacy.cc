@@ -21,10 +21,10 @@ namespace {
 class Claim {
  public:
   Claim(Site& site, Site& owner, const SessionId& session)
-      : site_(site), owner_(owner), nonce_(number_of(session.nonce)), mark_(site.next_mark()) {}
+      : site_(site), owner_(owner), key_(claim_key(session.share)), mark_(site.next_mark()) {}
   ~Claim() {
-    owner_.loop.post([&owner = owner_, nonce = nonce_, mark = mark_] {
-      auto it = owner.claims.find(nonce);
+    owner_.loop.post([&owner = owner_, key = key_, mark = mark_] {
+      auto it = owner.claims.find(key);
       if (it != owner.claims.end() && it->second == mark) owner.claims.erase(it);
     });
   }
@@ -33,8 +33,8 @@ class Claim {
 
   // False: another stream has it.
   loop::Task<Result<bool>> take(loop::Scope& scope) {
-    Function<loop::Task<Result<bool>>(loop::Scope&)> work = [&owner = owner_, nonce = nonce_, mark = mark_](loop::Scope&) {
-      return insert(owner, nonce, mark);
+    Function<loop::Task<Result<bool>>(loop::Scope&)> work = [&owner = owner_, key = key_, mark = mark_](loop::Scope&) {
+      return insert(owner, key, mark);
     };
     auto task = on_loop<bool>(site_.loop, owner_.loop, owner_.group, std::move(work), scope);
     auto taken = co_await task;
@@ -42,12 +42,12 @@ class Claim {
   }
 
  private:
-  static loop::Task<Result<bool>> insert(Site& owner, uint64_t nonce, uint64_t mark) {
-    co_return owner.claims.emplace(nonce, mark).second;
+  static loop::Task<Result<bool>> insert(Site& owner, ClaimKey key, uint64_t mark) {
+    co_return owner.claims.emplace(key, mark).second;
   }
   Site& site_;
   Site& owner_;
-  const uint64_t nonce_;
+  const ClaimKey key_;
   const uint64_t mark_;  // tells this claim from a later one of the same session
 };
 
@@ -67,7 +67,7 @@ class SessionListener final : public Listener {
  private:
   const std::set<std::string>& uris() const override {
     static const std::set<std::string> none;
-    const SessionState* state = site_.sessions.empty() ? nullptr : site_.state_of(session_key());
+    const SessionState* state = site_.sessions.empty() ? nullptr : site_.state_of(own_share());
     return state ? state->uris : none;
   }
   std::string meta(std::string kept) const override { return kept; }
@@ -80,12 +80,11 @@ Error needs_session() {
 
 // All loops know what a session has asked for. False: too much is remembered already.
 bool remember(const Exchange& exchange, const SessionId& session, std::function<void(SessionState&)> change) {
-  std::string key = session_key(exchange, session);
-  SessionState* state = exchange.site.make_state(key, session.owner);
+  SessionState* state = exchange.site.make_state(session.share, session.owner);
   if (!state) return false;
   change(*state);
-  exchange.site.gateway.tell_all([key, owner = session.owner, change](Site& site) {
-    if (SessionState* there = site.make_state(key, owner)) change(*there);
+  exchange.site.gateway.tell_all([share = session.share, owner = session.owner, change](Site& site) {
+    if (SessionState* there = site.make_state(share, owner)) change(*there);
   });
   return true;
 }
@@ -118,7 +117,7 @@ loop::Task<Result<void>> listen_legacy(Exchange& exchange) {
     co_return Result<void>();
   }
   Client client;
-  client.session = **session;
+  client.session = *session;
   client.capabilities = client.declared = client.session->capabilities;
   auto standing = std::make_unique<SessionListener>(exchange, client, std::move(claim));
   SessionListener& listener = *standing;
@@ -200,7 +199,7 @@ loop::Task<Result<void>> serve_subscription(Exchange& exchange, Client& client, 
     co_return Result<void>();
   }
   const SessionId& session = *client.session;
-  const SessionState* known = exchange.site.state_of(session_key(exchange, session));
+  const SessionState* known = exchange.site.state_of(session.share);
   bool full = on && known && known->uris.size() >= limits::kSubscriptions;
   auto change = [uri = *uri, on](SessionState& state) { on ? void(state.uris.insert(uri)) : void(state.uris.erase(uri)); };
   if (full || !remember(exchange, session, change)) {
@@ -210,7 +209,7 @@ loop::Task<Result<void>> serve_subscription(Exchange& exchange, Client& client, 
   }
   auto& server = target->attachment->server;
   Site& home = exchange.site.gateway.home_of(server->id);
-  const std::string name = session_key(exchange, session) + " " + *uri;
+  const std::string name = session.share + " " + *uri;
   Result<void> told;
   if (on) {
     auto task = subscribe(exchange, client, *target, name);

@@ -46,7 +46,7 @@ Listener::Listener(Exchange& exchange, const Client& client, uint8_t kinds)
       session_(client.session ? client.session->nonce : exchange.caller.request_id),
       capabilities_(client.capabilities),
       kinds_(kinds),
-      has_session_(client.session.has_value()),
+      has_session_(client.session != nullptr),
       project_(exchange.caller.project),
       name_("listen:" + exchange.site.next_token()),
       beat_ms_(exchange.site.loop.now_ms() + limits::kHeartbeatMs) {
@@ -68,8 +68,7 @@ CallerShare Listener::share() const {
   CallerShare out;
   out.project = project_;
   out.who = who_;
-  out.has_session = has_session_;
-  out.session = session_;
+  out.alone = own_share();
   out.capabilities = capabilities_;
   out.bearer = bearer_;
   return out;
@@ -156,7 +155,7 @@ void Listener::suspect(const std::string& server_id, const std::string& share) {
 void Listener::ask(const std::string& server_id, const mcp::Message& message, uint64_t asker, Function<void(std::string)> reply) {
   const auto& attachments = project_->attachments;
   const auto from = std::find_if(attachments.begin(), attachments.end(), [&](const auto& one) { return one.server->id == server_id; });
-  if (!asked_) asked_ = std::make_unique<Asked>(site_, session_, who_->token_sha);
+  if (!asked_) asked_ = std::make_unique<Asked>(site_, own_share());
   asked_->forget_answered();
   if (mcp::takes_request(capabilities_, message) && from != attachments.end() && asked_->made() < limits::kAsksPerCall) {
     if (auto question = asked_->ask(message, *from, asker, reply)) return send(sse_event(*question));
@@ -171,7 +170,7 @@ void Listener::withdraw(const mcp::Message& notification, uint64_t asker) {
 }
 
 void Listener::hear(const mcp::Message& notification) {
-  const SessionState* state = site_.sessions.empty() ? nullptr : site_.state_of(session_key());
+  const SessionState* state = site_.sessions.empty() ? nullptr : site_.state_of(own_share());
   if (notification.method() == "notifications/message" && state && !is_wanted(state->log_level, notification)) return;
   json::Edits edits(notification.outline());
   mcp::drop_unknown_members(notification, edits);

@@ -43,7 +43,7 @@ class Listener : public Standing {
   // Something may have been missed on the server's stream: all resources there that are wanted count as changed.
   void suspect(const std::string& server_id, const std::string& share);
 
-  // `share`: session_share() of a legacy session.
+  // `share`: that of a legacy session.
   bool is_of(std::string_view share) const { return has_session_ && is_session_share(share, session_, who_->token_sha); }
   // Ends the stream, and with it, at the end of the turn, the listener.
   void leave(const Error& reason) { link_.scope.cancel(reason); }
@@ -65,7 +65,8 @@ class Listener : public Standing {
   virtual const std::set<std::string>& uris() const = 0;  // wanted resources, as the client calls them
   virtual std::string meta(std::string kept) const = 0;   // the notification's `_meta`, from what the server's may keep
   virtual void send(std::string_view message) { responder_.write(message); }
-  std::string session_key() const { return who_->token_sha + ":" + session_; }  // as endpoint.h has it
+  // Of the session, or of the request.
+  std::string own_share() const { return (has_session_ ? session_share : call_share)(session_, who_->token_sha); }
 
   Site& site_;
   Responder& responder_;

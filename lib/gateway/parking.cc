@@ -217,15 +217,15 @@ loop::Task<Result<Turn>> Parking::next(CallPtr call, mcp::Events* events, loop::
   co_return turn;
 }
 
-std::string Parking::free_place(const std::string& server_id, const std::string& token_sha) const {
+std::string Parking::free_share(const std::string& server_id, const std::string& token_sha) const {
   const std::string prefix = std::to_string(site_.index) + ".";
   std::set<std::string> taken;
   for (auto& [id, call] : calls_) {
     if (call->server_id == server_id) taken.insert(call->share);
   }
   for (size_t number = 0;; ++number) {
-    auto place = prefix + std::to_string(number);
-    if (!taken.contains(call_share(place, token_sha))) return place;
+    auto share = call_share(prefix + std::to_string(number), token_sha);
+    if (!taken.contains(share)) return share;
   }
 }
 

@@ -46,7 +46,7 @@ class Parking {
   loop::Task<Result<Turn>> resume(std::string id, ParkedFor whose, std::string responses, mcp::Events* events,
                                   loop::Scope& scope);
   // Names a connection that no other call of the principal is using now.
-  std::string free_place(const std::string& server_id, const std::string& token_sha) const;
+  std::string free_share(const std::string& server_id, const std::string& token_sha) const;
   // Ends the calls of those who may make none any more.
   void end_if(const std::function<bool(const rbac::Principal&)>& ends, const Error& reason);
   void stop() { group_.cancel(Error(Status::unavailable, "the gateway is shutting down")); }

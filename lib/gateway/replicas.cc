@@ -9,6 +9,7 @@ namespace mcptoken::gateway {
 namespace {
 
 constexpr int64_t kQuietMs = 60'000;  // without a call of its session, before a process may go to another one
+constexpr size_t kForOthers = 4;      // the part of them that one token never has: a quarter
 
 // How many processes of it there may be, of each sort.
 size_t most_processes(const ServerSpec& server) { return static_cast<size_t>(std::max(limits::kProcessesPerServer, server.replicas)); }
@@ -53,25 +54,35 @@ UpstreamKey Upstreams::least_busy(const ServerSpec& server, UpstreamKey key) con
 }
 
 // Processes of one server are limited, and idle ones make room: those that are shared for each other, and those that one caller has
-// alone. A session may have left something in its own, and is not told when that goes: so it has to be quiet for a while first, and
-// those of calls go before.
+// alone, of which no token has all. A session may have left something in its own, and is not told when that goes: so it has to be quiet
+// for a while first, and those of calls go before.
 Result<void> Upstreams::make_room(const Entry& wanted) {
   const auto& key = wanted.key;
-  size_t running = 0;
-  std::shared_ptr<Entry> found;
-  const auto rank = [](const Entry& entry) { return std::pair(is_session(entry.key.share), entry.last_used_ms); };
+  const bool alone = is_alone(key.share);
+  size_t running = 0, own = 0;
+  std::shared_ptr<Entry> found, found_own;
+  const auto consider = [](std::shared_ptr<Entry>& best, const std::shared_ptr<Entry>& entry) {
+    const auto rank = [](const Entry& one) { return std::pair(is_session(one.key.share), one.last_used_ms); };
+    if (!best || rank(*entry) < rank(*best)) best = entry;
+  };
   for (auto& [other, entry] : entries_) {
-    if (other.server_id != key.server_id || other == key || is_alone(other.share) != is_alone(key.share) || !entry->exists()) continue;
+    if (other.server_id != key.server_id || other == key || is_alone(other.share) != alone || !entry->exists()) continue;
+    const bool is_own = alone && token_of(other.share) == token_of(key.share);
     ++running;
+    own += is_own;
     const bool is_kept = is_session(other.share) && site_.loop.now_ms() - entry->last_used_ms < kQuietMs;
     if (!entry->ready() || entry->calls > 0 || is_kept) continue;
-    if (!found || rank(*entry) < rank(*found)) found = entry;
+    consider(found, entry);
+    if (is_own) consider(found_own, entry);
   }
-  const size_t most = most_processes(*wanted.server);
-  if (running < most) return {};
+  const size_t most = most_processes(*wanted.server), most_own = most - most / kForOthers;
+  const bool is_greedy = own >= most_own;
+  if (running < most && !is_greedy) return {};
+  if (is_greedy) found = found_own;
   if (!found) {
-    const char* whose = is_alone(key.share) ? " that a client can have to itself are in use" : " are in use";
-    return fail(Error(Status::limit, "all " + std::to_string(most) + " processes of server " + wanted.server->name + whose));
+    const auto which = std::to_string(is_greedy ? most_own : most) + " processes of server " + wanted.server->name;
+    const char* whose = is_greedy ? " that one token can have" : alone ? " that a client can have to itself" : "";
+    return fail(Error(Status::limit, "all " + which + whose + " are in use"));
   }
   retire(found, "room for others is needed");
   return {};

@@ -9,8 +9,8 @@
 namespace mcptoken::gateway {
 namespace {
 
-loop::Task<Result<Retention::Found>> find(Site& owner, EventId from, std::string session, std::string token_sha, Reader reader) {
-  co_return owner.retention.follow(from, session, token_sha, reader);
+loop::Task<Result<Retention::Found>> find(Site& owner, EventId from, std::string share, Reader reader) {
+  co_return owner.retention.follow(from, share, reader);
 }
 
 // The client waits for an answer, and is given one: nothing else would end its waiting.
@@ -91,8 +91,8 @@ loop::Task<Result<void>> resume_legacy(Exchange& exchange, SessionId session, st
   reader.site = &site;
   reader.mark = follower.mark();
   Function<loop::Task<Result<Retention::Found>>(loop::Scope&)> work =
-      [&owner, id = *id, session = session.nonce, sha = exchange.caller.who->token_sha, reader](loop::Scope&) {
-        return find(owner, id, session, sha, reader);
+      [&owner, id = *id, share = session.share, reader](loop::Scope&) {
+        return find(owner, id, share, reader);
       };
   auto asking = on_loop<Retention::Found>(site.loop, owner.loop, owner.group, std::move(work), exchange.link.scope);
   MCPT_CO_TRY(const auto found, co_await asking);

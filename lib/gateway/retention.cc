@@ -19,7 +19,7 @@ KeptStream::KeptStream(Retention& home, const StreamOwner& owner, std::string na
     : home_(home),
       name_(std::move(name)),
       sealed_(std::move(sealed)),
-      session_(owner.session.nonce),
+      share_(owner.session.share),
       token_sha_(owner.caller.who->token_sha),
       origin_(&origin),
       call_(&owner.call),
@@ -127,9 +127,9 @@ std::shared_ptr<KeptStream> Retention::open(const StreamOwner& owner, Responder&
   return stream;
 }
 
-Retention::Found Retention::follow(const EventId& from, const std::string& session, const std::string& token_sha, Reader reader) {
+Retention::Found Retention::follow(const EventId& from, const std::string& share, Reader reader) {
   auto it = streams_.find(from.stream.name);
-  if (it == streams_.end() || it->second->session_ != session || it->second->token_sha_ != token_sha) return Found::gone;
+  if (it == streams_.end() || it->second->share_ != share) return Found::gone;
   if (from.number >= it->second->next_) return Found::never_sent;
   it->second->follow(reader, from.number);
   return Found::yes;
@@ -140,9 +140,9 @@ void Retention::left(const std::string& name, uint64_t mark) {
   if (it != streams_.end() && it->second->reader_.mark == mark) it->second->reader_ = {};
 }
 
-void Retention::end_session(const std::string& session) {
+void Retention::end_session(const std::string& share) {
   for (auto& [name, stream] : std::unordered_map(streams_)) {
-    if (stream->session_ != session) continue;
+    if (stream->share_ != share) continue;
     drop(*stream);
     if (stream->reader_.site) stream->end_readers();
   }

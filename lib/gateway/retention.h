@@ -64,7 +64,7 @@ class KeptStream {
   void end_readers();
 
   Retention& home_;
-  const std::string name_, sealed_, session_, token_sha_;
+  const std::string name_, sealed_, share_, token_sha_;
   Responder* origin_;  // of the request that it answers, while that is handled
   bool origin_ended_ = false;
   loop::Scope* call_;
@@ -94,10 +94,10 @@ class Retention {
 
   enum class Found : uint8_t { yes, gone, never_sent };
   // What came after the event goes to the reader, and what comes from now on, instead of to whoever had it.
-  Found follow(const EventId& from, const std::string& session, const std::string& token_sha, Reader reader);
+  Found follow(const EventId& from, const std::string& share, Reader reader);
   void left(const std::string& name, uint64_t mark);  // the reader
 
-  void end_session(const std::string& session);
+  void end_session(const std::string& share);
   void beat(int64_t now_ms);  // now and then: gives up what nobody comes for
   size_t bytes() const { return bytes_; }
   size_t streams() const { return streams_.size(); }

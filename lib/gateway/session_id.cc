@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "gateway/share.h"
 #include "mcp/revision.h"
 
 namespace mcptoken::gateway {
@@ -67,6 +68,7 @@ Result<std::string> seal_session(SessionId& session, const crypto::Secret& beare
   std::array<uint8_t, 8> nonce{};
   MCPT_CHECK(crypto::random_bytes(nonce));
   session.nonce = to_hex(nonce);
+  session.share = session_share(session.nonce, token_sha);
   std::string plain;
   put(plain, kVersion, 1);
   put(plain, session.capabilities, 4);
@@ -96,6 +98,7 @@ Result<SessionId> open_session(std::string_view id, const crypto::Secret& bearer
   session.issued_ms = static_cast<int64_t>(take(in, 5)) * 1000;
   session.owner = static_cast<uint8_t>(take(in, 1));
   session.nonce = to_hex(as_bytes(in.substr(0, 8)));
+  session.share = session_share(session.nonce, token_sha);
   in.remove_prefix(8);
   const auto name = in.substr(0, in.find(kBehindName));
   session.client_name = name;
@@ -105,19 +108,20 @@ Result<SessionId> open_session(std::string_view id, const crypto::Secret& bearer
 }
 
 // The token's SHA stands for the bearer: whoever has another bearer finds nothing.
-Result<SessionId> SessionIds::open(std::string_view id, const crypto::Secret& bearer, std::string_view token_sha,
-                                   std::string_view project, int64_t now_wall_ms) {
+Result<SessionPtr> SessionIds::open(std::string_view id, const crypto::Secret& bearer, std::string_view token_sha,
+                                    std::string_view project, int64_t now_wall_ms) {
   if (id.size() > kMaxSessionIdBytes) return unknown();
   std::string key;
   key.reserve(token_sha.size() + project.size() + id.size() + 2);
   key.append(token_sha).append(1, '\n').append(project).append(1, '\n').append(id);
-  if (const SessionId* known = opened_.find(key)) {
-    if (is_over(*known, now_wall_ms)) return unknown();
+  if (const SessionPtr* known = opened_.find(key)) {
+    if (is_over(**known, now_wall_ms)) return unknown();
     return *known;
   }
   MCPT_TRY(auto session, open_session(id, bearer, token_sha, project, now_wall_ms));
-  opened_.put(key, session);
-  return session;
+  auto shared = std::make_shared<const SessionId>(std::move(session));
+  opened_.put(key, shared);
+  return shared;
 }
 
 }  // namespace mcptoken::gateway

@@ -64,14 +64,20 @@ void Site::beat() {
 uint64_t Site::next_mark() { return ++next_number * gateway.sites() + index; }
 std::string Site::next_token() { return std::to_string(next_mark()); }
 
-std::string running_key(std::string_view nonce, std::string_view id) {
+std::string running_key(std::string_view share, std::string_view id) {
   std::string out;
-  out.reserve(nonce.size() + 1 + id.size());
-  return out.append(nonce).append(1, ' ').append(id);
+  out.reserve(share.size() + 1 + id.size());
+  return out.append(share).append(1, ' ').append(id);
 }
 
-void Site::end_session(const std::string& nonce, const std::string& token_sha) {
-  const std::string share = session_share(nonce, token_sha);
+ClaimKey claim_key(std::string_view share) {
+  constexpr size_t kDigits = 16;
+  const size_t end = share.find('/');
+  const std::string_view nonce = share.substr(kSessionShare.size(), end - kSessionShare.size());
+  return {number_of(nonce), number_of(share.substr(end + 1, kDigits))};
+}
+
+void Site::end_session(const std::string& share) {
   if (ended.size() >= kEndedSessions) {
     auto oldest = ended.begin();
     for (auto it = ended.begin(); it != ended.end(); ++it) {
@@ -79,27 +85,27 @@ void Site::end_session(const std::string& nonce, const std::string& token_sha) {
     }
     ended.erase(oldest);
   }
-  ended.emplace(nonce, loop.now_ms());
+  ended.emplace(share, loop.now_ms());
   upstreams.end_session(share);
   for (auto& [key, scope] : std::unordered_map(running)) {
-    if (key.starts_with(running_key(nonce, ""))) scope->cancel(Error(Status::cancelled, "the session has ended"));
+    if (key.starts_with(running_key(share, ""))) scope->cancel(Error(Status::cancelled, "the session has ended"));
   }
   for (Listener* listener : std::set(listeners)) {
     if (listener->is_of(share)) listener->leave(Error(Status::cancelled, "the session has ended"));
   }
-  retention.end_session(nonce);
+  retention.end_session(share);
 }
 
-const SessionState* Site::state_of(const std::string& key) const {
-  auto it = sessions.find(key);
+const SessionState* Site::state_of(const std::string& share) const {
+  auto it = sessions.find(share);
   return it == sessions.end() ? nullptr : &it->second;
 }
 
-SessionState* Site::make_state(const std::string& key, uint8_t owner) {
-  auto it = sessions.find(key);
+SessionState* Site::make_state(const std::string& share, uint8_t owner) {
+  auto it = sessions.find(share);
   if (it == sessions.end()) {
     if (sessions.size() >= kStatefulSessions) return nullptr;
-    it = sessions.emplace(key, SessionState()).first;
+    it = sessions.emplace(share, SessionState()).first;
     meter.sessions.set(static_cast<int64_t>(sessions.size()));
     it->second.owner = owner;
   }
@@ -107,10 +113,10 @@ SessionState* Site::make_state(const std::string& key, uint8_t owner) {
   return &it->second;
 }
 
-void Site::drop_state(const std::string& key) {
-  sessions.erase(key);
+void Site::drop_state(const std::string& share) {
+  sessions.erase(share);
   meter.sessions.set(static_cast<int64_t>(sessions.size()));
-  watches.forget_session(key);
+  watches.forget_session(share);
 }
 
 void Site::sweep_models() {
@@ -122,13 +128,13 @@ void Site::sweep() {
   sweep_models();
   std::erase_if(storms, [](const auto& one) { return !one.second.quiet.running(); });
   std::vector<std::string> idle;
-  for (auto& [key, state] : sessions) {
+  for (auto& [share, state] : sessions) {
     if (state.owner % gateway.sites() != index) continue;
-    if (claims.contains(number_of(std::string_view(key).substr(key.find(':') + 1))))
+    if (claims.contains(claim_key(share)))
       state.used_ms = loop.now_ms();
-    else if (loop.now_ms() - state.used_ms > limits::kSessionIdleMs) idle.push_back(key);
+    else if (loop.now_ms() - state.used_ms > limits::kSessionIdleMs) idle.push_back(share);
   }
-  for (auto& key : idle) gateway.tell_all([key](Site& site) { site.drop_state(key); });
+  for (auto& share : idle) gateway.tell_all([share](Site& site) { site.drop_state(share); });
 }
 
 Gateway::Gateway(Options options, ControlPlane& plane)

@@ -68,8 +68,7 @@ class Gateway;
 
 // A request of a server that waits for the client's answer, which arrives as a POST of its own, maybe on another loop.
 struct Ask {
-  std::string session;       // nonce of the session that was asked
-  std::string token_sha;
+  std::string share;         // of the session that was asked
   std::string upstream_id;   // raw JSON id of the server's request
   uint64_t asker = 0;        // what it came by, when that is a stream which belongs to no call
   Function<void(std::string)> reply;
@@ -83,8 +82,11 @@ struct SessionState {
   int64_t used_ms = 0;
 };
 
-// A call of a legacy session, whose nonce has no space.
-std::string running_key(std::string_view nonce, std::string_view id);
+// A call of a legacy session, whose share has no space.
+std::string running_key(std::string_view share, std::string_view id);
+// A session, in little memory: there are thousands that listen. Of the token it has 64 bits of its SHA.
+using ClaimKey = std::pair<uint64_t, uint64_t>;
+ClaimKey claim_key(std::string_view share);
 
 class Listener;
 class Follower;
@@ -120,11 +122,11 @@ struct Site {
   std::unordered_map<uint64_t, Follower*> followers;     // by mark
   std::set<Listener*> listeners;                         // none comes or goes while they are told of something
   // Sessions of which this site is the owner that have a listen stream somewhere, and whose claim that is.
-  std::map<uint64_t, uint64_t> claims;  // by number_of(nonce); what next_mark() gave
+  std::map<ClaimKey, uint64_t> claims;  // what next_mark() gave
   SessionIds session_ids;
-  // Sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
+  // Shares of sessions that were ended by DELETE; bounded, oldest forgotten first (their ids expire by themselves).
   std::unordered_map<std::string, int64_t> ended;
-  std::unordered_map<std::string, SessionState> sessions;  // by session_key()
+  std::unordered_map<std::string, SessionState> sessions;  // by share
   std::unordered_map<std::string, int64_t> modern_clients;  // when they were last seen, by token, address and name
   std::unordered_map<std::string, GateState> gates;   // open ones, by token and project
   std::unordered_map<std::string, LinkedText> links;  // by token, project, prompt and URI
@@ -137,10 +139,10 @@ struct Site {
 
   uint64_t next_mark();              // unique over all loops, as the next
   std::string next_token();
-  void end_session(const std::string& nonce, const std::string& token_sha);
-  const SessionState* state_of(const std::string& key) const;  // nullptr: it has asked for nothing
-  SessionState* make_state(const std::string& key, uint8_t owner);  // nullptr: there are too many
-  void drop_state(const std::string& key);
+  void end_session(const std::string& share);
+  const SessionState* state_of(const std::string& share) const;  // nullptr: it has asked for nothing
+  SessionState* make_state(const std::string& share, uint8_t owner);  // nullptr: there are too many
+  void drop_state(const std::string& share);
   void sweep_models();
 
  private:

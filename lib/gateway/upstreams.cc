@@ -40,7 +40,7 @@ UpstreamKey make_key(const ServerSpec& server, const CallerShare& caller, bool e
     case Share::installation: break;
     case Share::project: key.share = "project:" + caller.project->id; break;
     case Share::principal: key.share = "token:" + caller.who->token_sha; break;
-    case Share::session: key.share = (caller.has_session ? session_share : call_share)(caller.session, caller.who->token_sha); break;
+    case Share::session: key.share = caller.alone; break;
   }
   return key;
 }

@@ -22,6 +22,7 @@
 
 #include "gateway/control_plane.h"
 #include "gateway/instance.h"
+#include "gateway/share.h"
 #include "http/client.h"
 #include "loop/flight.h"
 #include "mcp/http_peer.h"
@@ -48,26 +49,10 @@ struct UpstreamKey {
 struct CallerShare {
   std::shared_ptr<const ProjectView> project;
   std::shared_ptr<const rbac::Principal> who;
-  bool has_session = false;       // a legacy one
-  std::string session;            // its nonce, or a name that no other call has at that time
+  std::string alone;              // the share of what it has to itself: of its session, or of the call
   uint32_t capabilities = 0;      // that can be relayed to this client
   BearerPtr bearer;               // for relayed servers; no part of the key, which has the token's SHA
 };
-// Of who uses a connection alone. A legacy session, by its nonce, may come back for what its server has for it; a call has a name that no
-// other one has at that time. With the token, whose holder could forge a session's name.
-inline constexpr std::string_view kSessionShare = "session:", kCallShare = "call:";
-inline std::string session_share(std::string_view nonce, std::string_view token_sha) {
-  return std::string(kSessionShare).append(nonce).append("/").append(token_sha);
-}
-inline bool is_session_share(std::string_view share, std::string_view nonce, std::string_view token_sha) {  // that of the two
-  return share.size() == kSessionShare.size() + nonce.size() + 1 + token_sha.size() && share.ends_with(token_sha) &&
-         share.substr(kSessionShare.size(), nonce.size()) == nonce && share.starts_with(kSessionShare);
-}
-inline std::string call_share(std::string_view name, std::string_view token_sha) {
-  return std::string(kCallShare).append(name).append("/").append(token_sha);
-}
-inline bool is_session(std::string_view share) { return share.starts_with(kSessionShare); }
-inline bool is_alone(std::string_view share) { return is_session(share) || share.starts_with(kCallShare); }
 UpstreamKey key_for(const ServerSpec& server, const CallerShare& caller);
 // Of the connection that lists come by: they may depend on what a client has declared, and no client is asked anything for
 // them, so that nobody who only lists has a process of its own.
@@ -138,7 +123,7 @@ class Upstreams {
   loop::Task<Result<void>> listen(std::shared_ptr<const ServerSpec> server, UpstreamKey key, BearerPtr bearer,
                                   std::set<std::string> uris, Function<void()> on_open, loop::Scope& scope);
 
-  // A legacy session has ended: what it had alone goes. `share`: session_share().
+  // A legacy session has ended: what it had alone goes. `share`: that of the session.
   void end_session(const std::string& share);
   // What is of another version than here is stale, and goes as soon as it has nothing to do.
   void mark_stale(const Servers& present);

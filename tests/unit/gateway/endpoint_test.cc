@@ -7,7 +7,9 @@
 #include <iterator>
 #include <set>
 
+#include "base/bytes.h"
 #include "base/limits.h"
+#include "crypto/crypto.h"
 #include "world.h"
 
 using namespace mcptoken;
@@ -243,6 +245,47 @@ TEST_CASE("endpoint: a session cancels its own calls only") {
   world.finish(call);
   CHECK(call.responder.ended);  // and no answer: nobody waits for one
   CHECK(call.messages().empty());
+}
+
+// The id of a session that another token gives the same nonce, which stands in the audit record: it has the key of its own.
+std::string forged(const std::string& id, const std::string& theirs, const std::string& own) {
+  const auto key = crypto::derive_key("mcpctl_pat_test", "mcp-session");
+  const auto sealed = from_base64url(id);
+  REQUIRE(sealed);
+  const auto plain = crypto::open(key, *sealed, theirs + "\np1");
+  REQUIRE(plain);
+  const auto again = crypto::seal(key, *plain, own + "\np1");
+  REQUIRE(again);
+  return to_base64url(*again);
+}
+
+TEST_CASE("endpoint: a token's sessions are its own, whatever their nonces") {
+  World world;
+  world.attach_example("one");
+  const auto session = world.session();
+  auto& call = world.begin("POST", World::call("5", "one__slow", R"({"seconds":30})"), {{"mcp-session-id", session}});
+  auto& stream = world.begin("GET", "", {{"mcp-session-id", session}});
+  world.turn_until([&] { return stream.responder.streaming; });
+  world.be('b');
+  const auto twin = forged(session, std::string(64, 'a'), std::string(64, 'b'));
+  auto& note = world.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}})", {{"mcp-session-id", twin}});
+  CHECK(note.responder.status == 202);
+  auto& other = world.begin("GET", "", {{"mcp-session-id", twin}});
+  world.turn_until([&] { return other.responder.streaming || other.done; });
+  CHECK(other.responder.streaming);  // one for each of them
+  auto& end = world.begin("DELETE", "", {{"mcp-session-id", twin}});
+  world.finish(end);
+  CHECK(end.responder.status == 204);
+  world.finish(other);
+  CHECK(world.send(World::request("1", "ping"), {{"mcp-session-id", twin}}).responder.status == 404);
+  world.be('a');
+  CHECK(world.send(World::request("1", "ping"), {{"mcp-session-id", session}}).responder.status == 200);
+  CHECK_FALSE(call.done);
+  CHECK_FALSE(stream.done);
+  auto& own = world.begin("DELETE", "", {{"mcp-session-id", session}});
+  world.finish(own);
+  world.finish(call);
+  world.finish(stream);
 }
 
 TEST_CASE("endpoint: a call whose client goes in the turn of its coming reaches no server") {

@@ -380,39 +380,64 @@ TEST_CASE("instance: replicas that share a client's session, or a broken server,
   for (auto* visit : slow) exclusive.finish(*visit);
 }
 
-TEST_CASE("instance: a session keeps its process while it may come back, and calls make room") {
-  Watched world;
-  world.attach_example("ex");
-  auto& server = world.project->attachments[0].server;
-  auto alone = std::make_shared<ServerSpec>(*server);
-  alone->share = Share::session;
-  server = alone;
-  const auto echo = [&](const std::string& session) {
+// Clients with processes of their own, whose tokens take turns.
+struct Alone : Watched {
+  Alone() {
+    attach_example("ex");
+    share(Share::session);
+  }
+  void share(Share with) {
+    auto& server = project->attachments[0].server;
+    auto other = std::make_shared<ServerSpec>(*server);
+    other->share = with;
+    server = other;
+  }
+  std::string echo(const std::string& id) {
     World::Headers headers;
-    if (!session.empty()) headers.emplace_back("mcp-session-id", session);
-    return world.send(World::call("1", "ex__echo", R"({"message":"x"})"), std::move(headers)).last();
-  };
-  const auto is_well = [](const std::string& answer) { return answer.find("\"result\"") != std::string::npos; };
+    if (!id.empty()) headers.emplace_back("mcp-session-id", id);
+    return send(World::call("1", "ex__echo", R"({"message":"x"})"), std::move(headers)).last();
+  }
+  static bool is_well(const std::string& answer) { return answer.find("\"result\"") != std::string::npos; }
+  // Of the sessions so far, by number.
+  std::string echo_of(size_t number) {
+    be(sessions[number].second);
+    return echo(sessions[number].first);
+  }
+  std::string begin_and_echo(char token) {
+    be(token);
+    sessions.emplace_back(session(), token);
+    return echo_of(sessions.size() - 1);
+  }
+  std::vector<std::pair<std::string, char>> sessions;
+};
+
+TEST_CASE_FIXTURE(Alone, "instance: a session keeps its process while it may come back, and calls make room") {
   for (int i = 0; i < 10; ++i) CHECK(is_well(echo("")));  // nobody comes back for these
-  CHECK(world.views().size() >= 8);
-  std::vector<std::string> sessions;
+  CHECK(views().size() >= 6);
   for (int i = 0; i < 9; ++i) {
-    sessions.push_back(world.session());
-    if (i == 1) world.clock.ahead_ms += 20'000;  // all but the first
-    const std::string answer = echo(sessions.back());
+    if (i == 1) clock.ahead_ms += 20'000;  // all but the first
+    const std::string answer = begin_and_echo(i % 2 == 0 ? 'a' : 'b');
     if (i < 8) CHECK(is_well(answer));
     else CHECK(answer.find("all 8 processes of server ex that a client can have to itself are in use") != std::string::npos);
   }
   CHECK(echo("").find("all 8 processes") != std::string::npos);
-  world.clock.ahead_ms += 45'000;  // the first has been quiet for a minute, the others have not
-  CHECK(is_well(echo(sessions[8])));
-  CHECK(echo(sessions[0]).find("all 8 processes") != std::string::npos);
-  CHECK(is_well(echo(sessions[1])));
+  clock.ahead_ms += 45'000;  // the first has been quiet for a minute, the others have not
+  CHECK(is_well(echo_of(8)));
+  CHECK(echo_of(0).find("all 8 processes") != std::string::npos);
+  CHECK(is_well(echo_of(1)));
   // Those who share one are not kept out.
-  auto shared = std::make_shared<ServerSpec>(*server);
-  shared->share = Share::project;
-  server = shared;
-  CHECK(is_well(echo(sessions[0])));
+  share(Share::project);
+  CHECK(is_well(echo_of(0)));
+}
+
+TEST_CASE_FIXTURE(Alone, "instance: one token does not have all processes") {
+  for (int i = 0; i < 6; ++i) CHECK(is_well(begin_and_echo('a')));
+  CHECK(begin_and_echo('a').find("all 6 processes of server ex that one token can have are in use") != std::string::npos);
+  for (int i = 0; i < 2; ++i) CHECK(is_well(begin_and_echo('b')));
+  CHECK(begin_and_echo('b').find("all 8 processes") != std::string::npos);
+  clock.ahead_ms += 65'000;  // all have been quiet: of who has most, his own make room
+  CHECK(is_well(begin_and_echo('a')));
+  for (int i = 0; i < 4; ++i) CHECK(is_well(begin_and_echo('b')));
 }
 
 TEST_CASE("instance: a server with no replicas is switched off, and lists say so") {

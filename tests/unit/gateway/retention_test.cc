@@ -18,6 +18,7 @@ struct Kept {
     principal->token_sha = token;
     caller.emplace(principal, std::make_shared<ProjectView>(), secret, "r", "127.0.0.1");
     session.nonce = nonce;
+    session.share = session_share(nonce, token);
     const StreamOwner owner{site.retention, *caller, session, "1", call};
     responder.start_stream({});
     stream = site.retention.open(owner, responder);
@@ -50,7 +51,7 @@ struct Fixture {
     Reader reader;
     reader.site = &site;
     reader.mark = 1'000'000;  // nobody
-    const auto found = retention.follow(one.id(number), nonce, token, reader);
+    const auto found = retention.follow(one.id(number), session_share(nonce, token), reader);
     retention.left(one.id(number).stream.name, reader.mark);
     return found;
   }
@@ -172,7 +173,9 @@ TEST_CASE_FIXTURE(Fixture, "retention: what nobody comes for goes, and its call 
 TEST_CASE_FIXTURE(Fixture, "retention: a session's streams end with it, and with a withdrawn answer") {
   Kept &one = open(), &other = open("token", "other"), &withdrawn = open("token", "other");
   one.stream->add("1", false);
-  retention.end_session("nonce");
+  retention.end_session(session_share("nonce", "another"));
+  CHECK(retention.streams() == 3);
+  retention.end_session(session_share("nonce", "token"));
   CHECK_FALSE(is_kept(one));
   CHECK_FALSE(one.responder.ended);  // the call's own answer comes still
   one.stream->add("2", true);

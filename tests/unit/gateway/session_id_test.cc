@@ -165,8 +165,8 @@ TEST_CASE_FIXTURE(Fixture, "session id: what is remembered is given to its beare
   for (int round = 0; round < 2; ++round) {
     auto opened = ids.open(id, bearer, "sha", "project", kNow + 5);
     REQUIRE(opened);
-    CHECK(opened->nonce == session.nonce);
-    CHECK(opened->capabilities == session.capabilities);
+    CHECK((*opened)->nonce == session.nonce);
+    CHECK((*opened)->capabilities == session.capabilities);
   }
   const crypto::Secret other("mcpctl_pat_bbbb");
   CHECK_FALSE(ids.open(id, other, "another sha", "project", kNow + 5));

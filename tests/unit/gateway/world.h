@@ -173,7 +173,7 @@ class World {
   void allow(const std::vector<std::string>& bindings) {
     rbac::Definition definition;
     definition.id = definition.name = "d";
-    definition.subjects.push_back({rbac::SubjectKind::mcp_token, std::string(64, 'a')});
+    for (char token : {'a', 'b'}) definition.subjects.push_back({rbac::SubjectKind::mcp_token, std::string(64, token)});
     for (auto& text : bindings) {
       auto binding = rbac::parse_binding(text);
       REQUIRE_MESSAGE(binding, text);
@@ -254,6 +254,13 @@ class World {
     Headers headers = {{"mcp-protocol-version", "2026-07-28"}, {"mcp-method", method}};
     if (!name.empty()) headers.emplace_back("mcp-name", name);
     return headers;
+  }
+
+  // From here on clients have the token of this letter: 'a', as at first, or 'b', which may do the same.
+  void be(char token) {
+    auto principal = std::make_shared<rbac::Principal>(*who);
+    principal->token_sha = std::string(64, token);
+    who = principal;
   }
 
   // Runs on the site's loop, and waits for it. What fails there fails here.
