@@ -52,10 +52,12 @@ std::optional<int64_t> read_ttl(const mcp::Message& message) {
 
 // Takes the entries of one page of a list result; of equal keys the first. An entry that cannot be read is left out
 // alone.
-Result<void> read_page(const mcp::Message& message, mcp::Era era, bool marks_matter, RawList& list, Names& keys,
+Result<void> read_page(const UpstreamAnswer& answer, bool marks_matter, RawList& list, Names& keys,
                        std::optional<std::string>& cursor, std::optional<int64_t>& ttl_ms) {
+  const mcp::Message& message = answer.message;
+  const mcp::Era era = answer.era;
   const KindRow& row = row_of(list.kind);
-  if (message.kind() == mcp::MessageKind::error) return fail(message.to_error());
+  if (message.kind() == mcp::MessageKind::error) return fail(answer.to_error());
   const json::Node* items = message.in_result(row.array);
   if (!items || items->type != json::Type::array) {
     return fail(Status::protocol, "the answer has no list of " + std::string(row.array));
@@ -388,7 +390,7 @@ loop::Task<Result<RawListPtr>> Catalogue::fetch(std::shared_ptr<const ServerSpec
       co_return fail(Status::unavailable, server->name + ": the server is not available");
     }
     const bool marks_matter = server->transport == Transport::http && answer->era == mcp::Era::modern;
-    auto read = read_page(answer->message, answer->era, marks_matter, *list, keys, cursor, ttl_ms);
+    auto read = read_page(*answer, marks_matter, *list, keys, cursor, ttl_ms);
     if (!read) {
       site_.upstreams.happened(place.upstream, "its answer to " + std::string(row.method) + " is of no use: " + read.error().message);
       co_return fail(std::move(read).error().in(server->name));

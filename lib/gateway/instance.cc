@@ -10,16 +10,15 @@
 namespace mcptoken::gateway {
 namespace {
 
-constexpr std::string_view kRedacted = "[redacted]";
-constexpr size_t kWordBytes = 8;  // shorter words of a value are words of other texts, too
+constexpr size_t kEventBytes = 1'024;      // of a text: servers may say anything
+constexpr size_t kReadBytes = 8 * kEventBytes;  // of it, before secrets are taken out
 
-void add_words(std::string_view value, std::vector<crypto::Secret>& out) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  for (size_t at = value.find_first_not_of(kSpace); at != value.npos; at = value.find_first_not_of(kSpace, at)) {
-    const size_t end = std::min(value.find_first_of(kSpace, at), value.size());
-    if (end - at >= kWordBytes && end - at < value.size()) out.emplace_back(value.substr(at, end - at));
-    at = end;
-  }
+// Cut at a character border.
+void cut(std::string& text, size_t most) {
+  if (text.size() <= most) return;
+  while (most > 0 && (static_cast<uint8_t>(text[most]) & 0xc0) == 0x80) --most;
+  text.resize(most);
+  text += "…";
 }
 
 Error gone() { return Error(Status::not_found, "the instance has ended").with_http(404); }
@@ -54,37 +53,14 @@ std::string_view to_text(Share share) {
   return kWords[static_cast<size_t>(share)];
 }
 
-void Redactor::learn(const std::vector<Credential>& credentials) {
-  values_.clear();
-  for (auto& credential : credentials) {
-    if (!credential.is_secret || credential.value.empty()) continue;
-    values_.push_back(credential.value.copy());
-    add_words(credential.value.reveal(), values_);
-  }
-  std::stable_sort(values_.begin(), values_.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
-}
-
-// Values may overlap, or be parts of each other: what any of them covers is hidden.
-std::string Redactor::take(std::string& text, bool at_end) const {
-  const size_t ahead = at_end || values_.empty() ? 0 : values_.front().size() - 1;
-  const size_t end = text.size() - std::min(text.size(), ahead);
-  std::string out;
-  size_t at = 0, hidden = 0;  // hidden: before this nothing is shown
-  for (; at < std::max(end, hidden); ++at) {
-    for (auto& value : values_) {
-      if (text.compare(at, value.size(), value.reveal()) != 0) continue;
-      if (at >= hidden) out.append(kRedacted);
-      hidden = std::max(hidden, at + value.size());
-      break;
-    }
-    if (at >= hidden) out.push_back(text[at]);
-  }
-  text.erase(0, at);
-  return out;
-}
-
 Instance::Instance(const Clock& clock, std::string id, const std::string& server)
     : clock_(clock), id_(std::move(id)), name_(server + "-" + id_.substr(0, kShownId)), created_ms_(clock.wall_ms()) {}
+
+void Instance::learn(const std::vector<Credential>& credentials) {
+  auto redactor = std::make_shared<Redactor>();
+  redactor->learn(credentials);
+  redactor_ = std::move(redactor);
+}
 
 void Instance::opening() { happened(openings_++ == 0 ? "starting" : "starting again"); }
 
@@ -110,13 +86,17 @@ void Instance::missed_probe(const std::string& why) {
 }
 
 void Instance::happened(std::string text) {
-  events_.push_back({clock_.wall_ms(), redactor_.apply(std::move(text))});
+  const bool is_whole = text.size() <= kReadBytes;
+  if (!is_whole) text.resize(kReadBytes);
+  std::string shown = redactor_->take(text, is_whole);
+  cut(shown, kEventBytes);
+  events_.push_back({clock_.wall_ms(), std::move(shown)});
   if (events_.size() > limits::kInstanceEvents) events_.pop_front();
 }
 
 std::string Instance::said(std::string_view line) {
   held_.append(line);
-  std::string text = redactor_.take(held_, line.size() < limits::kStderrLineBytes);
+  std::string text = redactor_->take(held_, line.size() < limits::kStderrLineBytes);
   log_bytes_ += text.size() + 1;
   log_.push_back({clock_.wall_ms(), text, ++lines_});
   while (log_bytes_ > limits::kStderrLogBytes && log_.size() > 1) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "gateway/breaker.h"
 #include "gateway/control_plane.h"
+#include "gateway/redactor.h"
 #include "loop/loop.h"
 #include "loop/task.h"
 
@@ -55,19 +57,6 @@ struct InstanceView {
   std::vector<TimedText> events;                  // the last limits::kInstanceEvents, oldest first
 };
 
-// Replaces what is known to be secret: whole values, and long words in them, so that a value of several lines and the
-// token behind "Bearer" are found, too. A value that was encoded in some way is not known here.
-class Redactor {
- public:
-  void learn(const std::vector<Credential>& credentials);  // in place of those it knew
-  std::string apply(std::string text) const { return take(text, true); }
-  // Of a text that goes on: what is certain by now. The rest stays in `text`, for a value may go on in what follows.
-  std::string take(std::string& text, bool at_end) const;
-
- private:
-  std::vector<crypto::Secret> values_;  // longest first: one may be part of another
-};
-
 class Instance {
  public:
   // `id` is at least kShownId characters long.
@@ -79,7 +68,9 @@ class Instance {
   void failed(const std::string& why);
   void happened(std::string text);
   // The instance is known by these from now on, and keeps them to itself.
-  void learn(const std::vector<Credential>& credentials) { redactor_.learn(credentials); }
+  void learn(const std::vector<Credential>& credentials);
+  // Knows them; another one after each opening.
+  const std::shared_ptr<const Redactor>& redactor() const { return redactor_; }
   // A line of stderr; as it is kept.
   std::string said(std::string_view line);
   // Of a probe. An event each time that the server's health changes.
@@ -101,7 +92,7 @@ class Instance {
   int64_t openings_ = 0;
   int64_t created_ms_ = 0, started_ms_ = 0;
   std::deque<TimedText> events_;
-  Redactor redactor_;
+  std::shared_ptr<const Redactor> redactor_ = std::make_shared<const Redactor>();
   std::string held_;  // the end of a piece of an endless line
   std::deque<TimedText> log_;
   size_t log_bytes_ = 0;

@@ -84,7 +84,7 @@ class RoutedCall {
   Reply reply_with(const UpstreamAnswer& upstream, std::vector<json::Edit> edits);
   Reply reply_failed(Error error);
   Reply error_reply(const Error& error) const;
-  Error relayed_error(const mcp::Message& answer) const;
+  Error relayed_error(const UpstreamAnswer& upstream) const;
   std::string relay(const mcp::Message& answer, std::vector<json::Edit> edits) const;
 
   Exchange& exchange_;

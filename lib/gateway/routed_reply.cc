@@ -88,7 +88,7 @@ RoutedCall::Reply RoutedCall::reply_with(const UpstreamAnswer& upstream, std::ve
   if (auto asking = ask_instead_of_error(exchange_, client_, answer)) return {mcp::result_message(message_->id(), *asking)};
   record_.outcome = outcome_of(answer);
   if (answer.kind() == mcp::MessageKind::error) {
-    const Error error = relayed_error(answer);
+    const Error error = relayed_error(upstream);
     note_visits(exchange_, client_, server(), error);
     return error_reply(error);
   }
@@ -114,8 +114,8 @@ RoutedCall::Reply RoutedCall::error_reply(const Error& error) const {
 
 // A server's protocol error, as this client may see it: codes that concern our own hop become an internal error, those that
 // the client's era lacks have their successors, and a missing resource has the client's URI.
-Error RoutedCall::relayed_error(const mcp::Message& answer) const {
-  Error error = answer.to_error();
+Error RoutedCall::relayed_error(const UpstreamAnswer& upstream) const {
+  Error error = upstream.to_error();
   error.data = exposed_data(*target_->attachment, error.data);
   if (row_of(subject_.kind).by_uri && is_missing(error)) {
     error.rpc = unknown_key(subject_.kind, subject_.key, client_.era).rpc;

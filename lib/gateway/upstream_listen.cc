@@ -89,6 +89,7 @@ loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> ser
       };
       auto task = peer->listen(std::move(open_now), within);
       auto ended = co_await task;
+      if (!ended) ended = fail(entry->instance.redactor()->apply(std::move(ended).error()));
       if (opened || !may_be_asked(*entry->server, entry->key) || tries >= kTakeOverTries || within.cancelled()) co_return ended;
       // The server may not have seen yet that the stream which was kept for questions has gone, and has one at a time.
       loop::Sleep pause(site_.loop, kTakeOverMs << tries);
@@ -101,8 +102,8 @@ loop::Task<Result<void>> Upstreams::listen(std::shared_ptr<const ServerSpec> ser
   Acknowledgement events(std::move(on_open));
   auto task = peer->call(one, &events, within);
   auto answer = co_await task;
-  if (!answer) co_return fail(std::move(answer).error());
-  if (answer->kind() == mcp::MessageKind::error) co_return fail(answer->to_error().in(server->name));
+  if (!answer) co_return fail(entry->instance.redactor()->apply(std::move(answer).error()));
+  if (answer->kind() == mcp::MessageKind::error) co_return fail(entry->instance.redactor()->apply(answer->to_error().in(server->name)));
   co_return fail(Status::network, server->name + ": the server has ended its stream");
 }
 

@@ -1,6 +1,8 @@
 // How a connection to a server comes into being: its secrets, then a process or a peer over HTTP.
 #include "gateway/questions.h"
+#include "gateway/server_log.h"
 #include "gateway/site.h"
+#include "http/chars.h"
 #include "mcp/sse_peer.h"
 
 namespace mcptoken::gateway {
@@ -13,6 +15,7 @@ loop::Task<Result<void>> Upstreams::open(std::shared_ptr<Entry> entry, BearerPtr
   if (!opened) {
     entry->peer.reset();
     entry->process.reset();
+    opened = fail(entry->instance.redactor()->apply(std::move(opened).error()));
     failed(*entry, opened.error());
     site_.meter.count_opening(entry->server->name, false);
     co_return fail(std::move(opened).error());
@@ -48,7 +51,7 @@ Result<void> Upstreams::make_process(const std::shared_ptr<Entry>& entry, std::v
   options.label = entry->server->name;
   options.identity.client_info = site_.gateway.options().client_info;
   options.identity.capabilities = entry->key.capabilities;
-  options.log = site_.gateway.options().log;
+  options.log = server_log(site_.gateway.options().log, site_.loop.clock(), entry->instance.redactor());
   options.on_unrelated = [this, id = entry->server->id, share = entry->key.share](mcp::Message message) {
     site_.gateway.server_says(id, share, std::move(message));
   };
@@ -58,7 +61,7 @@ Result<void> Upstreams::make_process(const std::shared_ptr<Entry>& entry, std::v
     site_.gateway.options().log.warn(reason);
     failed(*ended, Error(Status::unavailable, reason));
   };
-  options.on_stderr = [log = options.log, weak = std::weak_ptr(entry)](std::string_view line) {
+  options.on_stderr = [log = site_.gateway.options().log, weak = std::weak_ptr(entry)](std::string_view line) {
     auto speaker = weak.lock();
     if (speaker) log.debug(speaker->server->name + ": " + speaker->instance.said(line));
   };
@@ -73,7 +76,11 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   mcp::HttpOptions options;
   options.label = entry.server->relayed ? "the control plane" : entry.server->name;
   MCPT_TRY(options.url, http::parse_url(entry.server->url));
-  for (auto& header : headers) options.headers.push_back({header.name, std::string(header.value.reveal())});
+  for (auto& header : headers) {
+    if (!http::is_field_value(header.value.reveal()))
+      return fail(Status::invalid, options.label + ": the server's credentials cannot be used: one has a control character");
+    options.headers.push_back({header.name, std::string(header.value.reveal())});
+  }
   options.pool_key = entry.key.server_id + '/' + std::to_string(entry.key.version) + '/' + entry.key.share;
   options.identity.client_info = site_.gateway.options().client_info;
   options.identity.capabilities = entry.key.capabilities;
@@ -83,7 +90,7 @@ Result<void> Upstreams::make_http(Entry& entry, std::vector<Credential> headers)
   options.http.first_byte_ms = entry.server->first_byte_ms;
   // A legacy session is what a server's questions can come back through; without them a call is better off alone.
   if (entry.server->relayed) options.era = entry.key.capabilities != 0 ? mcp::EraChoice::legacy : mcp::EraChoice::modern;
-  options.log = site_.gateway.options().log;
+  options.log = server_log(site_.gateway.options().log, site_.loop.clock(), entry.instance.redactor());
   options.on_unrelated = [this, id = entry.server->id, share = entry.key.share](mcp::Message message) {
     site_.gateway.server_says(id, share, std::move(message));
   };

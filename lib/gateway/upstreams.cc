@@ -110,6 +110,7 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
     auto raising = raise_log_level(entry, call.log_level, scope);
     auto raised = co_await raising;
     if (!raised) {
+      raised = fail(entry->instance.redactor()->apply(std::move(raised).error()));
       judge(*entry, fail(raised.error()), scope.cancelled() && scope.reason().status != Status::timeout);
       co_return fail(std::move(raised).error());
     }
@@ -140,6 +141,7 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
   entry->last_used_ms = site_.loop.now_ms();
   site_.meter.count_asked(call.method, complaint_number(answer), call.server->name, began_ns);
   const bool given_up = within.cancelled() && within.reason().status != Status::timeout;  // by the caller, or by us
+  if (!answer) answer = fail(entry->instance.redactor()->apply(std::move(answer).error()));
   judge(*entry, answer, given_up);
   if (!answer && entry->end.cancelled() && !scope.cancelled()) co_return fail(entry->end.reason());
   if (!answer) co_return fail(std::move(answer).error());
@@ -147,6 +149,7 @@ loop::Task<Result<UpstreamAnswer>> Upstreams::call_here(const UpstreamCall& call
     co_return fail(Status::protocol, call.server->name + ": the result is not an object");
   }
   UpstreamAnswer out(*std::move(answer), hop.era);
+  if (out.message.kind() == mcp::MessageKind::error) out.hides = entry->instance.redactor();
   co_return out;
 }
 

@@ -80,8 +80,11 @@ struct UpstreamCall {
 // What came back, and from which era.
 struct UpstreamAnswer {
   UpstreamAnswer(mcp::Message message_in, mcp::Era era_in) : message(std::move(message_in)), era(era_in) {}
+  // Of an error message: what it says, but for the server's secrets.
+  Error to_error() const { return hides ? hides->apply(message.to_error()) : message.to_error(); }
   mcp::Message message;
   mcp::Era era;
+  std::shared_ptr<const Redactor> hides;  // of error messages
 };
 
 // Counts a call while its frame lives, also when it is destroyed half-way, and ends it with the upstream.

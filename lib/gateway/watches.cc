@@ -252,7 +252,7 @@ loop::Task<Result<void>> Watches::ask_legacy(WatchPtr watch, std::string method,
                           Error(Status::timeout, watch->server->name + ": " + method + " was not answered in time"));
   auto task = site_.upstreams.call_here(call, nullptr, here);
   MCPT_CO_TRY(auto answer, co_await task);
-  if (answer.message.kind() == mcp::MessageKind::error) co_return fail(answer.message.to_error());
+  if (answer.message.kind() == mcp::MessageKind::error) co_return fail(answer.to_error());
   co_return Result<void>();
 }
 

@@ -177,6 +177,7 @@ class CurlDial final : public Dial {
   static curl_socket_t open_socket(void* context, curlsocktype, curl_sockaddr* address) noexcept {
     auto& self = *static_cast<CurlDial*>(context);
     if (!self.policy_->judge(&address->addr, self.allow_private_)) {
+      if (std::exchange(self.has_warned_, true)) return CURL_SOCKET_BAD;  // a name may have a thousand
       self.log_.warn("http: " + self.url_.origin() + " is at " + address_text(*address) +
                      ", which the address policy refuses");
       return CURL_SOCKET_BAD;
@@ -272,6 +273,7 @@ class CurlDial final : public Dial {
   const Log& log_;
   const Url& url_;
   bool allow_private_;
+  bool has_warned_ = false;
   std::array<char, CURL_ERROR_SIZE> words_{};  // libcurl's, about what went wrong
   CurlHandles handles_;
   loop::Timer timer_;

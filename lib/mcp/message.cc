@@ -22,6 +22,8 @@ constexpr std::array<std::string_view, 5> kMeta = {
     "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities",
     "io.modelcontextprotocol/clientInfo", "io.modelcontextprotocol/logLevel", "progressToken"};
 
+constexpr size_t kErrorTextBytes = 8 * 1024;  // of a server's, which is for people
+
 constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
 
 tl::unexpected<Error> invalid_request(std::string message) {
@@ -178,6 +180,12 @@ std::optional<std::string> Message::string_param(std::string_view name) const {
 
 Error Message::to_error() const {
   std::string text = string_member(outline_, error_, "message");
+  if (text.size() > kErrorTextBytes) {
+    size_t end = kErrorTextBytes;
+    while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+    text.resize(end);
+    text += "…";
+  }
   const Node* code = error_ ? outline_.find(*error_, "code") : nullptr;
   const Node* data = error_ ? outline_.find(*error_, "data") : nullptr;
   int64_t value = rpc::kInternalError;

@@ -64,7 +64,7 @@ class Message {
   // A member of result, or nullptr.
   const json::Node* in_result(std::string_view name) const { return result_ ? outline_.find(*result_, name) : nullptr; }
 
-  // code and message of an error message, data raw ("" when absent).
+  // code and message (8 KiB of it) of an error message, data raw ("" when absent).
   Error to_error() const;
 
  private:

@@ -18,7 +18,7 @@ constexpr size_t kHashQueue = 16;
 constexpr int64_t kTickMs = 60'000;  // how often housekeeping may look whether it is due
 constexpr int64_t kUseReportMs = 60'000;
 constexpr int64_t kUseFlushMs = 5'000;
-constexpr int64_t kLookAgainMs = 60'000;
+constexpr int64_t kLookAgainMs = 2'000;
 constexpr size_t kMaxReported = 100'000;
 constexpr int kMaxTrafficWaiting = 256;  // messages on their way to those who watch traffic
 
@@ -180,9 +180,14 @@ Result<std::optional<Identity>> Local::authenticate(Node& node, const Head& head
 void Local::expect_end(Node& node, int64_t until_ms) {
   if (until_ms >= node.next_end_ms) return;
   node.next_end_ms = until_ms;
-  // The wall clock may be set meanwhile.
-  const int64_t wait = std::clamp<int64_t>(until_ms - node.loop.clock().wall_ms(), 0, kLookAgainMs);
+  await_end(node);
+}
+
+// The wall clock may be set meanwhile, or have gone on while the machine slept.
+void Local::await_end(Node& node) {
+  const int64_t wait = std::clamp<int64_t>(node.next_end_ms - node.loop.clock().wall_ms(), 0, kLookAgainMs);
   node.ender.start(wait, [this, &node] {
+    if (node.loop.clock().wall_ms() < node.next_end_ms) return await_end(node);
     node.next_end_ms = INT64_MAX;
     const auto snapshot = node.snapshot;
     if (on_snapshot_) expect_end(node, on_snapshot_(*snapshot, snapshot->revision, node));

@@ -117,6 +117,7 @@ class Local final : public Authority {
   Local(LocalOptions options, control::Keys keys, std::unique_ptr<store::Store> store);
   Result<void> load();
   void expect_end(Node& node, int64_t until_ms);
+  void await_end(Node& node);
   void suspect_leak(Node& node, const Head& head, int64_t now_ms);
   void touch_session(const crypto::Digest& sha, int64_t used_ms);
   Result<std::vector<gateway::Credential>> values_of(store::Tx& tx, const gateway::ServerSpec& server) const;

@@ -1,11 +1,15 @@
 """Streams that listen follow the project: what is attached, taken away or allowed while they are open."""
 
 import json
+import os
+import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import wire
-from harness import EMAIL, Gateway, until
+from harness import EMAIL, SANITIZED, Gateway, until
 from test_features import has
 from test_remote import Remote
 
@@ -129,6 +133,51 @@ def test_rights_that_change(plane):
             attach(plane, "example")
             until(lambda: client.tools() == before, BOUND_S, why=lambda: client.tools())
             connection.cut()
+
+
+# A wall clock that goes ahead by what stands in a file; the monotonic one goes on as it did.
+AHEAD = r"""
+#include <stdlib.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t which, struct timespec* out) {
+  const int code = (int)syscall(SYS_clock_gettime, which, out);
+  char text[32] = {0};
+  const int file = which == CLOCK_REALTIME ? open(getenv("AHEAD"), O_RDONLY | O_CLOEXEC) : -1;
+  if (file >= 0) {
+    if (read(file, text, sizeof text - 1) > 0) out->tv_sec += atol(text);
+    close(file);
+  }
+  return code;
+}
+"""
+
+
+class AheadGateway(Gateway):
+    def command(self, port, data=None):
+        folder = Path(self.ahead)
+        return ["env", f"LD_PRELOAD={folder / 'ahead.so'}", f"AHEAD={folder / 'seconds'}", *super().command(port, data)]
+
+
+def test_a_wall_clock_that_is_set_forwards_ends_streams():
+    if SANITIZED:  # whose runtime has to be loaded first
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", f"{folder}/ahead.so"], input=AHEAD, text=True, check=True)
+        Path(folder, "seconds").write_text("0")
+        AheadGateway.ahead = folder
+        with AheadGateway() as gateway:
+            gateway.example()
+            gateway.project("demo", "example")
+            with wire.Connection(gateway.port) as connection:
+                stream = wire.Listener(wire.Modern(gateway.port, gateway.token("t")).listen(connection, toolsListChanged=True))
+                until(lambda: has(stream, "notifications/subscriptions/acknowledged"))
+                part = Path(folder, "part")
+                part.write_text("3700")  # the token lasts an hour
+                os.replace(part, Path(folder, "seconds"))
+                stream.end(15)
 
 
 def test_a_request_has_the_rights_that_there_are_when_its_body_has_come(plane):

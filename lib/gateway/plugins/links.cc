@@ -14,8 +14,9 @@ constexpr int64_t kReadMs = 5'000;
 constexpr size_t kLinkedBytes = 256 * 1024;
 constexpr size_t kKnownLinks = 4'096;  // per loop
 
-Result<std::string> text_of(const mcp::Message& answer) {
-  if (answer.kind() == mcp::MessageKind::error) return fail(answer.to_error());
+Result<std::string> text_of(const UpstreamAnswer& upstream) {
+  const mcp::Message& answer = upstream.message;
+  if (answer.kind() == mcp::MessageKind::error) return fail(upstream.to_error());
   const json::Node* contents = answer.in_result("contents");
   if (!contents || contents->type != json::Type::array) return fail(Status::protocol, "the answer has no contents");
   MCPT_TRY(auto outline, json::Outline::read(answer.outline().raw(*contents), 2, mcp::server_limits(limits::kUpstreamBodyBytes)));
@@ -58,7 +59,7 @@ loop::Task<Result<std::string>> read_link_text(Exchange& exchange, const Client&
                           Error(Status::timeout, server->name + ": the resource was not read in time"));
   auto task = exchange.site.upstreams.call(call, nullptr, scope);
   MCPT_CO_TRY(auto answer, co_await task);
-  co_return text_of(answer.message);
+  co_return text_of(answer);
 }
 
 }  // namespace

@@ -46,6 +46,10 @@ TEST_CASE("the redactor removes credentials and keeps the public prefix") {
   std::string token = "mcpctl_pat_" + std::string(43, 'x');
   CHECK(redact("bad " + token + "!") == "bad mcpctl_pat_[redacted]!");
   CHECK(redact("prefix mcpctl_pat_ab12 is shown") == "prefix mcpctl_pat_ab12 is shown");
+  CHECK(redact("mcpctl_mcpctl_" + token + token.substr(0, 16)) == "mcpctl_mcpctl_mcpctl_pat_[redacted]mcpctl_pat_[redacted]");
+  CHECK(redact(token + " " + token + "-mcpctl_") == "mcpctl_pat_[redacted] mcpctl_pat_[redacted]-mcpctl_");
+  CHECK(redact("mcpctl_xyz_abcdefgh, mcpctl_pat_") == "mcpctl_xyz_abcdefgh, mcpctl_pat_");
+  CHECK(redact("") == "");
   CHECK(redact("mcpctl_ses_" + std::string(43, 'y')) == "mcpctl_ses_[redacted]");
   CHECK(redact("mcpctl_wat_" + std::string(96, 'a')) == "mcpctl_wat_[redacted]");
 }

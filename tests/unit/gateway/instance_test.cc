@@ -136,6 +136,34 @@ TEST_CASE("instance: events and lines are bounded, the last ones stay") {
   CHECK(instance.log(2).size() == 2);
 }
 
+TEST_CASE("instance: a text of megabytes is cut, and no part of a secret is left at its end") {
+  StillClock clock;
+  Instance instance(clock, "abcdefghij", "files");
+  const std::string secret = "a-secret-of-some-length";
+  std::vector<Credential> credentials(1);
+  credentials[0].value = crypto::Secret(secret);
+  credentials[0].is_secret = true;
+  instance.learn(credentials);
+  instance.failed(std::string(8 * 1024 * 1024, 'x'));
+  CHECK(instance.view().events.back().text.size() < 1'100);
+  for (size_t before = 8'100; before < 8'200; ++before) {  // whatever of it is read
+    instance.happened(std::string(before, 'x') + secret);
+    CHECK(instance.view().events.back().text.find("a-s") == std::string::npos);
+  }
+  for (size_t before = 980; before < 1'030; ++before) {  // or shown
+    instance.happened(std::string(before, 'x') + secret + std::string(100, 'y'));
+    CHECK(instance.view().events.back().text.find("a-s") == std::string::npos);
+  }
+  std::string many;
+  while (many.size() < 9'000) many += secret;
+  instance.happened(many);
+  CHECK(instance.view().events.back().text.find("a-s") == std::string::npos);
+  std::string wide = "x";
+  while (wide.size() < 2'000) wide += "é";
+  instance.happened(wide);
+  CHECK(instance.view().events.back().text.size() == 1'023 + std::string("…").size());
+}
+
 TEST_CASE("instance: restarts are openings after the first; health is the last answer's") {
   StillClock clock;
   Instance instance(clock, "abcdefghij", "files");
