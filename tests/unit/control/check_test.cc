@@ -55,6 +55,18 @@ TEST_CASE("what is wrong is named by its path") {
       {"server", R"({"name":"s","externalUrl":"ftp://h/"})", "externalUrl: must begin with http"},
       {"server", R"({"name":"s","externalUrl":"http://u:p@h/"})", "externalUrl: must not hold user information"},
       {"server", R"({"name":"s","externalUrl":"http:///x"})", "externalUrl: has no valid host"},
+      {"server", R"({"name":"s","externalUrl":"http://127..1/x"})", "externalUrl: has no valid host"},
+      {"server", R"({"name":"s","externalUrl":"http://.127.0.0.1/x"})", "externalUrl: has no valid host"},
+      {"server", R"({"name":"s","externalUrl":"http://[127.0.0.1]/x"})", "externalUrl: has no valid host"},
+      {"server", R"({"name":"s","externalUrl":"http://[:::]/x"})", "externalUrl: has no valid host"},
+      {"server", R"({"name":"s","externalUrl":"http://[::1/x"})", "externalUrl: has no valid host"},
+      {"server", R"({"name":"s","externalUrl":"http://h/{x}"})", "externalUrl: must be a URL of printable ASCII"},
+      {"server", R"({"name":"s","externalUrl":"http://h/a^b"})", "externalUrl: must be a URL of printable ASCII"},
+      {"server", R"({"name":"s","externalUrl":"http://h/a|b"})", "externalUrl: must be a URL of printable ASCII"},
+      {"server", R"({"name":"s","externalUrl":"http://h/a`b"})", "externalUrl: must be a URL of printable ASCII"},
+      {"server", R"({"name":"s","externalUrl":"http://h/a%zz"})", "externalUrl: must be a URL of printable ASCII"},
+      {"server", R"({"name":"s","externalUrl":"http://h/a%"})", "externalUrl: must be a URL of printable ASCII"},
+      {"server", R"({"name":"s","externalUrl":"http://h/a%4"})", "externalUrl: must be a URL of printable ASCII"},
       {"server", R"({"name":"s","externalUrl":"http://h:99999/"})", "externalUrl: has a bad port"},
       {"server", R"({"name":"s","externalUrl":"http://h/ x"})", "externalUrl: must be a URL of printable"},
       {"server", R"({"name":"s","packageName":"-e evil"})", "packageName: must be NAME"},
@@ -160,6 +172,16 @@ TEST_CASE("what is wrong is named by its path") {
     const auto message = checked(one.kind, one.text);
     CHECK_MESSAGE(message.starts_with(one.message), one.text << " -> " << message);
   }
+}
+
+TEST_CASE("addresses that can be called are taken, and no longer hosts than there can be") {
+  const auto answer = [](const std::string& url) { return checked("server", R"({"name":"s","externalUrl":")" + url + "\"}"); };
+  const std::string host(253, 'a');
+  for (const auto& url : {"http://" + host + "/", std::string("https://[2001:db8::1]:8443/x?y=%C3%A9"), std::string("http://127.1/"),
+                          std::string("http://[::ffff:192.0.2.1]/"), std::string("http://a_b.example.com./~x/(y);z=1,2"),
+                          std::string("http://h")})
+    CHECK_MESSAGE(answer(url) == "ok", url);
+  CHECK(answer("http://" + host + "a/") == "externalUrl: has no valid host");
 }
 
 TEST_CASE("fields that the server sets are unknown in a body") {
