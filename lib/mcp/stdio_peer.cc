@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kAliveMs = 100;  // how soon a listener hears that the process has ended
 
+std::string ended_text(const loop::ChildExit& exit) { return "the server process has ended (" + exit.text() + ")"; }
+
 json::ReadLimits line_limits() { return server_limits(limits::kStdioLineBytes); }
 
 }  // namespace
@@ -160,10 +162,12 @@ Result<void> StdioPeer::write(std::string line) {
   // A message is one line (2025-11-25, transports, stdio). Line ends of a client that indents can only lie between the parts of its
   // JSON, where a space says the same.
   for (const char end : {'\n', '\r'}) std::replace(line.begin(), line.end(), end, ' ');
+  if (const auto& exit = child_->exited()) return fail(Status::unavailable, ended_text(*exit));
   auto written = child_->write(std::move(line));
   if (!written) options_.log.debug(options_.label + ": " + written.error().message);
-  if (!written && written.error().status == Status::unavailable) child_->stop();  // it hears nothing any more
-  return written;
+  if (written || written.error().status != Status::unavailable) return written;
+  child_->stop();  // it hears nothing any more; its end, which says why, fails those who wait
+  return {};
 }
 
 loop::Task<Result<void>> StdioPeer::stop(loop::Scope& scope) {
@@ -192,7 +196,7 @@ void StdioPeer::on_batch(std::string_view line) {
 }
 
 void StdioPeer::on_child_exit(const loop::ChildExit& exit) {
-  std::string reason = "the server process has ended (" + exit.text() + ")";
+  std::string reason = ended_text(exit);
   bool final = !probing_;
   if (final) dead_ = true;
   std::weak_ptr<int> alive = alive_;

@@ -298,3 +298,22 @@ TEST_CASE_FIXTURE(Fixture, "stdio peer: the end of the process ends its calls") 
   CHECK_FALSE(peer->alive());
   CHECK(ask(*peer, "seen") == "-");
 }
+
+TEST_CASE_FIXTURE(Fixture, "stdio peer: one that hears nothing any more is waited for, and its end says why") {
+  auto peer = make(R"sh(
+read -r line
+printf '%s\n' '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"t","version":"1"}}}'
+read -r line
+exec 0<&-
+printf '%s\n' '{"jsonrpc":"2.0","method":"notifications/deaf"}'
+sleep 0.1
+exit 3
+)sh", 0, EraChoice::legacy);
+  REQUIRE(open(*peer));
+  turn_until([&] { return !unrelated.empty(); });
+  Outcome late;
+  begin(*peer, "anything", late);
+  turn_until([&] { return late.answer.has_value(); });
+  REQUIRE_FALSE(*late.answer);
+  CHECK(late.answer->error().message == "demo: the server process has ended (exit code 3)");
+}
