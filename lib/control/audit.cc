@@ -200,7 +200,7 @@ loop::Task<Result<Response>> verify_audit(Control& control, Runner& runner) {
       MCPT_CHECK(audit::verify(context.tx.db(), control.keys().audit(), expected, kVerifyStep, *state));
       return Response();
     };
-    auto task = runner.in_transaction(std::move(step));
+    auto task = runner.reading(std::move(step));
     const auto done = co_await task;
     if (!done) co_return fail(done.error());
   }

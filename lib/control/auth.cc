@@ -78,7 +78,7 @@ Result<Account> account_of(store::Tx& tx, const Result<store::Object>& user) {
 
 // A full queue has looked at no password.
 loop::Task<Result<void>> take_back_attempt(Control& control, Runner& runner, std::string account) {
-  auto work = runner.in_transaction([&control, account](Context& context) -> Result<Response> {
+  auto work = runner.reading([&control, account](Context& context) -> Result<Response> {
     control.login_guard().take_back(context.request.client_address, account);
     return Response();
   });
@@ -130,7 +130,7 @@ Result<Response> finish_login(Control& control, Context& context, const std::str
 // (somebody may have typed a password into the wrong field). The addresses that send such are counted, not the names.
 loop::Task<Result<Response>> login_of_nobody(Control& control, Runner& runner, std::string password) {
   const Route& route = runner.route();
-  auto look = runner.in_transaction([&control, &route](Context& context) -> Result<Response> {
+  auto look = runner.reading([&control, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     MCPT_CHECK(control.login_guard().begin(context.request.client_address, std::string(kNobody)));
     return Response();
@@ -202,7 +202,7 @@ loop::Task<Result<Response>> login(Control& control, Runner& runner) {
     co_return co_await refusing;
   }
   auto account = std::make_shared<Account>();
-  auto look = runner.in_transaction([&control, account, email, &route](Context& context) -> Result<Response> {
+  auto look = runner.reading([&control, account, email, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     MCPT_CHECK(control.login_guard().begin(context.request.client_address, email));
     MCPT_TRY(*account, account_of(context.tx, find_named(context.tx, *find_kind("user"), email)));
@@ -233,7 +233,7 @@ loop::Task<Result<Response>> change_own_password(Control& control, Runner& runne
   MCPT_CO_CHECK(check_password(body.text("password")));
   const Route& route = runner.route();
   auto account = std::make_shared<Account>();
-  auto look = runner.in_transaction([&control, account, &route](Context& context) -> Result<Response> {
+  auto look = runner.reading([&control, account, &route](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     MCPT_CHECK(control.login_guard().begin(context.request.client_address, context.who.user_email));
     MCPT_TRY(*account, account_of(context.tx, context.tx.get(context.who.user_id)));
@@ -267,7 +267,7 @@ loop::Task<Result<Response>> reset_password(Control&, Runner& runner) {
   MCPT_CO_TRY(const auto body, check_members(input, {"password"}, {}));
   MCPT_CO_CHECK(check_password(body.text("password")));
   const Route& route = runner.route();
-  auto judge = runner.in_transaction([&route](Context& context) -> Result<Response> {
+  auto judge = runner.reading([&route](Context& context) -> Result<Response> {
     MCPT_CHECK(may_reset(context, route));
     return Response();
   });

@@ -37,7 +37,7 @@ loop::Task<Result<Response>> get_cache(Control&, Runner& runner) {
     MCPT_CHECK(authorise(context, route));
     return Response();
   };
-  auto judging = runner.in_transaction(std::move(judge));
+  auto judging = runner.reading(std::move(judge));
   MCPT_CO_CHECK(co_await judging);
   auto asking = runner.cache_stats();
   MCPT_CO_TRY(const auto stats, co_await asking);
@@ -68,7 +68,7 @@ loop::Task<Result<Response>> list_cache(Control& control, Runner& runner) {
     }
     return page(control, context, std::move(items));
   };
-  auto task = runner.in_transaction(std::move(work));
+  auto task = runner.reading(std::move(work));
   co_return co_await task;
 }
 
@@ -81,7 +81,7 @@ loop::Task<Result<Response>> clear_cache(Control&, Runner& runner) {
     MCPT_TRY(*project, chosen_project(context, Action::edit));
     return Response();
   };
-  auto judging = runner.in_transaction(std::move(judge));
+  auto judging = runner.reading(std::move(judge));
   MCPT_CO_CHECK(co_await judging);
   auto clearing = runner.clear_cache(*project);
   MCPT_CO_TRY(const auto gone, co_await clearing);

@@ -353,7 +353,7 @@ loop::Task<Result<Response>> describe_object(Control& control, Runner& runner) {
   MCPT_CO_TRY(running->instances, co_await asking);
   auto following = runner.links();
   MCPT_CO_TRY(running->links, co_await following);
-  auto work = runner.in_transaction([&control, &route, running](Context& context) -> Result<Response> {
+  auto work = runner.reading([&control, &route, running](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     return describe_in(control, context, *running);
   });

@@ -125,7 +125,7 @@ loop::Task<Result<Response>> describe_token(Control&, Runner& runner) {
   auto asking = runner.instances();
   MCPT_CO_TRY(auto found, co_await asking);
   const auto instances = std::make_shared<const std::vector<Instance>>(std::move(found));
-  auto work = runner.in_transaction([&route, instances](Context& context) -> Result<Response> {
+  auto work = runner.reading([&route, instances](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     return describe_in(context, *instances);
   });

@@ -42,7 +42,7 @@ loop::Task<Result<Response>> judge(Runner& runner, std::shared_ptr<const Instanc
     MCPT_TRY(const auto instance, permitted(context, *all, action));
     return then(context, instance);
   };
-  return runner.in_transaction(std::move(work));
+  return action == Action::view ? runner.reading(std::move(work)) : runner.in_transaction(std::move(work));
 }
 
 loop::Task<Result<std::shared_ptr<const Instances>>> all_of(Runner& runner) {
@@ -105,7 +105,7 @@ loop::Task<Result<Response>> list_instances(Control& control, Runner& runner) {
     }
     return page(control, context, std::move(items));
   };
-  auto task = runner.in_transaction(std::move(work));
+  auto task = runner.reading(std::move(work));
   co_return co_await task;
 }
 

@@ -191,6 +191,8 @@ bool Route::may_dry_run() const {
                              handler == revoke_token || async_handler == apply_objects);
 }
 
+bool Route::reads_only() const { return handler && (method == "GET" || handler == check_access); }
+
 bool Route::judges_bearer() const { return handler == introspect; }
 
 bool Route::takes_away() const { return method == "DELETE" || handler == revoke_token || handler == logout; }

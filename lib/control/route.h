@@ -137,8 +137,8 @@ struct Route {
   // Of the request. More than the usual is taken only from whoever holds the permission (body_limit).
   size_t body_bytes = limits::kBodyBytes;
 
-  bool reads_only() const { return method == "GET" && handler != nullptr; }  // may run in a read transaction
-  bool may_dry_run() const;                                                  // ?dryRun=true: for writes of objects
+  bool reads_only() const;     // its handler may run in a read transaction
+  bool may_dry_run() const;    // ?dryRun=true: for writes of objects
   bool judges_bearer() const;  // says whether the bearer that asks is good
   bool takes_away() const;     // objects or rights: works on a full disk, too
 };

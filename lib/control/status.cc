@@ -17,7 +17,7 @@ loop::Task<Result<Response>> get_status(Control&, Runner& runner) {
     }
     return Response();
   };
-  auto judging = runner.in_transaction(std::move(work));
+  auto judging = runner.reading(std::move(work));
   MCPT_CO_CHECK(co_await judging);
   auto asking = runner.status(std::move(*ids));
   MCPT_CO_TRY(const auto status, co_await asking);

@@ -117,7 +117,7 @@ loop::Task<Result<Response>> list_project_tools(Control& control, Runner& runner
   auto asking = runner.instances();
   MCPT_CO_TRY(auto found, co_await asking);
   const auto instances = std::make_shared<const std::vector<Instance>>(std::move(found));
-  auto work = runner.in_transaction([&control, &route, instances](Context& context) -> Result<Response> {
+  auto work = runner.reading([&control, &route, instances](Context& context) -> Result<Response> {
     MCPT_CHECK(authorise(context, route));
     return tools_in(control, context, *instances);
   });

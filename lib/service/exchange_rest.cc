@@ -38,9 +38,10 @@ class Exchange::RestRunner final : public control::Runner {
   const rbac::Principal& who() const override { return *exchange_.job_->who; }
   loop::Task<Result<control::Response>> in_transaction(
       Function<Result<control::Response>(control::Context&)> work) override {
-    // Never read-only: a GET may record that it was made (a backup).
-    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, false, std::move(work),
-                                                exchange_.link_.scope);
+    return transact(Local::Mode::write, std::move(work));
+  }
+  loop::Task<Result<control::Response>> reading(Function<Result<control::Response>(control::Context&)> work) override {
+    return transact(Local::Mode::read, std::move(work));
   }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
     return exchange_.service_.local()->off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
@@ -85,6 +86,11 @@ class Exchange::RestRunner final : public control::Runner {
   }
 
  private:
+  loop::Task<Result<control::Response>> transact(Local::Mode mode,
+                                                 Function<Result<control::Response>(control::Context&)> work) {
+    return exchange_.service_.local()->transact(exchange_.node_, exchange_.job_, mode, std::move(work),
+                                                exchange_.link_.scope);
+  }
   Exchange& exchange_;
 };
 
@@ -206,7 +212,8 @@ loop::Task<Result<void>> Exchange::run_rest() {
                                                                    route = route_](control::Context& context) {
       return control::dispatch(control, context, *route);
     };
-    auto task = service_.local()->transact(node_, job_, route_->reads_only(), std::move(work), link_.scope);
+    const auto mode = route_->reads_only() ? Local::Mode::read : Local::Mode::write;
+    auto task = service_.local()->transact(node_, job_, mode, std::move(work), link_.scope);
     auto result = co_await task;
     if (result && result->watch) {
       auto watch = run_watch(*std::move(result->watch));

@@ -269,7 +269,7 @@ std::shared_ptr<const gateway::ProjectView> Local::project_now(Node& node, const
   return found == projects.end() ? access.project : found->second;
 }
 
-loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
+loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_ptr<const Job> job, Mode mode,
                                                       Function<Result<control::Response>(control::Context&)> work,
                                                       loop::Scope& scope) {
   struct State {
@@ -282,12 +282,12 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
   auto finish = [state, &loop = node.loop](Result<control::Response> result) {
     loop.post([state, result = std::move(result)]() mutable { state->done.resolve(std::move(result)); });
   };
-  store::Work body = [this, state, job, read_only, work = std::move(work)](store::Tx& tx) mutable -> Result<void> {
+  store::Work body = [this, state, job, mode, work = std::move(work)](store::Tx& tx) mutable -> Result<void> {
     control::Context context(tx, *latest_->policy, *job->who, *job->request, job->params);
     auto answer = work(context);
     if (job->request->dry_run) answer = control::take_back(std::move(answer), state->kept);
     MCPT_TRY(state->response, std::move(answer));
-    if (!read_only) MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
+    if (mode != Mode::read) MCPT_CHECK(audit::seal(tx.db(), control_.keys().audit()));
     MCPT_TRY(state->next, advance_snapshot(latest_, tx, control_));
     return {};
   };
@@ -298,7 +298,7 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
     if (state->next == latest_) return finish(std::move(state->response));
     publish(state->next, [state, finish] { finish(std::move(state->response)); });
   };
-  if (read_only)
+  if (mode == Mode::read)
     store_->read(*job->who, std::move(body), std::move(done));
   else
     store_->run(*job->who, std::move(body), std::move(done),

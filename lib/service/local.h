@@ -56,7 +56,8 @@ class Local final : public Authority {
   }  // the store does, at its end
   // Runs `work` in one transaction. When it changes what loops know, the answer comes after every loop has the new
   // state: what was revoked is refused everywhere by the time anybody is told so.
-  loop::Task<Result<control::Response>> transact(Node& node, std::shared_ptr<const Job> job, bool read_only,
+  enum class Mode : uint8_t { read, write };
+  loop::Task<Result<control::Response>> transact(Node& node, std::shared_ptr<const Job> job, Mode mode,
                                                  Function<Result<control::Response>(control::Context&)> work,
                                                  loop::Scope& scope);
   loop::Task<Result<std::string>> off_loop(Node& node, Function<Result<std::string>()> work, loop::Scope& scope);

@@ -67,7 +67,7 @@ loop::Task<Result<void>> Local::propose(size_t site, const gateway::Caller& call
   Function<Result<control::Response>(control::Context&)> work = [this, route = job->route](control::Context& context) {
     return control::dispatch(control_, context, *route);
   };
-  auto task = transact(*nodes_[site], job, false, std::move(work), scope);
+  auto task = transact(*nodes_[site], job, Mode::write, std::move(work), scope);
   auto response = co_await task;
   if (!response) co_return fail(std::move(response).error());
   co_return Result<void>();

@@ -157,6 +157,31 @@ def small_disk(audit):
     return decorate
 
 
+READS = ["version", "auth/whoami", "status", "kinds", "servers", "servers/one", "servers/one/describe", "projects/demo/describe",
+         "projects/demo/servers", "projects/demo/tools", "mcptokens", "mcptokens/{token}/describe", "instances", "cache", "cache/entries",
+         "audit/events", "audit/sessions", "audit/verify", "audit/export", "users/{user}/describe"]
+
+
+@small_disk("buffered")
+def test_reading_goes_on_when_the_ballast_is_gone(gateway):
+    gateway.ready(gateway.token("kept"), "one")
+    ids = {record["name"]: record["id"] for record in gateway.rest("GET", "mcptokens?project=demo").json["items"]}
+    user = gateway.rest("GET", "users").json["items"][0]["id"]
+    assert gateway.rest("POST", "groups", {"name": "spare"}).status == 201
+    filler = fill(gateway.data)
+    until(lambda: gateway.rest("POST", "groups", {"name": "more"}).status == 507)
+    until(lambda: gateway.rest("DELETE", "groups/spare").status in (200, 404))
+    until(lambda: (gateway.data / "ballast").stat().st_blocks == 0)
+
+    refused = [(path, answer.status) for path in READS
+               if (answer := gateway.rest("GET", path.format(token=ids["kept"], user=user))).status != 200]
+    assert not refused, refused
+    may = gateway.rest("POST", "authz/check", {"action": "view", "resource": "servers"})
+    assert may.status == 200 and may.json["allowed"], may
+    assert gateway.rest("POST", "groups", {"name": "another"}).status == 507
+    filler.unlink()
+
+
 @small_disk("strict")
 def test_strict_audit_makes_no_call_that_it_cannot_record(gateway):
     token = gateway.token("t")

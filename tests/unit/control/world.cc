@@ -21,6 +21,7 @@ class ImmediateRunner final : public Runner {
   const Params& params() const override { return params_; }
   const rbac::Principal& who() const override { return who_; }
   loop::Task<Result<Response>> in_transaction(Work work) override { co_return transact(work); }
+  loop::Task<Result<Response>> reading(Work work) override { co_return read(work); }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
     if (world_.hasher_takes-- <= 0)
       co_return fail(
@@ -67,15 +68,22 @@ class ImmediateRunner final : public Runner {
     co_return 3;
   }
 
+  Result<Response> read(Work& work) {
+    std::optional<Response> response;
+    MCPT_CHECK(world_.store->read_and_wait(who_, [&](store::Tx& tx) -> Result<void> {
+      MCPT_TRY(response, answer(tx, work));
+      return {};
+    }));
+    return *std::move(response);
+  }
+
   Result<Response> transact(Work& work) {
     std::optional<Response> response;
     std::optional<Response> kept;
     auto done = world_.store->run_and_wait(who_, [&](store::Tx& tx) -> Result<void> {
-      MCPT_TRY(const auto policy, world_.control->load_policy(tx));
-      Context context(tx, policy, who_, request_, params_);
-      auto answer = work(context);
-      if (request_.dry_run) answer = take_back(std::move(answer), kept);
-      MCPT_TRY(response, std::move(answer));
+      auto answered = answer(tx, work);
+      if (request_.dry_run) answered = take_back(std::move(answered), kept);
+      MCPT_TRY(response, std::move(answered));
       if (world_.before_commit) MCPT_CHECK(world_.before_commit(tx));
       return {};
     });
@@ -85,6 +93,12 @@ class ImmediateRunner final : public Runner {
   }
 
  private:
+  Result<Response> answer(store::Tx& tx, Work& work) {
+    MCPT_TRY(const auto policy, world_.control->load_policy(tx));
+    Context context(tx, policy, who_, request_, params_);
+    return work(context);
+  }
+
   World& world_;
   const rbac::Principal& who_;
   const Request& request_;
@@ -156,7 +170,7 @@ Reply World::call(const rbac::Principal& who, const std::string& method, const s
     REQUIRE(group.size() == 0);
   } else {
     Work work = [&](Context& context) { return dispatch(*control, context, *route); };
-    result = runner.transact(work);
+    result = route->reads_only() ? runner.read(work) : runner.transact(work);
   }
   if (!result) {
     if (auto event = refusal_event(result.error(), who, request, clock.now)) refusals.push_back(*std::move(event));
