@@ -9,6 +9,7 @@
 #include "control/objects.h"
 #include "control/rights.h"
 #include "control/rules.h"
+#include "store/store.h"
 #include "token/token.h"
 
 namespace mcptoken::control {
@@ -143,7 +144,9 @@ loop::Task<Result<Response>> login_of_nobody(Control& control, Runner& runner, s
     MCPT_CHECK(record_login(context, audit::Kind::login_failed, ""));
     return to_response(bad_login(), context.request.request_id, context.route);
   });
-  co_return co_await finish;
+  auto finished = co_await finish;
+  if (!finished && store::is_out_of_space(finished.error())) co_return fail(bad_login());
+  co_return finished;
 }
 
 Result<void> drop_other_sessions(Context& context, const std::string& user_id) {
@@ -170,6 +173,23 @@ Result<Response> store_password(Context& context, const std::string& user_id, co
 Result<void> may_reset(Context& context, const Route& route) {
   MCPT_CHECK(authorise(context, route));
   return check_takeover(context, context.object->id);
+}
+
+// On a full disk. Whoever has the right password gets of the space for what takes rights away, for otherwise nobody could
+// take any; a wrong one writes nothing.
+loop::Task<Result<Response>> login_with_reserve(Control& control, Runner& runner, std::string email, Account account,
+                                                bool good) {
+  if (!good || !account.known) co_return fail(bad_login());
+  auto counting = runner.reading([&control, email](Context&) -> Result<Response> {
+    MCPT_CHECK(control.take_spare_login(email));
+    return Response();
+  });
+  MCPT_CO_CHECK(co_await counting);
+  auto finish = runner.with_reserve([&control, email, account, &route = runner.route()](Context& context) {
+    context.route = &route;
+    return finish_login(control, context, email, account, true);
+  });
+  co_return co_await finish;
 }
 
 }  // namespace
@@ -215,7 +235,10 @@ loop::Task<Result<Response>> login(Control& control, Runner& runner) {
     context.route = &route;
     return finish_login(control, context, email, *account, good);
   });
-  co_return co_await finish;
+  auto finished = co_await finish;
+  if (finished || !store::is_out_of_space(finished.error())) co_return finished;
+  auto spare = login_with_reserve(control, runner, email, *account, good);
+  co_return co_await spare;
 }
 
 Result<Response> logout(Control&, Context& context) {

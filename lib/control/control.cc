@@ -1,5 +1,6 @@
 #include "control/control.h"
 
+#include <algorithm>
 #include <set>
 
 #include "control/login.h"
@@ -16,7 +17,17 @@ Control::Control(Settings settings, Keys keys, const Clock& clock, Log log)
       clock_(clock),
       log_(std::move(log)),
       login_guard_(clock),
-      reports_(clock, {kReportBurstKiB, kReportMsPerKiB, limits::kLoginKeys}) {}
+      reports_(clock, {kReportBurstKiB, kReportMsPerKiB, limits::kLoginKeys}),
+      spare_logins_(clock, {kSpareLogins, kSpareLoginMs, limits::kLoginKeys}),
+      all_spare_logins_(clock, {kSpareLoginsOfAll, kSpareLoginOfAllMs, 1}) {}
+
+Result<void> Control::take_spare_login(const std::string& account) {
+  const auto wait = std::max(spare_logins_.wait_ms(account), all_spare_logins_.wait_ms(""));
+  if (wait > 0) return fail(rate_limited("the server's disk is full, so that logins are few", wait));
+  spare_logins_.count(account);
+  all_spare_logins_.count("");
+  return {};
+}
 
 Result<bool> is_disabled(const store::Object& user) {
   MCPT_TRY(const auto doc, json::parse(user.doc));

@@ -47,6 +47,9 @@ class Control {
   const Clock& clock() const { return clock_; }
   const Log& log() const { return log_; }
   LoginGuard& login_guard() { return login_guard_; }  // in transactions alone
+  // Logins of an account, and of all together, in the space that is kept for a full disk. Its first few come at once.
+  static constexpr int64_t kSpareLogins = 3, kSpareLoginMs = 600'000, kSpareLoginsOfAll = 20, kSpareLoginOfAllMs = 60'000;
+  Result<void> take_spare_login(const std::string& account);  // in transactions alone. limit (429)
   // KiB of gateways' reports, by token: none fills the record of all, or keeps the store's thread for itself.
   static constexpr int64_t kReportBurstKiB = 4'096, kReportMsPerKiB = 1;
   FailureLimit& reports() { return reports_; }  // in transactions alone
@@ -73,7 +76,7 @@ class Control {
   const Clock& clock_;
   Log log_;
   LoginGuard login_guard_;
-  FailureLimit reports_;
+  FailureLimit reports_, spare_logins_, all_spare_logins_;
 };
 
 // One request inside one transaction. `policy` is that of the store's state when the transaction began, so that check

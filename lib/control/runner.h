@@ -55,6 +55,8 @@ class Runner {
   virtual loop::Task<Result<Response>> in_transaction(Function<Result<Response>(Context&)> work) = 0;
   // The same for work that writes nothing: it goes on while the disk is full.
   virtual loop::Task<Result<Response>> reading(Function<Result<Response>(Context&)> work) = 0;
+  // As in_transaction, with the space that is kept for a full disk. For what does little of it, seldom.
+  virtual loop::Task<Result<Response>> with_reserve(Function<Result<Response>(Context&)> work) = 0;
   // Runs `work` on the hasher's thread, one at a time behind a queue of 16; a full queue is Status::limit (429).
   virtual loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) = 0;
   // Waits up to limits::kWatchPollMs for a change of any token after `since`. limit (429): too many wait already.

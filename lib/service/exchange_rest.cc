@@ -43,6 +43,10 @@ class Exchange::RestRunner final : public control::Runner {
   loop::Task<Result<control::Response>> reading(Function<Result<control::Response>(control::Context&)> work) override {
     return transact(Local::Mode::read, std::move(work));
   }
+  loop::Task<Result<control::Response>> with_reserve(
+      Function<Result<control::Response>(control::Context&)> work) override {
+    return transact(Local::Mode::reserve, std::move(work));
+  }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
     return exchange_.service_.local()->off_loop(exchange_.node_, std::move(work), exchange_.link_.scope);
   }

@@ -302,7 +302,7 @@ loop::Task<Result<control::Response>> Local::transact(Node& node, std::shared_pt
     store_->read(*job->who, std::move(body), std::move(done));
   else
     store_->run(*job->who, std::move(body), std::move(done),
-                job->route->takes_away() ? store::Reserve::open : store::Reserve::closed);
+                mode == Mode::reserve || job->route->takes_away() ? store::Reserve::open : store::Reserve::closed);
   auto result = co_await state->done.wait(scope);
   co_return result;
 }

@@ -56,7 +56,7 @@ class Local final : public Authority {
   }  // the store does, at its end
   // Runs `work` in one transaction. When it changes what loops know, the answer comes after every loop has the new
   // state: what was revoked is refused everywhere by the time anybody is told so.
-  enum class Mode : uint8_t { read, write };
+  enum class Mode : uint8_t { read, write, reserve };  // reserve: as write, with the space for a full disk
   loop::Task<Result<control::Response>> transact(Node& node, std::shared_ptr<const Job> job, Mode mode,
                                                  Function<Result<control::Response>(control::Context&)> work,
                                                  loop::Scope& scope);

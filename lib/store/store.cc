@@ -33,9 +33,6 @@ struct Job {
   Reserve reserve = Reserve::closed;
 };
 
-// Also as an I/O error: a file system may notice when it writes out, and the log's index is not written but mapped.
-bool is_out_of_space(const Error& error) { return error.code == "storage_full" || error.status == Status::io; }
-
 rbac::Principal system_principal() {
   rbac::Principal who;
   who.kind = rbac::PrincipalKind::system;
@@ -43,6 +40,8 @@ rbac::Principal system_principal() {
 }
 
 }  // namespace
+
+bool is_out_of_space(const Error& error) { return error.code == "storage_full" || error.status == Status::io; }
 
 struct Store::Impl {
   explicit Impl(Options options_in) : options(std::move(options_in)), ballast(options.dir) {}

@@ -33,8 +33,12 @@ struct Options {
   std::vector<db::Schema> schemas;  // of the other folders that have tables in this database (audit)
 };
 
-// Whether a job may be given the space that is kept for it when the disk is full. For what takes rights away.
+// Whether a job may be given the space that is kept for it when the disk is full. For what takes rights away, and for a
+// login now and then, without which nobody could.
 enum class Reserve : uint8_t { closed, open };
+
+// Also an I/O error: a file system may notice when it writes out, and the log's index is not written but mapped.
+bool is_out_of_space(const Error& error);
 
 using Work = Function<Result<void>(Tx&)>;
 using Done = Function<void(Result<void>, const Changes&)>;  // Changes are empty on failure

@@ -9,7 +9,7 @@ import threading
 import time
 
 import wire
-from harness import PATIENCE_S, SANITIZED, Gateway, until
+from harness import EMAIL, PASSWORD, PATIENCE_S, SANITIZED, Gateway, until
 
 KILLS = 100
 
@@ -178,6 +178,31 @@ def test_reading_goes_on_when_the_ballast_is_gone(gateway):
     assert not refused, refused
     may = gateway.rest("POST", "authz/check", {"action": "view", "resource": "servers"})
     assert may.status == 200 and may.json["allowed"], may
+    assert gateway.rest("POST", "groups", {"name": "another"}).status == 507
+    filler.unlink()
+
+
+@small_disk("buffered")
+def test_who_has_the_password_can_log_in_on_a_full_disk(gateway):
+    for name in ("first", "second"):
+        assert gateway.rest("POST", "groups", {"name": name}).status == 201
+    filler = fill(gateway.data)
+    until(lambda: gateway.rest("POST", "groups", {"name": "more"}).status == 507)
+
+    def login(password):
+        return gateway.rest("POST", "auth/login", {"email": EMAIL, "password": password}, bearer=None)
+
+    ballast = gateway.data / "ballast"
+    wrong = login("not the password")
+    assert wrong.status == 401 and wrong.json["error"] == "login_failed", wrong
+    assert ballast.stat().st_blocks > 0, "a wrong password writes nothing"
+    session = login(PASSWORD)
+    assert session.status == 200, session
+    assert gateway.rest("DELETE", "groups/first", bearer=session.json["token"]).status == 200
+    assert login("not the password").status == 401
+    answers = [login(PASSWORD).status for _ in range(4)]
+    assert 429 in answers and set(answers) <= {200, 429}, answers
+    assert gateway.rest("DELETE", "groups/second", bearer=session.json["token"]).status == 200
     assert gateway.rest("POST", "groups", {"name": "another"}).status == 507
     filler.unlink()
 

@@ -21,6 +21,7 @@ class ImmediateRunner final : public Runner {
   const Params& params() const override { return params_; }
   const rbac::Principal& who() const override { return who_; }
   loop::Task<Result<Response>> in_transaction(Work work) override { co_return transact(work); }
+  loop::Task<Result<Response>> with_reserve(Work work) override { co_return transact(work); }
   loop::Task<Result<Response>> reading(Work work) override { co_return read(work); }
   loop::Task<Result<std::string>> off_loop(Function<Result<std::string>()> work) override {
     if (world_.hasher_takes-- <= 0)
