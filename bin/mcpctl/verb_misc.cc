@@ -66,10 +66,13 @@ Result<int> run_status(Application& app, const Invocation& invocation) {
     MCPCTL_TRY(Api api, Api::open(settings, false));
     const auto status = api.call("GET", "/status", {}, "cannot ask what it has");
     is_gateway = status.ok() && status->root().text("role") == "gateway";
+    // Without a login it is a gateway's alone to say; an older server has less to say, or nothing.
+    const bool known = settings.token.empty() || status.ok() || status.failure().status == MCPTOKEN_NOT_FOUND;
+    if (!known) report(status.failure()), code = status.failure().exit_code;
     if (status.ok()) {
       for (const char* member : {"role", "version", "llm", "execStages", "ownStages"}) {
         const JsonValue value = status->root().get(member);
-        if (value.present()) writer.key(member).value(value);  // an older server has less to say
+        if (value.present()) writer.key(member).value(value);
       }
     }
   }

@@ -231,6 +231,13 @@ class Settings(Case):
         self.assertIn("unreachable", done.stdout)
         self.assertIn("ok", self.run_ok("status").stdout)
 
+    def test_status_tells_what_it_could_not_ask(self):
+        self.login()
+        self.fake.state.fail_next = (507, {"error": "storage_full", "message": "the server's disk is full", "hint": ""})
+        done = self.run_fail(1, "status")
+        self.assertIn("the server's disk is full", done.stderr)
+        self.assertIn("ok", done.stdout)
+
 
 class Objects(Case):
     def setUp(self):
