@@ -231,10 +231,25 @@ namespace {
 
 // A condition that nobody looks at would be taken for one that held.
 Result<void> check_condition(const Request& request, const Route& route) {
-  if (!request.if_match || request.method == "GET" || request.method == "HEAD") return {};
-  const bool honoured = route.handler == approve_promptrequest || (route.kind != nullptr && request.method != "POST");
+  if (!request.if_match) return {};
+  const bool writes = request.method != "GET" && request.method != "POST";
+  const bool honoured = route.handler == approve_promptrequest || (route.kind != nullptr && writes);
   if (honoured) return {};
   return fail(Status::invalid, "If-Match has no meaning here");
+}
+
+// What is asked with the path alone is not done while the body asks for something else.
+Result<void> check_no_fields(const Request& request, const Route& route) {
+  const bool path_alone = request.method == "DELETE" || route.handler == revoke_token || route.handler == logout;
+  if (!path_alone || request.body.empty()) return {};
+  MCPT_TRY(const auto body, parse_body(request));
+  if (body.members().empty()) return {};
+  return fail(Status::invalid, body.members().front().first + ": unknown field");
+}
+
+Result<void> check_form(const Request& request, const Route& route) {
+  MCPT_CHECK(check_condition(request, route));
+  return check_no_fields(request, route);
 }
 
 }  // namespace
@@ -287,7 +302,7 @@ Result<Response> take_back(Result<Response> answer, std::optional<Response>& kep
 Result<Response> dispatch(Control& control, Context& context, const Route& route) {
   if (!route.handler) return fail(Status::internal, "the route " + route.pattern + " needs a runner");
   MCPT_CHECK(authorise(context, route));
-  MCPT_CHECK(check_condition(context.request, route));
+  MCPT_CHECK(check_form(context.request, route));
   MCPT_TRY(auto response, route.handler(control, context));
   MCPT_CHECK(record_changes(context));
   return response;
@@ -297,7 +312,7 @@ loop::Task<Result<Response>> dispatch(Control& control, Runner& runner) {
   const Route& route = runner.route();
   if (!route.async_handler) co_return fail(Status::internal, "the route " + route.pattern + " needs a transaction");
   MCPT_CO_CHECK(admit(runner.who(), route, runner.params()));
-  MCPT_CO_CHECK(check_condition(runner.request(), route));
+  MCPT_CO_CHECK(check_form(runner.request(), route));
   auto task = route.async_handler(control, runner);
   co_return co_await task;
 }

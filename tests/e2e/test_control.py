@@ -375,3 +375,20 @@ def test_a_watch_ends_with_its_credential(gateway):
         ok(gateway.rest("POST", "auth/logout", bearer=session))
         assert next(events, None) is None, "the stream outlives its session"
     ok(gateway.rest("DELETE", "servers/before"))
+
+
+def test_what_has_no_meaning_is_refused_not_passed_over():
+    with Gateway() as gateway:
+        gateway.project("demo")
+        gateway.token("kept")
+        token = gateway.rest("GET", "mcptokens?project=demo").json["items"][0]["id"]
+        assert gateway.rest("POST", "groups", {"name": "spare"}).status == 201
+        for path in ("groups", "groups/spare", "groups/spare/describe", "status"):
+            assert gateway.rest("GET", path, headers={"If-Match": "7"}).status == 400, path
+        for method, path in (("POST", f"mcptokens/{token}/revoke"), ("DELETE", f"mcptokens/{token}"), ("DELETE", "groups/spare"),
+                             ("POST", "auth/logout")):
+            for body in ("{bad", "[]", '{"x":1}'):
+                assert gateway.rest(method, path, body).status == 400, (method, path, body)
+        assert gateway.rest("POST", f"mcptokens/{token}/revoke", "{}").status == 200
+        assert gateway.rest("DELETE", "groups/spare").status == 200
+        assert gateway.rest("POST", "auth/logout").status == 200
