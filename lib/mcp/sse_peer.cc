@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "crypto/secret.h"
+#include "http/reference.h"
 #include "http/sse.h"
 #include "mcp/batch.h"
 #include "mcp/rewrite.h"
@@ -12,16 +13,6 @@ namespace {
 
 constexpr int64_t kAliveMs = 100;      // how soon a listener hears that the stream has ended
 constexpr size_t kAnswerBytes = 4096;  // of a POST's own answer, which says nothing
-
-// Where a relative reference leads (RFC 3986 section 5.2.2, as far as servers use it).
-std::string absolute(const http::Url& base, std::string_view reference) {
-  if (reference.find("://") != reference.npos) return std::string(reference);
-  if (reference.starts_with("//")) return base.scheme + ":" + std::string(reference);
-  if (reference.starts_with('/')) return base.origin() + std::string(reference);
-  std::string_view path = std::string_view(base.target).substr(0, base.target.find('?'));
-  if (reference.starts_with('?')) return base.origin() + std::string(path) + std::string(reference);
-  return base.origin() + std::string(path.substr(0, path.rfind('/') + 1)) + std::string(reference);
-}
 
 }  // namespace
 
@@ -134,9 +125,11 @@ Result<void> SsePeer::take(std::string_view event, std::string_view data) {
 // Messages carry our credentials: they go nowhere but to the server that the stream comes from.
 Result<void> SsePeer::set_endpoint(std::string_view path) {
   if (endpoint_) return {};
-  auto url = http::parse_url(absolute(options_.url, trim(path)));
-  if (!url || url->origin() != options_.url.origin())
-    return fail(Status::protocol, "the server names an address for messages that is not its own");
+  auto url = http::resolve(options_.url, trim(path));
+  if (!url)
+    return fail(Status::protocol, "the server names an address for messages that is none (" + url.error().message + ")");
+  if (url->origin() != options_.url.origin())
+    return fail(Status::protocol, "the server names an address for messages that is not its own, but of another origin");
   endpoint_ = *std::move(url);
   later([this] { named_.resolve({}); });
   return {};

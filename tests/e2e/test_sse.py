@@ -73,6 +73,14 @@ class Liar(http.server.BaseHTTPRequestHandler):
             self.wfile.write(f"event: endpoint\ndata: http://127.0.0.1:{self.server.server_port + 1}/steal\n\n".encode())
             self.wfile.flush()
             time.sleep(1)
+        if self.path == "/scheme":
+            self.wfile.write(b"event: endpoint\ndata: mailto:me@example.com\n\n")
+            self.wfile.flush()
+            time.sleep(1)
+        if self.path == "/deep/stream":
+            self.wfile.write(b"event: endpoint\ndata: .././deep/messages?back=http://other.example/\n\n")
+            self.wfile.flush()
+            time.sleep(1)
         if self.path == "/no":
             self.wfile.write(b"event: endpoint\ndata: ?taken\n\n")
             refusal = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"not today"}}'
@@ -99,17 +107,21 @@ def test_servers_that_misbehave(gateway):
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        for name, path in (("thief", "/elsewhere"), ("short", "/end"), ("deaf", "/deaf"), ("no", "/no")):
+        paths = {"thief": "/elsewhere", "short": "/end", "deaf": "/deaf", "no": "/no", "scheme": "/scheme", "deep": "/deep/stream"}
+        for name, path in paths.items():
             gateway.http(name, server.server_port, transport="SSE", path=path)
-        gateway.project("liars", "thief", "short", "deaf", "no")
+        gateway.project("liars", *paths)
         client = wire.Modern(gateway.port, gateway.token("liars", "liars"), "liars")
         began = time.monotonic()
         answer = client.request("tools/list")
         assert time.monotonic() - began < 15  # "deaf" takes 30 s
-        assert sorted(answer["result"]["_meta"]["io.mcptoken/unavailable"]) == ["deaf", "no", "short", "thief"], answer
-        assert Liar.posts and set(Liar.posts) <= {"/messages", "/no?taken"}, Liar.posts
+        assert sorted(answer["result"]["_meta"]["io.mcptoken/unavailable"]) == sorted(paths), answer
+        deep = "/deep/messages?back=http://other.example/"
+        assert deep in Liar.posts and set(Liar.posts) <= {"/messages", "/no?taken", deep}, Liar.posts
         refused = client.call("thief__x")
-        assert "not its own" in json.dumps(refused), refused
+        assert "not its own, but of another origin" in json.dumps(refused), refused
+        refused = client.call("scheme__x")
+        assert "that is none (URL: " in json.dumps(refused), refused
     finally:
         server.shutdown()
 
