@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 
 #include "base/bytes.h"
@@ -42,6 +43,17 @@ Result<void> milliseconds(std::string_view text, int64_t least, int64_t most, in
   return {};
 }
 
+// Found out here and not with the first connection, which would trust nobody.
+Result<void> check_authorities(const std::string& path) {
+  std::error_code failed;
+  std::ifstream file(path);
+  if (!std::filesystem::is_regular_file(path, failed) || !file) return fail(Status::invalid, "there is no file that can be read");
+  for (std::string line; std::getline(file, line);) {
+    if (line.find("-----BEGIN CERTIFICATE-----") != line.npos) return {};
+  }
+  return fail(Status::invalid, "the file holds no certificate (-----BEGIN CERTIFICATE-----)");
+}
+
 std::vector<std::string> list(std::string_view text, bool lower_case) {
   std::vector<std::string> out;
   for (std::string_view part : split(text, ',')) {
@@ -70,7 +82,7 @@ constexpr std::array<Key, 23> kKeys = {{
      }},
     {"upstream_ca_file",
      [](service::Config& c, std::string_view v) -> Result<void> {
-       if (!v.empty() && !std::ifstream(std::string(v))) return fail(Status::io, "the file cannot be read");
+       if (!v.empty()) MCPT_CHECK(check_authorities(std::string(v)));
        c.upstream_ca_file = v;
        return {};
      }},

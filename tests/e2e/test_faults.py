@@ -71,6 +71,16 @@ def test_bad_bodies_are_refused_by_the_control_plane(gateway):
     assert gateway.alive() and gateway.rest("GET", "groups").json["items"] == []
 
 
+def test_a_file_of_authorities_without_any_is_refused_at_start(gateway):
+    files = {"text": "not a certificate\n", "empty": "", "key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}
+    for name, content in files.items():
+        (gateway.dir / name).write_text(content)
+    for name in (*files, "missing", "."):
+        command = [*gateway.command(0, data=gateway.dir / "other"), "--upstream-ca-file", gateway.dir / name]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=PATIENCE_S)
+        assert done.returncode == 64 and "upstream-ca-file: " in done.stderr, (name, done)
+
+
 def second(command, said):
     """Starts one more mcpd where there is one: it must leave, and say why."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=PATIENCE_S)
