@@ -15,6 +15,7 @@ namespace mcpctl {
 namespace {
 
 constexpr int kPauseMs = 500;  // between two looks
+constexpr const char* kStarting = "a server is started by the first call that needs it; see: mcpctl get instances";
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() < 8 && text.find_first_not_of("0123456789") == std::string::npos && text != "0";
@@ -29,16 +30,20 @@ class Logs {
         tail_(invocation.text("tail")),
         timestamps_(invocation.is_set("timestamps")) {}
 
-  Status show() {
+  // `waits`: a server that has not been started yet will be.
+  Status show(bool waits) {
     MCPCTL_TRY(const size_t found, print_news());
     if (found > 0) return Done{};
-    const std::string guess = near_server();
-    return Failure{
-        kExitFailed,
-        "there is no log of " + name_,
-        "no instance of that name or server is there",
-        guess.empty() ? "a server is started by the first call that needs it; see: mcpctl get instances" : guess,
-        {}};
+    const auto server = api_.call("GET", "/servers/" + url_encode(name_), {}, "cannot read server/" + name_);
+    if (!server.ok()) {
+      const std::string guess = near_server();
+      return Failure{kExitFailed, "there is no log of " + name_, "no instance of that name or server is there",
+                     guess.empty() ? std::string(kStarting) : guess, {}};
+    }
+    if (server->root().text("transport") != "STDIO")
+      return Failure{kExitFailed, "there is no log of " + name_, "it runs elsewhere", "see: mcpctl describe server " + name_, {}};
+    if (waits) return Done{};
+    return Failure{kExitFailed, "there is no log of " + name_, "the server has not been started", kStarting, {}};
   }
 
   // Until it is interrupted. Instances may end, and others begin.
@@ -131,8 +136,9 @@ Result<int> run_logs(Application& app, const Invocation& invocation) {
   MCPCTL_TRY(const Settings settings, app.settings(invocation));
   MCPCTL_TRY(Api api, Api::open(settings, true));
   Logs logs(api, word, invocation);
-  MCPCTL_CHECK(logs.show());
-  if (invocation.is_set("follow")) MCPCTL_CHECK(logs.follow());
+  const bool follows = invocation.is_set("follow");
+  MCPCTL_CHECK(logs.show(follows));
+  if (follows) MCPCTL_CHECK(logs.follow());
   return kExitOk;
 }
 

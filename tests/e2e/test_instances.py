@@ -98,6 +98,21 @@ def test_logs_show_stderr_without_secrets(gateway):
     assert SECRET not in gateway.process.text()
 
 
+def test_logs_of_a_server_that_was_never_started_are_waited_for(gateway):
+    gateway.stdio("later", "sh", "-c", f"echo here it is >&2; exec {EXAMPLE} --stdio")
+    gateway.http("far", 9)
+    gateway.project("lately", "later")
+    for words, why in ((["later"], "the server has not been started"), (["far", "-f"], "it runs elsewhere")):
+        done = gateway.mcpctl("logs", *words, code=None)
+        assert done.returncode == 1 and why in done.stderr, done
+    environment = {**os.environ, "HOME": str(gateway.dir), "XDG_CONFIG_HOME": str(gateway.dir / "config"), "MCPCTL_SERVER": gateway.url}
+    follower = gateway.spawn([MCPCTL, "logs", "later", "-f"], "later.out", env=environment)
+    client = wire.Modern(gateway.port, gateway.token("late", "lately"), "lately")
+    assert "result" in client.call("later__echo", {"message": "x"})
+    until(lambda: follower.text() == "here it is\n", why=follower.text)
+    assert follower.popen.poll() is None
+
+
 def test_logs_go_on_with_what_comes_and_repeat_nothing(gateway):
     called(gateway, "talks")
     (one,) = instances(gateway, "talks")
