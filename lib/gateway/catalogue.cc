@@ -76,7 +76,10 @@ Result<void> read_page(const UpstreamAnswer& answer, bool marks_matter, RawList&
       list.hidden["entry " + std::to_string(number)] = entry.error().message;
       continue;
     }
-    if (!keys.insert(entry->key).second) continue;
+    if (!keys.insert(entry->key).second) {  // not under its name, by which the first may be called
+      list.hidden["entry " + std::to_string(number)] = "\"" + entry->key + "\" is listed twice; the first counts";
+      continue;
+    }
     if (auto why = why_hidden(*entry, marks_matter); !why.empty()) {
       list.hidden[entry->key] = std::move(why);
       continue;

@@ -37,7 +37,7 @@ def entries(array):
     key, good = KEYS[array], GOOD[array]
     bad = [good | {key: f"{good[key]}-{number}"} | flaw for number, flaw in enumerate(FLAWS[array])]
     nameless = {member: value for member, value in good.items() if member != key}
-    return [*bad, nameless, good | {key: 7}, 7, None, good, *LOOSE[array]]
+    return [*bad, nameless, good | {key: 7}, 7, None, good, good | {"title": "again"}, *LOOSE[array]]
 
 
 class Server(doubles.Handler):
@@ -90,6 +90,7 @@ def test_what_is_left_out_is_named_with_the_reason(gateway):
     reasons = {one["name"]: one["reason"] for one in wire.Modern(gateway.port, gateway.bearer).request("tools/list", {})["result"]["_meta"]
                ["io.mcptoken/unusable"]}
     assert reasons["bad__good-0"] == "title is not text" and reasons["bad__good-8"] == 'inputSchema.type is not "object"', reasons
+    assert '"good" is listed twice; the first counts' in reasons.values(), reasons
 
 
 def test_text_that_nobody_sees_is_shown_as_it_is_and_named(gateway):
