@@ -332,7 +332,14 @@ class MemberWriter {
       return Done{};
     }
     if (words.empty() && arguments.empty()) return Done{};
-    if (words.empty()) return usage_failure("--arg needs --" + field.flag + " PROGRAM");
+    if (invocation_.has("package-name") || invocation_.has("docker-image")) {  // a program, which takes arguments
+      if (!words.empty())
+        return usage_failure("--" + field.flag + " cannot be combined with --package-name or --docker-image",
+                             "give arguments with --arg, or last, after two dashes");
+      writer_.members(field.name, arguments);
+      return Done{};
+    }
+    if (words.empty()) return usage_failure("--arg needs --" + field.flag + " PROGRAM, --package-name or --docker-image");
     const std::string& program = words.front();
     // A whole command line in one word would be looked up as one program name.
     if (program.find(' ') != std::string::npos && program.find('/') == std::string::npos) {

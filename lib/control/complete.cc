@@ -41,12 +41,21 @@ Result<void> check_entries(const Value& object, std::string_view list, bool head
   return {};
 }
 
+// The field's own rule takes what either runtime has.
+Result<void> check_package(std::string_view package, bool python) {
+  if (python && package.find('/') != package.npos) return bad("packageName: a Python package has no scope in front");
+  if (!python && package.find('[') != package.npos) return bad("packageName: extras in [] go with runtime python");
+  return {};
+}
+
 // How it is started or reached: one source, the transport that goes with it, env or headers.
 Result<void> check_launch(Value& object, bool values) {
   static constexpr std::string_view kSources[] = {"command", "packageName", "dockerImage", "externalUrl"};
+  // Packages and images are programs: command holds their arguments.
+  const bool is_program = object.find("packageName") || object.find("dockerImage");
   std::string given;
   for (auto source : kSources) {
-    if (!object.find(source)) continue;
+    if (!object.find(source) || (is_program && source == "command")) continue;
     if (!given.empty()) return bad(std::string(source) + ": cannot be combined with " + given);
     given = source;
   }
@@ -58,6 +67,7 @@ Result<void> check_launch(Value& object, bool values) {
     return bad(external ? "transport: must be SSE or STREAMABLE_HTTP for an externalUrl"
                         : "transport: must be STDIO for " + given);
   if (object.find("runtime") && given != "packageName") return bad("runtime: goes with packageName only");
+  MCPT_CHECK(check_package(object.text("packageName"), object.text("runtime") == "python"));
   if (external && object.find("env")) return bad("env: goes with servers that are started here; use headers");
   if (!external && object.find("headers")) return bad("headers: go with externalUrl only; use env");
   const auto* replicas = object.find("replicas");
@@ -65,7 +75,7 @@ Result<void> check_launch(Value& object, bool values) {
   if (several && external) return bad("replicas: a server behind externalUrl runs elsewhere: only 1, or 0 to switch it off");
   if (several && object.text("share") == "session")
     return bad("replicas: with share session each session has a process of its own: only 1, or 0 to switch it off");
-  if (const auto* command = object.find("command"); command && !command->items().empty()) {
+  if (const auto* command = object.find("command"); command && !is_program && !command->items().empty()) {
     const auto* program = command->items()[0].as_string();
     MCPT_CHECK(check_program(program ? *program : "", "command[0]"));
   }

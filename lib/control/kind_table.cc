@@ -118,7 +118,8 @@ constexpr Field kCacheFields[] = {
 constexpr Field kTransport{.name = "transport", .type = enumeration,
                            .help = "STDIO, or STREAMABLE_HTTP when externalUrl is given.", .values = kTransports,
                            .for_tokens = true};
-constexpr Field kCommand{.name = "command", .type = list, .help = "Program and arguments, run without a shell.",
+constexpr Field kCommand{.name = "command", .type = list,
+                         .help = "Program and arguments, run without a shell; those of a package or an image.",
                          .min = 1, .max = 256, .item = &kArgument, .repeatable = true};
 constexpr Field kPackageName{.name = "packageName", .type = string, .help = "npm or Python package, NAME@VERSION.",
                              .min = 1, .max = 214, .rule = package_rule};

@@ -171,8 +171,14 @@ Result<void> package_rule(const Value& value) {
     if (good) text = text.substr(slash + 1);
   }
   const auto at = text.find('@');
-  good = good && is_word(text.substr(0, at)) && (at == text.npos || is_word(text.substr(at + 1)));
-  if (!good) return bad("must be NAME or NAME@VERSION, with an optional @scope/ in front");
+  good = good && (at == text.npos || is_word(text.substr(at + 1)));
+  text = text.substr(0, at);
+  if (const auto extras = text.find('['); extras != text.npos) {  // of Python's: NAME[ONE,OTHER]
+    const auto names = split(text.substr(extras + 1, text.size() - extras - 2), ',');
+    good = good && text.ends_with(']') && std::all_of(names.begin(), names.end(), is_word);
+    text = text.substr(0, extras);
+  }
+  if (!good || !is_word(text)) return bad("must be NAME or NAME@VERSION, with an optional @scope/ in front");
   return {};
 }
 

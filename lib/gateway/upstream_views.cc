@@ -68,11 +68,12 @@ const Instance* Upstreams::find_instance(std::string_view id) const {
 bool Upstreams::end_instance(std::string_view id) {
   auto entry = entry_of(id);
   if (!entry) return false;
+  if (!entry->retired) {
+    retire(entry, "deleted");  // it stays for its log; who asks again does not want that
+    return true;
+  }
   entry->forgotten = true;
-  if (!entry->retired)
-    retire(entry, "deleted");
-  else if (!entry->peer)
-    std::erase(ended_, entry);
+  if (!entry->peer) std::erase(ended_, entry);
   return true;
 }
 

@@ -23,15 +23,17 @@ std::vector<std::string> strings_of(const Value* list) {
   return out;
 }
 
-// Package and image servers are stdio servers underneath.
+// Package and image servers are stdio servers underneath; `command` holds their arguments.
 std::vector<std::string> command_of(const Value& doc) {
   auto command = strings_of(doc.find("command"));
   std::string package = doc.text("packageName"), image = doc.text("dockerImage");
   if (!package.empty()) {
     size_t at = package.rfind('@');
     bool python = doc.text("runtime") == "python";
-    if (python) command = {"uvx", package.substr(0, at) + (at == std::string::npos || at == 0 ? "" : "==" + package.substr(at + 1))};
-    else command = {"npx", "-y", package};
+    std::vector<std::string> run = {"npx", "-y", package};
+    if (python) run = {"uvx", package.substr(0, at) + (at == std::string::npos || at == 0 ? "" : "==" + package.substr(at + 1))};
+    run.insert(run.end(), command.begin(), command.end());
+    command = std::move(run);
   } else if (!image.empty()) {
     std::vector<std::string> run = {"docker", "run", "-i", "--rm"};
     if (const Value* env = doc.find("env")) {

@@ -48,7 +48,7 @@ servers:
     pin: true
     repositoryUrl: https://e.org/
     containerPort: 80
-  - {name: pkg, packageName: "@a/b@1.2", runtime: python}
+  - {name: pkg, packageName: "a-b[x,y]@1.2", runtime: python, command: [--root, /data]}
   - {name: img, dockerImage: "img:1"}
   - name: web
     externalUrl: https://e.org/mcp

@@ -60,6 +60,27 @@ def test_an_instance_appears_with_the_first_call_and_lives_through_a_kill(gatewa
     assert ok(gateway.rest("GET", "instances/" + first["name"])) == again
 
 
+def test_packages_and_images_are_run_with_their_arguments(gateway):
+    folder = gateway.dir / "launchers"
+    folder.mkdir()
+    for name in ("npx", "uvx", "docker"):
+        (folder / name).write_text(f'#!/bin/sh\nfor word; do echo "[$word]" >&2; done\nexec {EXAMPLE} --stdio\n')
+        (folder / name).chmod(0o755)
+    sources = {"node": (["--package-name", "@a/b@1"], ["-y", "@a/b@1"]),
+               "python": (["--package-name", "a[x,y]@1", "--runtime", "python"], ["a[x,y]==1"]),
+               "image": (["--docker-image", "a/b:1"], ["run", "-i", "--rm", "-e", "PATH", "a/b:1"])}
+    for name, (flags, _) in sources.items():
+        gateway.mcpctl("create", "server", name, *flags, "--env", f"PATH={folder}:/usr/bin:/bin", "--", "--root", "/a b")
+    gateway.project("packed", *sources)
+    client = wire.Modern(gateway.port, gateway.token("packer", "packed"), "packed")
+    for name, (_, words) in sources.items():
+        assert "result" in client.call(f"{name}__echo", {"message": "x"}), name
+        every = [f"[{word}]" for word in (*words, "--root", "/a b")]
+        assert gateway.mcpctl("logs", name).splitlines()[:len(every)] == every, name
+    refused = gateway.mcpctl("create", "server", "no", "--package-name", "a@1", "--command", "/bin/true", code=None)
+    assert refused.returncode == 64 and "cannot be combined" in refused.stderr, refused
+
+
 def test_deleting_an_instance_ends_its_process_and_its_calls(gateway):
     called(gateway, "example")
     (running,) = instances(gateway, "example")
@@ -73,6 +94,10 @@ def test_deleting_an_instance_ends_its_process_and_its_calls(gateway):
     assert answers and "the server was stopped" in json.dumps(answers[0]["error"]), answers
     until(lambda: not is_alive(running["pid"]))
     until(lambda: instances(gateway, "example") == [])
+    # It stays for its log, until that is deleted, too.
+    assert ok(gateway.rest("GET", "instances/" + running["id"]))["status"] == "STOPPED"
+    assert gateway.rest("GET", f"instances/{running['id']}/logs").status == 200
+    assert gateway.rest("DELETE", "instances/" + running["id"]).status < 300
     assert gateway.rest("DELETE", "instances/" + running["id"]).status == 404
     called(gateway, "example")
     (fresh,) = instances(gateway, "example")

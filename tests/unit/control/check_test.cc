@@ -71,6 +71,14 @@ TEST_CASE("what is wrong is named by its path") {
       {"server", R"({"name":"s","externalUrl":"http://h/ x"})", "externalUrl: must be a URL of printable"},
       {"server", R"({"name":"s","packageName":"-e evil"})", "packageName: must be NAME"},
       {"server", R"({"name":"s","packageName":"@x"})", "packageName: must be NAME"},
+      {"server", R"({"name":"s","packageName":"@s/x@1","runtime":"python"})", "packageName: a Python package has no scope"},
+      {"server", R"({"name":"s","packageName":"x[a]@1"})", "packageName: extras in [] go with runtime python"},
+      {"server", R"({"name":"s","packageName":"x[]@1","runtime":"python"})", "packageName: must be NAME"},
+      {"server", R"({"name":"s","packageName":"x[a@1","runtime":"python"})", "packageName: must be NAME"},
+      {"server", R"({"name":"s","packageName":"x[","runtime":"python"})", "packageName: must be NAME"},
+      {"server", R"({"name":"s","packageName":"x[-a]","runtime":"python"})", "packageName: must be NAME"},
+      {"server", R"({"name":"s","packageName":"x","command":["a"],"externalUrl":"https://h/"})",
+       "externalUrl: cannot be combined with packageName"},
       {"server", R"({"name":"s","dockerImage":"--privileged"})", "dockerImage: must be an image"},
       {"server", R"({"name":"s","dockerImage":"a:ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"})", "dockerImage: must be an image"},
       {"server", R"({"name":"s","dockerImage":"example.com:x/a"})", "dockerImage: must be an image"},
@@ -282,6 +290,8 @@ TEST_CASE("a package without a version is taken, with a warning") {
   CHECK(warned("server", "pkg", Mode::create));
   CHECK(warned("server", "@scope/pkg", Mode::replace));
   CHECK(warned("template", "pkg", Mode::create));
+  CHECK(checked("server", R"({"name":"s","packageName":"a.b[x,y-z]@1.2+cpu","runtime":"python","command":["-v","/a b"]})") == "ok");
+  CHECK(checked("server", R"({"name":"s","dockerImage":"a/b:1","command":["--root","./data"]})") == "ok");
   CHECK_FALSE(warned("server", "pkg@1.2", Mode::create));
   CHECK_FALSE(warned("server", "@scope/pkg@1.2", Mode::create));
 }

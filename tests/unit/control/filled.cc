@@ -33,7 +33,7 @@ void Filled::fill() {
     MCPT_CHECK(note_tools(tx, server.id, std::span(&seen, 1), true));
     return {};
   });
-  post("servers", R"({"name":"pkg","packageName":"@a/b@1.2","runtime":"python"})");
+  post("servers", R"({"name":"pkg","packageName":"a-b[x,y]@1.2","runtime":"python","command":["--root","/data"]})");
   post("servers", R"({"name":"img","dockerImage":"img:1"})");
   post("servers", R"({"name":"web","externalUrl":"https://e.org/mcp","transport":"SSE",
                       "headers":[{"name":"Authorization","valueFrom":{"secretRef":{"name":"keys","key":"other"}}}]})");

@@ -216,8 +216,11 @@ TEST_CASE("instance: a server's life, seen from another loop: started, killed, s
     CHECK(again.pid != first.pid);
 
     CHECK(world.stop_it(again));
-    world.turn_until([&] { return world.views().empty(); });
+    world.turn_until([&] { return world.only().status == InstanceStatus::stopped; });
     CHECK(kill(again.pid, 0) == -1);
+    CHECK(tells(world.only(), "stopping: deleted"));
+    CHECK(world.stop_it(again));  // takes it off the list
+    CHECK(world.views().empty());
     CHECK_FALSE(world.stop_it(again));
     CHECK(world.send(World::call("3", "example__echo", R"({"message":"x"})")).answer().find("result"));
     CHECK(world.only().id != first.id);

@@ -46,7 +46,8 @@ TEST_CASE("command lines") {
         R"({"name":"x","transport":"STDIO","command":["/opt/my tool","a b"]})");
   CHECK(refused({"server", "x", "--transport", "STDIO", "--command", "npx -y z"}) ==
         "--command takes the program alone, not \"npx -y z\" | write the command last, after two dashes: -- npx -y z");
-  CHECK(refused({"server", "x", "--transport", "STDIO", "--arg", "a"}) == "--arg needs --command PROGRAM");
+  CHECK(refused({"server", "x", "--transport", "STDIO", "--arg", "a"}) ==
+        "--arg needs --command PROGRAM, --package-name or --docker-image");
   CHECK(refused({"server", "x", "--transport", "STDIO", "--arg", "a", "--", "b"}).find("cannot be mixed") !=
         std::string::npos);
 }
