@@ -319,7 +319,8 @@ TEST_CASE("conditions and flags that nobody looks at are refused") {
   world.expect(400, root, "PUT", "/api/v1/users/u@example.org/password", R"({"password":"battery staple"})", 1);
   world.expect(400, root, "DELETE", "/api/v1/mcptokens/" + token, "", 1);
   world.expect(400, root, "POST", "/api/v1/mcptokens/" + token + "/rotate", "{}", 1);
-  CHECK(world.expect(200, root, "GET", "/api/v1/mcptokens/" + token, "", 1).text("status") == "active");
+  world.expect(400, root, "GET", "/api/v1/mcptokens/" + token, "", 1);
+  CHECK(world.expect(200, root, "GET", "/api/v1/mcptokens/" + token).text("status") == "active");
   world.expect(200, root, "PATCH", "/api/v1/users/u@example.org", R"({"name":"U"})", 1);
   world.expect(409, root, "PATCH", "/api/v1/users/u@example.org", R"({"name":"V"})", 1);
   for (const std::string bad : {"purge=yes", "purge=1", "purge=TRUE"})
