@@ -9,7 +9,7 @@ namespace mcptoken::gateway {
 namespace {
 
 constexpr int64_t kQuietMs = 60'000;  // without a call of its session, before a process may go to another one
-constexpr size_t kForOthers = 4;      // the part of them that one token never has: a quarter
+constexpr size_t kForOthers = 4;      // beside those that one token can have alone, others may have a quarter more
 
 // How many processes of it there may be, of each sort.
 size_t most_processes(const ServerSpec& server) { return static_cast<size_t>(std::max(limits::kProcessesPerServer, server.replicas)); }
@@ -54,8 +54,8 @@ UpstreamKey Upstreams::least_busy(const ServerSpec& server, UpstreamKey key) con
 }
 
 // Processes of one server are limited, and idle ones make room: those that are shared for each other, and those that one caller has
-// alone, of which no token has all. A session may have left something in its own, and is not told when that goes: so it has to be quiet
-// for a while first, and those of calls go before.
+// alone, of which one token can have as many, and all together some more, so that it does not keep the others out. A session may have
+// left something in its own, and is not told when that goes: so it has to be quiet for a while first, and those of calls go before.
 Result<void> Upstreams::make_room(const Entry& wanted) {
   const auto& key = wanted.key;
   const bool alone = is_alone(key.share);
@@ -75,7 +75,7 @@ Result<void> Upstreams::make_room(const Entry& wanted) {
     consider(found, entry);
     if (is_own) consider(found_own, entry);
   }
-  const size_t most = most_processes(*wanted.server), most_own = most - most / kForOthers;
+  const size_t most_own = most_processes(*wanted.server), most = most_own + (alone ? most_own / kForOthers : 0);
   const bool is_greedy = own >= most_own;
   if (running < most && !is_greedy) return {};
   if (is_greedy) found = found_own;
