@@ -40,6 +40,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Silent(Handler):
+    """Of an MCP server that says nothing beside its answers: it has no stream, and sessions may end."""
+
+    def do_GET(self):
+        self.plain(405)
+
+    def do_DELETE(self):
+        self.plain(204)
+
+
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True  # one that waits for something does not hold up the end
     request_queue_size = 128

@@ -16,7 +16,7 @@ NAMES = ("initialize", "list", "call", "opens-large", "flood")
 TOOLS = {"tools": [{"name": "call", "inputSchema": {"type": "object"}}]}
 
 
-class Server(doubles.Handler):
+class Server(doubles.Silent):
     """/METHOD answers that method with an error that has its credentials, and all else as it should. /opens-large has
     megabytes of text in it; /flood sends events that are none."""
 
@@ -42,12 +42,6 @@ class Server(doubles.Handler):
     def error(self, message, text):
         error = {"code": -32000, "message": text, "data": {"said": text[:1000]}}
         self.plain(200, json.dumps({"jsonrpc": "2.0", "id": message["id"], "error": error}).encode())
-
-    def do_GET(self):
-        self.plain(405)
-
-    def do_DELETE(self):
-        self.plain(204)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ ANSWERS = {
 }
 
 
-class Server(doubles.Handler):
+class Server(doubles.Silent):
     """/NAME answers initialize as it should, and everything else as ANSWERS has it; /late after the deadline."""
 
     def do_POST(self):
@@ -92,12 +92,6 @@ class Server(doubles.Handler):
         self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
         self.wfile.write(text.encode())
-
-    def do_GET(self):
-        self.plain(405)
-
-    def do_DELETE(self):
-        self.plain(204)
 
 
 @contextmanager
